@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: ISC */
+/* Addresses and prefixes.  Pure; reads text of the configuration. */
+#include "common/addr.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#define V4_BITS 96 /* of a v4-mapped address, before the IPv4 part */
+
+static const uint8_t mapped[12] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff };
+
+int
+addr_is_v4(const struct addr *addr)
+{
+	return memcmp(addr->byte, mapped, sizeof(mapped)) == 0;
+}
+
+int
+addr_compare(const struct addr *a, const struct addr *b)
+{
+	return memcmp(a->byte, b->byte, sizeof(a->byte));
+}
+
+static void
+map_v4(struct addr *addr, const struct in_addr *v4)
+{
+	memcpy(addr->byte, mapped, sizeof(mapped));
+	memcpy(addr->byte + sizeof(mapped), v4, sizeof(*v4));
+}
+
+int
+addr_from_sockaddr(const struct sockaddr *sa, struct addr *addr, uint16_t *port)
+{
+	struct sockaddr_in sin;
+	struct sockaddr_in6 sin6;
+
+	if (sa->sa_family == AF_INET) {
+		memcpy(&sin, sa, sizeof(sin));
+		map_v4(addr, &sin.sin_addr);
+		*port = ntohs(sin.sin_port);
+		return 0;
+	}
+	if (sa->sa_family == AF_INET6) {
+		memcpy(&sin6, sa, sizeof(sin6));
+		memcpy(addr->byte, &sin6.sin6_addr, sizeof(addr->byte));
+		*port = ntohs(sin6.sin6_port);
+		return 0;
+	}
+	errno = EAFNOSUPPORT;
+	return -1;
+}
+
+socklen_t
+addr_to_sockaddr(
+    const struct addr *addr, uint16_t port, struct sockaddr_storage *ss)
+{
+	struct sockaddr_in sin = { .sin_family = AF_INET };
+	struct sockaddr_in6 sin6 = { .sin6_family = AF_INET6 };
+
+	memset(ss, 0, sizeof(*ss));
+	if (addr_is_v4(addr)) {
+		sin.sin_port = htons(port);
+		memcpy(&sin.sin_addr, addr->byte + sizeof(mapped),
+		    sizeof(sin.sin_addr));
+		memcpy(ss, &sin, sizeof(sin));
+		return sizeof(sin);
+	}
+	sin6.sin6_port = htons(port);
+	memcpy(&sin6.sin6_addr, addr->byte, sizeof(addr->byte));
+	memcpy(ss, &sin6, sizeof(sin6));
+	return sizeof(sin6);
+}
+
+char *
+addr_format(const struct addr *addr, char buf[ADDR_TEXT_BYTES])
+{
+	const char *text;
+
+	if (addr_is_v4(addr))
+		text = inet_ntop(
+		    AF_INET, addr->byte + sizeof(mapped), buf, ADDR_TEXT_BYTES);
+	else
+		text = inet_ntop(AF_INET6, addr->byte, buf, ADDR_TEXT_BYTES);
+	/* It cannot fail: the family is known and the buffer large enough. */
+	if (text == NULL)
+		buf[0] = '\0';
+	return buf;
+}
+
+/* A decimal number without sign, blanks or leading zeros. */
+static int
+parse_bits(const char *text, unsigned int max, unsigned int *bits)
+{
+	unsigned int value = 0;
+	size_t i;
+
+	if (text[0] == '\0' || (text[0] == '0' && text[1] != '\0'))
+		return -1;
+	for (i = 0; text[i] != '\0'; i++) {
+		if (text[i] < '0' || text[i] > '9')
+			return -1;
+		value = value * 10 + (unsigned int)(text[i] - '0');
+		if (value > max)
+			return -1;
+	}
+	*bits = value;
+	return 0;
+}
+
+static int
+parse_addr(const char *text, struct addr *addr, int *is_v4)
+{
+	struct in_addr v4;
+
+	*is_v4 = inet_pton(AF_INET, text, &v4) == 1;
+	if (*is_v4) {
+		map_v4(addr, &v4);
+		return 0;
+	}
+	if (inet_pton(AF_INET6, text, addr->byte) != 1 || addr_is_v4(addr))
+		return -1;
+	return 0;
+}
+
+/* Clears the bits beyond the prefix; returns whether any was set. */
+static int
+mask_prefix(struct prefix *prefix)
+{
+	int changed = 0;
+	unsigned int i, keep;
+	uint8_t mask;
+
+	for (i = 0; i < sizeof(prefix->addr.byte); i++) {
+		keep = prefix->bits > i * 8 ? prefix->bits - i * 8 : 0;
+		mask = (uint8_t)(keep >= 8 ? 0xff : 0xff00 >> keep);
+		if ((prefix->addr.byte[i] & ~mask) != 0)
+			changed = 1;
+		prefix->addr.byte[i] &= mask;
+	}
+	return changed;
+}
+
+int
+prefix_parse(const char *text, struct prefix *prefix)
+{
+	char buf[ADDR_TEXT_BYTES];
+	const char *slash = strchr(text, '/');
+	size_t len = slash == NULL ? strlen(text) : (size_t)(slash - text);
+	unsigned int bits, max;
+	int is_v4;
+
+	if (len >= sizeof(buf))
+		goto invalid;
+	memcpy(buf, text, len);
+	buf[len] = '\0';
+	if (parse_addr(buf, &prefix->addr, &is_v4) == -1)
+		goto invalid;
+	bits = max = is_v4 ? 128 - V4_BITS : 128;
+	if (slash != NULL && parse_bits(slash + 1, max, &bits) == -1)
+		goto invalid;
+	prefix->bits = (uint8_t)(is_v4 ? bits + V4_BITS : bits);
+	if (mask_prefix(prefix)) {
+		errno = ERANGE;
+		return -1;
+	}
+	return 0;
+
+invalid:
+	errno = EINVAL;
+	return -1;
+}
+
+/* A short IPv6 prefix may contain the mapped block without being IPv4. */
+static int
+prefix_is_v4(const struct prefix *prefix)
+{
+	return prefix->bits >= V4_BITS && addr_is_v4(&prefix->addr);
+}
+
+char *
+prefix_format(const struct prefix *prefix, char buf[PREFIX_TEXT_BYTES])
+{
+	unsigned int bits = prefix->bits;
+	size_t len;
+
+	addr_format(&prefix->addr, buf);
+	if (bits == 128)
+		return buf;
+	if (prefix_is_v4(prefix))
+		bits -= V4_BITS;
+	len = strlen(buf);
+	snprintf(buf + len, PREFIX_TEXT_BYTES - len, "/%u", bits);
+	return buf;
+}
+
+int
+prefix_contains(const struct prefix *prefix, const struct addr *addr)
+{
+	struct prefix of = { *addr, prefix->bits };
+
+	if (prefix_is_v4(prefix) != addr_is_v4(addr))
+		return 0;
+	mask_prefix(&of);
+	return addr_compare(&of.addr, &prefix->addr) == 0;
+}

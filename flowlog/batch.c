@@ -1,0 +1,502 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Owns what is not yet on disk: a ring of flows, a list of events, counts of
+ * losses.  Nothing leaves before the transaction that holds it is committed.
+ */
+#include "flowlog/batch.h"
+
+#include <sys/queue.h>
+
+#include <errno.h>
+#include <event2/event.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "flowlog/store.h"
+#include "policy/image.h"
+
+#define COMMIT_FLOWS 1000   /* waiting: commit now */
+#define COMMIT_US 200000    /* after the first */
+#define RETRY_BUSY_US 20000 /* another writer is rarely long */
+#define RETRY_FULL_US 1000000
+#define TRANSACTION_MAX 4096 /* flows; keeps a commit short */
+#define TRANSACTION_MIN 64
+#define RETIRE_FLOWS 2000 /* at a time */
+
+struct waiting_flow {
+	struct flow_record record;
+	struct batch_origin origin;
+};
+
+struct waiting_event {
+	TAILQ_ENTRY(waiting_event) entry;
+	struct msg_event event;
+};
+
+struct relay_losses {
+	uint64_t known; /* of the relay's own count */
+	int changed;	/* since the last commit */
+};
+
+struct batch {
+	struct batch_owner owner;
+	struct store *store;
+	const struct image *image;
+	int rules_due;
+	struct event *timer;
+	struct waiting_flow *ring; /* BATCH_FLOWS of them */
+	uint64_t head;		   /* position of the first that waits */
+	uint64_t tail;		   /* and of the next to come */
+	uint64_t transaction;	   /* flows at a time, at present */
+	TAILQ_HEAD(, waiting_event) events;
+	size_t nevents;
+	uint64_t losses[LOSS_COUNT]; /* not yet written */
+	struct relay_losses relays[LIMIT_WORKERS];
+	uint64_t written;
+	uint64_t lost; /* written or not, since the start */
+	int counters_read;
+	int failing; /* the last transaction failed */
+	int told;    /* ... and the log says so */
+};
+
+static const struct {
+	const char *source;
+	const char *kind;
+} loss_words[LOSS_COUNT] = {
+	[LOSS_RELAY] = { "relay", "no-room" },
+	[LOSS_TORN] = { "relay", "torn" },
+	[LOSS_REFUSED] = { "relay", "violation" },
+	[LOSS_CONNTRACK] = { "conntrack", "overrun" },
+	[LOSS_NFLOG] = { "nflog", "gap" },
+	[LOSS_UNREADABLE] = { "kernel", "unreadable" },
+	[LOSS_QUEUE] = { "flowlog", "no-room" },
+	[LOSS_EVENT] = { "flowlog", "events-no-room" },
+};
+
+static void
+schedule(struct batch *batch, int64_t delay_us)
+{
+	struct timeval delay = { .tv_sec = delay_us / 1000000,
+		.tv_usec = delay_us % 1000000 };
+
+	if (!event_pending(batch->timer, EV_TIMEOUT, NULL))
+		event_add(batch->timer, &delay);
+}
+
+static void
+on_timer(int fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	(void)batch_flush(arg);
+}
+
+struct batch *
+batch_new(struct event_base *base, const struct batch_owner *owner)
+{
+	struct batch *batch = calloc(1, sizeof(*batch));
+
+	if (batch == NULL)
+		return NULL;
+	batch->owner = *owner;
+	batch->transaction = TRANSACTION_MAX;
+	TAILQ_INIT(&batch->events);
+	batch->ring = calloc(BATCH_FLOWS, sizeof(*batch->ring));
+	batch->timer = event_new(base, -1, 0, on_timer, batch);
+	if (batch->ring != NULL && batch->timer != NULL)
+		return batch;
+	batch_free(batch);
+	errno = ENOMEM;
+	return NULL;
+}
+
+static void
+event_drop(struct batch *batch, struct waiting_event *waiting)
+{
+	TAILQ_REMOVE(&batch->events, waiting, entry);
+	batch->nevents--;
+	free(waiting);
+}
+
+void
+batch_free(struct batch *batch)
+{
+	if (batch == NULL)
+		return;
+	while (!TAILQ_EMPTY(&batch->events))
+		event_drop(batch, TAILQ_FIRST(&batch->events));
+	if (batch->timer != NULL)
+		event_free(batch->timer);
+	free(batch->ring);
+	free(batch);
+}
+
+static const char *
+relay_counter(unsigned int worker, char name[32])
+{
+	(void)snprintf(name, 32, "relay-no-room-%u", worker);
+	return name;
+}
+
+/* What relays had reported before this process was restarted. */
+static void
+counters_read(struct batch *batch)
+{
+	struct relay_losses *relay;
+	char name[32];
+	unsigned int i;
+
+	for (i = 0; i < LIMIT_WORKERS; i++) {
+		relay = &batch->relays[i];
+		/* A new file in place of a damaged one knows nothing. */
+		if (batch->counters_read)
+			relay->changed = relay->known > 0;
+		else if (!relay->changed)
+			(void)store_get_counter(batch->store,
+			    relay_counter(i, name), &relay->known);
+	}
+	batch->counters_read = 1;
+}
+
+void
+batch_set_store(struct batch *batch, struct store *store)
+{
+	batch->store = store;
+	if (store == NULL)
+		return;
+	counters_read(batch);
+	if (batch->image != NULL)
+		batch_set_image(batch, batch->image);
+	batch_touch(batch);
+}
+
+void
+batch_set_image(struct batch *batch, const struct image *image)
+{
+	batch->image = image;
+	batch->rules_due = 1;
+	if (batch->store != NULL &&
+	    store_set_max(batch->store, image_settings(image)->max_bytes) ==
+		-1)
+		log_warn("flows.db: cannot set its greatest size");
+	batch_touch(batch);
+}
+
+int
+batch_add_flow(struct batch *batch, const struct flow_record *record,
+    const struct batch_origin *origin)
+{
+	struct waiting_flow *waiting;
+
+	if (batch_waiting(batch) == BATCH_FLOWS && !batch->failing)
+		(void)batch_flush(batch);
+	if (batch_waiting(batch) == BATCH_FLOWS) {
+		batch_add_loss(batch, LOSS_QUEUE, 1);
+		errno = ENOBUFS;
+		return -1;
+	}
+	waiting = &batch->ring[batch->tail++ % BATCH_FLOWS];
+	waiting->record = *record;
+	waiting->origin = *origin;
+	/* Only the timer tries while the database cannot be written. */
+	if (batch_waiting(batch) >= COMMIT_FLOWS && batch->store != NULL &&
+	    !batch->failing)
+		(void)batch_flush(batch);
+	else
+		schedule(batch, COMMIT_US);
+	return 0;
+}
+
+void
+batch_add_event(struct batch *batch, const struct msg_event *event)
+{
+	struct waiting_event *waiting;
+
+	if (batch->nevents >= BATCH_EVENTS ||
+	    (waiting = malloc(sizeof(*waiting))) == NULL) {
+		batch_add_loss(batch, LOSS_EVENT, 1);
+		return;
+	}
+	waiting->event = *event;
+	TAILQ_INSERT_TAIL(&batch->events, waiting, entry);
+	batch->nevents++;
+	schedule(batch, COMMIT_US);
+}
+
+void
+batch_add_loss(struct batch *batch, enum batch_loss loss, uint64_t count)
+{
+	if (count == 0)
+		return;
+	batch->losses[loss] += count;
+	batch->lost += count;
+	schedule(batch, COMMIT_US);
+}
+
+void
+batch_relay_dropped(
+    struct batch *batch, unsigned int worker, uint64_t dropped, int ended)
+{
+	struct relay_losses *relay = &batch->relays[worker];
+	/* A count that went back is that of another life. */
+	uint64_t since = dropped < relay->known ? 0 : relay->known;
+	uint64_t known = ended ? 0 : dropped;
+
+	if (dropped > INT64_MAX)
+		return;
+	batch_add_loss(batch, LOSS_RELAY, dropped - since);
+	if (known == relay->known)
+		return;
+	relay->known = known;
+	relay->changed = 1;
+	schedule(batch, COMMIT_US);
+}
+
+void
+batch_touch(struct batch *batch)
+{
+	schedule(batch, COMMIT_US);
+}
+
+static int
+write_rules(struct batch *batch)
+{
+	const struct image *image = batch->image;
+	uint32_t generation, i;
+
+	if (!batch->rules_due || image == NULL)
+		return 0;
+	generation = image_settings(image)->generation;
+	if (store_forget_rules(batch->store, generation) == -1)
+		return -1;
+	for (i = 0; i < image_rule_count(image); i++)
+		if (store_add_rule(batch->store, generation, (uint16_t)i,
+			image_rule_text(image, i)) == -1)
+			return -1;
+	return store_add_rule(batch->store, generation, FLOW_RULE_DEFAULT,
+	    image_rule_text(image, FLOW_RULE_DEFAULT));
+}
+
+static int
+write_flows(struct batch *batch, uint64_t end, uint64_t *added)
+{
+	uint64_t at;
+	int is_new;
+
+	for (at = batch->head; at < end; at++) {
+		if (store_add_flow(batch->store,
+			&batch->ring[at % BATCH_FLOWS].record, &is_new) == -1)
+			return -1;
+		*added += (uint64_t)is_new;
+	}
+	return 0;
+}
+
+static int
+write_events(struct batch *batch)
+{
+	const struct waiting_event *waiting;
+
+	TAILQ_FOREACH (waiting, &batch->events, entry)
+		if (store_add_event(batch->store, &waiting->event) == -1)
+			return -1;
+	return 0;
+}
+
+static int
+write_losses(struct batch *batch)
+{
+	int64_t now_us = clock_real_us();
+	char name[32];
+	unsigned int i;
+
+	for (i = 0; i < LOSS_COUNT; i++)
+		if (batch->losses[i] > 0 &&
+		    store_add_loss(batch->store, now_us, loss_words[i].source,
+			loss_words[i].kind, batch->losses[i]) == -1)
+			return -1;
+	for (i = 0; i < LIMIT_WORKERS; i++)
+		if (batch->relays[i].changed &&
+		    store_set_counter(batch->store, relay_counter(i, name),
+			batch->relays[i].known) == -1)
+			return -1;
+	return 0;
+}
+
+/* The ring of the log: as much leaves as came, and a little more. */
+static int
+make_room(struct batch *batch, uint64_t added)
+{
+	uint64_t removed;
+
+	if (!store_is_near_max(batch->store))
+		return 0;
+	return store_remove_oldest(
+	    batch->store, added * 2 + TRANSACTION_MIN, &removed);
+}
+
+static int
+write_all(struct batch *batch, uint64_t end, uint64_t *added)
+{
+	if (store_begin(batch->store) == -1)
+		return -1;
+	if (write_rules(batch) == -1 ||
+	    write_flows(batch, end, added) == -1 ||
+	    write_events(batch) == -1 || write_losses(batch) == -1 ||
+	    make_room(batch, *added) == -1 ||
+	    store_commit(batch->store) == -1) {
+		store_rollback(batch->store);
+		return -1;
+	}
+	return 0;
+}
+
+/* What was committed leaves, and whoever waited for it is told. */
+static void
+committed(struct batch *batch, uint64_t end, uint64_t added)
+{
+	const struct waiting_flow *waiting;
+	unsigned int i;
+
+	batch->rules_due = 0;
+	batch->written += added;
+	memset(batch->losses, 0, sizeof(batch->losses));
+	for (i = 0; i < LIMIT_WORKERS; i++)
+		batch->relays[i].changed = 0;
+	while (!TAILQ_EMPTY(&batch->events))
+		event_drop(batch, TAILQ_FIRST(&batch->events));
+	for (; batch->head < end; batch->head++) {
+		waiting = &batch->ring[batch->head % BATCH_FLOWS];
+		if (waiting->origin.sequence > 0)
+			batch->owner.done(batch->owner.ctx, &waiting->origin);
+	}
+	if (batch->head == batch->tail)
+		batch->owner.done(batch->owner.ctx, NULL);
+}
+
+/* Old rows make room under the quota; on a full disk this fails too. */
+static void
+retire_when_full(struct batch *batch)
+{
+	uint64_t removed;
+
+	if (!store_is_near_max(batch->store) ||
+	    store_begin(batch->store) == -1)
+		return;
+	if (store_remove_oldest(batch->store, RETIRE_FLOWS, &removed) == -1 ||
+	    removed == 0 || store_commit(batch->store) == -1)
+		store_rollback(batch->store);
+}
+
+/* Decides when to try again; errno says what went wrong. */
+static void
+write_failed(struct batch *batch)
+{
+	batch->failing = 1;
+	if (errno == EAGAIN) {
+		schedule(batch, RETRY_BUSY_US);
+		return;
+	}
+	if (errno == EBADMSG) {
+		log_warnx("flows.db: damaged");
+		batch->store = NULL;
+		batch->owner.damaged(batch->owner.ctx);
+		return;
+	}
+	if (!batch->told)
+		log_warn("flows.db: cannot write, trying again");
+	batch->told = 1;
+	if (batch->transaction == TRANSACTION_MIN) {
+		schedule(batch, RETRY_FULL_US);
+		return;
+	}
+	/* Perhaps only this transaction was too large for a small quota. */
+	retire_when_full(batch);
+	batch->transaction /= 2;
+	schedule(batch, RETRY_BUSY_US);
+}
+
+static int
+write_some(struct batch *batch)
+{
+	uint64_t count = batch_waiting(batch);
+	uint64_t added = 0;
+	uint64_t end;
+
+	if (count > batch->transaction)
+		count = batch->transaction;
+	end = batch->head + count;
+	if (write_all(batch, end, &added) == -1) {
+		write_failed(batch);
+		return -1;
+	}
+	if (batch->told)
+		log_info("flows.db: writing again");
+	batch->told = 0;
+	batch->failing = 0;
+	if (batch->transaction < TRANSACTION_MAX)
+		batch->transaction *= 2;
+	committed(batch, end, added);
+	return 0;
+}
+
+int
+batch_flush(struct batch *batch)
+{
+	if (batch->store == NULL)
+		return -1;
+	(void)event_del(batch->timer);
+	do {
+		if (write_some(batch) == -1)
+			return -1;
+	} while (batch_waiting(batch) > 0);
+	return 0;
+}
+
+void
+batch_retire(struct batch *batch)
+{
+	const struct image_settings *settings;
+	int64_t before_us;
+	uint64_t removed = 0;
+
+	if (batch->store == NULL || batch->image == NULL)
+		return;
+	settings = image_settings(batch->image);
+	if (settings->keep_s == 0 && settings->max_bytes == 0)
+		return;
+	before_us = clock_real_us();
+	if (settings->keep_s > 0 &&
+	    settings->keep_s < (uint64_t)before_us / 1000000)
+		before_us -= (int64_t)settings->keep_s * 1000000;
+	else
+		before_us = 0;
+	if (store_begin(batch->store) == -1)
+		return;
+	if (store_remove_before(
+		batch->store, before_us, RETIRE_FLOWS, &removed) == -1 ||
+	    make_room(batch, 0) == -1 || store_shrink(batch->store) == -1 ||
+	    store_commit(batch->store) == -1)
+		store_rollback(batch->store);
+}
+
+uint64_t
+batch_waiting(const struct batch *batch)
+{
+	return batch->tail - batch->head;
+}
+
+uint64_t
+batch_losses(const struct batch *batch)
+{
+	return batch->lost;
+}
+
+uint64_t
+batch_written(const struct batch *batch)
+{
+	return batch->written;
+}

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What waits to be written.  Everything that comes within 200 ms, or 1000
+ * flows, goes into one transaction.  While the database cannot be written the
+ * batch grows to a limit, tries again by itself, and counts what had no room.
+ */
+#ifndef FLOWLOG_BATCH_H
+#define FLOWLOG_BATCH_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "schema/msg.h"
+
+struct batch;
+struct event_base;
+struct image;
+struct store;
+
+#define BATCH_FLOWS 65536 /* that may wait */
+#define BATCH_EVENTS 1024
+
+/* Where and how rows get lost; each has its words in `drops'. */
+enum batch_loss {
+	LOSS_RELAY,	 /* given up by a relay without room */
+	LOSS_TORN,	 /* half-written in a dead relay's arena */
+	LOSS_REFUSED,	 /* a relay's record that broke the contract */
+	LOSS_CONNTRACK,	 /* overruns: how many events each cost is unknown */
+	LOSS_NFLOG,	 /* packets, exactly */
+	LOSS_UNREADABLE, /* kernel messages that could not be parsed */
+	LOSS_QUEUE,	 /* flows without room here */
+	LOSS_EVENT,	 /* events without room here */
+	LOSS_COUNT
+};
+
+/* Which relay waits for the row; sequence 0: none. */
+struct batch_origin {
+	uint32_t worker;
+	uint32_t life;
+	uint64_t sequence;
+};
+
+/*
+ * After a commit: all of this origin up to its sequence is on disk; NULL: all
+ * that was ever added is.
+ */
+typedef void batch_done_fn(void *ctx, const struct batch_origin *);
+
+/* The database turned out to be damaged: batch_set_store() is due. */
+typedef void batch_damaged_fn(void *ctx);
+
+struct batch_owner {
+	batch_done_fn *done;
+	batch_damaged_fn *damaged;
+	void *ctx;
+};
+
+/* NULL with errno. */
+struct batch *batch_new(struct event_base *, const struct batch_owner *);
+void batch_free(struct batch *);
+
+/*
+ * NULL: keep everything for now.  Counters are read from a store the first
+ * time; a later one takes the place of a damaged one.
+ */
+void batch_set_store(struct batch *, struct store *);
+
+/*
+ * The rules to store before the next row, and how long rows are kept.  Both
+ * belong to the image, which the caller keeps mapped until the next one.
+ */
+void batch_set_image(struct batch *, const struct image *);
+
+/* -1 with ENOBUFS when there is no room: it is counted as lost. */
+int batch_add_flow(
+    struct batch *, const struct flow_record *, const struct batch_origin *);
+void batch_add_event(struct batch *, const struct msg_event *);
+void batch_add_loss(struct batch *, enum batch_loss, uint64_t count);
+
+/*
+ * A relay's own count of given-up rows since it started; what is new in it
+ * becomes a loss, once, also across restarts of this process.  ended: the
+ * relay is dead, the next one begins at 0.
+ */
+void batch_relay_dropped(
+    struct batch *, unsigned int worker, uint64_t dropped, int ended);
+
+/* Nothing to write, but somebody waits to hear that all is on disk. */
+void batch_touch(struct batch *);
+
+/* Writes all that waits, now.  -1 when some of it still waits. */
+int batch_flush(struct batch *);
+
+/* Removes what is too old; to be called now and then. */
+void batch_retire(struct batch *);
+
+uint64_t batch_waiting(const struct batch *); /* flows */
+uint64_t batch_losses(const struct batch *);  /* written or not */
+uint64_t batch_written(const struct batch *); /* flows, since the start */
+
+#endif

@@ -1,0 +1,412 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Owns the event loop, the channel to the supervisor and what it configures.
+ * Reads the supervisor's messages; relays' and the kernel's have files of
+ * their own.
+ */
+#include "flowlog/flowlog.h"
+
+#include <sys/mman.h>
+
+#include <errno.h>
+#include <event2/event.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/memfd.h"
+#include "common/sandbox.h"
+#include "flowlog/arena.h"
+#include "flowlog/batch.h"
+#include "flowlog/event.h"
+#include "flowlog/source.h"
+#include "flowlog/store.h"
+#include "flowlog/worker.h"
+#include "ipc/channel.h"
+#include "policy/image.h"
+#include "schema/flowlog.sql.h"
+
+#define TICK_US 1000000
+#define STOP_US 2000000	   /* for relays to close their channels */
+#define STOP_POLL_US 10000 /* how often that is looked at */
+#define FLUSH_MS 500
+
+struct flowlog {
+	struct event_base *base;
+	struct ipc_channel *supervisor;
+	const struct image *image;
+	size_t image_len;
+	char dir[STORE_PATH_BYTES];
+	struct sandbox_path paths[2];
+	struct store *store;
+	struct batch *batch;
+	struct workers *workers;
+	struct sources *sources;
+	struct event *tick;
+	struct event *stop;
+	int64_t stop_by_us; /* CLOCK_MONOTONIC; 0: not stopping */
+	int started;
+};
+
+/*
+ * The supervisor hears of an event first and sends it back to be stored, as it
+ * does with everybody's.  When it may not come back, it is stored at once.
+ */
+static void
+report(struct flowlog *flowlog, const struct msg_event *event)
+{
+	if (flowlog->stop_by_us != 0 ||
+	    IPC_SEND(flowlog->supervisor, MSG_EVENT, 0, event, -1) == -1)
+		batch_add_event(flowlog->batch, event);
+}
+
+static void
+on_violation(void *ctx, unsigned int worker, const char *why)
+{
+	struct msg_event event;
+	char actor[32];
+
+	(void)snprintf(actor, sizeof(actor), "relay[%u]", worker);
+	event_make(
+	    &event, SEVERITY_ALARM, "violation", actor, "sent %s", why);
+	log_warnx("%s sent %s", actor, why);
+	report(ctx, &event);
+}
+
+static void
+on_done(void *ctx, const struct batch_origin *origin)
+{
+	struct flowlog *flowlog = ctx;
+
+	workers_done(flowlog->workers, origin);
+}
+
+/* Opens the database; one that is damaged makes room for a new one. */
+static int
+database_open(struct flowlog *flowlog)
+{
+	struct msg_event event;
+	char name[STORE_PATH_BYTES];
+
+	if (store_open(flowlog->dir, &flowlog->store) == 0)
+		return 0;
+	if (errno != EBADMSG)
+		return -1;
+	if (store_set_aside(flowlog->dir, clock_real_us(), name) == -1)
+		return -1;
+	log_warnx("%s was damaged and is now %s", FLOWLOG_FILE, name);
+	event_make(&event, SEVERITY_ALARM, "log-damaged", FLOWLOG_FILE,
+	    "set aside as %s", name);
+	report(flowlog, &event);
+	return store_open(flowlog->dir, &flowlog->store);
+}
+
+/* Ids of rows that no relay made: after all that are there, and after now. */
+static int
+ids_start(struct flowlog *flowlog)
+{
+	uint64_t next = flow_first_id(clock_real_us(), LIMIT_FLOW_WORKER);
+	uint64_t last;
+
+	if (store_last_id(flowlog->store, &last) == -1)
+		return -1;
+	if (next <= last)
+		next = last - last % FLOW_ID_STEP + FLOW_ID_STEP +
+		       LIMIT_FLOW_WORKER;
+	sources_set_next_id(flowlog->sources, next);
+	return 0;
+}
+
+static void
+on_damaged(void *ctx)
+{
+	struct flowlog *flowlog = ctx;
+
+	store_close(flowlog->store);
+	flowlog->store = NULL;
+	/* The supervisor starts a new process, and relays send again. */
+	if (database_open(flowlog) == -1)
+		fatal("%s/" FLOWLOG_FILE, flowlog->dir);
+	batch_set_store(flowlog->batch, flowlog->store);
+}
+
+static void
+image_replace(struct flowlog *flowlog, const struct image *image, size_t len)
+{
+	const struct image *old = flowlog->image;
+	size_t old_len = flowlog->image_len;
+
+	flowlog->image = image;
+	flowlog->image_len = len;
+	batch_set_image(flowlog->batch, image);
+	if (flowlog->started)
+		sources_set_image(flowlog->sources, image);
+	if (old == NULL)
+		return;
+	if (strcmp(image_log_dir(image), flowlog->dir) != 0)
+		log_warnx("the log directory changes with the next start only");
+	(void)munmap((void *)(uintptr_t)old, old_len);
+}
+
+static void
+flowlog_on_config(void *ctx, struct ipc_message *message)
+{
+	struct flowlog *flowlog = ctx;
+	const struct msg_config *config = message->body;
+	const char *why = "cannot be mapped";
+	const void *bytes = memfd_map_sealed(message->fd, config->size_bytes);
+
+	if (bytes == NULL || image_check(bytes, config->size_bytes, &why) == -1)
+		fatalx("policy image: %s", why);
+	image_replace(flowlog, bytes, config->size_bytes);
+}
+
+static void
+flowlog_on_start(void *ctx, struct ipc_message *message)
+{
+	struct flowlog *flowlog = ctx;
+
+	(void)message;
+	if (flowlog->image == NULL)
+		fatalx("told to start without a configuration");
+	(void)event_base_loopbreak(flowlog->base);
+}
+
+static void
+flowlog_on_ask(void *ctx, struct ipc_message *message)
+{
+	struct flowlog *flowlog = ctx;
+	const struct msg_beat *beat = message->body;
+	struct msg_answer answer = { .sequence = beat->sequence,
+		.work = batch_written(flowlog->batch),
+		.waiting = batch_waiting(flowlog->batch) };
+
+	(void)IPC_SEND(
+	    flowlog->supervisor, MSG_ANSWER, message->id, &answer, -1);
+}
+
+static void
+flowlog_on_relay(void *ctx, struct ipc_message *message)
+{
+	struct flowlog *flowlog = ctx;
+	const struct msg_worker *worker = message->body;
+
+	if (workers_open(flowlog->workers, (unsigned int)worker->worker,
+		ipc_message_take_fd(message)) == -1)
+		log_warn("relay[%u]", (unsigned int)worker->worker);
+}
+
+static void
+flowlog_on_arena(void *ctx, struct ipc_message *message)
+{
+	struct flowlog *flowlog = ctx;
+	const struct msg_worker *worker = message->body;
+	struct msg_event event;
+	char actor[32];
+
+	if (arena_import(message->fd, (unsigned int)worker->worker,
+		flowlog->batch) == 0)
+		return;
+	(void)snprintf(actor, sizeof(actor), "relay[%u]",
+	    (unsigned int)worker->worker);
+	log_warn("%s: arena", actor);
+	event_make(&event, SEVERITY_WARNING, "arena-unreadable", actor,
+	    "its open flows have no rows");
+	report(flowlog, &event);
+}
+
+static void
+flowlog_on_source(void *ctx, struct ipc_message *message)
+{
+	struct flowlog *flowlog = ctx;
+	const struct msg_source *source = message->body;
+
+	if (sources_open(flowlog->sources, (enum ipc_source)source->kind,
+		ipc_message_take_fd(message)) == -1)
+		log_warn("kernel events");
+}
+
+static void
+flowlog_on_event(void *ctx, struct ipc_message *message)
+{
+	struct flowlog *flowlog = ctx;
+
+	batch_add_event(flowlog->batch, message->body);
+}
+
+/* Waits a little for relays that have not closed their channel yet. */
+static void
+on_stop(int fd, short what, void *arg)
+{
+	static const struct timeval soon = { .tv_usec = STOP_POLL_US };
+	struct flowlog *flowlog = arg;
+
+	(void)fd;
+	(void)what;
+	if (workers_count(flowlog->workers) == 0 ||
+	    clock_mono_us() >= flowlog->stop_by_us)
+		(void)event_base_loopbreak(flowlog->base);
+	else
+		event_add(flowlog->stop, &soon);
+}
+
+static void
+stop_begin(struct flowlog *flowlog)
+{
+	if (flowlog->stop_by_us != 0)
+		return;
+	flowlog->stop_by_us = clock_mono_us() + STOP_US;
+	event_active(flowlog->stop, EV_TIMEOUT, 0);
+}
+
+static void
+flowlog_on_stop(void *ctx, struct ipc_message *message)
+{
+	(void)message;
+	stop_begin(ctx);
+}
+
+static void
+on_supervisor_end(void *ctx, const char *why)
+{
+	if (why != NULL)
+		log_warnx("the supervisor sent %s", why);
+	stop_begin(ctx);
+}
+
+static const struct ipc_handler handlers[] = {
+	{ MSG_CONFIG, flowlog_on_config },
+	{ MSG_LOG_START, flowlog_on_start },
+	{ MSG_ASK, flowlog_on_ask },
+	{ MSG_LOG_RELAY, flowlog_on_relay },
+	{ MSG_LOG_ARENA, flowlog_on_arena },
+	{ MSG_LOG_SOURCE, flowlog_on_source },
+	{ MSG_EVENT, flowlog_on_event },
+	{ MSG_STOP, flowlog_on_stop },
+	{ MSG_NONE, NULL },
+};
+
+static void
+send_stats(struct flowlog *flowlog)
+{
+	struct msg_log_stats stats = { .dropped = batch_losses(flowlog->batch),
+		.queued = batch_waiting(flowlog->batch),
+		.passed = sources_passed(flowlog->sources),
+		.blocked = sources_blocked(flowlog->sources) };
+
+	if (flowlog->store != NULL) {
+		stats.rows = store_rows(flowlog->store);
+		stats.size_bytes = store_size_bytes(flowlog->store);
+	}
+	/* The next second brings better ones. */
+	(void)IPC_SEND(flowlog->supervisor, MSG_LOG_STATS, 0, &stats, -1);
+}
+
+static void
+on_tick(int fd, short what, void *arg)
+{
+	struct flowlog *flowlog = arg;
+
+	(void)fd;
+	(void)what;
+	batch_retire(flowlog->batch);
+	send_stats(flowlog);
+}
+
+static void
+parts_new(struct flowlog *flowlog)
+{
+	const struct batch_owner owner = { on_done, on_damaged, flowlog };
+
+	flowlog->batch = batch_new(flowlog->base, &owner);
+	if (flowlog->batch == NULL)
+		fatal("batch");
+	flowlog->workers = workers_new(
+	    flowlog->base, flowlog->batch, on_violation, flowlog);
+	flowlog->sources = sources_new(flowlog->base, flowlog->batch);
+	flowlog->tick =
+	    event_new(flowlog->base, -1, EV_PERSIST, on_tick, flowlog);
+	flowlog->stop = event_new(flowlog->base, -1, 0, on_stop, flowlog);
+	if (flowlog->workers == NULL || flowlog->sources == NULL ||
+	    flowlog->tick == NULL || flowlog->stop == NULL)
+		fatal("set-up");
+	flowlog->supervisor = ipc_channel_new(flowlog->base,
+	    FLOWLOG_CHANNEL_FD, IPC_FLOWLOG, IPC_SUPERVISOR, handlers,
+	    on_supervisor_end, flowlog);
+	if (flowlog->supervisor == NULL)
+		fatal("message socket");
+}
+
+static void
+database_start(struct flowlog *flowlog)
+{
+	(void)snprintf(flowlog->dir, sizeof(flowlog->dir), "%s",
+	    image_log_dir(flowlog->image));
+	flowlog->paths[0].path = flowlog->dir;
+	flowlog->paths[0].access =
+	    SANDBOX_READ | SANDBOX_WRITE | SANDBOX_CREATE;
+	if (database_open(flowlog) == -1 && errno == ENOTSUP)
+		fatalx("%s/" FLOWLOG_FILE " was made by a newer tpx",
+		    flowlog->dir);
+	if (flowlog->store == NULL || ids_start(flowlog) == -1)
+		fatal("%s/" FLOWLOG_FILE, flowlog->dir);
+	batch_set_store(flowlog->batch, flowlog->store);
+}
+
+struct flowlog *
+flowlog_new(void)
+{
+	struct flowlog *flowlog = calloc(1, sizeof(*flowlog));
+
+	if (flowlog == NULL || (flowlog->base = event_base_new()) == NULL)
+		fatal("event base");
+	parts_new(flowlog);
+	(void)event_base_dispatch(flowlog->base);
+	if (flowlog->stop_by_us != 0)
+		exit(0);
+	database_start(flowlog);
+	return flowlog;
+}
+
+const struct sandbox_path *
+flowlog_paths(const struct flowlog *flowlog)
+{
+	return flowlog->paths;
+}
+
+void
+flowlog_loop(struct flowlog *flowlog)
+{
+	static const struct timeval second = { .tv_usec = TICK_US % 1000000,
+		.tv_sec = TICK_US / 1000000 };
+
+	flowlog->started = 1;
+	sources_set_image(flowlog->sources, flowlog->image);
+	ipc_channel_set_phase(flowlog->supervisor, IPC_PHASE_RUN);
+	if (ipc_send_empty(flowlog->supervisor, MSG_LOG_READY, -1) == -1)
+		return;
+	event_add(flowlog->tick, &second);
+	(void)event_base_dispatch(flowlog->base);
+}
+
+void
+flowlog_shutdown(struct flowlog *flowlog)
+{
+	sources_drain(flowlog->sources);
+	if (batch_flush(flowlog->batch) == -1)
+		log_warnx("%llu rows could not be written",
+		    (unsigned long long)batch_waiting(flowlog->batch));
+	send_stats(flowlog);
+	(void)ipc_channel_flush(flowlog->supervisor, FLUSH_MS);
+	sources_free(flowlog->sources);
+	workers_free(flowlog->workers);
+	batch_free(flowlog->batch);
+	store_close(flowlog->store);
+	ipc_channel_free(flowlog->supervisor);
+	event_free(flowlog->tick);
+	event_free(flowlog->stop);
+	event_base_free(flowlog->base);
+	free(flowlog);
+}

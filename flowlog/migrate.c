@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Applies schema/flowlog.sql.h.  Tables change only by a migration; views are
+ * made anew whenever their text differs, so a new word needs no migration.
+ */
+#include "flowlog/migrate.h"
+
+#include <sqlite3.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "schema/flow.h"
+#include "schema/flowlog.sql.h"
+
+/* The n-th takes a database from user_version n to n + 1. */
+static const char *const migrations[] = { FLOWLOG_TABLES_1 };
+
+#define VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))
+
+struct words {
+	const char *column;
+	const char *(*word)(unsigned int);
+	unsigned int count;
+};
+
+static const struct words captures = { "f.capture", flow_capture_word,
+	FLOW_CAPTURE_COUNT };
+static const struct words actions = { "f.action", flow_action_word,
+	FLOW_ACTION_COUNT };
+static const struct words closes = { "f.close", flow_close_word,
+	FLOW_CLOSE_COUNT };
+static const struct words severities = { "severity", event_severity_word,
+	SEVERITY_COUNT };
+
+/* words: what each %s of the text stands for. */
+static const struct view {
+	const char *name;
+	const char *text;
+	const struct words *words[3];
+} views[] = {
+	{ "flows", FLOWLOG_VIEW_FLOWS, { &captures, &actions, &closes } },
+	{ "events", FLOWLOG_VIEW_EVENTS, { &severities, NULL, NULL } },
+	{ "drops", FLOWLOG_VIEW_DROPS, { NULL, NULL, NULL } },
+	{ "top_hosts", FLOWLOG_VIEW_TOP_HOSTS, { NULL, NULL, NULL } },
+	{ "top_clients", FLOWLOG_VIEW_TOP_CLIENTS, { NULL, NULL, NULL } },
+	{ "denied", FLOWLOG_VIEW_DENIED, { NULL, NULL, NULL } },
+	{ "failed", FLOWLOG_VIEW_FAILED, { NULL, NULL, NULL } },
+	{ "hourly", FLOWLOG_VIEW_HOURLY, { NULL, NULL, NULL } },
+	{ "unnamed", FLOWLOG_VIEW_UNNAMED, { NULL, NULL, NULL } },
+	{ "long_flows", FLOWLOG_VIEW_LONG_FLOWS, { NULL, NULL, NULL } },
+	{ "gaps", FLOWLOG_VIEW_GAPS, { NULL, NULL, NULL } },
+};
+
+#define VIEWS (sizeof(views) / sizeof(views[0]))
+
+/* A CASE expression for sqlite3_free(), NULL when memory is short. */
+static char *
+words_case(const struct words *words)
+{
+	sqlite3_str *text = sqlite3_str_new(NULL);
+	unsigned int n;
+
+	if (words == NULL) {
+		sqlite3_str_appendall(text, "NULL");
+		return sqlite3_str_finish(text);
+	}
+	sqlite3_str_appendf(text, "CASE %s", words->column);
+	for (n = 0; n < words->count; n++)
+		/* Numbers without a word stay NULL. */
+		if (strcmp(words->word(n), "?") != 0)
+			sqlite3_str_appendf(
+			    text, " WHEN %u THEN %Q", n, words->word(n));
+	sqlite3_str_appendall(text, " END");
+	return sqlite3_str_finish(text);
+}
+
+static char *
+view_text(const struct view *view)
+{
+	char *cases[3];
+	char *select, *text = NULL;
+	size_t i;
+
+	for (i = 0; i < 3; i++)
+		cases[i] = words_case(view->words[i]);
+	select = sqlite3_mprintf(view->text, cases[0], cases[1], cases[2]);
+	if (select != NULL)
+		text = sqlite3_mprintf(
+		    "CREATE VIEW %s AS %s", view->name, select);
+	for (i = 0; i < 3; i++)
+		sqlite3_free(cases[i]);
+	sqlite3_free(select);
+	return text;
+}
+
+static int
+get_version(sqlite3 *db, int *version)
+{
+	sqlite3_stmt *statement;
+	int rc = sqlite3_prepare_v2(
+	    db, "PRAGMA user_version", -1, &statement, NULL);
+
+	if (rc != SQLITE_OK)
+		return rc;
+	if ((rc = sqlite3_step(statement)) == SQLITE_ROW)
+		*version = sqlite3_column_int(statement, 0);
+	sqlite3_finalize(statement);
+	return rc == SQLITE_ROW ? SQLITE_OK : rc;
+}
+
+static int
+tables_migrate(sqlite3 *db, int version)
+{
+	char *pragma;
+	int rc = SQLITE_OK;
+
+	if (version == VERSION)
+		return SQLITE_OK;
+	for (; version < VERSION && rc == SQLITE_OK; version++)
+		rc = sqlite3_exec(db, migrations[version], NULL, NULL, NULL);
+	if (rc != SQLITE_OK)
+		return rc;
+	pragma = sqlite3_mprintf("PRAGMA user_version = %d", VERSION);
+	if (pragma == NULL)
+		return SQLITE_NOMEM;
+	rc = sqlite3_exec(db, pragma, NULL, NULL, NULL);
+	sqlite3_free(pragma);
+	return rc;
+}
+
+/* SQLITE_ROW: there with this text, SQLITE_DONE: not so. */
+static int
+view_is(sqlite3 *db, const char *name, const char *text)
+{
+	sqlite3_stmt *statement;
+	int rc = sqlite3_prepare_v2(db,
+	    "SELECT 1 FROM sqlite_schema WHERE type = 'view'"
+	    " AND name = ?1 AND sql = ?2",
+	    -1, &statement, NULL);
+
+	if (rc != SQLITE_OK)
+		return rc;
+	sqlite3_bind_text(statement, 1, name, -1, SQLITE_STATIC);
+	sqlite3_bind_text(statement, 2, text, -1, SQLITE_STATIC);
+	rc = sqlite3_step(statement);
+	sqlite3_finalize(statement);
+	return rc;
+}
+
+static int
+view_migrate(sqlite3 *db, const struct view *view)
+{
+	char *text = view_text(view);
+	char *drop = sqlite3_mprintf("DROP VIEW IF EXISTS %s", view->name);
+	int rc = SQLITE_NOMEM;
+
+	if (text != NULL && drop != NULL)
+		rc = view_is(db, view->name, text);
+	if (rc == SQLITE_DONE) {
+		rc = sqlite3_exec(db, drop, NULL, NULL, NULL);
+		if (rc == SQLITE_OK)
+			rc = sqlite3_exec(db, text, NULL, NULL, NULL);
+	} else if (rc == SQLITE_ROW) {
+		rc = SQLITE_OK;
+	}
+	sqlite3_free(text);
+	sqlite3_free(drop);
+	return rc;
+}
+
+static int
+all_migrate(sqlite3 *db, int version)
+{
+	int rc = tables_migrate(db, version);
+	size_t i;
+
+	for (i = 0; i < VIEWS && rc == SQLITE_OK; i++)
+		rc = view_migrate(db, &views[i]);
+	return rc;
+}
+
+int
+migrate(struct sqlite3 *db)
+{
+	int version = 0;
+	int rc = get_version(db, &version);
+
+	if (rc != SQLITE_OK)
+		return rc;
+	if (version > VERSION)
+		return SQLITE_SCHEMA;
+	rc = sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
+	if (rc != SQLITE_OK)
+		return rc;
+	rc = all_migrate(db, version);
+	if (rc == SQLITE_OK)
+		return sqlite3_exec(db, "COMMIT", NULL, NULL, NULL);
+	(void)sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
+	return rc;
+}

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: ISC */
+/* Believes no length that a message states before it is checked.  Pure. */
+#include "flowlog/netlink.h"
+
+#include <arpa/inet.h>
+#include <endian.h>
+#include <errno.h>
+#include <libmnl/libmnl.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <string.h>
+
+static int
+bad(void)
+{
+	errno = EBADMSG;
+	return -1;
+}
+
+static int
+collect(const struct nlattr *attribute, void *data)
+{
+	struct netlink_attributes *found = data;
+	unsigned int type = mnl_attr_get_type(attribute);
+
+	if (type < NETLINK_ATTRIBUTES)
+		found->of[type] = attribute;
+	return MNL_CB_OK;
+}
+
+int
+netlink_parse(const struct nlmsghdr *header, struct netlink_attributes *found)
+{
+	memset(found, 0, sizeof(*found));
+	if (mnl_nlmsg_get_payload_len(header) < sizeof(struct nfgenmsg))
+		return bad();
+	if (mnl_attr_parse(header, sizeof(struct nfgenmsg), collect, found) < 0)
+		return bad();
+	return 0;
+}
+
+int
+netlink_parse_nested(
+    const struct nlattr *nest, struct netlink_attributes *found)
+{
+	memset(found, 0, sizeof(*found));
+	if (nest == NULL || mnl_attr_parse_nested(nest, collect, found) < 0)
+		return bad();
+	return 0;
+}
+
+int
+netlink_copy(const struct nlattr *attribute, void *to, size_t len)
+{
+	if (attribute == NULL || mnl_attr_get_payload_len(attribute) != len)
+		return bad();
+	memcpy(to, mnl_attr_get_payload(attribute), len);
+	return 0;
+}
+
+uint16_t
+netlink_be16(const struct nlattr *attribute)
+{
+	uint16_t value = 0;
+
+	(void)netlink_copy(attribute, &value, sizeof(value));
+	return ntohs(value);
+}
+
+uint32_t
+netlink_be32(const struct nlattr *attribute)
+{
+	uint32_t value = 0;
+
+	(void)netlink_copy(attribute, &value, sizeof(value));
+	return ntohl(value);
+}
+
+uint64_t
+netlink_be64(const struct nlattr *attribute)
+{
+	uint64_t value = 0;
+
+	(void)netlink_copy(attribute, &value, sizeof(value));
+	return be64toh(value);
+}
+
+void
+netlink_addr4(const uint8_t bytes[4], struct addr *addr)
+{
+	struct sockaddr_in sin = { .sin_family = AF_INET };
+	uint16_t port;
+
+	memcpy(&sin.sin_addr, bytes, sizeof(sin.sin_addr));
+	(void)addr_from_sockaddr((const struct sockaddr *)&sin, addr, &port);
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: ISC */
+/* Reads records of relays, hostile ones included.  Pure. */
+#include "flowlog/record.h"
+
+#include <netinet/in.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "common/addr.h"
+
+#define TIME_MAX_US (253402300799LL * 1000000) /* the end of the year 9999 */
+#define ERROR_MAX 4095			       /* MAX_ERRNO of the kernel */
+
+static int
+id_is_of(uint64_t id, unsigned int worker)
+{
+	return id != 0 && id < 1ULL << 53 && id % FLOW_ID_STEP == worker;
+}
+
+static int
+time_fits(const struct flow_record *record)
+{
+	return record->start_us > 0 && record->start_us <= TIME_MAX_US &&
+	       record->start_mono_us >= 0 &&
+	       record->duration_us <= (uint64_t)TIME_MAX_US - (uint64_t)
+							      record->start_us;
+}
+
+static int
+words_fit(const struct flow_record *record)
+{
+	return record->action < FLOW_ACTION_COUNT &&
+	       record->capture < FLOW_CAPTURE_COUNT &&
+	       record->close < FLOW_CLOSE_COUNT &&
+	       record->host_source < FLOW_HOST_COUNT;
+}
+
+static int
+addresses_fit(const struct flow_record *record)
+{
+	struct addr src, dst;
+
+	memcpy(src.byte, record->src, sizeof(src.byte));
+	memcpy(dst.byte, record->dst, sizeof(dst.byte));
+	return addr_is_v4(&src) == addr_is_v4(&dst);
+}
+
+const char *
+record_violation(const struct flow_record *record, unsigned int worker)
+{
+	if (record->worker != worker || !id_is_of(record->id, worker))
+		return "a flow id of another worker";
+	if (!time_fits(record))
+		return "a flow's time out of range";
+	if (record->up_bytes > INT64_MAX || record->down_bytes > INT64_MAX)
+		return "a flow's bytes out of range";
+	if (record->proto != IPPROTO_TCP && record->proto != IPPROTO_UDP)
+		return "a flow's protocol";
+	if (!words_fit(record))
+		return "a flow's word out of range";
+	if (!addresses_fit(record))
+		return "a flow between two families";
+	if (record->error > ERROR_MAX || record->reserved != 0)
+		return "a flow's error out of range";
+	/* Exactly the last row of a flow says how it ended. */
+	if (record->final > 1 ||
+	    record->final != (record->close != FLOW_CLOSE_NONE))
+		return "a flow that is neither open nor closed";
+	return NULL;
+}

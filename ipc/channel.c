@@ -1,0 +1,396 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Moves datagrams between sockets and handlers.  Reads the bytes of any
+ * process; believes nothing that ipc_accept() has not passed.
+ */
+#include "ipc/channel.h"
+
+#include <sys/queue.h>
+#include <sys/socket.h>
+
+#include <errno.h>
+#include <event2/event.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define QUEUE_LIMIT 256	    /* messages that may wait for a slow reader */
+#define READS_PER_EVENT 32  /* then the other channels have their turn */
+#define FDS_PER_MESSAGE 253 /* SCM_MAX_FD: the most the kernel passes */
+
+struct outgoing {
+	TAILQ_ENTRY(outgoing) entry;
+	int fd;
+	size_t len;
+	uint8_t datagram[];
+};
+
+struct ipc_channel {
+	int fd;
+	struct ipc_gate gate;
+	const struct ipc_handler *handlers;
+	ipc_end_fn *end;
+	void *ctx;
+	struct event *readable;
+	struct event *writable;
+	TAILQ_HEAD(, outgoing) queue;
+	size_t queued;
+	int over; /* the end has been told */
+	int busy; /* on_readable() is at work: freeing waits for it */
+	int freed;
+};
+
+/* One buffer serves all channels: a message lives only in its handler. */
+static _Alignas(16) uint8_t inbox[LIMIT_MESSAGE_BYTES];
+
+static void
+channel_end(struct ipc_channel *channel, const char *why)
+{
+	if (channel->over)
+		return;
+	channel->over = 1;
+	event_del(channel->readable);
+	event_del(channel->writable);
+	channel->end(channel->ctx, why);
+}
+
+static int
+send_datagram(int socket, const void *datagram, size_t len, int fd)
+{
+	union {
+		struct cmsghdr align;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} control = { 0 };
+	struct iovec part = { .iov_base = (void *)datagram, .iov_len = len };
+	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
+	struct cmsghdr *header;
+
+	if (fd != -1) {
+		message.msg_control = control.bytes;
+		message.msg_controllen = sizeof(control.bytes);
+		header = CMSG_FIRSTHDR(&message);
+		header->cmsg_level = SOL_SOCKET;
+		header->cmsg_type = SCM_RIGHTS;
+		header->cmsg_len = CMSG_LEN(sizeof(fd));
+		memcpy(CMSG_DATA(header), &fd, sizeof(fd));
+	}
+	if (sendmsg(socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL) == -1)
+		return -1;
+	return 0;
+}
+
+static void
+outgoing_free(struct ipc_channel *channel, struct outgoing *out)
+{
+	TAILQ_REMOVE(&channel->queue, out, entry);
+	channel->queued--;
+	if (out->fd != -1)
+		close(out->fd);
+	free(out);
+}
+
+/* 0 when the queue is empty, -1 with EAGAIN when the socket is full. */
+static int
+queue_send(struct ipc_channel *channel)
+{
+	struct outgoing *out;
+
+	while ((out = TAILQ_FIRST(&channel->queue)) != NULL) {
+		if (send_datagram(
+			channel->fd, out->datagram, out->len, out->fd) == -1)
+			return -1;
+		outgoing_free(channel, out);
+	}
+	return 0;
+}
+
+static void
+on_writable(int fd, short what, void *arg)
+{
+	struct ipc_channel *channel = arg;
+
+	(void)fd;
+	(void)what;
+	if (queue_send(channel) == 0)
+		return;
+	if (errno == EAGAIN || errno == EWOULDBLOCK)
+		event_add(channel->writable, NULL);
+	/* A dead peer is seen by the reading side. */
+}
+
+static int
+queue_add(struct ipc_channel *channel, const struct msg_header *header,
+    const void *body, size_t len, int fd)
+{
+	struct outgoing *out;
+
+	if (channel->queued >= QUEUE_LIMIT) {
+		errno = ENOBUFS;
+		return -1;
+	}
+	if ((out = malloc(sizeof(*out) + sizeof(*header) + len)) == NULL)
+		return -1;
+	out->fd = -1;
+	if (fd != -1 && (out->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0)) == -1) {
+		free(out);
+		return -1;
+	}
+	out->len = sizeof(*header) + len;
+	memcpy(out->datagram, header, sizeof(*header));
+	memcpy(out->datagram + sizeof(*header), body, len);
+	TAILQ_INSERT_TAIL(&channel->queue, out, entry);
+	channel->queued++;
+	event_add(channel->writable, NULL);
+	return 0;
+}
+
+int
+ipc_send(struct ipc_channel *channel, enum msg_type type, uint32_t id,
+    const void *body, size_t len, int fd)
+{
+	struct msg_header header = {
+		.type = type, .len_bytes = (uint32_t)len, .id = id
+	};
+	uint8_t datagram[LIMIT_MESSAGE_BYTES];
+
+	if (channel->over) {
+		errno = EPIPE;
+		return -1;
+	}
+	if (len > sizeof(datagram) - sizeof(header)) {
+		errno = EMSGSIZE;
+		return -1;
+	}
+	if (channel->queued > 0)
+		return queue_add(channel, &header, body, len, fd);
+	memcpy(datagram, &header, sizeof(header));
+	memcpy(datagram + sizeof(header), body, len);
+	if (send_datagram(channel->fd, datagram, sizeof(header) + len, fd) == 0)
+		return 0;
+	if (errno == EAGAIN || errno == EWOULDBLOCK)
+		return queue_add(channel, &header, body, len, fd);
+	return -1;
+}
+
+int
+ipc_send_empty(struct ipc_channel *channel, enum msg_type type, int fd)
+{
+	struct msg_empty body = { 0 };
+
+	return IPC_SEND(channel, type, 0, &body, fd);
+}
+
+/* Closes every descriptor that came but the first; returns their number. */
+static unsigned int
+fds_of(struct msghdr *message, int *first)
+{
+	struct cmsghdr *header;
+	unsigned int count = 0;
+	size_t i, n;
+	int fd;
+
+	*first = -1;
+	for (header = CMSG_FIRSTHDR(message); header != NULL;
+	     header = CMSG_NXTHDR(message, header)) {
+		if (header->cmsg_level != SOL_SOCKET ||
+		    header->cmsg_type != SCM_RIGHTS)
+			continue;
+		n = (header->cmsg_len - CMSG_LEN(0)) / sizeof(fd);
+		for (i = 0; i < n; i++) {
+			memcpy(&fd, CMSG_DATA(header) + i * sizeof(fd),
+			    sizeof(fd));
+			if (count++ == 0)
+				*first = fd;
+			else
+				close(fd);
+		}
+	}
+	return count;
+}
+
+static const struct ipc_handler *
+handler_of(const struct ipc_channel *channel, uint32_t type)
+{
+	const struct ipc_handler *handler;
+
+	for (handler = channel->handlers; handler->type != MSG_NONE; handler++)
+		if (handler->type == type)
+			return handler;
+	return NULL;
+}
+
+static void
+deliver(struct ipc_channel *channel, size_t len, unsigned int nfds, int fd,
+    int truncated)
+{
+	const struct ipc_handler *handler;
+	struct ipc_message message = { .fd = fd };
+	struct msg_header header;
+	const char *why;
+
+	if (ipc_accept(&channel->gate, inbox, len, nfds, truncated, &why) ==
+	    ALLOW) {
+		memcpy(&header, inbox, sizeof(header));
+		message.type = header.type;
+		message.id = header.id;
+		message.len = header.len_bytes;
+		message.body = inbox + sizeof(header);
+		if ((handler = handler_of(channel, header.type)) != NULL)
+			handler->handle(channel->ctx, &message);
+		else
+			why = "a message nobody awaits";
+	}
+	if (message.fd != -1)
+		close(message.fd);
+	if (why != NULL)
+		channel_end(channel, why);
+}
+
+/* 1 when one message was read, 0 when there is none or the channel is over. */
+static int
+receive_one(struct ipc_channel *channel)
+{
+	static _Alignas(struct cmsghdr) char
+	    control[CMSG_SPACE(FDS_PER_MESSAGE * sizeof(int))];
+	struct iovec part = { .iov_base = inbox, .iov_len = sizeof(inbox) };
+	struct msghdr message = { .msg_iov = &part,
+		.msg_iovlen = 1,
+		.msg_control = control,
+		.msg_controllen = sizeof(control) };
+	unsigned int nfds;
+	ssize_t n;
+	int fd;
+
+	n = recvmsg(channel->fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	if (n == -1) {
+		if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)
+			channel_end(channel, errno == ECONNRESET
+						 ? NULL
+						 : "an unreadable socket");
+		return 0;
+	}
+	nfds = fds_of(&message, &fd);
+	if (n == 0 && nfds == 0) {
+		channel_end(channel, NULL);
+		return 0;
+	}
+	deliver(channel, (size_t)n, nfds, fd,
+	    (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0);
+	return 1;
+}
+
+static void
+channel_release(struct ipc_channel *channel)
+{
+	if (channel->readable != NULL)
+		event_free(channel->readable);
+	if (channel->writable != NULL)
+		event_free(channel->writable);
+	free(channel);
+}
+
+static void
+on_readable(int socket, short what, void *arg)
+{
+	struct ipc_channel *channel = arg;
+	int n;
+
+	(void)socket;
+	(void)what;
+	channel->busy = 1;
+	for (n = 0; n < READS_PER_EVENT; n++)
+		if (!receive_one(channel) || channel->over)
+			break;
+	channel->busy = 0;
+	if (channel->freed)
+		channel_release(channel);
+}
+
+struct ipc_channel *
+ipc_channel_new(struct event_base *base, int fd, enum ipc_role self,
+    enum ipc_role peer, const struct ipc_handler *handlers, ipc_end_fn *end,
+    void *ctx)
+{
+	struct ipc_channel *channel;
+
+	if (evutil_make_socket_nonblocking(fd) == -1 ||
+	    (channel = calloc(1, sizeof(*channel))) == NULL)
+		return NULL;
+	channel->fd = fd;
+	channel->gate.self = self;
+	channel->gate.peer = peer;
+	channel->gate.phase = IPC_PHASE_SETUP;
+	channel->handlers = handlers;
+	channel->end = end;
+	channel->ctx = ctx;
+	TAILQ_INIT(&channel->queue);
+	channel->readable =
+	    event_new(base, fd, EV_READ | EV_PERSIST, on_readable, channel);
+	channel->writable = event_new(base, fd, EV_WRITE, on_writable, channel);
+	if (channel->readable != NULL && channel->writable != NULL &&
+	    event_add(channel->readable, NULL) == 0)
+		return channel;
+	channel_release(channel);
+	return NULL;
+}
+
+void
+ipc_channel_free(struct ipc_channel *channel)
+{
+	struct outgoing *out;
+
+	if (channel == NULL)
+		return;
+	while ((out = TAILQ_FIRST(&channel->queue)) != NULL)
+		outgoing_free(channel, out);
+	channel->over = 1;
+	event_del(channel->readable);
+	event_del(channel->writable);
+	close(channel->fd);
+	if (channel->busy)
+		channel->freed = 1;
+	else
+		channel_release(channel);
+}
+
+void
+ipc_channel_set_phase(struct ipc_channel *channel, enum ipc_phase phase)
+{
+	channel->gate.phase = phase;
+}
+
+size_t
+ipc_channel_queued(const struct ipc_channel *channel)
+{
+	return channel->queued;
+}
+
+int
+ipc_channel_flush(struct ipc_channel *channel, int limit_ms)
+{
+	struct pollfd ready = { .fd = channel->fd, .events = POLLOUT };
+
+	while (queue_send(channel) == -1) {
+		if ((errno != EAGAIN && errno != EWOULDBLOCK) ||
+		    poll(&ready, 1, limit_ms) <= 0)
+			return -1;
+	}
+	return 0;
+}
+
+int
+ipc_message_take_fd(struct ipc_message *message)
+{
+	int fd = message->fd;
+
+	message->fd = -1;
+	return fd;
+}
+
+int
+ipc_socketpair(int ends[2])
+{
+	return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends);
+}

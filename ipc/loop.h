@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: ISC */
+/* The event loop that every process of tpx runs on. */
+#ifndef IPC_LOOP_H
+#define IPC_LOOP_H
+
+struct event_base;
+
+/*
+ * An epoll loop for one thread that takes no orders from the environment.
+ * callbacks: how many run before new events are asked for, so that a long
+ * queue delays nobody; 0: all of them.  NULL without memory or epoll.
+ */
+struct event_base *ipc_loop_new(int callbacks);
+
+#endif

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: ISC */
+/* Runs the steps; what they say is rendered by policy/. */
+#include "netctl/capture.h"
+
+#include <errno.h>
+
+#include "common/log.h"
+#include "netctl/nft.h"
+#include "netctl/routing.h"
+#include "netctl/sysctl.h"
+#include "policy/text.h"
+
+static int claimed; /* the capture table is ours */
+
+void
+capture_adopt(void)
+{
+	claimed = 1;
+}
+
+/* Owning the table before anything else tells whether another tpxd runs. */
+static int
+claim(void)
+{
+	struct text text = { 0 };
+
+	text_puts(&text, "add table inet " RENDER_TABLE " { flags owner; }\n");
+	if (nft_run("claim of table inet " RENDER_TABLE, &text) == 0) {
+		claimed = 1;
+		return 0;
+	}
+	if (errno == EPERM || errno == EBUSY || errno == EOPNOTSUPP)
+		log_warnx("another tpxd runs in this network namespace, or a "
+			  "table inet " RENDER_TABLE " of others exists");
+	return -1;
+}
+
+static int
+guard_set(const struct image *image)
+{
+	struct text text = { 0 };
+
+	if (image_settings(image)->on_failure == ON_FAILURE_CLOSED) {
+		render_guard(image, &text);
+		return nft_run("guard", &text);
+	}
+	render_remove_guard(&text);
+	return nft_run("removal of the guard", &text);
+}
+
+static int
+table_set(
+    const struct image *image, const struct render_ports *ports, int armed)
+{
+	struct text text = { 0 };
+
+	render_capture(image, ports, armed, &text);
+	return nft_run("capture table", &text);
+}
+
+int
+capture_begin(const struct image *image, const struct render_ports *ports)
+{
+	if (claim() == -1 || guard_set(image) == -1)
+		return -1;
+	if (routing_sweep() == -1 ||
+	    routing_apply(image_settings(image)->mark_mask) == -1)
+		return -1;
+	if (table_set(image, ports, 0) == -1)
+		return -1;
+	if (image_has_pass(image))
+		sysctl_apply();
+	return 0;
+}
+
+int
+capture_arm(const struct image *image, const struct render_ports *ports)
+{
+	return table_set(image, ports, 1);
+}
+
+int
+capture_renew(const struct image *image)
+{
+	struct text text = { 0 };
+
+	render_renew(image, &text);
+	return nft_run("lease", &text);
+}
+
+void
+capture_lapse(void)
+{
+	struct text text = { 0 };
+
+	render_lapse(&text);
+	(void)nft_run("end of the lease", &text);
+}
+
+static int
+table_remove(void)
+{
+	struct text text = { 0 };
+
+	render_remove_capture(&text);
+	return nft_run("removal of the capture table", &text);
+}
+
+void
+capture_end(const struct image *image)
+{
+	if (!claimed)
+		return;
+	(void)table_remove();
+	(void)routing_sweep();
+	if (image != NULL && image_has_pass(image))
+		sysctl_restore();
+}
+
+int
+capture_unblock(void)
+{
+	struct text text = { 0 };
+
+	if (table_remove() == -1 || routing_sweep() == -1)
+		return -1;
+	render_remove_guard(&text);
+	return nft_run("removal of the guard", &text);
+}

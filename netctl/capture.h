@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What netctl makes of a policy image in the kernel: guard, routing, capture
+ * table, lease; and how it takes them away again.  The order of the steps is
+ * the fail-safe: with on-failure closed the guard comes first and stays last.
+ */
+#ifndef NETCTL_CAPTURE_H
+#define NETCTL_CAPTURE_H
+
+#include "policy/image.h"
+#include "policy/render.h"
+
+/*
+ * From nothing, or from what a killed predecessor left, to a capture table
+ * whose lease is not live.  -1 when a step failed; it has been logged.
+ */
+int capture_begin(const struct image *, const struct render_ports *);
+
+/* The table of a predecessor is this process's to take away. */
+void capture_adopt(void);
+
+/* The same state once more, in one transaction, with a live lease. */
+int capture_arm(const struct image *, const struct render_ports *);
+
+int capture_renew(const struct image *);
+void capture_lapse(void);
+
+/*
+ * Takes everything away but, with on-failure closed, the guard.  Nothing, when
+ * the table was never ours: another tpxd may be at work.
+ */
+void capture_end(const struct image *);
+
+/* Takes away whatever any tpx has left in this network namespace. */
+int capture_unblock(void);
+
+#endif

@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The worker's dispatch.  Believes typed messages of the supervisor that
+ * ipc_accept() passed and an image that image_check() passed; no byte of any
+ * client or server comes here.
+ *
+ * What a hostile supervisor can do with each request: CONFIG and NET_START let
+ * it choose a policy, which is its task; NET_START makes listeners on loopback
+ * and netlink sockets that only report; BEAT keeps capture alive; STOP ends it
+ * as the policy says.  None of them names a table, a rule or an address beyond
+ * what policy/ renders.
+ */
+#include "netctl/netctl.h"
+
+#include <sys/mman.h>
+
+#include <event2/event.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/memfd.h"
+#include "ipc/channel.h"
+#include "ipc/loop.h"
+#include "netctl/capture.h"
+#include "netctl/lease.h"
+#include "netctl/listener.h"
+#include "netctl/nft.h"
+#include "netctl/source.h"
+
+struct netctl {
+	struct event_base *base;
+	struct ipc_channel *supervisor;
+	struct event *expiry;	/* when the live lease ends */
+	struct event *orphaned; /* the keeper is gone */
+	const struct image *image;
+	size_t image_bytes;
+	struct render_ports ports;
+	struct lease lease;
+	pid_t keeper;
+	int begun;
+	int failed;
+};
+
+/* A step that fails leaves no state that was chosen: end, and say so. */
+static void
+give_up(struct netctl *netctl)
+{
+	netctl->failed = 1;
+	event_base_loopbreak(netctl->base);
+}
+
+static void
+expiry_set(struct netctl *netctl)
+{
+	int64_t left_us = netctl->lease.ends_us - clock_mono_us();
+	struct timeval left = { 0 };
+
+	if (left_us > 0) {
+		left.tv_sec = left_us / 1000000;
+		left.tv_usec = left_us % 1000000;
+	}
+	event_add(netctl->expiry, &left);
+}
+
+static void
+lease_tell(struct netctl *netctl, uint64_t sequence, int live)
+{
+	struct msg_lease body = { .sequence = sequence,
+		.live = (uint64_t)live };
+
+	(void)IPC_SEND(netctl->supervisor, MSG_LEASE, 0, &body, -1);
+}
+
+static int
+arm(struct netctl *netctl)
+{
+	return capture_arm(netctl->image, &netctl->ports);
+}
+
+static int
+renew(struct netctl *netctl)
+{
+	return capture_renew(netctl->image);
+}
+
+static int
+lapse(struct netctl *netctl)
+{
+	log_warnx("heartbeats stopped: the lease has lapsed");
+	capture_lapse();
+	lease_tell(netctl, 0, 0);
+	return 0;
+}
+
+static int (*const acts[])(struct netctl *) = {
+	[LEASE_ARM] = arm,
+	[LEASE_RENEW] = renew,
+	[LEASE_LAPSE] = lapse,
+};
+
+static void
+act(struct netctl *netctl, enum lease_action action)
+{
+	if (action != LEASE_NOTHING && acts[action](netctl) == -1)
+		give_up(netctl);
+}
+
+static void
+on_expiry(int fd, short what, void *arg)
+{
+	struct netctl *netctl = arg;
+
+	(void)fd;
+	(void)what;
+	act(netctl, lease_expire(&netctl->lease, clock_mono_us()));
+	if (netctl->lease.state == LEASE_LIVE)
+		expiry_set(netctl);
+}
+
+static void
+on_beat(void *ctx, struct ipc_message *message)
+{
+	const struct msg_beat *beat = message->body;
+	struct netctl *netctl = ctx;
+	int64_t now_us = clock_mono_us();
+	enum lease_action action;
+
+	if (!netctl->begun)
+		return; /* it was meant for a predecessor */
+	act(netctl, lease_expire(&netctl->lease, now_us));
+	action = lease_beat(&netctl->lease, beat->sent_us, now_us);
+	act(netctl, action);
+	if (action == LEASE_ARM || action == LEASE_RENEW) {
+		expiry_set(netctl);
+		lease_tell(netctl, beat->sequence, 1);
+	}
+}
+
+static void
+on_config(void *ctx, struct ipc_message *message)
+{
+	const struct msg_config *config = message->body;
+	struct netctl *netctl = ctx;
+	const void *image;
+	const char *why;
+
+	image = memfd_map_sealed(message->fd, config->size_bytes);
+	if (image == NULL)
+		fatal("configuration");
+	if (image_check(image, config->size_bytes, &why) == -1)
+		fatalx("configuration: %s", why);
+	if (netctl->image != NULL)
+		munmap((void *)(uintptr_t)netctl->image, netctl->image_bytes);
+	netctl->image = image;
+	netctl->image_bytes = config->size_bytes;
+}
+
+static void
+send_fd(struct netctl *netctl, enum msg_type type, const void *body, size_t len,
+    int fd, const char *what)
+{
+	if (fd == -1)
+		fatal("%s", what);
+	if (ipc_send(netctl->supervisor, type, 0, body, len, fd) == -1)
+		fatal("%s", what);
+	close(fd);
+}
+
+static void
+listeners_open(struct netctl *netctl, uint32_t workers)
+{
+	uint16_t *const ports[] = { &netctl->ports.port4,
+		&netctl->ports.port6 };
+	struct msg_listener body;
+	uint32_t i;
+	int fd;
+
+	for (i = 0; i < workers * 2; i++) {
+		body.worker = i / 2;
+		body.family = i % 2 == 0 ? 4 : 6;
+		fd = listener_open(body.family, ports[i % 2]);
+		body.port = *ports[i % 2];
+		send_fd(netctl, MSG_NET_LISTENER, &body, sizeof(body), fd,
+		    "listener");
+	}
+}
+
+static void
+sources_open(struct netctl *netctl)
+{
+	struct msg_source body;
+
+	body.kind = IPC_SOURCE_NFLOG;
+	send_fd(netctl, MSG_NET_SOURCE, &body, sizeof(body),
+	    source_open(IPC_SOURCE_NFLOG), "nflog socket");
+	if (!image_has_pass(netctl->image))
+		return;
+	body.kind = IPC_SOURCE_CONNTRACK;
+	send_fd(netctl, MSG_NET_SOURCE, &body, sizeof(body),
+	    source_open(IPC_SOURCE_CONNTRACK), "conntrack socket");
+}
+
+/* After a predecessor: its sockets live, and its table too if it was live. */
+static int
+take_over(struct netctl *netctl, const struct msg_net_start *start)
+{
+	netctl->ports.port4 = start->port4;
+	netctl->ports.port6 = start->port6;
+	capture_adopt();
+	if (start->live)
+		return 0;
+	return capture_begin(netctl->image, &netctl->ports);
+}
+
+static int
+begin(struct netctl *netctl, const struct msg_net_start *start)
+{
+	if (start->port4 != 0)
+		return take_over(netctl, start);
+	listeners_open(netctl, start->workers);
+	if (capture_begin(netctl->image, &netctl->ports) == -1)
+		return -1;
+	sources_open(netctl);
+	return 0;
+}
+
+static void
+on_net_start(void *ctx, struct ipc_message *message)
+{
+	const struct msg_net_start *start = message->body;
+	struct netctl *netctl = ctx;
+	struct msg_net_ready ready = { 0 };
+
+	if (netctl->image == NULL)
+		fatalx("no configuration before the start");
+	if (begin(netctl, start) == -1) {
+		give_up(netctl);
+		return;
+	}
+	lease_init(&netctl->lease, image_settings(netctl->image)->lease_ms,
+	    start->live, clock_mono_us());
+	if (start->live)
+		expiry_set(netctl);
+	ready.port4 = netctl->ports.port4;
+	ready.port6 = netctl->ports.port6;
+	if (IPC_SEND(netctl->supervisor, MSG_NET_READY, 0, &ready, -1) == -1)
+		fatal("the supervisor left");
+	netctl->begun = 1;
+	ipc_channel_set_phase(netctl->supervisor, IPC_PHASE_RUN);
+}
+
+static void
+on_stop(void *ctx, struct ipc_message *message)
+{
+	struct netctl *netctl = ctx;
+
+	(void)message;
+	event_base_loopbreak(netctl->base);
+}
+
+static const struct ipc_handler handlers[] = {
+	{ MSG_CONFIG, on_config },
+	{ MSG_NET_START, on_net_start },
+	{ MSG_BEAT, on_beat },
+	{ MSG_STOP, on_stop },
+	{ MSG_NONE, NULL },
+};
+
+static void
+on_supervisor_end(void *ctx, const char *why)
+{
+	struct netctl *netctl = ctx;
+
+	if (why != NULL)
+		log_warnx("supervisor sent %s", why);
+	event_base_loopbreak(netctl->base);
+}
+
+static void
+on_orphaned(int signal, short what, void *arg)
+{
+	struct netctl *netctl = arg;
+
+	(void)signal;
+	(void)what;
+	if (getppid() == netctl->keeper)
+		return; /* somebody else's signal: the supervisor decides */
+	log_warnx("the keeper is gone");
+	give_up(netctl);
+}
+
+struct netctl *
+netctl_new(unsigned int restarts)
+{
+	struct netctl *netctl = calloc(1, sizeof(*netctl));
+	struct msg_net_hello hello = { .pid = (uint32_t)getpid(),
+		.restarts = restarts };
+
+	if (netctl == NULL || (netctl->base = ipc_loop_new(0)) == NULL)
+		fatal("event base");
+	netctl->keeper = getppid();
+	netctl->supervisor = ipc_channel_new(netctl->base, NETCTL_CHANNEL_FD,
+	    IPC_NETCTL, IPC_SUPERVISOR, handlers, on_supervisor_end, netctl);
+	netctl->expiry = event_new(netctl->base, -1, 0, on_expiry, netctl);
+	netctl->orphaned =
+	    evsignal_new(netctl->base, SIGTERM, on_orphaned, netctl);
+	if (netctl->supervisor == NULL || netctl->expiry == NULL ||
+	    netctl->orphaned == NULL || event_add(netctl->orphaned, NULL) == -1)
+		fatal("channel to the supervisor");
+	nft_drain();
+	if (IPC_SEND(netctl->supervisor, MSG_NET_HELLO, 0, &hello, -1) == -1)
+		fatal("the supervisor left before the start");
+	return netctl;
+}
+
+void
+netctl_loop(struct netctl *netctl)
+{
+	event_base_dispatch(netctl->base);
+}
+
+void
+netctl_shutdown(struct netctl *netctl)
+{
+	capture_end(netctl->image);
+	if (netctl->failed)
+		exit(1);
+}

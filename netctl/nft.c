@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: ISC */
+/* Runs transactions rendered by policy/; no text of any peer comes here. */
+#include "netctl/nft.h"
+
+#include <sys/socket.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/netlink.h>
+#include <nftables/libnftables.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "policy/text.h"
+
+static struct nft_ctx *nft;
+static int nft_fd;
+
+/*
+ * libnftables does not tell its socket, but it takes the lowest free
+ * descriptor for it.
+ */
+static int
+next_fd(void)
+{
+	int fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
+
+	if (fd == -1)
+		fatal("nftables");
+	close(fd);
+	return fd;
+}
+
+void
+nft_open(void)
+{
+	int protocol = 0;
+	socklen_t len = sizeof(protocol);
+
+	nft_fd = next_fd();
+	if ((nft = nft_ctx_new(NFT_CTX_DEFAULT)) == NULL)
+		fatal("nftables");
+	if (getsockopt(nft_fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &len) ==
+		-1 ||
+	    protocol != NETLINK_NETFILTER)
+		fatalx("nftables: its socket was not found");
+	nft_ctx_buffer_error(nft);
+	nft_ctx_buffer_output(nft);
+}
+
+void
+nft_drain(void)
+{
+	char bytes[16384];
+	ssize_t n;
+
+	do {
+		n = recv(nft_fd, bytes, sizeof(bytes), MSG_DONTWAIT);
+	} while (n > 0 || (n == -1 && (errno == EINTR || errno == ENOBUFS)));
+}
+
+/* The first line of what nftables has to say. */
+static void
+error_log(const char *name)
+{
+	const char *error = nft_ctx_get_error_buffer(nft);
+
+	log_warnx("nftables: %s: %.*s", name, (int)strcspn(error, "\n"), error);
+}
+
+int
+nft_run(const char *name, struct text *text)
+{
+	int result;
+
+	if (text_check(text) == -1) {
+		text_free(text);
+		return -1;
+	}
+	errno = 0;
+	result = nft_run_cmd_from_buffer(nft, text->bytes);
+	if (result != 0) {
+		result = errno != 0 ? errno : EIO;
+		error_log(name);
+	}
+	text_free(text);
+	errno = result;
+	return result == 0 ? 0 : -1;
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The one netlink socket that owns the capture table, by way of libnftables.
+ * The keeper opens it before it forks a worker; a worker inherits it.
+ */
+#ifndef NETCTL_NFT_H
+#define NETCTL_NFT_H
+
+struct text;
+
+/* Fatal when nftables cannot be reached. */
+void nft_open(void);
+
+/* Throws away what a killed predecessor has left unread in the socket. */
+void nft_drain(void);
+
+/*
+ * Runs one transaction and frees its text.  -1 with errno when memory ran out
+ * while it was written (ENOMEM) or the kernel refused it (its own errno, or
+ * EIO); what nftables said is logged under the name.
+ */
+int nft_run(const char *name, struct text *);
+
+#endif

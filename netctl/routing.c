@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: ISC */
+/* Speaks rtnetlink; the kernel is its only peer. */
+#include "netctl/routing.h"
+
+#include <sys/socket.h>
+
+#include <errno.h>
+#include <libmnl/libmnl.h>
+#include <linux/fib_rules.h>
+#include <linux/rtnetlink.h>
+#include <string.h>
+#include <time.h>
+
+#include "common/log.h"
+#include "policy/mark.h"
+#include "policy/routes.h"
+
+#define BUFFER_BYTES 32768 /* MNL_SOCKET_BUFFER_SIZE is no constant */
+#define LOOPBACK_INDEX 1   /* in every network namespace */
+#define SWEEP_LIMIT 256	   /* more left-overs than that are not ours */
+
+static struct mnl_socket *rtnl;
+static unsigned int sequence;
+
+/* What a dump found, as the requests that will remove it. */
+struct sweep {
+	int family;
+	size_t len;
+	_Alignas(8) char requests[SWEEP_LIMIT * 128];
+};
+
+void
+routing_open(void)
+{
+	rtnl = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
+	if (rtnl == NULL || mnl_socket_bind(rtnl, 0, MNL_SOCKET_AUTOPID) == -1)
+		fatal("rtnetlink");
+}
+
+static int
+talk(struct nlmsghdr *request, mnl_cb_t on_message, void *ctx)
+{
+	char reply[BUFFER_BYTES];
+	unsigned int port = mnl_socket_get_portid(rtnl);
+	ssize_t n;
+	int more = MNL_CB_OK;
+
+	request->nlmsg_seq = ++sequence;
+	if (mnl_socket_sendto(rtnl, request, request->nlmsg_len) == -1)
+		return -1;
+	while (more > MNL_CB_STOP) {
+		n = mnl_socket_recvfrom(rtnl, reply, sizeof(reply));
+		if (n == -1)
+			return -1;
+		more = mnl_cb_run(
+		    reply, (size_t)n, sequence, port, on_message, ctx);
+	}
+	return more == MNL_CB_ERROR ? -1 : 0;
+}
+
+static void
+rule_put(struct nlmsghdr *request, const struct route_rule *rule, uint32_t mask)
+{
+	struct fib_rule_hdr *header =
+	    mnl_nlmsg_put_extra_header(request, sizeof(*header));
+
+	header->family = (uint8_t)rule->family;
+	header->action = FR_ACT_TO_TBL;
+	mnl_attr_put_u32(request, FRA_PRIORITY, rule->priority);
+	mnl_attr_put_u32(request, FRA_TABLE, rule->table);
+	mnl_attr_put_u32(request, FRA_FWMARK, mark_value(mask, rule->mark));
+	mnl_attr_put_u32(request, FRA_FWMASK, mask);
+	mnl_attr_put_u8(request, FRA_PROTOCOL, rule->protocol);
+}
+
+static void
+local_put(struct nlmsghdr *request, const struct route_local *route)
+{
+	struct rtmsg *header =
+	    mnl_nlmsg_put_extra_header(request, sizeof(*header));
+
+	header->rtm_family = (uint8_t)route->family;
+	header->rtm_protocol = route->protocol;
+	header->rtm_scope = RT_SCOPE_HOST;
+	header->rtm_type = RTN_LOCAL;
+	header->rtm_table = RT_TABLE_UNSPEC;
+	mnl_attr_put_u32(request, RTA_TABLE, route->table);
+	mnl_attr_put_u32(request, RTA_OIF, LOOPBACK_INDEX);
+}
+
+static struct nlmsghdr *
+request_new(char *buffer, uint16_t type, uint16_t flags)
+{
+	struct nlmsghdr *request = mnl_nlmsg_put_header(buffer);
+
+	request->nlmsg_type = type;
+	request->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK | flags;
+	return request;
+}
+
+static int
+add(struct nlmsghdr *request, const char *what)
+{
+	if (talk(request, NULL, NULL) == 0 || errno == EEXIST)
+		return 0;
+	log_warn("%s", what);
+	return -1;
+}
+
+int
+routing_apply(uint32_t mark_mask)
+{
+	_Alignas(8) char buffer[BUFFER_BYTES];
+	struct nlmsghdr *request;
+	size_t i;
+
+	for (i = 0; i < route_local_count; i++) {
+		request = request_new(
+		    buffer, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL);
+		local_put(request, &route_locals[i]);
+		if (add(request, "ip route: local default dev lo") == -1)
+			return -1;
+	}
+	for (i = 0; i < route_rule_count; i++) {
+		request =
+		    request_new(buffer, RTM_NEWRULE, NLM_F_CREATE | NLM_F_EXCL);
+		rule_put(request, &route_rules[i], mark_mask);
+		if (add(request, "ip rule: marked packets") == -1)
+			return -1;
+	}
+	return 0;
+}
+
+/* Turns a dumped object into the request that deletes it. */
+static void
+sweep_add(struct sweep *sweep, const struct nlmsghdr *found, uint16_t type)
+{
+	struct nlmsghdr *request;
+
+	if (sweep->len + MNL_ALIGN(found->nlmsg_len) > sizeof(sweep->requests))
+		return;
+	request = (void *)(sweep->requests + sweep->len);
+	memcpy(request, found, found->nlmsg_len);
+	request->nlmsg_type = type;
+	request->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
+	sweep->len += MNL_ALIGN(found->nlmsg_len);
+}
+
+static int
+on_rule_attribute(const struct nlattr *attribute, void *ctx)
+{
+	uint8_t *protocol = ctx;
+
+	if (mnl_attr_get_type(attribute) == FRA_PROTOCOL &&
+	    mnl_attr_validate(attribute, MNL_TYPE_U8) == 0)
+		*protocol = mnl_attr_get_u8(attribute);
+	return MNL_CB_OK;
+}
+
+static int
+on_rule(const struct nlmsghdr *found, void *ctx)
+{
+	const struct fib_rule_hdr *header = mnl_nlmsg_get_payload(found);
+	struct sweep *sweep = ctx;
+	uint8_t protocol = 0;
+
+	mnl_attr_parse(found, sizeof(*header), on_rule_attribute, &protocol);
+	if (header->family == sweep->family && protocol == ROUTES_PROTOCOL)
+		sweep_add(sweep, found, RTM_DELRULE);
+	return MNL_CB_OK;
+}
+
+static int
+on_route(const struct nlmsghdr *found, void *ctx)
+{
+	const struct rtmsg *header = mnl_nlmsg_get_payload(found);
+	struct sweep *sweep = ctx;
+
+	if (header->rtm_family == sweep->family &&
+	    header->rtm_protocol == ROUTES_PROTOCOL)
+		sweep_add(sweep, found, RTM_DELROUTE);
+	return MNL_CB_OK;
+}
+
+static int
+sweep_find(struct sweep *sweep, uint16_t type, mnl_cb_t on_found)
+{
+	_Alignas(8) char buffer[BUFFER_BYTES];
+	struct nlmsghdr *request = mnl_nlmsg_put_header(buffer);
+	struct rtmsg *header;
+
+	/* fib_rule_hdr and rtmsg have one size and begin with the family. */
+	header = mnl_nlmsg_put_extra_header(request, sizeof(*header));
+	header->rtm_family = (uint8_t)sweep->family;
+	request->nlmsg_type = type;
+	request->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+	return talk(request, on_found, sweep);
+}
+
+static int
+sweep_remove(struct sweep *sweep)
+{
+	struct nlmsghdr *request;
+	size_t done;
+
+	for (done = 0; done < sweep->len;
+	     done += MNL_ALIGN(request->nlmsg_len)) {
+		request = (void *)(sweep->requests + done);
+		if (talk(request, NULL, NULL) == -1 && errno != ENOENT &&
+		    errno != ESRCH)
+			return -1;
+	}
+	return 0;
+}
+
+static const struct {
+	int family;
+	uint16_t type;
+	mnl_cb_t on_found;
+} sweeps[] = {
+	{ AF_INET, RTM_GETRULE, on_rule },
+	{ AF_INET6, RTM_GETRULE, on_rule },
+	{ AF_INET, RTM_GETROUTE, on_route },
+	{ AF_INET6, RTM_GETROUTE, on_route },
+};
+
+int
+routing_sweep(void)
+{
+	static struct sweep sweep;
+	size_t i;
+
+	for (i = 0; i < sizeof(sweeps) / sizeof(sweeps[0]); i++) {
+		sweep.family = sweeps[i].family;
+		sweep.len = 0;
+		if (sweep_find(&sweep, sweeps[i].type, sweeps[i].on_found) ==
+			-1 ||
+		    sweep_remove(&sweep) == -1) {
+			log_warn("ip rules and routes of ours are left");
+			return -1;
+		}
+	}
+	return 0;
+}

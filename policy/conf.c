@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: ISC */
+/* From text to tree and back to nothing.  Reads what an operator wrote. */
+#include "policy/conf.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "policy/conf_parse.h"
+#include "policy/mark.h"
+
+void
+parser_next(struct parser *parser)
+{
+	parser->end = parser->token.bytes + parser->token.len;
+	parser->token = lexer_next(&parser->lexer);
+}
+
+static struct conf *
+conf_new(void)
+{
+	struct conf *conf = calloc(1, sizeof(*conf));
+
+	if (conf == NULL)
+		return NULL;
+	conf->lease_ms = CONF_LEASE_MS;
+	conf->mark_mask = MARK_MASK_DEFAULT;
+	memcpy(conf->socket, CONF_SOCKET, sizeof(CONF_SOCKET));
+	memcpy(conf->log_dir, CONF_LOG_DIR, sizeof(CONF_LOG_DIR));
+	return conf;
+}
+
+void
+conf_free(struct conf *conf)
+{
+	size_t i;
+
+	if (conf == NULL)
+		return;
+	for (i = 0; i < conf->table_count; i++)
+		free(conf->tables[i].prefixes);
+	for (i = 0; i < conf->rule_count; i++) {
+		free(conf->rules[i].from.items);
+		free(conf->rules[i].to.items);
+		free(conf->rules[i].ports.items);
+		free(conf->rules[i].text);
+	}
+	free(conf->interfaces);
+	free(conf->tables);
+	free(conf->rules);
+	free(conf);
+}
+
+static void
+parse_text(struct parser *parser, const char *text, size_t len)
+{
+	if (len > CONF_BYTES_MAX) {
+		conf_report(parser->errors, CONF_ERROR, NULL, NULL, NULL,
+		    "the text is longer than %u bytes", CONF_BYTES_MAX);
+		return;
+	}
+	lexer_init(&parser->lexer, len == 0 ? "" : text, len);
+	parser->token.bytes = parser->lexer.text;
+	parse_statements(parser);
+	if (parser->lexer.line_return.line != 0)
+		conf_report(parser->errors, CONF_ERROR,
+		    &parser->lexer.line_return, NULL, NULL,
+		    "a carriage return: lines must end in a newline alone");
+	if (!parser->no_memory)
+		conf_check(parser);
+	conf_sort(parser->errors);
+}
+
+int
+conf_parse(
+    const char *text, size_t len, struct conf **out, struct conf_errors *errors)
+{
+	struct parser parser = { .errors = errors };
+
+	*out = NULL;
+	memset(errors, 0, sizeof(*errors));
+	parser.conf = conf_new();
+	if (parser.conf == NULL) {
+		errno = ENOMEM;
+		return -1;
+	}
+	parse_text(&parser, text, len);
+	if (parser.no_memory || errors->errors > 0) {
+		conf_free(parser.conf);
+		errno = parser.no_memory ? ENOMEM : EINVAL;
+		return -1;
+	}
+	*out = parser.conf;
+	return 0;
+}

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * A configuration: text to parse tree.  All errors of a text are collected,
+ * and nothing that this version does not do is accepted silently.
+ */
+#ifndef POLICY_CONF_H
+#define POLICY_CONF_H
+
+#include <net/if.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/addr.h"
+#include "policy/lexer.h"
+#include "policy/rule.h"
+#include "policy/text.h"
+#include "schema/limits.h"
+
+#define CONF_BYTES_MAX (64U << 20)
+#define CONF_PATH_BYTES 1024 /* of log dir, NUL included */
+#define CONF_LEASE_MS 3000
+#define CONF_SOCKET "/run/tpx/tpxd.sock"
+#define CONF_LOG_DIR "/var/lib/tpx"
+
+/* A list names at most this many tables; the kernel's rules multiply them. */
+#define CONF_LIST_TABLES 16
+
+#define CONF_ERRORS_MAX 100
+
+struct conf_interface {
+	char name[IFNAMSIZ];
+	struct place place;
+};
+
+struct conf_table {
+	char name[LIMIT_NAME_BYTES];
+	struct place place;
+	struct prefix *prefixes; /* in the order written */
+	size_t count;
+};
+
+/* A prefix, or a table when table is not CONF_NO_TABLE. */
+#define CONF_NO_TABLE UINT32_MAX
+struct conf_address {
+	struct prefix prefix;
+	uint32_t table; /* index in the tables of struct conf */
+	char name[LIMIT_NAME_BYTES];
+	struct place place;
+};
+
+/* count 0: any */
+struct conf_addresses {
+	struct conf_address *items;
+	size_t count;
+};
+
+struct conf_ports {
+	struct port_range *items;
+	size_t count;
+};
+
+struct conf_rule {
+	enum flow_action action;
+	unsigned int protos; /* RULE_TCP, RULE_UDP; both when not written */
+	enum block_mode mode;
+	uint32_t idle_ms; /* 0: not written */
+	struct conf_addresses from;
+	struct conf_addresses to;
+	struct conf_ports ports;
+	struct place place;
+	char *text; /* as written, on one line, without comments */
+};
+
+struct conf {
+	enum on_failure on_failure;
+	uint32_t lease_ms;
+	uint32_t workers; /* 0: one per core */
+	uint32_t mark_mask;
+	enum flow_action default_action;
+	struct place default_place;	      /* line 0: not written */
+	char socket[LIMIT_SOCKET_PATH_BYTES]; /* of the control socket */
+	char log_dir[CONF_PATH_BYTES];
+	uint64_t keep_ms;   /* 0: for ever */
+	uint64_t max_bytes; /* 0: no limit */
+	struct conf_interface *interfaces;
+	size_t interface_count;
+	struct conf_table *tables;
+	size_t table_count;
+	struct conf_rule *rules;
+	size_t rule_count;
+};
+
+enum conf_severity { CONF_ERROR, CONF_WARNING };
+
+/* Texts are printable ASCII; what came from the file is escaped and cut. */
+struct conf_error {
+	enum conf_severity severity;
+	struct place place; /* line 0: of the file as a whole */
+	char message[192];
+	char expected[192];  /* "" or what would have been right */
+	char suggestion[64]; /* "" or the nearest known word */
+};
+
+/* In the order of the text.  Warnings only when there is no error. */
+struct conf_errors {
+	struct conf_error items[CONF_ERRORS_MAX];
+	size_t count;
+	size_t omitted; /* errors or warnings for which there was no room */
+	size_t errors;	/* all of them, omitted ones too */
+};
+
+/*
+ * Parses a whole configuration.  errors is cleared first.  0 and a tree for
+ * conf_free(), with perhaps warnings in errors; -1 with EINVAL when there are
+ * errors, or ENOMEM; *out is NULL then.
+ */
+int conf_parse(
+    const char *text, size_t len, struct conf **out, struct conf_errors *);
+void conf_free(struct conf *); /* NULL is fine */
+
+/*
+ * "tpx.conf:12:7: unknown statement 'relya'; did you mean 'relay'?", the line
+ * and a line with a caret.  text is what was parsed.  A long line is cut
+ * around the place, and its bytes are escaped.
+ */
+void conf_error_format(const struct conf_error *, const char *file,
+    const char *text, size_t len, struct text *);
+
+/* Everything that was found, and "and N more" when some had no room. */
+void conf_errors_format(const struct conf_errors *, const char *file,
+    const char *text, size_t len, struct text *);
+
+#endif

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What only the whole configuration can tell: missing statements, names, and
+ * things that are allowed but hardly meant.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "policy/conf_parse.h"
+
+static void
+unknown_table(struct parser *parser, const struct conf_address *address)
+{
+	const struct conf *conf = parser->conf;
+	char suggestion[LIMIT_NAME_BYTES + 2] = "";
+	struct nearest nearest;
+	size_t i;
+
+	nearest_init(&nearest, address->name);
+	for (i = 0; i < conf->table_count; i++)
+		nearest_try(&nearest, conf->tables[i].name);
+	if (nearest.best != NULL) {
+		suggestion[0] = '<';
+		strcpy(suggestion + 1, nearest.best);
+		strcat(suggestion, ">");
+	}
+	conf_report(parser->errors, CONF_ERROR, &address->place, NULL,
+	    suggestion, "there is no table <%s>", address->name);
+}
+
+static void
+resolve_table(
+    struct parser *parser, struct conf_address *address, uint8_t *used)
+{
+	const struct conf *conf = parser->conf;
+	uint32_t i;
+
+	for (i = 0; i < conf->table_count; i++) {
+		if (strcmp(conf->tables[i].name, address->name) != 0)
+			continue;
+		address->table = i;
+		used[i] = 1;
+		return;
+	}
+	unknown_table(parser, address);
+}
+
+static void
+resolve_addresses(
+    struct parser *parser, struct conf_addresses *addresses, uint8_t *used)
+{
+	unsigned int tables = 0;
+	size_t i;
+
+	for (i = 0; i < addresses->count; i++) {
+		struct conf_address *address = &addresses->items[i];
+
+		if (address->name[0] == '\0')
+			continue;
+		resolve_table(parser, address, used);
+		if (++tables == CONF_LIST_TABLES + 1)
+			conf_report(parser->errors, CONF_ERROR, &address->place,
+			    NULL, NULL, "more than %d tables in one list",
+			    CONF_LIST_TABLES);
+	}
+}
+
+static void
+warn_tables(struct parser *parser, const uint8_t *used)
+{
+	const struct conf *conf = parser->conf;
+	size_t i;
+
+	for (i = 0; i < conf->table_count; i++) {
+		const struct conf_table *table = &conf->tables[i];
+
+		if (!used[i])
+			conf_report(parser->errors, CONF_WARNING, &table->place,
+			    NULL, NULL, "no rule uses table <%s>", table->name);
+		else if (table->count == 0)
+			conf_report(parser->errors, CONF_WARNING, &table->place,
+			    NULL, NULL,
+			    "table <%s> is empty: no address is in it",
+			    table->name);
+	}
+}
+
+static void
+warn_udp(struct parser *parser, const struct place *place)
+{
+	conf_report(parser->errors, CONF_WARNING,
+	    place->line == 0 ? NULL : place, NULL, NULL,
+	    "udp is not relayed by this version: udp that no rule passes is "
+	    "blocked");
+}
+
+/* Follows which protocols a rule before has decided altogether. */
+static void
+warn_rules(struct parser *parser)
+{
+	const struct conf *conf = parser->conf;
+	unsigned int decided = 0;
+	int udp_relayed = 0;
+	size_t i;
+
+	for (i = 0; i < conf->rule_count; i++) {
+		const struct conf_rule *rule = &conf->rules[i];
+
+		if ((rule->protos & ~decided) == 0)
+			conf_report(parser->errors, CONF_WARNING, &rule->place,
+			    NULL, NULL,
+			    "the rule is never reached: those before it "
+			    "decide everything");
+		else if (rule->action == FLOW_ACTION_RELAY && !udp_relayed &&
+			 (rule->protos & ~decided & RULE_UDP) != 0) {
+			udp_relayed = 1;
+			warn_udp(parser, &rule->place);
+		}
+		if (rule->from.count == 0 && rule->to.count == 0 &&
+		    rule->ports.count == 0)
+			decided |= rule->protos;
+	}
+	if (conf->default_action == FLOW_ACTION_RELAY && !udp_relayed &&
+	    (decided & RULE_UDP) == 0)
+		warn_udp(parser, &conf->default_place);
+}
+
+void
+conf_check(struct parser *parser)
+{
+	struct conf *conf = parser->conf;
+	uint8_t *used;
+	size_t i;
+
+	if (!parser->capture_seen)
+		conf_report(parser->errors, CONF_ERROR, NULL,
+		    "capture forwarded on INTERFACE", NULL,
+		    "nothing is captured");
+	used = calloc(conf->table_count + 1, 1);
+	if (used == NULL) {
+		parser->no_memory = 1;
+		return;
+	}
+	for (i = 0; i < conf->rule_count; i++) {
+		resolve_addresses(parser, &conf->rules[i].from, used);
+		resolve_addresses(parser, &conf->rules[i].to, used);
+	}
+	if (parser->errors->errors == 0) {
+		warn_tables(parser, used);
+		warn_rules(parser);
+	}
+	free(used);
+}

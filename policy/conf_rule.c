@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: ISC */
+/* Rules: an action and selectors in any order, each a row of a table. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "policy/conf_parse.h"
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+#define IDLE_MIN_MS 100ULL
+#define IDLE_MAX_MS (30 * 24 * 60 * 60 * 1000ULL)
+#define RULE_TEXT_BYTES 1000 /* of its line as shown later */
+
+static const char expected_port[] = "any, a port or a range as 1000-1999";
+
+static int
+proto_item(struct parser *parser, void *arg)
+{
+	static const char *const words[] = { "tcp", "udp" };
+	struct conf_rule *rule = arg;
+	unsigned int choice;
+
+	if (parse_choice(parser, words, COUNT(words), "tcp or udp", &choice) ==
+	    -1)
+		return -1;
+	rule->protos |= 1U << choice;
+	return 0;
+}
+
+static int
+parse_proto(struct parser *parser, struct conf_rule *rule)
+{
+	struct list list = {
+		.expected = "tcp or udp", .item = proto_item, .arg = rule
+	};
+	struct token word = parser->token;
+
+	if (parse_list(parser, &list) == -1)
+		return -1;
+	if (rule->action == FLOW_ACTION_RELAY && (rule->protos & RULE_UDP) != 0)
+		conf_report(parser->errors, CONF_ERROR, &word.place,
+		    "pass or block for udp", NULL,
+		    "udp is not relayed by this version");
+	return 0;
+}
+
+static int
+parse_from(struct parser *parser, struct conf_rule *rule)
+{
+	return parse_addresses(parser, &rule->from);
+}
+
+static int
+parse_to(struct parser *parser, struct conf_rule *rule)
+{
+	return parse_addresses(parser, &rule->to);
+}
+
+/* "N" or "A-B"; -1 when it is neither or out of range. */
+static int
+read_ports(char *word, struct port_range *range)
+{
+	char *dash = strchr(word, '-');
+	uint64_t first, last;
+
+	if (dash != NULL)
+		*dash++ = '\0';
+	if (number_read(word, UINT16_MAX, &first) == -1 || first == 0)
+		return -1;
+	last = first;
+	if (dash != NULL && number_read(dash, UINT16_MAX, &last) == -1)
+		return -1;
+	range->first = (uint16_t)first;
+	range->last = (uint16_t)last;
+	return 0;
+}
+
+static int
+port_item(struct parser *parser, void *arg)
+{
+	struct conf_ports *ports = arg;
+	struct port_range *items, range;
+	char word[LEXER_WORD_BYTES + 1];
+
+	if (parse_word(parser, expected_port, word) == -1)
+		return -1;
+	if (read_ports(word, &range) == -1)
+		return parser_bad_value(
+		    parser, "port", "1 to 65535 or a range as 1000-1999");
+	if (range.first > range.last)
+		return parser_bad_value(
+		    parser, "port range", "the lower port first");
+	items = array_grow(parser, ports->items, ports->count, sizeof(*items));
+	if (items == NULL)
+		return -1;
+	ports->items = items;
+	items[ports->count++] = range;
+	parser_next(parser);
+	return 0;
+}
+
+static int
+parse_port(struct parser *parser, struct conf_rule *rule)
+{
+	struct list list = { .expected = expected_port,
+		.item = port_item,
+		.arg = &rule->ports };
+
+	if (token_is(&parser->token, "any")) {
+		parser_next(parser);
+		return 0;
+	}
+	return parse_list(parser, &list);
+}
+
+static int
+parse_with(struct parser *parser, struct conf_rule *rule)
+{
+	static const char *const words[] = { "reset", "drop" };
+	unsigned int choice;
+
+	if (parse_choice(
+		parser, words, COUNT(words), "reset or drop", &choice) == -1)
+		return -1;
+	rule->mode = choice == 0 ? BLOCK_RESET : BLOCK_DROP;
+	return 0;
+}
+
+static int
+parse_idle(struct parser *parser, struct conf_rule *rule)
+{
+	uint64_t ms = 0;
+
+	if (parse_duration(parser, "idle limit", IDLE_MIN_MS, IDLE_MAX_MS,
+		"a time from 100ms to 30d, as 10m", &ms) == -1)
+		return -1;
+	rule->idle_ms = (uint32_t)ms;
+	return 0;
+}
+
+#define ACTION(name) (1U << FLOW_ACTION_##name)
+#define ACTIONS_ALL (ACTION(RELAY) | ACTION(PASS) | ACTION(BLOCK))
+
+/* parse NULL: not in this version.  matches: it narrows what is decided. */
+static const struct selector {
+	const char *word;
+	int (*parse)(struct parser *, struct conf_rule *);
+	unsigned int actions;
+	int matches;
+} selectors[] = {
+	{ "proto", parse_proto, ACTIONS_ALL, 1 },
+	{ "from", parse_from, ACTIONS_ALL, 1 },
+	{ "to", parse_to, ACTIONS_ALL, 1 },
+	{ "port", parse_port, ACTIONS_ALL, 1 },
+	{ "with", parse_with, ACTION(BLOCK), 0 },
+	{ "idle", parse_idle, ACTION(RELAY), 0 },
+	{ "domain", NULL, ACTIONS_ALL, 1 },
+	{ "user", NULL, ACTIONS_ALL, 1 },
+	{ "group", NULL, ACTIONS_ALL, 1 },
+	{ "cgroup", NULL, ACTIONS_ALL, 1 },
+	{ "via", NULL, ACTION(RELAY), 0 },
+	{ "source", NULL, ACTION(RELAY), 0 },
+	{ "log", NULL, ACTIONS_ALL, 0 },
+};
+
+static int
+unknown_selector(struct parser *parser)
+{
+	char word[LEXER_WORD_BYTES + 1], quote[CONF_QUOTE_BYTES];
+	struct token *token = &parser->token;
+	struct nearest nearest;
+	size_t i;
+
+	if (parse_word(parser, "a selector", word) == -1)
+		return -1;
+	nearest_init(&nearest, word);
+	for (i = 0; i < COUNT(selectors); i++)
+		nearest_try(&nearest, selectors[i].word);
+	conf_report(parser->errors, CONF_ERROR, &token->place,
+	    "proto, from, to, port, with or idle", nearest.best,
+	    "unknown selector %s", conf_quote(token->bytes, token->len, quote));
+	return -1;
+}
+
+static int
+parse_selector(
+    struct parser *parser, struct conf_rule *rule, struct place *seen)
+{
+	const struct selector *selector = NULL;
+	struct token word = parser->token;
+	size_t i;
+
+	for (i = 0; i < COUNT(selectors) && selector == NULL; i++)
+		if (token_is(&word, selectors[i].word))
+			selector = &selectors[i];
+	if (selector == NULL)
+		return unknown_selector(parser);
+	if (selector->parse == NULL)
+		return parser_unsupported(parser, &word);
+	if ((selector->actions & 1U << rule->action) == 0) {
+		conf_report(parser->errors, CONF_ERROR, &word.place, NULL, NULL,
+		    "'%s' does not go with '%s'", selector->word,
+		    flow_action_word(rule->action));
+		return -1;
+	}
+	i = (size_t)(selector - selectors);
+	if (seen[i].line != 0)
+		parser_twice(parser, &word, &seen[i]);
+	seen[i] = word.place;
+	parser_next(parser);
+	return selector->parse(parser, rule);
+}
+
+/* Comments and runs of blanks become one blank; what is too long is cut. */
+static char *
+rule_text(const char *from, const char *end)
+{
+	char *text = malloc(RULE_TEXT_BYTES + sizeof(" ..."));
+	size_t len = 0;
+	int blank = 0;
+
+	if (text == NULL)
+		return NULL;
+	for (; from < end && len < RULE_TEXT_BYTES; from++) {
+		if (*from == '#')
+			while (from < end && *from != '\n')
+				from++;
+		if (from == end || strchr(" \t\r\n", *from) != NULL) {
+			blank = 1;
+			continue;
+		}
+		if (blank)
+			text[len++] = ' ';
+		blank = 0;
+		text[len++] = *from;
+	}
+	memcpy(text + len, " ...", sizeof(" ..."));
+	if (from == end)
+		text[len] = '\0';
+	return text;
+}
+
+static int
+parse_selectors(struct parser *parser, struct conf_rule *rule)
+{
+	struct place seen[COUNT(selectors)] = { 0 };
+	unsigned int matches = 0;
+	size_t i;
+
+	while (parser->token.kind != TOKEN_STATEMENT_END)
+		if (parse_selector(parser, rule, seen) == -1)
+			return -1;
+	for (i = 0; i < COUNT(selectors); i++)
+		if (seen[i].line != 0 && selectors[i].matches)
+			matches++;
+	if (matches == 0) {
+		conf_report(parser->errors, CONF_ERROR, &parser->keyword.place,
+		    "proto, from, to or port ('to any' for everything)", NULL,
+		    "the rule does not say what it is for");
+		return -1;
+	}
+	if (rule->protos == 0)
+		rule->protos = RULE_PROTOS;
+	rule->text = rule_text(parser->keyword.bytes, parser->end);
+	if (rule->text == NULL)
+		parser->no_memory = 1;
+	return rule->text == NULL ? -1 : 0;
+}
+
+static int
+parse_rule(struct parser *parser, enum flow_action action)
+{
+	struct conf *conf = parser->conf;
+	struct conf_rule *rules;
+
+	if (conf->rule_count == LIMIT_RULES) {
+		conf_report(parser->errors, CONF_ERROR, &parser->keyword.place,
+		    NULL, NULL, "more than %d rules", LIMIT_RULES);
+		return -1;
+	}
+	rules =
+	    array_grow(parser, conf->rules, conf->rule_count, sizeof(*rules));
+	if (rules == NULL)
+		return -1;
+	conf->rules = rules;
+	rules += conf->rule_count++;
+	memset(rules, 0, sizeof(*rules));
+	rules->action = action;
+	rules->place = parser->keyword.place;
+	return parse_selectors(parser, rules);
+}
+
+int
+parse_rule_block(struct parser *parser)
+{
+	return parse_rule(parser, FLOW_ACTION_BLOCK);
+}
+
+int
+parse_rule_pass(struct parser *parser)
+{
+	return parse_rule(parser, FLOW_ACTION_PASS);
+}
+
+int
+parse_rule_relay(struct parser *parser)
+{
+	return parse_rule(parser, FLOW_ACTION_RELAY);
+}

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: ISC */
+/* Reading an image that image_check() has accepted.  Pure. */
+#include "policy/image.h"
+
+#include <string.h>
+
+#include "policy/image_layout.h"
+
+#define ITEM_BYTES(name, type) sizeof(type),
+const uint32_t image_item_bytes[IMAGE_SECTION_COUNT] = { IMAGE_SECTIONS(
+    ITEM_BYTES) };
+
+const void *
+image_section(const struct image *image, enum image_section_name name)
+{
+	return (const char *)image + image->sections[name].offset;
+}
+
+static uint32_t
+count(const struct image *image, enum image_section_name name)
+{
+	return image->sections[name].count;
+}
+
+static const char *
+string(const struct image *image, struct image_string at)
+{
+	return (const char *)image_section(image, IMAGE_STRINGS) + at.first;
+}
+
+const struct image_settings *
+image_settings(const struct image *image)
+{
+	return &image->settings;
+}
+
+size_t
+image_bytes(const struct image *image)
+{
+	return image->bytes;
+}
+
+const char *
+image_control_socket(const struct image *image)
+{
+	return string(image, image->socket);
+}
+
+const char *
+image_log_dir(const struct image *image)
+{
+	return string(image, image->log_dir);
+}
+
+uint32_t
+image_interface_count(const struct image *image)
+{
+	return count(image, IMAGE_INTERFACES);
+}
+
+const char *
+image_interface(const struct image *image, uint32_t i)
+{
+	const struct image_interface *interfaces =
+	    image_section(image, IMAGE_INTERFACES);
+
+	return interfaces[i].name;
+}
+
+uint32_t
+image_table_count(const struct image *image)
+{
+	return count(image, IMAGE_TABLES);
+}
+
+const char *
+image_table(const struct image *image, uint32_t i)
+{
+	const struct image_table *tables = image_section(image, IMAGE_TABLES);
+
+	return tables[i].name;
+}
+
+uint32_t
+image_rule_count(const struct image *image)
+{
+	return count(image, IMAGE_RULES);
+}
+
+const struct image_rule *
+image_rule(const struct image *image, uint32_t i)
+{
+	const struct image_rule *rules = image_section(image, IMAGE_RULES);
+
+	return i < count(image, IMAGE_RULES) ? &rules[i] : NULL;
+}
+
+const char *
+image_rule_text(const struct image *image, uint32_t i)
+{
+#define DEFAULT_TEXT(name, word) "default " word,
+	static const char *const defaults[] = { FLOW_ACTIONS(DEFAULT_TEXT) };
+#undef DEFAULT_TEXT
+	const struct image_rule *rule = image_rule(image, i);
+
+	if (rule == NULL)
+		return defaults[image->settings.default_action];
+	return string(image, rule->text);
+}
+
+int
+image_has_pass(const struct image *image)
+{
+	const struct image_rule *rules = image_section(image, IMAGE_RULES);
+	uint32_t i;
+
+	if (image->settings.default_action == FLOW_ACTION_PASS)
+		return 1;
+	for (i = 0; i < count(image, IMAGE_RULES); i++)
+		if (rules[i].action == FLOW_ACTION_PASS)
+			return 1;
+	return 0;
+}
+
+uint32_t
+image_ref(const struct image *image, struct image_span span, uint32_t i)
+{
+	const uint32_t *refs = image_section(image, IMAGE_REFS);
+
+	return refs[span.first + i];
+}
+
+const struct port_range *
+image_ports(const struct image *image, struct image_span span)
+{
+	const struct port_range *ports = image_section(image, IMAGE_PORTS);
+
+	return ports + span.first;
+}
+
+uint32_t
+image_set_count(const struct image *image)
+{
+	return count(image, IMAGE_SETS);
+}
+
+static const struct image_set *
+set_at(const struct image *image, uint32_t i)
+{
+	const struct image_set *sets = image_section(image, IMAGE_SETS);
+
+	return &sets[i];
+}
+
+const struct image_range4 *
+image_ranges4(const struct image *image, uint32_t set, uint32_t *n)
+{
+	const struct image_range4 *ranges = image_section(image, IMAGE_RANGES4);
+
+	*n = set_at(image, set)->range4.count;
+	return ranges + set_at(image, set)->range4.first;
+}
+
+const struct image_range6 *
+image_ranges6(const struct image *image, uint32_t set, uint32_t *n)
+{
+	const struct image_range6 *ranges = image_section(image, IMAGE_RANGES6);
+
+	*n = set_at(image, set)->range6.count;
+	return ranges + set_at(image, set)->range6.first;
+}
+
+static int
+contains4(const struct image *image, uint32_t set, const uint8_t *byte)
+{
+	uint32_t n, low = 0, high, middle;
+	const struct image_range4 *ranges = image_ranges4(image, set, &n);
+	uint32_t addr = (uint32_t)byte[0] << 24 | (uint32_t)byte[1] << 16 |
+			(uint32_t)byte[2] << 8 | byte[3];
+
+	for (high = n; low < high;) {
+		middle = low + (high - low) / 2;
+		if (addr > ranges[middle].last)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < n && addr >= ranges[low].first;
+}
+
+static int
+contains6(const struct image *image, uint32_t set, const uint8_t *byte)
+{
+	uint32_t n, low = 0, high, middle;
+	const struct image_range6 *ranges = image_ranges6(image, set, &n);
+
+	for (high = n; low < high;) {
+		middle = low + (high - low) / 2;
+		if (memcmp(byte, ranges[middle].last, 16) > 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < n && memcmp(byte, ranges[low].first, 16) >= 0;
+}
+
+int
+image_set_contains(
+    const struct image *image, uint32_t set, const struct addr *addr)
+{
+	if (addr_is_v4(addr))
+		return contains4(image, set, addr->byte + 12);
+	return contains6(image, set, addr->byte);
+}

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * A policy as one flat, position-independent block of bytes that travels to
+ * other processes in a sealed memfd (memfd_create(2), F_SEAL_WRITE).
+ *
+ * image_check() must have accepted the bytes, and they must not change
+ * afterwards, before a pointer to them is taken as a struct image; the other
+ * functions then read nothing outside of them, whoever made them.  They give
+ * pointers into the image.  Numbers are in host order: an image never leaves
+ * the host.
+ */
+#ifndef POLICY_IMAGE_H
+#define POLICY_IMAGE_H
+
+#include <net/if.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/addr.h"
+#include "policy/conf.h"
+#include "policy/rule.h"
+#include "schema/limits.h"
+
+#define IMAGE_MAGIC 0x69787074U /* "tpxi" */
+#define IMAGE_VERSION 1U
+
+struct image_settings {
+	uint32_t generation;
+	uint32_t lease_ms;
+	uint32_t workers; /* 0: one per core */
+	uint32_t mark_mask;
+	uint64_t keep_s;	/* 0: for ever */
+	uint64_t max_bytes;	/* 0: no limit */
+	uint8_t on_failure;	/* enum on_failure */
+	uint8_t default_action; /* enum flow_action */
+	uint8_t reserved[6];
+};
+
+/* items first .. first + count - 1 of some section */
+struct image_span {
+	uint32_t first;
+	uint32_t count;
+};
+
+struct image_interface {
+	char name[IFNAMSIZ];
+};
+
+/* Table number n has set number n; the sets after them belong to rules. */
+struct image_table {
+	char name[LIMIT_NAME_BYTES];
+};
+
+/* Both ends belong to a range.  A set's are sorted and do not overlap. */
+struct image_range4 {
+	uint32_t first;
+	uint32_t last;
+};
+
+struct image_range6 {
+	uint8_t first[16];
+	uint8_t last[16];
+};
+
+struct image_set {
+	struct image_span range4;
+	struct image_span range6;
+};
+
+/* A text of length bytes at an offset in the strings, and a NUL. */
+struct image_string {
+	uint32_t first;
+	uint32_t length;
+};
+
+/* Spans: from and to are of refs (set numbers), ports of ports; empty: any. */
+struct image_rule {
+	uint8_t action; /* enum flow_action */
+	uint8_t protos; /* RULE_TCP, RULE_UDP */
+	uint8_t mode;	/* enum block_mode */
+	uint8_t reserved;
+	uint32_t idle_ms; /* 0: the relay's own */
+	uint32_t line;
+	struct image_span from;
+	struct image_span to;
+	struct image_span ports;
+	struct image_string text;
+};
+
+struct image; /* the block of bytes */
+
+/*
+ * 0 and bytes to free(3), or -1 with ENOMEM, or EFBIG when it would be larger
+ * than LIMIT_IMAGE_BYTES.  conf must come from conf_parse().
+ */
+int image_build(
+    const struct conf *, uint32_t generation, void **bytes, size_t *len);
+
+/*
+ * 0 when every byte is in order, -1 with EINVAL and the reason (a static
+ * string) otherwise.  bytes must be aligned to 8, as a mapping is.
+ */
+int image_check(const void *bytes, size_t len, const char **why);
+
+const struct image_settings *image_settings(const struct image *);
+size_t image_bytes(const struct image *);
+const char *image_control_socket(const struct image *);
+const char *image_log_dir(const struct image *);
+
+uint32_t image_interface_count(const struct image *);
+const char *image_interface(const struct image *, uint32_t);
+
+uint32_t image_table_count(const struct image *);
+const char *image_table(const struct image *, uint32_t); /* its name */
+
+uint32_t image_rule_count(const struct image *);
+/* NULL when there is no such rule, as for FLOW_RULE_DEFAULT. */
+const struct image_rule *image_rule(const struct image *, uint32_t);
+/* The rule as written, or the default statement for any other number. */
+const char *image_rule_text(const struct image *, uint32_t);
+
+/* Whether anything can pass: a rule's action, or the default. */
+int image_has_pass(const struct image *);
+
+/* The i-th item of a rule's span, i below its count. */
+uint32_t image_ref(const struct image *, struct image_span, uint32_t i);
+const struct port_range *image_ports(const struct image *, struct image_span);
+
+/* A set's ranges and how many; set numbers come from image_ref(). */
+uint32_t image_set_count(const struct image *);
+const struct image_range4 *
+image_ranges4(const struct image *, uint32_t set, uint32_t *count);
+const struct image_range6 *
+image_ranges6(const struct image *, uint32_t set, uint32_t *count);
+int image_set_contains(const struct image *, uint32_t set, const struct addr *);
+
+#endif

@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Checks an image that a stranger may have made.  Afterwards every pointer
+ * that image.c gives out stays inside, lists end, and names are safe to write
+ * into rules.  Time is linear in the image's length: what is referred to must
+ * lie in the order of reference, so nothing is walked twice.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "policy/image_layout.h"
+#include "policy/mark.h"
+#include "policy/name.h"
+
+/* Where the walk stands: how much of each section has been referred to. */
+struct walk {
+	const struct image *image;
+	uint32_t used[IMAGE_SECTION_COUNT];
+};
+
+static uint32_t
+items(const struct walk *walk, enum image_section_name name)
+{
+	return walk->image->sections[name].count;
+}
+
+/* Takes the next items of a section; they must be these. */
+static int
+take(struct walk *walk, enum image_section_name name, uint32_t first,
+    uint32_t count)
+{
+	if (first != walk->used[name] || count > items(walk, name) - first)
+		return -1;
+	walk->used[name] += count;
+	return 0;
+}
+
+static int
+take_string(struct walk *walk, struct image_string at)
+{
+	const char *strings = image_section(walk->image, IMAGE_STRINGS);
+	uint32_t i;
+
+	if (at.length == UINT32_MAX ||
+	    take(walk, IMAGE_STRINGS, at.first, at.length + 1) == -1)
+		return -1;
+	for (i = 0; i < at.length; i++) {
+		unsigned char byte = (unsigned char)strings[at.first + i];
+
+		if (byte < ' ' || byte == 0x7f)
+			return -1;
+	}
+	return strings[at.first + at.length] == '\0' ? 0 : -1;
+}
+
+static const char *
+check_sections(const struct image *image, size_t len)
+{
+	uint64_t at = sizeof(*image), end;
+	size_t i;
+
+	for (i = 0; i < IMAGE_SECTION_COUNT; i++) {
+		end = IMAGE_ALIGNED(at);
+		if (image->sections[i].offset != end || end > len)
+			return "a section is not where it must be";
+		for (; at < end; at++)
+			if (((const char *)image)[at] != 0)
+				return "bytes between sections are not zero";
+		at += (uint64_t)image->sections[i].count * image_item_bytes[i];
+		if (at > len)
+			return "a section goes beyond the end";
+	}
+	return at == len ? NULL : "bytes behind the last section";
+}
+
+static const char *
+check_head(const void *bytes, size_t len)
+{
+	const struct image *image = bytes;
+
+	if ((uintptr_t)bytes % IMAGE_ALIGN != 0)
+		return "not aligned";
+	if (len < sizeof(*image) || len > LIMIT_IMAGE_BYTES)
+		return "bad length";
+	if (image->magic != IMAGE_MAGIC)
+		return "not a policy image";
+	if (image->version != IMAGE_VERSION)
+		return "another version";
+	if (image->bytes != len)
+		return "its length is not the one it tells";
+	if (image->reserved != 0)
+		return "reserved bytes are not zero";
+	return check_sections(image, len);
+}
+
+static const char *
+check_settings(struct walk *walk)
+{
+	static const uint8_t
+	    zero[sizeof(((struct image_settings *)NULL)->reserved)];
+	const struct image_settings *settings = &walk->image->settings;
+	const char *strings = image_section(walk->image, IMAGE_STRINGS);
+	const struct image_string *socket = &walk->image->socket;
+	const struct image_string *log_dir = &walk->image->log_dir;
+
+	if (settings->lease_ms < LIMIT_LEASE_MIN_MS ||
+	    settings->lease_ms > LIMIT_LEASE_MAX_MS)
+		return "lease out of range";
+	if (settings->workers > LIMIT_WORKERS)
+		return "too many workers";
+	if (!mark_mask_valid(settings->mark_mask))
+		return "bad mark mask";
+	if (settings->keep_s > INT64_MAX || settings->max_bytes > INT64_MAX)
+		return "bad limit of the log";
+	if (settings->on_failure >= ON_FAILURE_COUNT ||
+	    settings->default_action >= FLOW_ACTION_COUNT)
+		return "unknown setting";
+	if (memcmp(settings->reserved, zero, sizeof(zero)) != 0)
+		return "reserved bytes are not zero";
+	if (take_string(walk, *socket) == -1 ||
+	    take_string(walk, *log_dir) == -1 ||
+	    socket->length >= LIMIT_SOCKET_PATH_BYTES ||
+	    log_dir->length >= CONF_PATH_BYTES ||
+	    strings[socket->first] != '/' || strings[log_dir->first] != '/')
+		return "bad path";
+	return NULL;
+}
+
+/* A name of a fixed size: it ends, with zeros, is valid and not a double. */
+static int
+check_name(
+    const char *names, size_t size, uint32_t i, int (*valid)(const char *))
+{
+	const char *name = names + i * size;
+	size_t at = strnlen(name, size);
+	uint32_t other;
+
+	if (at == size || !valid(name))
+		return -1;
+	for (; at < size; at++)
+		if (name[at] != '\0')
+			return -1;
+	for (other = 0; other < i; other++)
+		if (strcmp(names + other * size, name) == 0)
+			return -1;
+	return 0;
+}
+
+static const char *
+check_names(struct walk *walk)
+{
+	const char *interfaces = image_section(walk->image, IMAGE_INTERFACES);
+	const char *tables = image_section(walk->image, IMAGE_TABLES);
+	uint32_t i;
+
+	if (items(walk, IMAGE_INTERFACES) == 0 ||
+	    items(walk, IMAGE_INTERFACES) > LIMIT_INTERFACES ||
+	    items(walk, IMAGE_TABLES) > LIMIT_TABLES ||
+	    items(walk, IMAGE_TABLES) > items(walk, IMAGE_SETS))
+		return "bad number of interfaces or tables";
+	for (i = 0; i < items(walk, IMAGE_INTERFACES); i++)
+		if (check_name(interfaces, sizeof(struct image_interface), i,
+			name_is_interface) == -1)
+			return "bad name of an interface";
+	for (i = 0; i < items(walk, IMAGE_TABLES); i++)
+		if (check_name(tables, sizeof(struct image_table), i,
+			name_is_table) == -1)
+			return "bad name of a table";
+	return NULL;
+}
+
+static int
+check_ranges4(const struct image_range4 *range, uint32_t count)
+{
+	uint32_t i;
+
+	for (i = 0; i < count; i++) {
+		if (range[i].first > range[i].last)
+			return -1;
+		if (i > 0 && (range[i - 1].last == UINT32_MAX ||
+				 range[i].first <= range[i - 1].last + 1))
+			return -1;
+	}
+	return 0;
+}
+
+static int
+check_ranges6(const struct image_range6 *range, uint32_t count)
+{
+	uint32_t i;
+
+	for (i = 0; i < count; i++) {
+		if (memcmp(range[i].first, range[i].last, 16) > 0)
+			return -1;
+		if (i > 0 && memcmp(range[i].first, range[i - 1].last, 16) <= 0)
+			return -1;
+	}
+	return 0;
+}
+
+static const char *
+check_sets(struct walk *walk)
+{
+	const struct image_set *set = image_section(walk->image, IMAGE_SETS);
+	const struct image_range4 *range4;
+	const struct image_range6 *range6;
+	uint32_t i;
+
+	range4 = image_section(walk->image, IMAGE_RANGES4);
+	range6 = image_section(walk->image, IMAGE_RANGES6);
+	for (i = 0; i < items(walk, IMAGE_SETS); i++, set++) {
+		if (take(walk, IMAGE_RANGES4, set->range4.first,
+			set->range4.count) == -1 ||
+		    take(walk, IMAGE_RANGES6, set->range6.first,
+			set->range6.count) == -1)
+			return "a set's ranges are not where they must be";
+		if (check_ranges4(
+			range4 + set->range4.first, set->range4.count) == -1 ||
+		    check_ranges6(
+			range6 + set->range6.first, set->range6.count) == -1)
+			return "a set's ranges are not in order";
+	}
+	return NULL;
+}
+
+static int
+take_refs(struct walk *walk, struct image_span span)
+{
+	const uint32_t *refs = image_section(walk->image, IMAGE_REFS);
+	uint32_t i;
+
+	if (span.count > IMAGE_REFS_MAX ||
+	    take(walk, IMAGE_REFS, span.first, span.count) == -1)
+		return -1;
+	for (i = span.first; i < span.first + span.count; i++)
+		if (refs[i] >= items(walk, IMAGE_SETS))
+			return -1;
+	return 0;
+}
+
+static int
+take_ports(struct walk *walk, struct image_span span)
+{
+	const struct port_range *ports =
+	    image_section(walk->image, IMAGE_PORTS);
+	uint32_t i, last = 0;
+
+	if (take(walk, IMAGE_PORTS, span.first, span.count) == -1)
+		return -1;
+	for (i = span.first; i < span.first + span.count; i++) {
+		if (ports[i].first > ports[i].last ||
+		    ports[i].first < last + (i > span.first ? 2 : 1))
+			return -1;
+		last = ports[i].last;
+	}
+	return 0;
+}
+
+static const char *
+check_rule(struct walk *walk, const struct image_rule *rule)
+{
+	if (rule->action >= FLOW_ACTION_COUNT || rule->mode >= BLOCK_COUNT ||
+	    rule->protos == 0 || (rule->protos & ~RULE_PROTOS) != 0)
+		return "a rule of an unknown kind";
+	if ((rule->mode != BLOCK_DEFAULT &&
+		rule->action != FLOW_ACTION_BLOCK) ||
+	    (rule->idle_ms != 0 && rule->action != FLOW_ACTION_RELAY))
+		return "a rule that contradicts itself";
+	if (rule->reserved != 0)
+		return "reserved bytes are not zero";
+	if (take_refs(walk, rule->from) == -1 ||
+	    take_refs(walk, rule->to) == -1)
+		return "a rule's addresses are not in order";
+	if (take_ports(walk, rule->ports) == -1)
+		return "a rule's ports are not in order";
+	if (take_string(walk, rule->text) == -1)
+		return "a rule's text is not in order";
+	return NULL;
+}
+
+static const char *
+check_rules(struct walk *walk)
+{
+	const struct image_rule *rules =
+	    image_section(walk->image, IMAGE_RULES);
+	const char *why;
+	uint32_t i;
+
+	if (items(walk, IMAGE_RULES) > LIMIT_RULES)
+		return "too many rules";
+	for (i = 0; i < items(walk, IMAGE_RULES); i++) {
+		why = check_rule(walk, &rules[i]);
+		if (why != NULL)
+			return why;
+	}
+	return NULL;
+}
+
+/* Nothing is left that no rule, set or setting refers to. */
+static const char *
+check_rest(struct walk *walk)
+{
+	static const enum image_section_name referred[] = { IMAGE_REFS,
+		IMAGE_PORTS, IMAGE_RANGES4, IMAGE_RANGES6, IMAGE_STRINGS };
+	size_t i;
+
+	for (i = 0; i < sizeof(referred) / sizeof(referred[0]); i++)
+		if (walk->used[referred[i]] != items(walk, referred[i]))
+			return "bytes that nothing refers to";
+	return NULL;
+}
+
+int
+image_check(const void *bytes, size_t len, const char **why)
+{
+	static const char *(*const checks[])(struct walk *) = { check_settings,
+		check_names, check_sets, check_rules, check_rest };
+	struct walk walk = { .image = bytes };
+	size_t i;
+
+	*why = check_head(bytes, len);
+	for (i = 0; *why == NULL && i < sizeof(checks) / sizeof(checks[0]); i++)
+		*why = checks[i](&walk);
+	if (*why == NULL)
+		return 0;
+	errno = EINVAL;
+	return -1;
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: ISC */
+/* The first rule that matches decides.  Pure. */
+#include "policy/match.h"
+
+#include <netinet/in.h>
+#include <stddef.h>
+
+static unsigned int
+proto_bit(uint8_t proto)
+{
+	if (proto == IPPROTO_TCP)
+		return RULE_TCP;
+	return proto == IPPROTO_UDP ? RULE_UDP : 0;
+}
+
+static int
+match_addr(
+    const struct image *image, struct image_span refs, const struct addr *addr)
+{
+	uint32_t i;
+
+	for (i = 0; i < refs.count; i++)
+		if (image_set_contains(image, image_ref(image, refs, i), addr))
+			return 1;
+	return refs.count == 0;
+}
+
+static int
+match_port(const struct image *image, struct image_span span, uint16_t port)
+{
+	const struct port_range *ports = image_ports(image, span);
+	uint32_t i;
+
+	for (i = 0; i < span.count; i++)
+		if (port >= ports[i].first && port <= ports[i].last)
+			return 1;
+	return span.count == 0;
+}
+
+static enum flow_action
+possible(unsigned int proto, unsigned int action)
+{
+	if (proto == RULE_UDP && action == FLOW_ACTION_RELAY)
+		return FLOW_ACTION_BLOCK;
+	return action;
+}
+
+struct policy_verdict
+policy_match(const struct image *image, const struct policy_query *query)
+{
+	struct policy_verdict verdict = { FLOW_ACTION_PASS, FLOW_RULE_DEFAULT,
+		NULL };
+	unsigned int proto = proto_bit(query->proto);
+	uint32_t i;
+
+	if (proto == 0)
+		return verdict;
+	for (i = 0; i < image_rule_count(image); i++) {
+		const struct image_rule *rule = image_rule(image, i);
+
+		if ((rule->protos & proto) == 0 ||
+		    !match_port(image, rule->ports, query->dport) ||
+		    !match_addr(image, rule->from, &query->src) ||
+		    !match_addr(image, rule->to, &query->dst))
+			continue;
+		verdict.action = possible(proto, rule->action);
+		verdict.rule = (uint16_t)i;
+		verdict.item = rule;
+		return verdict;
+	}
+	verdict.action = possible(proto, image_settings(image)->default_action);
+	return verdict;
+}

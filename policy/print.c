@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: ISC */
+/* A tree to its canonical text.  Pure. */
+#include "policy/print.h"
+
+#include <inttypes.h>
+
+struct unit {
+	const char *word;
+	uint64_t factor;
+};
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+/* The first unit that leaves no rest; the last one's factor is 1. */
+static void
+print_units(
+    uint64_t value, const struct unit *units, size_t count, struct text *text)
+{
+	size_t i = 0;
+
+	while (i + 1 < count && (value == 0 || value % units[i].factor != 0))
+		i++;
+	text_printf(
+	    text, "%" PRIu64 "%s", value / units[i].factor, units[i].word);
+}
+
+void
+print_duration(uint64_t ms, struct text *text)
+{
+	static const struct unit units[] = {
+		{ "d", 24 * 60 * 60 * 1000 },
+		{ "h", 60 * 60 * 1000 },
+		{ "m", 60 * 1000 },
+		{ "s", 1000 },
+		{ "ms", 1 },
+	};
+
+	print_units(ms, units, COUNT(units), text);
+}
+
+void
+print_size(uint64_t bytes, struct text *text)
+{
+	static const struct unit units[] = {
+		{ "T", 1ULL << 40 },
+		{ "G", 1ULL << 30 },
+		{ "M", 1ULL << 20 },
+		{ "K", 1ULL << 10 },
+		{ "", 1 },
+	};
+
+	print_units(bytes, units, COUNT(units), text);
+}
+
+static void
+print_string(const char *string, struct text *text)
+{
+	text_puts(text, "\"");
+	for (; *string != '\0'; string++) {
+		if (*string == '"' || *string == '\\')
+			text_puts(text, "\\");
+		text_append(text, string, 1);
+	}
+	text_puts(text, "\"");
+}
+
+/* One item stands alone, several in braces. */
+static void
+print_open(size_t count, struct text *text)
+{
+	text_puts(text, count > 1 ? " {" : "");
+}
+
+static void
+print_close(size_t count, struct text *text)
+{
+	text_puts(text, count > 1 ? " }" : "");
+}
+
+static void
+print_prefix(const struct prefix *prefix, struct text *text)
+{
+	char buf[PREFIX_TEXT_BYTES];
+
+	text_printf(text, " %s", prefix_format(prefix, buf));
+}
+
+static void
+print_addresses(
+    const char *word, const struct conf_addresses *addresses, struct text *text)
+{
+	size_t i;
+
+	if (addresses->count == 0)
+		return;
+	text_printf(text, " %s", word);
+	print_open(addresses->count, text);
+	for (i = 0; i < addresses->count; i++) {
+		const struct conf_address *item = &addresses->items[i];
+
+		if (item->table == CONF_NO_TABLE)
+			print_prefix(&item->prefix, text);
+		else
+			text_printf(text, " <%s>", item->name);
+	}
+	print_close(addresses->count, text);
+}
+
+static void
+print_ports(const struct conf_ports *ports, struct text *text)
+{
+	size_t i;
+
+	if (ports->count == 0)
+		return;
+	text_puts(text, " port");
+	print_open(ports->count, text);
+	for (i = 0; i < ports->count; i++) {
+		text_printf(text, " %u", ports->items[i].first);
+		if (ports->items[i].last != ports->items[i].first)
+			text_printf(text, "-%u", ports->items[i].last);
+	}
+	print_close(ports->count, text);
+}
+
+static void
+print_rule(const struct conf_rule *rule, struct text *text)
+{
+	static const char *const modes[] = { "", " with reset", " with drop" };
+	size_t start;
+
+	text_puts(text, flow_action_word(rule->action));
+	start = text->len;
+	if (rule->protos != RULE_PROTOS)
+		text_puts(text,
+		    rule->protos == RULE_TCP ? " proto tcp" : " proto udp");
+	print_addresses("from", &rule->from, text);
+	print_addresses("to", &rule->to, text);
+	print_ports(&rule->ports, text);
+	if (text->len == start)
+		text_puts(text, " to any");
+	text_puts(text, modes[rule->mode]);
+	if (rule->idle_ms != 0) {
+		text_puts(text, " idle ");
+		print_duration(rule->idle_ms, text);
+	}
+	text_puts(text, "\n");
+}
+
+static void
+print_table(const struct conf_table *table, struct text *text)
+{
+	size_t i;
+
+	text_printf(text, "table <%s> {", table->name);
+	for (i = 0; i < table->count; i++)
+		print_prefix(&table->prefixes[i], text);
+	text_puts(text, " }\n");
+}
+
+static void
+print_settings(const struct conf *conf, struct text *text)
+{
+	size_t i;
+
+	text_printf(text, "on-failure %s\n",
+	    conf->on_failure == ON_FAILURE_OPEN ? "open" : "closed");
+	text_puts(text, "lease ");
+	print_duration(conf->lease_ms, text);
+	text_printf(text, "\nworkers %" PRIu32 "\n", conf->workers);
+	text_printf(text, "mark mask 0x%08" PRIx32 "\n", conf->mark_mask);
+	text_puts(text, "capture forwarded on");
+	print_open(conf->interface_count, text);
+	for (i = 0; i < conf->interface_count; i++)
+		text_printf(text, " %s", conf->interfaces[i].name);
+	print_close(conf->interface_count, text);
+	text_puts(text, "\n");
+}
+
+static void
+print_log(const struct conf *conf, struct text *text)
+{
+	text_puts(text, "control socket ");
+	print_string(conf->socket, text);
+	text_puts(text, "\nlog dir ");
+	print_string(conf->log_dir, text);
+	if (conf->keep_ms != 0) {
+		text_puts(text, " keep ");
+		print_duration(conf->keep_ms, text);
+	}
+	if (conf->max_bytes != 0) {
+		text_puts(text, " max ");
+		print_size(conf->max_bytes, text);
+	}
+	text_puts(text, "\n");
+}
+
+void
+print_conf(const struct conf *conf, struct text *text)
+{
+	size_t i;
+
+	print_settings(conf, text);
+	for (i = 0; i < conf->table_count; i++)
+		print_table(&conf->tables[i], text);
+	for (i = 0; i < conf->rule_count; i++)
+		print_rule(&conf->rules[i], text);
+	text_printf(
+	    text, "default %s\n", flow_action_word(conf->default_action));
+	print_log(conf, text);
+}

@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The transactions that netctl sends and tpxctl plan shows.  The decisions
+ * are in render_rule.c.
+ *
+ * A new TCP flow is decided at its SYN in the chain "first", before conntrack,
+ * so that relayed flows are never tracked.  Packets of relayed flows follow by
+ * their socket and ask for no lease.  UDP, and TCP that belongs to nothing
+ * relayed, is decided behind conntrack in the chain "rest".  Only a packet
+ * with the pass mark gets through the guard.
+ */
+#include "policy/render.h"
+
+#include <inttypes.h>
+
+#include "policy/mark.h"
+#include "policy/render_rule.h"
+
+/* A blocked flow is logged once until it was silent for this long; that is
+ * longer than the pauses of tcp_syn_retries. */
+#define BLOCKED_TIMEOUT_S 70
+#define BLOCKED_SIZE 65536
+
+uint32_t
+render_lease_ms(const struct image *image)
+{
+	return image_settings(image)->lease_ms * 2 / 3;
+}
+
+static uint32_t
+mark_of(const struct image *image, uint32_t mark)
+{
+	return mark_value(image_settings(image)->mark_mask, mark);
+}
+
+static uint32_t
+mask_of(const struct image *image)
+{
+	return image_settings(image)->mark_mask;
+}
+
+static void
+render_interfaces(const struct image *image, struct text *text)
+{
+	uint32_t i, count = image_interface_count(image);
+
+	text_puts(text, count > 1 ? "{ " : "");
+	for (i = 0; i < count; i++)
+		text_printf(text, "%s\"%s\"", i > 0 ? ", " : "",
+		    image_interface(image, i));
+	text_puts(text, count > 1 ? " }" : "");
+}
+
+/* Makes a table that is not there, takes away one that is. */
+static void
+render_removal(const char *table, const char *flags, struct text *text)
+{
+	text_printf(text, "add table inet %s%s\ndelete table inet %s\n", table,
+	    flags, table);
+}
+
+static void
+render_lease(const struct image *image, struct text *text)
+{
+	uint32_t ms = render_lease_ms(image);
+
+	text_printf(text,
+	    "{ tcp timeout %" PRIu32 "ms, udp timeout %" PRIu32 "ms }", ms, ms);
+}
+
+static void
+render_sets(const struct image *image, int armed, struct text *text)
+{
+	static const char *const families[] = { "ipv4_addr", "ipv6_addr" };
+	size_t i;
+
+	text_puts(text, "\tset lease {\n\t\ttype inet_proto\n"
+			"\t\tflags timeout\n");
+	if (armed) {
+		text_puts(text, "\t\telements = ");
+		render_lease(image, text);
+		text_puts(text, "\n");
+	}
+	text_puts(text, "\t}\n");
+	for (i = 0; i < 2; i++)
+		text_printf(text,
+		    "\tset blocked%d {\n"
+		    "\t\ttype %s . %s . inet_proto . inet_service . "
+		    "inet_service\n"
+		    "\t\tsize %d\n\t\tflags dynamic,timeout\n"
+		    "\t\ttimeout %ds\n\t}\n",
+		    i == 0 ? 4 : 6, families[i], families[i], BLOCKED_SIZE,
+		    BLOCKED_TIMEOUT_S);
+	render_tables(image, text);
+}
+
+/* A passed flow's row comes when conntrack forgets it: soon after its end. */
+static void
+render_timeouts(const struct image *image, struct text *text)
+{
+	int v6;
+
+	if (!image_has_pass(image))
+		return;
+	for (v6 = 0; v6 < 2; v6++)
+		text_printf(text,
+		    "\tct timeout passed_tcp%d {\n\t\tprotocol tcp\n"
+		    "\t\tl3proto ip%s\n"
+		    "\t\tpolicy = { time_wait : 5, close : 1 }\n\t}\n",
+		    v6 ? 6 : 4, v6 ? "6" : "");
+}
+
+/* Where flows end up: ours, relayed, passed, refused. */
+static void
+render_ends(const struct image *image, const struct render_ports *ports,
+    struct text *text)
+{
+	int open = image_settings(image)->on_failure == ON_FAILURE_OPEN;
+
+	text_printf(text,
+	    "\tchain ours {\n\t\tmeta mark set meta mark & 0x%08" PRIx32
+	    " | 0x%08" PRIx32 " notrack accept\n\t}\n",
+	    ~mask_of(image), mark_of(image, MARK_OURS));
+	text_printf(text,
+	    "\tchain pass {\n\t\tmeta mark set meta mark | 0x%08" PRIx32
+	    " accept\n\t}\n",
+	    mark_of(image, MARK_PASS));
+	text_puts(text, "\tchain relay_tcp {\n");
+	if (ports->port4 != 0)
+		text_printf(text,
+		    "\t\tmeta nfproto ipv4 meta l4proto tcp "
+		    "tproxy ip to 127.0.0.1:%u goto ours\n",
+		    ports->port4);
+	if (ports->port6 != 0)
+		text_printf(text,
+		    "\t\tmeta nfproto ipv6 meta l4proto tcp "
+		    "tproxy ip6 to [::1]:%u goto ours\n",
+		    ports->port6);
+	/* tproxy(4) without a listener goes on with the next rule. */
+	text_printf(text, "\t\tcounter %s\n\t}\n", open ? "accept" : "drop");
+	render_refusals(text);
+}
+
+static void
+render_first(const struct image *image, struct text *text)
+{
+	text_puts(text, "\tchain first {\n"
+			"\t\ttype filter hook prerouting priority raw; "
+			"policy accept;\n\t\tiifname != ");
+	render_interfaces(image, text);
+	text_printf(text,
+	    " accept\n"
+	    "\t\tmeta mark & 0x%08" PRIx32 " != 0x00000000 "
+	    "meta mark set meta mark & 0x%08" PRIx32 "\n"
+	    "\t\tmeta l4proto != tcp accept\n"
+	    "\t\ttcp flags & (syn | ack) != syn socket transparent 1 "
+	    "goto ours\n"
+	    "\t\ttcp flags & (syn | ack) == syn fib daddr type unicast "
+	    "meta l4proto @lease goto verdict_tcp\n\t}\n",
+	    mask_of(image), ~mask_of(image));
+}
+
+/* What a relay sends to its client would else be picked up half-way. */
+static void
+render_answers(const struct image *image, struct text *text)
+{
+	text_puts(text, "\tchain answers {\n"
+			"\t\ttype filter hook output priority raw; "
+			"policy accept;\n\t\toifname ");
+	render_interfaces(image, text);
+	text_puts(text, " meta l4proto tcp socket transparent 1 "
+			"notrack accept\n\t}\n");
+}
+
+/* The flow's conntrack entry remembers that it passed. */
+static void
+render_passed(const struct image *image, struct text *text)
+{
+	text_printf(text,
+	    "\tchain passed {\n"
+	    "\t\tct mark set ct mark | 0x%08" PRIx32 "\n"
+	    "\t\tmeta nfproto ipv4 meta l4proto tcp "
+	    "ct timeout set \"passed_tcp4\"\n"
+	    "\t\tmeta nfproto ipv6 meta l4proto tcp "
+	    "ct timeout set \"passed_tcp6\"\n"
+	    "\t\tgoto pass\n\t}\n",
+	    mark_of(image, MARK_PASS));
+}
+
+static void
+render_rest(const struct image *image, struct text *text)
+{
+	uint32_t mask = mask_of(image);
+	uint32_t pass = mark_of(image, MARK_PASS);
+	int has_pass = image_has_pass(image);
+
+	text_puts(text, "\tchain rest {\n"
+			"\t\ttype filter hook prerouting priority mangle; "
+			"policy accept;\n\t\tiifname != ");
+	render_interfaces(image, text);
+	text_printf(text,
+	    " accept\n\t\tmeta mark & 0x%08" PRIx32 " == 0x%08" PRIx32
+	    " accept\n",
+	    mask, mark_of(image, MARK_OURS));
+	if (has_pass)
+		text_printf(text,
+		    "\t\tmeta mark & 0x%08" PRIx32 " == 0x%08" PRIx32
+		    " ct state new goto passed\n",
+		    mask, pass);
+	text_printf(text,
+	    "\t\tmeta mark & 0x%08" PRIx32 " == 0x%08" PRIx32 " accept\n"
+	    "\t\tfib daddr type != unicast accept\n"
+	    "\t\tmeta l4proto != { tcp, udp } accept\n"
+	    "\t\tmeta l4proto != @lease accept\n"
+	    "\t\tct direction reply goto pass\n",
+	    mask, pass);
+	if (has_pass)
+		text_printf(text,
+		    "\t\tct mark & 0x%08" PRIx32 " == 0x%08" PRIx32
+		    " goto pass\n",
+		    mask, pass);
+	/* It began while nothing was captured, and is not cut. */
+	if (image_settings(image)->on_failure == ON_FAILURE_OPEN)
+		text_puts(text, "\t\tct state established accept\n");
+	/* What belongs to no flow is answered by the listener: a reset. */
+	text_puts(text, "\t\tmeta l4proto tcp goto relay_tcp\n"
+			"\t\tgoto verdict_udp\n\t}\n");
+}
+
+void
+render_capture(const struct image *image, const struct render_ports *ports,
+    int armed, struct text *text)
+{
+	render_remove_capture(text);
+	text_puts(text, "table inet " RENDER_TABLE " {\n\tflags owner\n");
+	render_timeouts(image, text);
+	render_sets(image, armed, text);
+	render_ends(image, ports, text);
+	if (image_has_pass(image))
+		render_passed(image, text);
+	render_verdicts(image, text);
+	render_first(image, text);
+	render_rest(image, text);
+	render_answers(image, text);
+	text_puts(text, "}\n");
+}
+
+void
+render_remove_capture(struct text *text)
+{
+	render_removal(RENDER_TABLE, " { flags owner; }", text);
+}
+
+void
+render_renew(const struct image *image, struct text *text)
+{
+	/* An element keeps its time when it is added again; and it can be
+	 * deleted only while it is there. */
+	render_lapse(text);
+	text_puts(text, "add element inet " RENDER_TABLE " lease ");
+	render_lease(image, text);
+	text_puts(text, "\n");
+}
+
+void
+render_lapse(struct text *text)
+{
+	text_puts(text,
+	    "add element inet " RENDER_TABLE " lease { tcp, udp }\n"
+	    "delete element inet " RENDER_TABLE " lease { tcp, udp }\n");
+}
+
+void
+render_guard(const struct image *image, struct text *text)
+{
+	render_remove_guard(text);
+	text_puts(text, "table inet " RENDER_GUARD_TABLE " {\n"
+			"\tchain forward {\n"
+			"\t\ttype filter hook forward priority filter; "
+			"policy accept;\n\t\tiifname ");
+	render_interfaces(image, text);
+	text_printf(text,
+	    " meta l4proto { tcp, udp } meta mark & 0x%08" PRIx32
+	    " != 0x%08" PRIx32 " counter drop\n\t}\n}\n",
+	    mask_of(image), mark_of(image, MARK_PASS));
+}
+
+void
+render_remove_guard(struct text *text)
+{
+	render_removal(RENDER_GUARD_TABLE, "", text);
+}

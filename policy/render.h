@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * nft(8) transactions, as text for nft_run_cmd_from_buffer().  Each is all or
+ * nothing.  Only numbers, addresses and checked names are written, never what
+ * somebody typed.  Whether memory lasted is for text_check().
+ */
+#ifndef POLICY_RENDER_H
+#define POLICY_RENDER_H
+
+#include <stdint.h>
+
+#include "policy/image.h"
+#include "policy/text.h"
+
+#define RENDER_TABLE "tpx"
+#define RENDER_GUARD_TABLE "tpx_guard"
+#define RENDER_LOG_GROUP 74 /* NFLOG; prefix "GENERATION.RULE" */
+
+/* TCP listeners on 127.0.0.1 and ::1.  0: none, the family is not relayed. */
+struct render_ports {
+	uint16_t port4;
+	uint16_t port6;
+};
+
+/* Time that an element of the lease lives: two thirds of the lease. */
+uint32_t render_lease_ms(const struct image *);
+
+/*
+ * Replaces the capture table, whose owner is the socket that sends this.
+ * armed: with a live lease, else with an empty one.
+ */
+void render_capture(const struct image *, const struct render_ports *,
+    int armed, struct text *);
+/* The lease from now on, whether the last one is live, expired or none. */
+void render_renew(const struct image *, struct text *);
+/* Ends the lease, also one that has ended. */
+void render_lapse(struct text *);
+void render_remove_capture(struct text *); /* also when it is not there */
+
+/* Replaces the guard; it belongs to no socket.  For on-failure closed. */
+void render_guard(const struct image *, struct text *);
+void render_remove_guard(struct text *); /* also when it is not there */
+
+#endif

@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Rules in the kernel's words.  match.c must decide the same: a rule gives one
+ * kernel rule for each family and each pair of its sources and destinations.
+ */
+#include "policy/render_rule.h"
+
+#include <arpa/inet.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "policy/render.h"
+
+#define NO_REF UINT32_MAX /* any address */
+#define ELEMENTS_PER_LINE 4
+
+static const char *const refusals[] = { "default", "reset", "drop" };
+
+struct family {
+	int v6;
+	const char *keyword;
+	const char *type;
+};
+
+static const struct family families[] = {
+	{ 0, "ip", "ipv4_addr" },
+	{ 1, "ip6", "ipv6_addr" },
+};
+#define FAMILIES 2
+
+static uint32_t
+range_count(
+    const struct image *image, const struct family *family, uint32_t ref)
+{
+	uint32_t count;
+
+	if (family->v6)
+		image_ranges6(image, ref, &count);
+	else
+		image_ranges4(image, ref, &count);
+	return count;
+}
+
+static void
+store32(uint8_t *byte, uint32_t value)
+{
+	value = htonl(value);
+	memcpy(byte, &value, sizeof(value));
+}
+
+/* The i-th range of a set in one form for both families. */
+static void
+range_at(const struct image *image, const struct family *family, uint32_t ref,
+    uint32_t i, struct addr *first, struct addr *last)
+{
+	static const struct addr mapped = { { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+	    0xff, 0xff } };
+	const struct image_range6 *range6;
+	const struct image_range4 *range4;
+	uint32_t count;
+
+	if (family->v6) {
+		range6 = &image_ranges6(image, ref, &count)[i];
+		memcpy(first->byte, range6->first, sizeof(first->byte));
+		memcpy(last->byte, range6->last, sizeof(last->byte));
+		return;
+	}
+	range4 = &image_ranges4(image, ref, &count)[i];
+	*first = *last = mapped;
+	store32(first->byte + 12, range4->first);
+	store32(last->byte + 12, range4->last);
+}
+
+/* Bits of the prefix that the range is, or -1. */
+static int
+range_bits(const struct addr *first, const struct addr *last)
+{
+	int bit, bits = 0;
+
+	while (bits < 128 && ((first->byte[bits / 8] ^ last->byte[bits / 8]) &
+				 0x80 >> bits % 8) == 0)
+		bits++;
+	for (bit = bits; bit < 128; bit++)
+		if ((first->byte[bit / 8] & 0x80 >> bit % 8) != 0 ||
+		    (last->byte[bit / 8] & 0x80 >> bit % 8) == 0)
+			return -1;
+	return bits;
+}
+
+/* IPv6 text of its own, as the mapped block may be the end of a range. */
+static void
+addr_puts(
+    const struct family *family, const struct addr *addr, struct text *text)
+{
+	char buf[INET6_ADDRSTRLEN] = "";
+
+	inet_ntop(family->v6 ? AF_INET6 : AF_INET,
+	    addr->byte + (family->v6 ? 0 : 12), buf, sizeof(buf));
+	text_puts(text, buf);
+}
+
+static void
+render_range(const struct image *image, const struct family *family,
+    uint32_t ref, uint32_t i, struct text *text)
+{
+	struct addr first, last;
+	int bits;
+
+	range_at(image, family, ref, i, &first, &last);
+	addr_puts(family, &first, text);
+	bits = range_bits(&first, &last);
+	if (bits == -1) {
+		text_puts(text, "-");
+		addr_puts(family, &last, text);
+	} else if (bits < 128) {
+		text_printf(text, "/%d", family->v6 ? bits : bits - 96);
+	}
+}
+
+/* The text between two elements of a list. */
+static const char *
+separator(uint32_t i)
+{
+	if (i == 0)
+		return "";
+	return i % ELEMENTS_PER_LINE == 0 ? ",\n\t\t    " : ", ";
+}
+
+static void
+render_ranges(const struct image *image, const struct family *family,
+    uint32_t ref, struct text *text)
+{
+	uint32_t i, count = range_count(image, family, ref);
+
+	for (i = 0; i < count; i++) {
+		text_puts(text, separator(i));
+		render_range(image, family, ref, i, text);
+	}
+}
+
+void
+render_tables(const struct image *image, struct text *text)
+{
+	uint32_t i;
+	size_t f;
+
+	for (i = 0; i < image_table_count(image); i++)
+		for (f = 0; f < FAMILIES; f++) {
+			if (range_count(image, &families[f], i) == 0)
+				continue;
+			text_printf(text,
+			    "\tset t_%s_%d {\n\t\ttype %s\n"
+			    "\t\tflags interval\n\t\telements = { ",
+			    image_table(image, i), families[f].v6 ? 6 : 4,
+			    families[f].type);
+			render_ranges(image, &families[f], i, text);
+			text_puts(text, " }\n\t}\n");
+		}
+}
+
+void
+render_refusals(struct text *text)
+{
+	static const char *const ends[] = {
+		"\t\tmeta l4proto tcp counter reject with tcp reset\n",
+		"\t\tmeta l4proto tcp counter reject with tcp reset\n"
+		"\t\tcounter reject with icmpx port-unreachable\n",
+		"",
+	};
+	static const char *const tuples[] = {
+		"ip saddr . ip daddr . meta l4proto . th sport . th dport",
+		"ip6 saddr . ip6 daddr . meta l4proto . th sport . th dport",
+	};
+	size_t i, f;
+
+	for (i = 0; i < BLOCK_COUNT; i++)
+		text_printf(text,
+		    "\tchain refuse_%s {\n%s\t\tcounter drop\n\t}\n",
+		    refusals[i], ends[i]);
+	for (i = 0; i < BLOCK_COUNT; i++) {
+		text_printf(text, "\tchain known_%s {\n", refusals[i]);
+		for (f = 0; f < FAMILIES; f++)
+			text_printf(text,
+			    "\t\t%s @blocked%d update @blocked%d { %s } "
+			    "goto refuse_%s\n",
+			    tuples[f], f == 0 ? 4 : 6, f == 0 ? 4 : 6,
+			    tuples[f], refusals[i]);
+		for (f = 0; f < FAMILIES; f++)
+			text_printf(text, "\t\tadd @blocked%d { %s }\n",
+			    f == 0 ? 4 : 6, tuples[f]);
+		text_puts(text, "\t}\n");
+	}
+}
+
+static void
+render_ports_match(
+    const struct image *image, struct image_span span, struct text *text)
+{
+	const struct port_range *ports = image_ports(image, span);
+	uint32_t i;
+
+	if (span.count == 0)
+		return;
+	text_puts(text, span.count > 1 ? "th dport { " : "th dport ");
+	for (i = 0; i < span.count; i++) {
+		text_printf(text, "%s%u", i > 0 ? ", " : "", ports[i].first);
+		if (ports[i].last != ports[i].first)
+			text_printf(text, "-%u", ports[i].last);
+	}
+	text_puts(text, span.count > 1 ? " } " : " ");
+}
+
+/* A table by its set, prefixes of the rule's own as they are. */
+static void
+render_addr_match(const struct image *image, const struct family *family,
+    const char *field, uint32_t ref, struct text *text)
+{
+	if (ref == NO_REF)
+		return;
+	text_printf(text, "%s %s ", family->keyword, field);
+	if (ref < image_table_count(image)) {
+		text_printf(text, "@t_%s_%d ", image_table(image, ref),
+		    family->v6 ? 6 : 4);
+		return;
+	}
+	if (range_count(image, family, ref) > 1) {
+		text_puts(text, "{ ");
+		render_ranges(image, family, ref, text);
+		text_puts(text, " } ");
+	} else {
+		render_range(image, family, ref, 0, text);
+		text_puts(text, " ");
+	}
+}
+
+/* Where a flow goes; rule FLOW_RULE_DEFAULT is the default. */
+static void
+render_target(
+    unsigned int proto, unsigned int action, uint32_t rule, struct text *text)
+{
+	if (action == FLOW_ACTION_PASS)
+		text_puts(
+		    text, proto == RULE_TCP ? "goto pass\n" : "goto passed\n");
+	else if (action == FLOW_ACTION_RELAY && proto == RULE_TCP)
+		text_puts(text, "goto relay_tcp\n");
+	else
+		text_printf(text, "goto block_%" PRIu32 "\n", rule);
+}
+
+static int
+is_empty(const struct image *image, const struct family *family, uint32_t ref)
+{
+	return ref != NO_REF && range_count(image, family, ref) == 0;
+}
+
+/* One pair of source and destination, in the families that both have. */
+static void
+render_pair(const struct image *image, unsigned int proto, uint32_t number,
+    uint32_t from, uint32_t to, struct text *text)
+{
+	const struct image_rule *rule = image_rule(image, number);
+	int any = from == NO_REF && to == NO_REF;
+	size_t f;
+
+	for (f = 0; f < FAMILIES; f++) {
+		if (is_empty(image, &families[f], from) ||
+		    is_empty(image, &families[f], to) || (any && f > 0))
+			continue;
+		text_puts(text, "\t\t");
+		render_addr_match(image, &families[f], "saddr", from, text);
+		render_addr_match(image, &families[f], "daddr", to, text);
+		render_ports_match(image, rule->ports, text);
+		render_target(proto, rule->action, number, text);
+	}
+}
+
+static uint32_t
+ref_or_any(const struct image *image, struct image_span refs, uint32_t i)
+{
+	return refs.count == 0 ? NO_REF : image_ref(image, refs, i);
+}
+
+static void
+render_rule(const struct image *image, unsigned int proto, uint32_t number,
+    struct text *text)
+{
+	const struct image_rule *rule = image_rule(image, number);
+	uint32_t from = 0, to;
+
+	do {
+		to = 0;
+		do
+			render_pair(image, proto, number,
+			    ref_or_any(image, rule->from, from),
+			    ref_or_any(image, rule->to, to), text);
+		while (++to < rule->to.count);
+	} while (++from < rule->from.count);
+}
+
+static void
+render_verdict(const struct image *image, unsigned int proto, const char *name,
+    struct text *text)
+{
+	uint32_t i;
+
+	text_printf(text, "\tchain verdict_%s {\n", name);
+	for (i = 0; i < image_rule_count(image); i++)
+		if ((image_rule(image, i)->protos & proto) != 0)
+			render_rule(image, proto, i, text);
+	text_puts(text, "\t\t");
+	render_target(proto, image_settings(image)->default_action,
+	    FLOW_RULE_DEFAULT, text);
+	text_puts(text, "\t}\n");
+}
+
+static void
+render_block(const struct image *image, uint32_t number, unsigned int mode,
+    struct text *text)
+{
+	text_printf(text,
+	    "\tchain block_%" PRIu32 " {\n\t\tjump known_%s\n"
+	    "\t\tlog prefix \"%" PRIu32 ".%" PRIu32 "\" group %d\n"
+	    "\t\tgoto refuse_%s\n\t}\n",
+	    number, refusals[mode], image_settings(image)->generation, number,
+	    RENDER_LOG_GROUP, refusals[mode]);
+}
+
+/* Something that relays has no way for UDP, and blocks that. */
+static int
+blocks(unsigned int action, unsigned int protos)
+{
+	return action == FLOW_ACTION_BLOCK ||
+	       (action == FLOW_ACTION_RELAY && (protos & RULE_UDP) != 0);
+}
+
+void
+render_verdicts(const struct image *image, struct text *text)
+{
+	uint32_t i;
+
+	for (i = 0; i < image_rule_count(image); i++) {
+		const struct image_rule *rule = image_rule(image, i);
+
+		if (blocks(rule->action, rule->protos))
+			render_block(image, i, rule->mode, text);
+	}
+	if (blocks(image_settings(image)->default_action, RULE_PROTOS))
+		render_block(image, FLOW_RULE_DEFAULT, BLOCK_DEFAULT, text);
+	render_verdict(image, RULE_TCP, "tcp", text);
+	render_verdict(image, RULE_UDP, "udp", text);
+}

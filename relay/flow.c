@@ -1,0 +1,471 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The life of relayed connections: connecting, pumping both ways, ending.
+ * Carries bytes of clients and servers from pump to pump; errors of either
+ * end that flow and nothing else.
+ */
+#include "relay/flow.h"
+
+#include <linux/tcp.h>
+#include <netinet/in.h>
+#include <sys/queue.h>
+#include <sys/socket.h>
+
+#include <errno.h>
+#include <event2/event.h>
+#include <event2/event_struct.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "relay/idle.h"
+#include "relay/journal.h"
+#include "relay/pump.h"
+
+#define CONNECT_LIMIT_US 30000000LL
+
+/* The two ends; pump[end] reads there and writes to the other one. */
+enum end { CLIENT, SERVER, ENDS };
+
+struct flow {
+	struct idle_timer timer; /* first: the wheel gives it back */
+	struct flow_pool *pool;
+	struct event socket[ENDS];
+	struct pump pump[ENDS];
+	struct flow_record *record;
+	int64_t active_us;
+	int64_t idle_us;
+	enum flow_close first_end; /* who sent its end first */
+	short early; /* what the client's socket said before connected */
+	uint8_t connected;
+	LIST_ENTRY(flow) entry;
+};
+
+static const struct {
+	enum flow_close fin;
+	enum flow_close rst;
+} closes[ENDS] = {
+	[CLIENT] = { FLOW_CLOSE_CLIENT_FIN, FLOW_CLOSE_CLIENT_RST },
+	[SERVER] = { FLOW_CLOSE_SERVER_FIN, FLOW_CLOSE_SERVER_RST },
+};
+
+struct flow_pool {
+	struct event_base *base;
+	struct journal *journal;
+	struct idle_wheel *wheel;
+	struct flow *flows; /* most of them; reserved, not touched */
+	uint32_t most;
+	uint32_t open;
+	uint32_t used; /* flows at and above this were never used */
+	LIST_HEAD(, flow) live;
+	LIST_HEAD(, flow) spare;
+	flow_room_fn *room;
+	void *ctx;
+};
+
+static void on_idle(struct idle_timer *);
+
+struct flow_pool *
+flow_pool_new(struct event_base *base, struct journal *journal, uint32_t most,
+    flow_room_fn *room, void *ctx)
+{
+	struct flow_pool *pool = calloc(1, sizeof(*pool));
+
+	if (pool == NULL)
+		return NULL;
+	/* Zero pages until a flow is used: calloc(3) maps them. */
+	pool->flows = calloc(most, sizeof(*pool->flows));
+	pool->wheel = idle_wheel_new(base, on_idle);
+	if (pool->flows == NULL || pool->wheel == NULL) {
+		free(pool->flows);
+		free(pool);
+		errno = ENOMEM;
+		return NULL;
+	}
+	pool->base = base;
+	pool->journal = journal;
+	pool->most = most;
+	pool->room = room;
+	pool->ctx = ctx;
+	return pool;
+}
+
+int
+flow_pool_has_room(const struct flow_pool *pool)
+{
+	return pool->open < pool->most;
+}
+
+static struct flow *
+flow_take(struct flow_pool *pool)
+{
+	struct flow *flow = LIST_FIRST(&pool->spare);
+
+	if (flow != NULL)
+		LIST_REMOVE(flow, entry);
+	else
+		flow = &pool->flows[pool->used++];
+	LIST_INSERT_HEAD(&pool->live, flow, entry);
+	pool->open++;
+	return flow;
+}
+
+static void
+flow_give_back(struct flow *flow)
+{
+	struct flow_pool *pool = flow->pool;
+
+	LIST_REMOVE(flow, entry);
+	LIST_INSERT_HEAD(&pool->spare, flow, entry);
+	pool->open--;
+}
+
+/* close(2) then sends RST instead of FIN (socket(7), SO_LINGER). */
+static void
+reset_on_close(int fd)
+{
+	struct linger now = { .l_onoff = 1, .l_linger = 0 };
+
+	(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+}
+
+static struct flow_record *
+record_open(struct flow_pool *pool, const struct flow_start *start)
+{
+	struct flow_record *record = journal_open(pool->journal);
+
+	if (record == NULL)
+		return NULL;
+	record->start_us = clock_real_us();
+	record->start_mono_us = clock_mono_us();
+	memcpy(record->src, start->src.byte, sizeof(record->src));
+	memcpy(record->dst, start->dst.byte, sizeof(record->dst));
+	record->sport = start->sport;
+	record->dport = start->dport;
+	record->proto = IPPROTO_TCP;
+	record->action = FLOW_ACTION_RELAY;
+	record->capture = FLOW_CAPTURE_FORWARDED;
+	record->rule = start->rule;
+	record->generation = start->generation;
+	return record;
+}
+
+static void
+record_close(struct flow_pool *pool, struct flow_record *record,
+    enum flow_close why, int error)
+{
+	record->duration_us =
+	    (uint64_t)(clock_mono_us() - record->start_mono_us);
+	record->close = (uint8_t)why;
+	record->error = (uint16_t)error;
+	journal_close(pool->journal, record);
+}
+
+/* What the kernel knows of the client's side, tcp(7). */
+static void
+record_tcp_info(struct flow_record *record, int client)
+{
+	struct tcp_info info = { 0 };
+	socklen_t len = sizeof(info);
+
+	if (getsockopt(client, IPPROTO_TCP, TCP_INFO, &info, &len) == -1)
+		return;
+	record->rtt_us = info.tcpi_rtt;
+	record->up_packets = info.tcpi_segs_in;
+	record->down_packets = info.tcpi_segs_out;
+}
+
+static void
+socket_end(struct flow *flow, enum end end, int reset)
+{
+	int fd = event_get_fd(&flow->socket[end]);
+
+	event_del(&flow->socket[end]);
+	pump_release(&flow->pump[end]);
+	if (reset)
+		reset_on_close(fd);
+	close(fd);
+}
+
+static void
+flow_end(struct flow *flow, enum flow_close why, int error)
+{
+	struct flow_pool *pool = flow->pool;
+	int reset =
+	    why != FLOW_CLOSE_CLIENT_FIN && why != FLOW_CLOSE_SERVER_FIN;
+
+	record_tcp_info(flow->record, event_get_fd(&flow->socket[CLIENT]));
+	idle_cancel(&flow->timer);
+	socket_end(flow, CLIENT, reset);
+	socket_end(flow, SERVER, reset);
+	record_close(pool, flow->record, why, error);
+	flow_give_back(flow);
+	pool->room(pool->ctx);
+}
+
+static const struct {
+	int error;
+	enum flow_close why;
+} connect_failures[] = {
+	{ ECONNREFUSED, FLOW_CLOSE_REFUSED },
+	{ ECONNRESET, FLOW_CLOSE_REFUSED },
+	{ ETIMEDOUT, FLOW_CLOSE_TIMEOUT },
+	{ EADDRNOTAVAIL, FLOW_CLOSE_OVERLOAD },
+	{ EAGAIN, FLOW_CLOSE_OVERLOAD },
+	{ ENOBUFS, FLOW_CLOSE_OVERLOAD },
+};
+
+static enum flow_close
+connect_failure(int error)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(connect_failures) / sizeof(connect_failures[0]);
+	     i++)
+		if (connect_failures[i].error == error)
+			return connect_failures[i].why;
+	return FLOW_CLOSE_UNREACHABLE;
+}
+
+static void
+flow_fail(struct flow *flow, enum end end, int error)
+{
+	enum flow_close why = closes[end].rst;
+
+	/* recv(2) reports only what its peer did, or what became of it. */
+	if (error == ETIMEDOUT)
+		why = FLOW_CLOSE_TIMEOUT;
+	else if (error == EHOSTUNREACH || error == ENETUNREACH)
+		why = FLOW_CLOSE_UNREACHABLE;
+	else if (error == ENOMEM || error == ENOBUFS)
+		why = FLOW_CLOSE_OVERLOAD;
+	flow_end(flow, why, error);
+}
+
+static void
+pump_ended(struct flow *flow, enum end from, enum end to)
+{
+	if (flow->first_end == FLOW_CLOSE_NONE)
+		flow->first_end = closes[from].fin;
+	/* When both are done, close(2) says so to both peers. */
+	if (!flow->pump[to].done)
+		(void)shutdown(event_get_fd(&flow->socket[to]), SHUT_WR);
+}
+
+/* Moves bytes from one end to the other: 0, or -1 when the flow is gone. */
+static int
+flow_pump(struct flow *flow, enum end from, short what)
+{
+	enum end to = from == CLIENT ? SERVER : CLIENT;
+	struct pump *pump = &flow->pump[from];
+	enum pump_status status;
+
+	if (pump->done)
+		return 0;
+	status = pump_run(pump, event_get_fd(&flow->socket[from]),
+	    event_get_fd(&flow->socket[to]), (what & EV_CLOSED) != 0);
+	if (status == PUMP_FROM_FAILED || status == PUMP_TO_FAILED) {
+		flow_fail(flow, status == PUMP_FROM_FAILED ? from : to, errno);
+		return -1;
+	}
+	if (status == PUMP_DONE)
+		pump_ended(flow, from, to);
+	else if (status == PUMP_AGAIN)
+		event_active(&flow->socket[from], what | EV_READ, 0);
+	return 0;
+}
+
+/* The server's socket became ready for the first time. */
+static int
+flow_connected(struct flow *flow)
+{
+	int64_t now_us = clock_mono_us();
+	socklen_t len = sizeof(int);
+	int error = 0;
+
+	if (getsockopt(event_get_fd(&flow->socket[SERVER]), SOL_SOCKET,
+		SO_ERROR, &error, &len) == -1)
+		error = errno;
+	if (error != 0) {
+		flow_end(flow, connect_failure(error), error);
+		return -1;
+	}
+	flow->connected = 1;
+	flow->record->connect_us =
+	    (uint32_t)(now_us - flow->record->start_mono_us);
+	atomic_fetch_add_explicit(&journal_arena(flow->pool->journal)->relayed,
+	    1, memory_order_relaxed);
+	return 0;
+}
+
+static void
+flow_move(struct flow *flow, enum end ready, short what)
+{
+	enum end other = ready == CLIENT ? SERVER : CLIENT;
+
+	flow->active_us = clock_mono_us();
+	if (what & (EV_READ | EV_CLOSED) && flow_pump(flow, ready, what) == -1)
+		return;
+	if (what & EV_WRITE && pump_waits(&flow->pump[other]) &&
+	    flow_pump(flow, other, 0) == -1)
+		return;
+	if (flow->pump[CLIENT].done && flow->pump[SERVER].done)
+		flow_end(flow, flow->first_end, 0);
+}
+
+static void
+on_client(int fd, short what, void *arg)
+{
+	struct flow *flow = arg;
+
+	(void)fd;
+	/* Until the server is there, bytes wait in the client's socket. */
+	if (flow->connected)
+		flow_move(flow, CLIENT, what);
+	else
+		flow->early |= what;
+}
+
+static void
+on_server(int fd, short what, void *arg)
+{
+	struct flow *flow = arg;
+
+	(void)fd;
+	if (!flow->connected) {
+		if (flow_connected(flow) == -1)
+			return;
+		if (flow->early & (EV_READ | EV_CLOSED) &&
+		    flow_pump(flow, CLIENT, flow->early) == -1)
+			return;
+	}
+	flow_move(flow, SERVER, what);
+}
+
+static int64_t
+flow_due_us(const struct flow *flow)
+{
+	return flow->active_us +
+	       (flow->connected ? flow->idle_us : CONNECT_LIMIT_US);
+}
+
+static void
+on_idle(struct idle_timer *timer)
+{
+	struct flow *flow = (struct flow *)(void *)timer;
+	int64_t due_us = flow_due_us(flow);
+
+	idle_set(flow->pool->wheel, timer, due_us);
+	if (due_us > clock_mono_us())
+		return;
+	if (flow->connected)
+		flow_end(flow, FLOW_CLOSE_IDLE, 0);
+	else
+		flow_end(flow, FLOW_CLOSE_TIMEOUT, ETIMEDOUT);
+}
+
+/* A connecting socket, or -1 with errno. */
+static int
+server_connect(const struct flow_start *start)
+{
+	struct sockaddr_storage name;
+	socklen_t len = addr_to_sockaddr(&start->dst, start->dport, &name);
+	int on = 1;
+	int fd;
+
+	fd = socket(
+	    name.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd == -1)
+		return -1;
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	if (connect(fd, (struct sockaddr *)&name, len) == 0 ||
+	    errno == EINPROGRESS)
+		return fd;
+	on = errno;
+	close(fd);
+	errno = on;
+	return -1;
+}
+
+static void
+client_refuse(struct flow_pool *pool, int client, struct flow_record *record,
+    enum flow_close why, int error)
+{
+	record_tcp_info(record, client);
+	record_close(pool, record, why, error);
+	reset_on_close(client);
+	close(client);
+}
+
+static void
+socket_assign(struct flow *flow, enum end end, int fd, event_callback_fn ready)
+{
+	event_assign(&flow->socket[end], flow->pool->base, fd,
+	    EV_READ | EV_WRITE | EV_CLOSED | EV_ET | EV_PERSIST, ready, flow);
+}
+
+static void
+flow_start(struct flow *flow, int client, int server, int64_t idle_us)
+{
+	flow->idle_us = idle_us;
+	flow->active_us = flow->record->start_mono_us;
+	flow->first_end = FLOW_CLOSE_NONE;
+	flow->connected = 0;
+	flow->early = 0;
+	pump_init(&flow->pump[CLIENT], &flow->record->up_bytes);
+	pump_init(&flow->pump[SERVER], &flow->record->down_bytes);
+	socket_assign(flow, CLIENT, client, on_client);
+	socket_assign(flow, SERVER, server, on_server);
+	idle_set(flow->pool->wheel, &flow->timer, flow_due_us(flow));
+	if (event_add(&flow->socket[CLIENT], NULL) == -1 ||
+	    event_add(&flow->socket[SERVER], NULL) == -1)
+		flow_end(flow, FLOW_CLOSE_OVERLOAD, errno);
+}
+
+int
+flow_begin(struct flow_pool *pool, int client, const struct flow_start *start)
+{
+	struct flow_record *record;
+	struct flow *flow;
+	int server;
+
+	if (!flow_pool_has_room(pool) ||
+	    (record = record_open(pool, start)) == NULL)
+		return -1;
+	if ((server = server_connect(start)) == -1) {
+		client_refuse(
+		    pool, client, record, connect_failure(errno), errno);
+		return 0;
+	}
+	flow = flow_take(pool);
+	flow->pool = pool;
+	flow->record = record;
+	flow_start(flow, client, server, start->idle_us);
+	return 0;
+}
+
+int
+flow_block(struct flow_pool *pool, int client, const struct flow_start *start)
+{
+	struct flow_record *record = record_open(pool, start);
+
+	if (record == NULL)
+		return -1;
+	record->action = FLOW_ACTION_BLOCK;
+	atomic_fetch_add_explicit(
+	    &journal_arena(pool->journal)->blocked, 1, memory_order_relaxed);
+	client_refuse(pool, client, record, FLOW_CLOSE_POLICY, 0);
+	return 0;
+}
+
+void
+flow_pool_shutdown(struct flow_pool *pool)
+{
+	struct flow *flow;
+
+	while ((flow = LIST_FIRST(&pool->live)) != NULL)
+		flow_end(flow, FLOW_CLOSE_SHUTDOWN, 0);
+}

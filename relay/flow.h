@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * One relayed TCP connection: a client's socket, a server's, and a pump each
+ * way.  A flow frees itself when it ends; its record then goes to the journal.
+ */
+#ifndef RELAY_FLOW_H
+#define RELAY_FLOW_H
+
+#include <stdint.h>
+
+#include "common/addr.h"
+#include "schema/flow.h"
+
+struct event_base;
+struct flow_pool;
+struct journal;
+
+#define FLOW_IDLE_US (7440LL * 1000000) /* 2 h 4 min: RFC 5382, REQ-5 */
+
+/* Called after a flow has ended and its descriptors are free again. */
+typedef void flow_room_fn(void *ctx);
+
+/* What is decided before a flow begins. */
+struct flow_start {
+	struct addr src, dst;
+	uint16_t sport, dport;
+	uint16_t rule; /* or FLOW_RULE_DEFAULT */
+	uint32_t generation;
+	int64_t idle_us;
+};
+
+/* most: flows at a time.  NULL with errno. */
+struct flow_pool *flow_pool_new(struct event_base *, struct journal *,
+    uint32_t most, flow_room_fn *, void *ctx);
+
+/*
+ * Takes the client's non-blocking socket over and connects to the original
+ * destination.  Whatever goes wrong from here on ends in the flow's record,
+ * and the client gets a reset.  -1 when there is no room for another flow; the
+ * socket is then still the caller's.
+ */
+int flow_begin(struct flow_pool *, int client, const struct flow_start *);
+
+/* Resets a client whose flow the policy forbids, with a record. */
+int flow_block(struct flow_pool *, int client, const struct flow_start *);
+
+/* 1 when flow_begin() would find room. */
+int flow_pool_has_room(const struct flow_pool *);
+
+/* Ends every flow, with FLOW_CLOSE_SHUTDOWN in its record. */
+void flow_pool_shutdown(struct flow_pool *);
+
+#endif

@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Owns the arena's slots and a ring of closed ones.  The ring has three
+ * positions, each counting records since the start: acked <= sent <= closed.
+ * A position is also the sequence number in FLOWS and FLOWS_ACK.
+ */
+#include "relay/journal.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ipc/channel.h"
+
+#define FLUSH_US 50000
+
+#define NO_SLOT UINT32_MAX /* a record that was given up */
+
+struct journal {
+	struct flow_arena *arena;
+	uint32_t slots;
+	uint64_t next_id;
+	uint32_t *ring; /* of slot numbers, indexed by position % slots */
+	uint64_t acked;
+	uint64_t sent;
+	uint64_t closed;
+	uint32_t *vacant; /* a stack of slots that were used before */
+	uint32_t nvacant;
+	struct ipc_channel *log;
+	struct event *timer;
+};
+
+static void
+on_timer(int fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	journal_flush(arg);
+}
+
+struct journal *
+journal_new(struct event_base *base, struct flow_arena *arena, uint32_t slots,
+    uint32_t worker, uint64_t first_id)
+{
+	struct journal *journal = calloc(1, sizeof(*journal));
+
+	if (journal == NULL)
+		return NULL;
+	journal->ring = calloc(slots, sizeof(*journal->ring));
+	journal->vacant = calloc(slots, sizeof(*journal->vacant));
+	journal->timer = event_new(base, -1, 0, on_timer, journal);
+	if (journal->ring == NULL || journal->vacant == NULL ||
+	    journal->timer == NULL) {
+		free(journal->ring);
+		free(journal->vacant);
+		free(journal);
+		errno = ENOMEM;
+		return NULL;
+	}
+	journal->arena = arena;
+	journal->slots = slots;
+	journal->next_id = first_id;
+	arena->magic = FLOW_ARENA_MAGIC;
+	arena->slots = slots;
+	arena->used = 0;
+	arena->worker = worker;
+	return journal;
+}
+
+static struct flow_slot *
+slot_of(struct flow_record *record)
+{
+	return (struct flow_slot *)(void *)((char *)record -
+					    offsetof(struct flow_slot, record));
+}
+
+static void
+slot_release(struct journal *journal, uint32_t slot)
+{
+	if (slot == NO_SLOT)
+		return;
+	atomic_store_explicit(&journal->arena->slot[slot].state, FLOW_SLOT_FREE,
+	    memory_order_release);
+	journal->vacant[journal->nvacant++] = slot;
+}
+
+static void
+give_up_oldest(struct journal *journal)
+{
+	uint32_t *slot = &journal->ring[journal->sent % journal->slots];
+
+	slot_release(journal, *slot);
+	*slot = NO_SLOT;
+	journal->sent++;
+	atomic_fetch_add(&journal->arena->dropped, 1);
+}
+
+static uint32_t
+slot_take(struct journal *journal)
+{
+	if (journal->nvacant > 0)
+		return journal->vacant[--journal->nvacant];
+	if (journal->arena->used < journal->slots)
+		return journal->arena->used++;
+	if (journal->sent == journal->closed)
+		return NO_SLOT;
+	give_up_oldest(journal);
+	return slot_take(journal);
+}
+
+struct flow_record *
+journal_open(struct journal *journal)
+{
+	uint32_t number = slot_take(journal);
+	struct flow_slot *slot;
+
+	if (number == NO_SLOT)
+		return NULL;
+	slot = &journal->arena->slot[number];
+	memset(&slot->record, 0, sizeof(slot->record));
+	slot->record.id = journal->next_id;
+	journal->next_id += FLOW_ID_STEP;
+	slot->record.final = 1;
+	slot->record.uid = FLOW_UID_NONE;
+	slot->record.connect_us = FLOW_CONNECT_NONE;
+	slot->record.worker = (uint8_t)journal->arena->worker;
+	atomic_store_explicit(
+	    &slot->state, FLOW_SLOT_OPEN, memory_order_release);
+	atomic_fetch_add_explicit(
+	    &journal->arena->accepted, 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(
+	    &journal->arena->open, 1, memory_order_relaxed);
+	return &slot->record;
+}
+
+static void
+timer_start(struct journal *journal)
+{
+	static const struct timeval delay = { .tv_usec = FLUSH_US };
+
+	if (!event_pending(journal->timer, EV_TIMEOUT, NULL))
+		event_add(journal->timer, &delay);
+}
+
+/*
+ * The ring has a place for every slot, and holes left by records that were
+ * given up: when those have filled it, wait for acknowledgements no longer.
+ */
+static void
+ring_make_room(struct journal *journal)
+{
+	while (journal->closed - journal->acked >= journal->slots) {
+		if (journal->sent == journal->acked)
+			give_up_oldest(journal);
+		slot_release(
+		    journal, journal->ring[journal->acked % journal->slots]);
+		journal->acked++;
+	}
+}
+
+void
+journal_close(struct journal *journal, struct flow_record *record)
+{
+	struct flow_slot *slot = slot_of(record);
+
+	ring_make_room(journal);
+	atomic_store_explicit(
+	    &slot->state, FLOW_SLOT_CLOSED, memory_order_release);
+	atomic_fetch_sub_explicit(
+	    &journal->arena->open, 1, memory_order_relaxed);
+	journal->ring[journal->closed++ % journal->slots] =
+	    (uint32_t)(slot - journal->arena->slot);
+	if (journal->closed - journal->sent >= LIMIT_FLOW_BATCH)
+		journal_flush(journal);
+	else
+		timer_start(journal);
+}
+
+void
+journal_set_log(struct journal *journal, struct ipc_channel *log)
+{
+	journal->log = log;
+	journal->sent = journal->acked;
+	journal_flush(journal);
+}
+
+void
+journal_acknowledge(struct journal *journal, uint64_t sequence)
+{
+	if (sequence > journal->sent)
+		return; /* the flow log cannot know more than was sent */
+	for (; journal->acked < sequence; journal->acked++)
+		slot_release(
+		    journal, journal->ring[journal->acked % journal->slots]);
+	journal_flush(journal);
+}
+
+/* Sends the next batch; 0 when there was one and it went out. */
+static int
+batch_send(struct journal *journal)
+{
+	struct msg_flows batch = { .dropped =
+				       atomic_load(&journal->arena->dropped) };
+	uint64_t position = journal->sent;
+	uint32_t slot;
+
+	while (position < journal->closed && batch.count < LIMIT_FLOW_BATCH) {
+		slot = journal->ring[position++ % journal->slots];
+		if (slot != NO_SLOT)
+			batch.record[batch.count++] =
+			    journal->arena->slot[slot].record;
+	}
+	batch.sequence = position;
+	if (ipc_send(journal->log, MSG_FLOWS, 0, &batch,
+		MSG_FLOWS_BYTES(batch.count), -1) == -1)
+		return -1;
+	journal->sent = position;
+	return 0;
+}
+
+void
+journal_flush(struct journal *journal)
+{
+	while (journal->log != NULL && journal->sent < journal->closed) {
+		/*
+		 * A record stays in the arena, where it survives this process,
+		 * rather than in a queue of messages.
+		 */
+		if (ipc_channel_queued(journal->log) > 0 ||
+		    batch_send(journal) == -1) {
+			timer_start(journal);
+			return;
+		}
+	}
+}
+
+uint32_t
+journal_pending(const struct journal *journal)
+{
+	return (uint32_t)(journal->closed - journal->acked);
+}
+
+struct flow_arena *
+journal_arena(struct journal *journal)
+{
+	return journal->arena;
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The records of a relay's flows: each has a slot in the arena from its accept
+ * until the flow log has said that its row is on disk.  Closed records go out
+ * in batches, at the latest 50 ms after the flow's end; those not yet
+ * acknowledged are sent again when the flow log was restarted.  Nothing here
+ * waits: without room the oldest unsent record is given up and counted.
+ */
+#ifndef RELAY_JOURNAL_H
+#define RELAY_JOURNAL_H
+
+#include <stdint.h>
+
+#include "schema/flow.h"
+
+struct event_base;
+struct ipc_channel;
+struct journal;
+
+/*
+ * arena is mapped for writing and has slots slots.  The journal makes its
+ * header.  NULL with ENOMEM.
+ */
+struct journal *journal_new(struct event_base *, struct flow_arena *,
+    uint32_t slots, uint32_t worker, uint64_t first_id);
+
+/*
+ * A zeroed record with a new id, or NULL when all slots hold open flows.
+ * Give it back with journal_close().
+ */
+struct flow_record *journal_open(struct journal *);
+
+/* The record is complete and will be logged. */
+void journal_close(struct journal *, struct flow_record *);
+
+/* The way to the flow log, or NULL while there is none.  Not owned. */
+void journal_set_log(struct journal *, struct ipc_channel *);
+
+/* Everything up to this sequence is on disk. */
+void journal_acknowledge(struct journal *, uint64_t sequence);
+
+/* Sends what waits, as far as the channel takes it. */
+void journal_flush(struct journal *);
+
+/* Closed records that are not yet on disk. */
+uint32_t journal_pending(const struct journal *);
+
+struct flow_arena *journal_arena(struct journal *);
+
+#endif

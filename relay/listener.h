@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * A listening socket that netctl made (IP_TRANSPARENT, SO_REUSEPORT) and the
+ * accepting of clients from it.  The original destination of a client is the
+ * local address of its socket.
+ */
+#ifndef RELAY_LISTENER_H
+#define RELAY_LISTENER_H
+
+#include <stdint.h>
+
+struct event_base;
+struct listener;
+
+/* client is a non-blocking socket, the callee's from now on. */
+struct sockaddr;
+typedef void listener_fn(void *ctx, int client, const struct sockaddr *);
+
+/* Takes fd over; accepts nothing until listener_resume().  NULL: ENOMEM. */
+struct listener *
+listener_new(struct event_base *, int fd, listener_fn *, void *ctx);
+
+void listener_resume(struct listener *);
+
+/* New clients wait in the backlog. */
+void listener_pause(struct listener *);
+
+/* Connections in the backlog. */
+uint32_t listener_waiting(const struct listener *);
+
+void listener_free(struct listener *);
+
+#endif

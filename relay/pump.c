@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Reads bytes of clients and servers and never looks at them.  Must never
+ * block, and never hold more than one buffer or pipe per direction.
+ */
+#include "relay/pump.h"
+
+#include <sys/socket.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "relay/pipe.h"
+
+#define COPY_BYTES 65536
+#define SPLICE_AFTER (256 * 1024) /* bytes moved before a pipe is worth it */
+#define TURNS 16		  /* reads before the other flows have a turn */
+
+struct pump_rest {
+	size_t begin;
+	size_t end;
+	char bytes[];
+};
+
+static char shared[COPY_BYTES];
+
+void
+pump_init(struct pump *pump, uint64_t *bytes)
+{
+	memset(pump, 0, sizeof(*pump));
+	pump->bytes = bytes;
+}
+
+int
+pump_waits(const struct pump *pump)
+{
+	return pump->rest != NULL || pump->piped > 0;
+}
+
+static void
+rest_free(struct pump *pump)
+{
+	free(pump->rest);
+	pump->rest = NULL;
+}
+
+static void
+pipe_give_back(struct pump *pump)
+{
+	if (pump->pipe == NULL)
+		return;
+	pipe_return(pump->pipe, pump->piped == 0);
+	pump->pipe = NULL;
+	pump->piped = 0;
+}
+
+void
+pump_release(struct pump *pump)
+{
+	rest_free(pump);
+	pipe_give_back(pump);
+}
+
+static int
+would_block(void)
+{
+	return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR;
+}
+
+/* Keeps what the writing side did not take. */
+static int
+rest_keep(struct pump *pump, const char *bytes, size_t len)
+{
+	pump->rest = malloc(sizeof(*pump->rest) + len);
+	if (pump->rest == NULL)
+		return -1;
+	pump->rest->begin = 0;
+	pump->rest->end = len;
+	memcpy(pump->rest->bytes, bytes, len);
+	return 0;
+}
+
+/* Bytes written, 0 when there is no room, -1 with errno. */
+static ssize_t
+write_some(struct pump *pump, int to, const char *bytes, size_t len)
+{
+	ssize_t n = send(to, bytes, len, MSG_NOSIGNAL);
+
+	if (n == -1)
+		return would_block() ? 0 : -1;
+	*pump->bytes += (uint64_t)n;
+	return n;
+}
+
+static enum pump_status
+rest_write(struct pump *pump, int to)
+{
+	struct pump_rest *rest = pump->rest;
+	ssize_t n;
+
+	n = write_some(
+	    pump, to, rest->bytes + rest->begin, rest->end - rest->begin);
+	if (n == -1)
+		return PUMP_TO_FAILED;
+	rest->begin += (size_t)n;
+	if (rest->begin < rest->end)
+		return PUMP_WAIT;
+	rest_free(pump);
+	return PUMP_AGAIN;
+}
+
+static enum pump_status
+pipe_write(struct pump *pump, int to)
+{
+	ssize_t n;
+
+	while (pump->piped > 0) {
+		n = splice(pump->pipe->read_fd, NULL, to, NULL, pump->piped,
+		    SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
+		if (n == -1)
+			return would_block() ? PUMP_WAIT : PUMP_TO_FAILED;
+		pump->piped -= (size_t)n;
+		*pump->bytes += (uint64_t)n;
+	}
+	return PUMP_AGAIN;
+}
+
+/* What a read told: the end, nothing for now, or a failure. */
+static enum pump_status
+read_nothing(struct pump *pump, ssize_t n)
+{
+	if (n == 0) {
+		pump->end = 1;
+		return PUMP_AGAIN;
+	}
+	return would_block() ? PUMP_WAIT : PUMP_FROM_FAILED;
+}
+
+static enum pump_status
+copy_once(struct pump *pump, int from, int to, int hung_up)
+{
+	ssize_t n = recv(from, shared, sizeof(shared), 0);
+	ssize_t written;
+
+	if (n <= 0)
+		return read_nothing(pump, n);
+	written = write_some(pump, to, shared, (size_t)n);
+	if (written == -1)
+		return PUMP_TO_FAILED;
+	if (written < n) {
+		if (rest_keep(pump, shared + written, (size_t)(n - written)) ==
+		    -1)
+			return PUMP_FROM_FAILED;
+		return PUMP_WAIT;
+	}
+	/*
+	 * A short read has emptied the socket; what comes later is another
+	 * edge.  Only an end that is there already would stay unseen.
+	 */
+	return n < COPY_BYTES && !hung_up ? PUMP_WAIT : PUMP_AGAIN;
+}
+
+static enum pump_status
+splice_once(struct pump *pump, int from, int to)
+{
+	ssize_t n;
+
+	n = splice(from, NULL, pump->pipe->write_fd, NULL,
+	    pump->pipe->size_bytes, SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
+	if (n <= 0)
+		return read_nothing(pump, n);
+	pump->piped = (size_t)n;
+	return pipe_write(pump, to);
+}
+
+static enum pump_status
+pump_write(struct pump *pump, int to)
+{
+	if (pump->rest != NULL)
+		return rest_write(pump, to);
+	return pipe_write(pump, to);
+}
+
+static enum pump_status
+pump_read(struct pump *pump, int from, int to, int hung_up)
+{
+	if (*pump->bytes > SPLICE_AFTER && pump->pipe == NULL)
+		pump->pipe = pipe_borrow();
+	if (pump->pipe != NULL)
+		return splice_once(pump, from, to);
+	return copy_once(pump, from, to, hung_up);
+}
+
+static enum pump_status
+pump_turn(struct pump *pump, int from, int to, int hung_up)
+{
+	if (pump_waits(pump))
+		return pump_write(pump, to);
+	if (!pump->end)
+		return pump_read(pump, from, to, hung_up);
+	pump->done = 1;
+	return PUMP_DONE;
+}
+
+enum pump_status
+pump_run(struct pump *pump, int from, int to, int hung_up)
+{
+	enum pump_status status = PUMP_DONE;
+	int turn;
+
+	for (turn = 0; turn < TURNS && !pump->done; turn++) {
+		status = pump_turn(pump, from, to, hung_up);
+		if (status != PUMP_AGAIN)
+			break;
+	}
+	if (pump->piped == 0)
+		pipe_give_back(pump);
+	return status;
+}

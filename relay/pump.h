@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * One direction of a flow: moves bytes from one socket to another until
+ * either side has no more to give or to take.  Small flows are copied through
+ * one buffer that all flows share; a direction that has moved much uses
+ * splice(2).  Memory is held only while bytes wait for a slow reader.
+ */
+#ifndef RELAY_PUMP_H
+#define RELAY_PUMP_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct pipe;
+
+enum pump_status {
+	PUMP_WAIT,  /* one of the sockets must become ready */
+	PUMP_AGAIN, /* it had its share; call it again after the others */
+	PUMP_DONE,  /* the end was read and everything before it written */
+	PUMP_FROM_FAILED, /* errno is of the reading side */
+	PUMP_TO_FAILED,	  /* errno is of the writing side */
+};
+
+struct pump_rest; /* copied bytes that wait */
+
+struct pump {
+	struct pump_rest *rest;
+	struct pipe *pipe;
+	size_t piped;	 /* bytes in pipe */
+	uint64_t *bytes; /* counts what was written */
+	uint8_t end;	 /* the end was read */
+	uint8_t done;
+};
+
+void pump_init(struct pump *, uint64_t *bytes);
+
+/*
+ * from and to are non-blocking sockets watched edge-triggered.  hung_up: the
+ * event said that from will send no more, so its end must be read now.
+ */
+enum pump_status pump_run(struct pump *, int from, int to, int hung_up);
+
+/* Bytes wait for the writing side. */
+int pump_waits(const struct pump *);
+
+void pump_release(struct pump *);
+
+#endif

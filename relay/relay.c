@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The relay's dispatch: messages of the supervisor and the flow log, clients
+ * from the listeners.  Believes a message that ipc_accept() passed and an
+ * image that image_check() passed.
+ */
+#include "relay/relay.h"
+
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+
+#include <event2/event.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "common/addr.h"
+#include "common/log.h"
+#include "common/memfd.h"
+#include "ipc/channel.h"
+#include "ipc/loop.h"
+#include "policy/image.h"
+#include "policy/match.h"
+#include "relay/flow.h"
+#include "relay/journal.h"
+#include "relay/listener.h"
+
+#define FAMILIES 2	 /* listeners: v4, v6 */
+#define FDS_RESERVED 160 /* pipes, channels, listeners, and a few spare */
+#define CALLBACKS_PER_LOOP 64
+#define SHUTDOWN_LIMIT_MS 2000
+
+struct relay {
+	struct event_base *base;
+	struct ipc_channel *supervisor;
+	struct ipc_channel *log;
+	struct listener *listeners[FAMILIES];
+	struct journal *journal;
+	struct flow_pool *flows;
+	const struct image *image;
+	size_t image_bytes;
+	uint32_t slots;
+	uint16_t port4;
+	uint16_t port6;
+	int leaving;
+};
+
+static void
+each_listener(struct relay *relay, void (*call)(struct listener *))
+{
+	int i;
+
+	for (i = 0; i < FAMILIES; i++)
+		if (relay->listeners[i] != NULL)
+			call(relay->listeners[i]);
+}
+
+static void
+on_room(void *ctx)
+{
+	struct relay *relay = ctx;
+
+	if (!relay->leaving)
+		each_listener(relay, listener_resume);
+}
+
+/* Somebody on this host connected to the listener itself. */
+static int
+is_own_listener(const struct relay *relay, const struct sockaddr_storage *local)
+{
+	const struct sockaddr_in *v4 = (const void *)local;
+	const struct sockaddr_in6 *v6 = (const void *)local;
+
+	if (local->ss_family == AF_INET)
+		return ntohl(v4->sin_addr.s_addr) == INADDR_LOOPBACK &&
+		       ntohs(v4->sin_port) == relay->port4;
+	return IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr) &&
+	       ntohs(v6->sin6_port) == relay->port6;
+}
+
+static struct policy_verdict
+verdict_of(const struct relay *relay, const struct flow_start *start)
+{
+	struct policy_query query = { .proto = IPPROTO_TCP,
+		.src = start->src,
+		.dst = start->dst,
+		.dport = start->dport };
+
+	return policy_match(relay->image, &query);
+}
+
+static int
+flow_decide(struct relay *relay, int client, struct flow_start *start)
+{
+	struct policy_verdict verdict = verdict_of(relay, start);
+
+	start->rule = verdict.rule;
+	start->generation = image_settings(relay->image)->generation;
+	start->idle_us = FLOW_IDLE_US;
+	if (verdict.item != NULL && verdict.item->idle_ms != 0)
+		start->idle_us = (int64_t)verdict.item->idle_ms * 1000;
+	if (verdict.action == FLOW_ACTION_BLOCK)
+		return flow_block(relay->flows, client, start);
+	return flow_begin(relay->flows, client, start);
+}
+
+static void
+on_client(void *ctx, int client, const struct sockaddr *from)
+{
+	struct relay *relay = ctx;
+	struct flow_start start = { 0 };
+	struct sockaddr_storage local;
+	socklen_t len = sizeof(local);
+
+	if (getsockname(client, (struct sockaddr *)&local, &len) == -1 ||
+	    is_own_listener(relay, &local) ||
+	    addr_from_sockaddr(from, &start.src, &start.sport) == -1 ||
+	    addr_from_sockaddr(
+		(struct sockaddr *)&local, &start.dst, &start.dport) == -1) {
+		atomic_fetch_add(&journal_arena(relay->journal)->refused, 1);
+		close(client);
+		return;
+	}
+	if (flow_decide(relay, client, &start) == -1) {
+		atomic_fetch_add(&journal_arena(relay->journal)->refused, 1);
+		close(client);
+	}
+	if (!flow_pool_has_room(relay->flows))
+		each_listener(relay, listener_pause);
+}
+
+static void
+on_config(void *ctx, struct ipc_message *message)
+{
+	const struct msg_config *config = message->body;
+	struct relay *relay = ctx;
+	const void *image;
+	const char *why;
+
+	image = memfd_map_sealed(message->fd, config->size_bytes);
+	if (image == NULL)
+		fatal("configuration");
+	if (image_check(image, config->size_bytes, &why) == -1)
+		fatalx("configuration: %s", why);
+	if (relay->image != NULL)
+		munmap((void *)(uintptr_t)relay->image, relay->image_bytes);
+	relay->image = image;
+	relay->image_bytes = config->size_bytes;
+}
+
+static void
+on_relay_listener(void *ctx, struct ipc_message *message)
+{
+	const struct msg_listener *body = message->body;
+	struct relay *relay = ctx;
+	struct listener **listener = &relay->listeners[body->family == 6];
+
+	if (*listener != NULL)
+		fatalx("a second listener of one family");
+	*listener = listener_new(
+	    relay->base, ipc_message_take_fd(message), on_client, relay);
+	if (*listener == NULL)
+		fatal("listener");
+}
+
+static void
+on_relay_start(void *ctx, struct ipc_message *message)
+{
+	const struct msg_relay_start *start = message->body;
+	struct relay *relay = ctx;
+	struct flow_arena *arena;
+
+	arena = memfd_map_shared(
+	    message->fd, FLOW_ARENA_BYTES((size_t)start->slots), 1);
+	if (arena == NULL)
+		fatal("flow arena");
+	relay->journal = journal_new(
+	    relay->base, arena, start->slots, start->worker, start->first_id);
+	if (relay->journal == NULL)
+		fatal("journal");
+	relay->slots = start->slots;
+	relay->port4 = start->port4;
+	relay->port6 = start->port6;
+	event_base_loopbreak(relay->base);
+}
+
+static void
+on_ask(void *ctx, struct ipc_message *message)
+{
+	const struct msg_beat *ask = message->body;
+	struct relay *relay = ctx;
+	struct msg_answer answer = { .sequence = ask->sequence };
+	int i;
+
+	if (relay->leaving)
+		return;
+	answer.work = atomic_load(&journal_arena(relay->journal)->accepted);
+	for (i = 0; i < FAMILIES; i++)
+		answer.waiting += listener_waiting(relay->listeners[i]);
+	/* An answer that finds no room is a heartbeat that did not happen. */
+	(void)IPC_SEND(relay->supervisor, MSG_ANSWER, message->id, &answer, -1);
+}
+
+static void
+on_stop(void *ctx, struct ipc_message *message)
+{
+	struct relay *relay = ctx;
+
+	(void)message;
+	event_base_loopbreak(relay->base);
+}
+
+static void
+on_flows_ack(void *ctx, struct ipc_message *message)
+{
+	const struct msg_flows_ack *ack = message->body;
+	struct relay *relay = ctx;
+
+	journal_acknowledge(relay->journal, ack->sequence);
+	if (relay->leaving && journal_pending(relay->journal) == 0)
+		event_base_loopbreak(relay->base);
+}
+
+static const struct ipc_handler log_handlers[] = {
+	{ MSG_FLOWS_ACK, on_flows_ack },
+	{ MSG_NONE, NULL },
+};
+
+static void
+on_log_end(void *ctx, const char *why)
+{
+	struct relay *relay = ctx;
+
+	if (why != NULL)
+		log_warnx("flow log sent %s", why);
+	if (relay->journal != NULL)
+		journal_set_log(relay->journal, NULL);
+	ipc_channel_free(relay->log);
+	relay->log = NULL;
+	if (relay->leaving)
+		event_base_loopbreak(relay->base);
+}
+
+static void
+on_relay_log(void *ctx, struct ipc_message *message)
+{
+	struct relay *relay = ctx;
+	int fd = ipc_message_take_fd(message);
+
+	ipc_channel_free(relay->log);
+	relay->log = ipc_channel_new(relay->base, fd, IPC_RELAY, IPC_FLOWLOG,
+	    log_handlers, on_log_end, relay);
+	if (relay->log == NULL)
+		fatal("channel to the flow log");
+	ipc_channel_set_phase(relay->log, IPC_PHASE_RUN);
+	if (relay->journal != NULL)
+		journal_set_log(relay->journal, relay->log);
+}
+
+static const struct ipc_handler supervisor_handlers[] = {
+	{ MSG_CONFIG, on_config },
+	{ MSG_RELAY_LISTENER, on_relay_listener },
+	{ MSG_RELAY_START, on_relay_start },
+	{ MSG_RELAY_LOG, on_relay_log },
+	{ MSG_ASK, on_ask },
+	{ MSG_STOP, on_stop },
+	{ MSG_NONE, NULL },
+};
+
+static void
+on_supervisor_end(void *ctx, const char *why)
+{
+	struct relay *relay = ctx;
+
+	if (why != NULL)
+		log_warnx("supervisor sent %s", why);
+	event_base_loopbreak(relay->base);
+}
+
+/* Two descriptors a flow, out of what the limit allows. */
+static uint32_t
+flows_most(uint32_t slots)
+{
+	struct rlimit limit;
+	rlim_t most;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == -1)
+		fatal("getrlimit");
+	if (limit.rlim_cur <= FDS_RESERVED + 2)
+		fatalx("descriptor limit %ju is too low",
+		    (uintmax_t)limit.rlim_cur);
+	most = (limit.rlim_cur - FDS_RESERVED) / 2;
+	return most < slots ? (uint32_t)most : slots;
+}
+
+struct relay *
+relay_new(void)
+{
+	struct relay *relay = calloc(1, sizeof(*relay));
+
+	if (relay == NULL ||
+	    (relay->base = ipc_loop_new(CALLBACKS_PER_LOOP)) == NULL)
+		fatal("event base");
+	relay->supervisor =
+	    ipc_channel_new(relay->base, RELAY_CHANNEL_FD, IPC_RELAY,
+		IPC_SUPERVISOR, supervisor_handlers, on_supervisor_end, relay);
+	if (relay->supervisor == NULL)
+		fatal("channel to the supervisor");
+	event_base_dispatch(relay->base);
+	if (relay->journal == NULL || relay->image == NULL ||
+	    relay->listeners[0] == NULL || relay->listeners[1] == NULL)
+		fatalx("the supervisor left before the start");
+	relay->flows = flow_pool_new(relay->base, relay->journal,
+	    flows_most(relay->slots), on_room, relay);
+	if (relay->flows == NULL)
+		fatal("flows");
+	return relay;
+}
+
+void
+relay_loop(struct relay *relay)
+{
+	ipc_channel_set_phase(relay->supervisor, IPC_PHASE_RUN);
+	journal_set_log(relay->journal, relay->log);
+	if (ipc_send_empty(relay->supervisor, MSG_RELAY_READY, -1) == -1)
+		fatal("the supervisor left before the start");
+	each_listener(relay, listener_resume);
+	event_base_dispatch(relay->base);
+}
+
+void
+relay_shutdown(struct relay *relay)
+{
+	static const struct timeval limit = { .tv_sec =
+						  SHUTDOWN_LIMIT_MS / 1000 };
+
+	relay->leaving = 1;
+	each_listener(relay, listener_free);
+	flow_pool_shutdown(relay->flows);
+	journal_flush(relay->journal);
+	if (relay->log == NULL || journal_pending(relay->journal) == 0)
+		return;
+	event_base_loopexit(relay->base, &limit);
+	event_base_dispatch(relay->base);
+}

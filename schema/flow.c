@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: ISC */
+/* The words of flow records and the numbering of flows.  Pure. */
+#include "schema/flow.h"
+
+#include <stddef.h>
+
+#define FLOW_WORD(name, word) word,
+
+static const char *const actions[] = { FLOW_ACTIONS(FLOW_WORD) };
+static const char *const captures[] = { FLOW_CAPTURES(FLOW_WORD) };
+static const char *const closes[] = { FLOW_CLOSES(FLOW_WORD) };
+static const char *const host_sources[] = { FLOW_HOST_SOURCES(FLOW_WORD) };
+static const char *const severities[] = { EVENT_SEVERITIES(FLOW_WORD) };
+
+/* 2020-01-01T00:00:00Z */
+#define FLOW_ID_EPOCH_MS 1577836800000LL
+/* Ids to hand out per worker and millisecond: 2^53 then lasts until 2089. */
+#define FLOW_ID_PER_MS 32
+
+static const char *
+word(const char *const *words, size_t count, unsigned int number)
+{
+	if (number >= count || words[number] == NULL)
+		return "?";
+	return words[number];
+}
+
+const char *
+flow_action_word(unsigned int number)
+{
+	return word(actions, FLOW_ACTION_COUNT, number);
+}
+
+const char *
+flow_capture_word(unsigned int number)
+{
+	return word(captures, FLOW_CAPTURE_COUNT, number);
+}
+
+const char *
+flow_close_word(unsigned int number)
+{
+	return word(closes, FLOW_CLOSE_COUNT, number);
+}
+
+const char *
+flow_host_source_word(unsigned int number)
+{
+	return word(host_sources, FLOW_HOST_COUNT, number);
+}
+
+const char *
+event_severity_word(unsigned int number)
+{
+	return word(severities, SEVERITY_COUNT, number);
+}
+
+uint64_t
+flow_first_id(int64_t realtime_us, unsigned int worker)
+{
+	int64_t ms = realtime_us / 1000 - FLOW_ID_EPOCH_MS;
+
+	if (ms < 0)
+		ms = 0;
+	return (uint64_t)ms * FLOW_ID_PER_MS * FLOW_ID_STEP + worker;
+}

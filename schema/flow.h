@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * One flow as processes tell each other about it, and the arena in which a
+ * relay keeps the records of its flows.
+ *
+ * The arena is a memfd that the supervisor makes for each relay.  The relay
+ * writes it, the supervisor reads live flows from it, and when the relay dies
+ * the flow log finds there what was never reported.  Whoever reads an arena
+ * believes nothing in it: numbers are checked, torn records are possible.
+ */
+#ifndef SCHEMA_FLOW_H
+#define SCHEMA_FLOW_H
+
+#include <stdint.h>
+
+#include "schema/flow.def"
+#include "schema/limits.h"
+
+#define FLOW_ENUM_ACTION(name, word) FLOW_ACTION_##name,
+#define FLOW_ENUM_CAPTURE(name, word) FLOW_CAPTURE_##name,
+#define FLOW_ENUM_CLOSE(name, word) FLOW_CLOSE_##name,
+#define FLOW_ENUM_HOST(name, word) FLOW_HOST_##name,
+#define FLOW_ENUM_SEVERITY(name, word) SEVERITY_##name,
+
+enum flow_action { FLOW_ACTIONS(FLOW_ENUM_ACTION) FLOW_ACTION_COUNT };
+enum flow_capture { FLOW_CAPTURES(FLOW_ENUM_CAPTURE) FLOW_CAPTURE_COUNT };
+enum flow_close { FLOW_CLOSES(FLOW_ENUM_CLOSE) FLOW_CLOSE_COUNT };
+enum flow_host_source { FLOW_HOST_SOURCES(FLOW_ENUM_HOST) FLOW_HOST_COUNT };
+enum event_severity { EVENT_SEVERITIES(FLOW_ENUM_SEVERITY) SEVERITY_COUNT };
+
+/* The word of a number, or "?" for a number that has none. */
+const char *flow_action_word(unsigned int);
+const char *flow_capture_word(unsigned int);
+const char *flow_close_word(unsigned int);
+const char *flow_host_source_word(unsigned int);
+const char *event_severity_word(unsigned int);
+
+#define FLOW_RULE_DEFAULT UINT16_MAX /* decided by the default statement */
+#define FLOW_UID_NONE UINT32_MAX
+#define FLOW_CONNECT_NONE UINT32_MAX /* never connected */
+
+/*
+ * Addresses are IPv6; IPv4 is v4-mapped (RFC 4291, 2.5.5.2).  Ports are in
+ * host order.  Bytes and packets are those of the client's side.
+ */
+struct flow_record {
+	uint64_t id;	  /* below 2^53, unique for ever, grows with time */
+	int64_t start_us; /* CLOCK_REALTIME */
+	int64_t
+	    start_mono_us; /* CLOCK_MONOTONIC, to tell the age of a live flow */
+	uint64_t duration_us;
+	uint64_t up_bytes;
+	uint64_t down_bytes;
+	uint32_t up_packets;
+	uint32_t down_packets;
+	uint32_t connect_us; /* or FLOW_CONNECT_NONE */
+	uint32_t rtt_us;     /* client's side, 0: not known */
+	uint32_t uid;	     /* or FLOW_UID_NONE */
+	uint32_t generation; /* of the configuration that decided */
+	uint16_t rule;	     /* its index in that, or FLOW_RULE_DEFAULT */
+	uint16_t error;	     /* errno, 0: none */
+	uint16_t sport;
+	uint16_t dport;
+	uint8_t src[16];
+	uint8_t dst[16];
+	uint8_t proto;	 /* IPPROTO_ */
+	uint8_t action;	 /* enum flow_action */
+	uint8_t capture; /* enum flow_capture */
+	uint8_t close;	 /* enum flow_close */
+	uint8_t host_source;
+	uint8_t final; /* 1, or 0 for a row of a flow that goes on */
+	uint8_t worker;
+	uint8_t reserved;
+};
+
+/* A slot is the relay's from OPEN to FREE; CLOSED waits to be logged. */
+enum flow_slot_state { FLOW_SLOT_FREE, FLOW_SLOT_OPEN, FLOW_SLOT_CLOSED };
+
+struct flow_slot {
+	_Atomic uint32_t state;
+	uint32_t reserved;
+	struct flow_record record;
+};
+
+#define FLOW_ARENA_MAGIC 0x61787074U /* "tpxa" */
+
+struct flow_arena {
+	uint32_t magic;
+	uint32_t slots; /* slots that follow */
+	uint32_t used;	/* slots at and above this were never touched */
+	uint32_t worker;
+	_Atomic uint64_t accepted;
+	_Atomic uint64_t relayed; /* of those, sent on to a server */
+	_Atomic uint64_t blocked;
+	_Atomic uint64_t open;
+	_Atomic uint64_t dropped; /* accepted flows whose row was given up */
+	_Atomic uint64_t refused; /* connections to the listener itself */
+	struct flow_slot slot[];
+};
+
+#define FLOW_ARENA_BYTES(slots) \
+	(sizeof(struct flow_arena) + (slots) * sizeof(struct flow_slot))
+
+/*
+ * A flow id: milliseconds since 2020 and a count within them, then the worker,
+ * so that ids grow with time and two workers, or two lives of one, never meet.
+ * first_id() gives the first of a worker's life; the next is FLOW_ID_STEP on.
+ */
+#define FLOW_ID_STEP (LIMIT_FLOW_WORKER + 1U)
+uint64_t flow_first_id(int64_t realtime_us, unsigned int worker);
+
+#endif

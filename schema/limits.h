@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: ISC */
+/* The sizes that more than one process relies on. */
+#ifndef SCHEMA_LIMITS_H
+#define SCHEMA_LIMITS_H
+
+#define TPX_VERSION "0.1.0"
+
+#define LIMIT_WORKERS 64	     /* relay processes */
+#define LIMIT_MESSAGE_BYTES 16384    /* one IPC message, header included */
+#define LIMIT_IMAGE_BYTES (1U << 30) /* a policy image */
+#define LIMIT_INTERFACES 64	     /* captured interfaces */
+#define LIMIT_RULES 4096
+#define LIMIT_TABLES 1024
+#define LIMIT_NAME_BYTES 32	    /* a table's name, NUL included */
+#define LIMIT_SOCKET_PATH_BYTES 108 /* sun_path of unix(7), NUL included */
+#define LIMIT_FLOW_SLOTS 65536	    /* flows of one relay, open or unlogged */
+#define LIMIT_FLOW_BATCH 64	    /* flow records in one message */
+#define LIMIT_FLOW_WORKER 127	    /* worker number of rows nobody relayed */
+
+#define LIMIT_LEASE_MIN_MS 1000
+#define LIMIT_LEASE_MAX_MS 60000
+
+#endif

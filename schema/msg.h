@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: ISC */
+/* The enums and body structs that schema/msg.def describes. */
+#ifndef SCHEMA_MSG_H
+#define SCHEMA_MSG_H
+
+#include <stdint.h>
+
+#include "schema/flow.h"
+#include "schema/limits.h"
+#include "schema/msg.def"
+
+#define IPC_ENUM_ROLE(name, word) IPC_##name,
+#define IPC_ENUM_SOURCE(name, word) IPC_SOURCE_##name,
+#define IPC_ENUM_STATE(name, word) IPC_STATE_##name,
+#define IPC_ENUM_COMMAND(name, word, changes) IPC_CTL_COMMAND_##name,
+#define IPC_ENUM_MESSAGE(name, from, to, body, fd, phase) MSG_##name,
+
+enum ipc_role { IPC_ROLES(IPC_ENUM_ROLE) IPC_ROLE_COUNT };
+enum ipc_source { IPC_SOURCES(IPC_ENUM_SOURCE) IPC_SOURCE_COUNT };
+enum ipc_state { IPC_STATES(IPC_ENUM_STATE) IPC_STATE_COUNT };
+enum ipc_command { IPC_CTL_COMMANDS(IPC_ENUM_COMMAND) IPC_CTL_COUNT };
+enum msg_type { MSG_NONE, IPC_MESSAGES(IPC_ENUM_MESSAGE) MSG_COUNT };
+
+#define IPC_ID_MAX ((1ULL << 53) - 1)
+
+#define MSG_FIELD_NUM(B, type, name, min, max) type name;
+#define MSG_FIELD_STR(B, name, bytes) char name[bytes];
+#define MSG_FIELD_LIST(B, type, name, max) type name[max];
+#define MSG_STRUCT(body)                                                \
+	struct msg_##body {                                             \
+		BODY_##body(                                            \
+		    body, MSG_FIELD_NUM, MSG_FIELD_STR, MSG_FIELD_LIST) \
+	};
+
+IPC_BODIES(MSG_STRUCT)
+
+/* What stands before every body, in host order: both ends are one machine. */
+struct msg_header {
+	uint32_t type;	    /* enum msg_type */
+	uint32_t len_bytes; /* of the body */
+	uint32_t id;	    /* answers carry the id of what they answer */
+	uint32_t reserved;  /* 0 */
+};
+
+#define MSG_FLOWS_BYTES(n) \
+	(offsetof(struct msg_flows, record) + (n) * sizeof(struct flow_record))
+
+#endif

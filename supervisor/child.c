@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: ISC */
+/* Starts, ends and counts processes; reads nothing of what they say. */
+#include "supervisor/child.h"
+
+#include <sys/wait.h>
+
+#include <errno.h>
+#include <event2/event.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "supervisor/event.h"
+#include "supervisor/tpxd.h"
+
+#define CHANNEL_FD 3 /* where every child finds its channel */
+#define DELAY_FIRST_US 100000
+#define DELAY_MOST_US 30000000
+#define LIFE_GOOD_US 10000000 /* who lived that long starts over at once */
+
+static const char *const state_words[] = {
+	[CHILD_DOWN] = "down",
+	[CHILD_STARTING] = "starting",
+	[CHILD_RUNNING] = "running",
+	[CHILD_STOPPING] = "stopping",
+};
+
+const char *
+child_state_word(enum child_state state)
+{
+	return state_words[state];
+}
+
+/* Between fork and exec; only what signal-safety(7) allows. */
+static void
+child_exec(const char *path, char *const argv[], int end)
+{
+	sigset_t none;
+
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	if (end == CHANNEL_FD)
+		(void)fcntl(end, F_SETFD, 0);
+	else if (dup2(end, CHANNEL_FD) == -1)
+		_exit(1);
+	execv(path, argv);
+	log_warn("%s", path);
+	_exit(1);
+}
+
+int
+child_spawn(struct child *child, const char *libexecdir, int verbose)
+{
+	char path[4096], index[16], flag[] = "-v";
+	char *argv[4] = { path };
+	int ends[2], n = 1;
+
+	(void)snprintf(path, sizeof(path), "%s/%s", libexecdir, child->program);
+	(void)snprintf(index, sizeof(index), "%d", child->index);
+	if (verbose)
+		argv[n++] = flag;
+	if (child->index >= 0)
+		argv[n++] = index;
+	if (ipc_socketpair(ends) == -1)
+		return -1;
+	child->pid = fork();
+	if (child->pid == 0)
+		child_exec(path, argv, ends[1]);
+	close(ends[1]);
+	if (child->pid == -1) {
+		child->pid = 0;
+		close(ends[0]);
+		return -1;
+	}
+	child->state = CHILD_STARTING;
+	child->started_us = clock_mono_us();
+	child->answered_us = 0;
+	return ends[0];
+}
+
+int
+child_open(
+    struct child *child, const struct ipc_handler *handlers, ipc_end_fn *end)
+{
+	struct tpxd *tpxd = child->tpxd;
+	int fd = child_spawn(child, tpxd->libexecdir, tpxd->verbose);
+
+	if (fd == -1) {
+		log_warn("%s: cannot be started", child->program);
+		child_schedule(child);
+		return -1;
+	}
+	child->channel = ipc_channel_new(
+	    tpxd->base, fd, IPC_SUPERVISOR, child->role, handlers, end, child);
+	if (child->channel == NULL)
+		fatal("%s: channel", child->program);
+	return 0;
+}
+
+static void
+describe_end(int status, char *text, size_t size)
+{
+	if (WIFEXITED(status))
+		(void)snprintf(
+		    text, size, "exited with %d", WEXITSTATUS(status));
+	else if (WTERMSIG(status) == SIGSYS)
+		(void)snprintf(text, size, "made a system call it may not");
+	else
+		(void)snprintf(
+		    text, size, "died of signal %d", WTERMSIG(status));
+}
+
+void
+child_gone(struct child *child, int status)
+{
+	int expected = child->state == CHILD_STOPPING;
+	char text[64];
+
+	ipc_channel_free(child->channel);
+	child->channel = NULL;
+	child->pid = 0;
+	child->state = CHILD_DOWN;
+	if (expected && WIFEXITED(status) && WEXITSTATUS(status) == 0)
+		return;
+	describe_end(status, text, sizeof(text));
+	event_record(child->tpxd, SEVERITY_WARNING, child, "exit", text);
+}
+
+static void
+on_restart(int fd, short what, void *arg)
+{
+	struct child *child = arg;
+
+	(void)fd;
+	(void)what;
+	child->restarts++;
+	(void)child->start(child);
+}
+
+void
+child_schedule(struct child *child)
+{
+	struct timeval delay;
+
+	if (clock_mono_us() - child->started_us > LIFE_GOOD_US ||
+	    child->delay_us == 0)
+		child->delay_us = DELAY_FIRST_US;
+	delay.tv_sec = child->delay_us / 1000000;
+	delay.tv_usec = child->delay_us % 1000000;
+	child->delay_us *= 2;
+	if (child->delay_us > DELAY_MOST_US)
+		child->delay_us = DELAY_MOST_US;
+	if (child->restart == NULL)
+		child->restart =
+		    event_new(child->tpxd->base, -1, 0, on_restart, child);
+	if (child->restart == NULL || event_add(child->restart, &delay) == -1)
+		fatal("%s: restart", child->program);
+}
+
+void
+child_kill(struct child *child, const char *kind, const char *why)
+{
+	if (child->pid == 0)
+		return;
+	event_record(child->tpxd, SEVERITY_WARNING, child, kind, why);
+	if (kill(child->pid, SIGKILL) == -1)
+		log_warn("%s: kill", child->program);
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The programs that tpxd starts.  Each has a message channel, by which it
+ * notices the end of tpxd, and is started again, later each time, when it
+ * ends; netctl is not, because nobody unprivileged could start it.
+ */
+#ifndef SUPERVISOR_CHILD_H
+#define SUPERVISOR_CHILD_H
+
+#include <sys/types.h>
+
+#include <stdint.h>
+
+#include "ipc/channel.h"
+
+struct event;
+struct event_base;
+struct tpxd;
+
+enum child_state { CHILD_DOWN, CHILD_STARTING, CHILD_RUNNING, CHILD_STOPPING };
+
+struct child {
+	const char *program; /* "tpx-relay" */
+	enum ipc_role role;
+	int index; /* of several, or -1 */
+	struct tpxd *tpxd;
+	pid_t pid; /* 0: none */
+	enum child_state state;
+	uint32_t restarts;
+	int64_t started_us;  /* CLOCK_MONOTONIC, this one and the next two */
+	int64_t answered_us; /* 0: has not answered yet */
+	int64_t delay_us;    /* before the next start */
+	struct ipc_channel *channel;
+	struct event *restart;
+	int (*start)(struct child *); /* sets it up anew */
+};
+
+const char *child_state_word(enum child_state);
+
+/*
+ * Forks and executes libexecdir/program with its end of a new channel as fd 3.
+ * Returns our end, or -1 with errno.
+ */
+int child_spawn(struct child *, const char *libexecdir, int verbose);
+
+/* Spawns, and opens the channel.  -1: a new try is scheduled. */
+int child_open(struct child *, const struct ipc_handler *, ipc_end_fn *);
+
+/* Its process has ended (waitpid(2) status): logs and records how. */
+void child_gone(struct child *, int status);
+
+/* Starts it again after a delay that doubles while it keeps dying early. */
+void child_schedule(struct child *);
+
+/* It broke a rule, or gives no sign of life: kills it, with an event. */
+void child_kill(struct child *, const char *kind, const char *why);
+
+#endif

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: ISC */
+/* Opens the configuration, as user tpx and without any capability. */
+#include "supervisor/config.h"
+
+#include <sys/stat.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/memfd.h"
+#include "common/privilege.h"
+#include "policy/conf.h"
+#include "policy/print.h"
+
+struct source {
+	char *text;
+	size_t len;
+};
+
+static int
+read_all(int fd, struct source *source)
+{
+	struct stat status;
+	ssize_t n;
+
+	if (fstat(fd, &status) == -1)
+		return -1;
+	if (!S_ISREG(status.st_mode)) {
+		errno = EINVAL;
+		return -1;
+	}
+	if (status.st_size < 0 || (uintmax_t)status.st_size > CONF_BYTES_MAX) {
+		errno = EFBIG;
+		return -1;
+	}
+	/* One more than its size shows a file that grows meanwhile. */
+	source->text = malloc((size_t)status.st_size + 1);
+	if (source->text == NULL)
+		return -1;
+	while ((n = read(fd, source->text + source->len,
+		    (size_t)status.st_size + 1 - source->len)) > 0)
+		source->len += (size_t)n;
+	return n == -1 ? -1 : 0;
+}
+
+static int
+source_read(const char *path, struct source *source)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int result;
+
+	memset(source, 0, sizeof(*source));
+	if (fd == -1) {
+		log_warn("%s", path);
+		if (errno == EACCES)
+			log_warnx("it is read as user `%s', never as root",
+			    PRIVILEGE_USER);
+		return -1;
+	}
+	result = read_all(fd, source);
+	if (result == -1)
+		log_warn("%s", path);
+	close(fd);
+	return result;
+}
+
+static void
+errors_show(const struct conf_errors *errors, const char *path,
+    const struct source *source)
+{
+	struct text text = { 0 };
+
+	conf_errors_format(errors, path, source->text, source->len, &text);
+	if (text.bytes != NULL)
+		(void)fwrite(text.bytes, 1, text.len, stderr);
+	text_free(&text);
+}
+
+static struct conf *
+conf_read(const char *path)
+{
+	static struct conf_errors errors;
+	struct source source;
+	struct conf *conf = NULL;
+
+	if (source_read(path, &source) == 0) {
+		if (conf_parse(source.text, source.len, &conf, &errors) == -1 &&
+		    errno != EINVAL)
+			log_warn("%s", path);
+		errors_show(&errors, path, &source);
+	}
+	free(source.text);
+	return conf;
+}
+
+int
+config_print(const char *path)
+{
+	struct conf *conf = conf_read(path);
+	struct text text = { 0 };
+	size_t written = 0;
+
+	if (conf == NULL)
+		return -1;
+	print_conf(conf, &text);
+	conf_free(conf);
+	if (text_check(&text) == 0)
+		written = fwrite(text.bytes, 1, text.len, stdout);
+	if (written != text.len || fflush(stdout) != 0) {
+		log_warn("standard output");
+		return -1;
+	}
+	text_free(&text);
+	return 0;
+}
+
+static int
+image_seal(const void *bytes, size_t len, struct config *config)
+{
+	config->fd = memfd_sealed("tpx-policy", bytes, len);
+	if (config->fd == -1)
+		return -1;
+	config->image = memfd_map_sealed(config->fd, len);
+	if (config->image == NULL) {
+		close(config->fd);
+		return -1;
+	}
+	config->size_bytes = len;
+	config->loaded_at_us = clock_real_us();
+	return 0;
+}
+
+int
+config_load(const char *path, uint32_t generation, struct config *config)
+{
+	struct conf *conf = conf_read(path);
+	void *bytes = NULL;
+	size_t len;
+	int result;
+
+	if (conf == NULL)
+		return -1;
+	result = image_build(conf, generation, &bytes, &len);
+	conf_free(conf);
+	if (result == 0)
+		result = image_seal(bytes, len, config);
+	free(bytes);
+	if (result == -1)
+		log_warn("%s", path);
+	return result;
+}

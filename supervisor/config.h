@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: ISC */
+/* Reading the configuration file and turning it into a policy image. */
+#ifndef SUPERVISOR_CONFIG_H
+#define SUPERVISOR_CONFIG_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "policy/image.h"
+
+/* One loaded configuration; immutable, also for the processes that map it. */
+struct config {
+	int fd; /* the sealed memfd */
+	const struct image *image;
+	size_t size_bytes;
+	int64_t loaded_at_us; /* CLOCK_REALTIME */
+};
+
+/*
+ * Reads, checks and loads path.  Everything that is wrong with it goes to
+ * standard error; -1 then.
+ */
+int config_load(const char *path, uint32_t generation, struct config *);
+
+/* Writes its canonical form to standard output.  -1 as above. */
+int config_print(const char *path);
+
+#endif

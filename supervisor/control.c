@@ -1,0 +1,378 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Answers tpxctl.  Reads requests of local users, which ipc_accept() has
+ * passed; a slow reader is waited for without holding anybody else up.
+ */
+#include "supervisor/control.h"
+
+#include <sys/queue.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include <errno.h>
+#include <event2/event.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "supervisor/process.h"
+#include "supervisor/tpxd.h"
+
+#define CLIENTS_MOST 32
+#define QUEUE_LOW 64 /* messages in a client's queue: then no more for now */
+#define PACE_US 5000
+
+struct client {
+	LIST_ENTRY(client) entry;
+	struct control *control;
+	struct ipc_channel *channel;
+	struct event *pace; /* goes on with a long answer */
+	uint32_t id;	    /* of the request being answered */
+	uint32_t worker;    /* where a list of live flows goes on */
+	uint32_t slot;
+};
+
+struct control {
+	struct tpxd *tpxd;
+	int fd;
+	char path[LIMIT_SOCKET_PATH_BYTES];
+	struct event *readable;
+	LIST_HEAD(, client) clients;
+	unsigned int nclients;
+};
+
+static void
+client_free(struct client *client)
+{
+	LIST_REMOVE(client, entry);
+	client->control->nclients--;
+	ipc_channel_free(client->channel);
+	event_free(client->pace);
+	free(client);
+}
+
+static void
+on_client_end(void *ctx, const char *why)
+{
+	if (why != NULL)
+		log_warnx("control: a client sent %s", why);
+	client_free(ctx);
+}
+
+static void
+answer_end(struct client *client, unsigned int exit_code, const char *text)
+{
+	struct msg_ctl_end end = { .exit_code = exit_code };
+
+	(void)snprintf(end.text, sizeof(end.text), "%s", text);
+	(void)IPC_SEND(client->channel, MSG_CTL_END, client->id, &end, -1);
+}
+
+static void
+status_send(struct client *client)
+{
+	const struct tpxd *tpxd = client->control->tpxd;
+	const struct image_settings *settings =
+	    image_settings(tpxd->config.image);
+	const struct msg_log_stats *log = &tpxd->log_stats;
+	struct worker_totals totals = workers_totals(tpxd);
+	struct msg_ctl_status status = {
+		.uptime_us = clock_mono_us() - tpxd->started_us,
+		.loaded_at_us = tpxd->config.loaded_at_us,
+		.open = totals.open,
+		.accepted = totals.accepted,
+		.relayed = totals.relayed,
+		.passed = log->passed,
+		.blocked = totals.blocked + log->blocked,
+		.log_rows = log->rows,
+		.log_dropped = log->dropped + totals.dropped,
+		.log_queued = log->queued,
+		.log_bytes = log->size_bytes,
+		.state = tpxd->state,
+		.fail_open = settings->on_failure == ON_FAILURE_OPEN,
+		.lease_ms = settings->lease_ms,
+		.generation = settings->generation,
+	};
+
+	(void)snprintf(status.version, sizeof(status.version), TPX_VERSION);
+	(void)snprintf(status.config_path, sizeof(status.config_path), "%s",
+	    tpxd->config_path);
+	(void)snprintf(status.log_path, sizeof(status.log_path), "%s/flows.db",
+	    image_log_dir(tpxd->config.image));
+	(void)IPC_SEND(
+	    client->channel, MSG_CTL_STATUS, client->id, &status, -1);
+}
+
+static void
+process_send(struct client *client, const char *name, unsigned int index,
+    pid_t pid, const struct child *child)
+{
+	struct process_usage usage = process_usage(pid);
+	struct msg_ctl_process process = {
+		.rss_kib = usage.rss_kib,
+		.cpu_ms = usage.cpu_ms,
+		.heartbeat_age_ms = -1,
+		.index = index,
+		.pid = (uint32_t)pid,
+		.restarts = child != NULL ? child->restarts : 0,
+	};
+
+	if (child != NULL && child->answered_us != 0)
+		process.heartbeat_age_ms =
+		    (clock_mono_us() - child->answered_us) / 1000;
+	(void)snprintf(process.name, sizeof(process.name), "%s", name);
+	(void)snprintf(process.state, sizeof(process.state), "%s",
+	    child != NULL ? child_state_word(child->state) : "running");
+	(void)IPC_SEND(
+	    client->channel, MSG_CTL_PROCESS, client->id, &process, -1);
+}
+
+static void
+child_send(struct client *client, const struct child *child)
+{
+	process_send(client, ipc_role_word(child->role),
+	    child->index > 0 ? (unsigned int)child->index : 0, child->pid,
+	    child);
+}
+
+static void
+alarm_send(struct client *client, const struct child *child)
+{
+	struct msg_ctl_text alarm = { 0 };
+
+	if (child->state == CHILD_RUNNING || child->state == CHILD_STOPPING)
+		return;
+	(void)snprintf(alarm.text, sizeof(alarm.text),
+	    "degraded: %s %d is %s after %u restarts", child->program,
+	    child->index > 0 ? child->index : 0, child_state_word(child->state),
+	    child->restarts);
+	(void)IPC_SEND(client->channel, MSG_CTL_ALARM, client->id, &alarm, -1);
+}
+
+static void
+answer_status(struct client *client)
+{
+	const struct tpxd *tpxd = client->control->tpxd;
+	uint32_t i;
+
+	status_send(client);
+	process_send(client, "supervisor", 0, getpid(), NULL);
+	child_send(client, &tpxd->netctl);
+	for (i = 0; i < tpxd->nworkers; i++)
+		child_send(client, &tpxd->workers[i].child);
+	child_send(client, &tpxd->flowlog);
+	if (tpxd->state != IPC_STATE_STARTING) {
+		for (i = 0; i < tpxd->nworkers; i++)
+			alarm_send(client, &tpxd->workers[i].child);
+		alarm_send(client, &tpxd->flowlog);
+	}
+	answer_end(client, 0, "");
+}
+
+/* Copies open flows from one arena, as far as a batch holds them. */
+static void
+batch_fill(struct client *client, const struct flow_arena *arena,
+    struct msg_flows *batch)
+{
+	uint32_t used = arena->used;
+	const struct flow_slot *slot;
+
+	if (used > LIMIT_FLOW_SLOTS)
+		used = LIMIT_FLOW_SLOTS;
+	for (; client->slot < used && batch->count < LIMIT_FLOW_BATCH;
+	     client->slot++) {
+		slot = &arena->slot[client->slot];
+		if (atomic_load(&slot->state) == FLOW_SLOT_OPEN)
+			batch->record[batch->count++] = slot->record;
+	}
+	if (client->slot < used)
+		return;
+	client->worker++;
+	client->slot = 0;
+}
+
+/* Sends the next part of the list; 0 when that was the last. */
+static int
+live_send(struct client *client)
+{
+	const struct tpxd *tpxd = client->control->tpxd;
+	const struct flow_arena *arena;
+	struct msg_flows batch;
+
+	if (client->worker >= tpxd->nworkers)
+		return 0;
+	batch.sequence = batch.dropped = batch.count = 0;
+	if ((arena = tpxd->workers[client->worker].arena) != NULL)
+		batch_fill(client, arena, &batch);
+	else
+		client->worker++;
+	if (batch.count > 0)
+		(void)ipc_send(client->channel, MSG_CTL_FLOWS, client->id,
+		    &batch, MSG_FLOWS_BYTES(batch.count), -1);
+	return 1;
+}
+
+static void
+live_continue(struct client *client)
+{
+	static const struct timeval pace = { .tv_usec = PACE_US };
+
+	while (ipc_channel_queued(client->channel) < QUEUE_LOW)
+		if (!live_send(client)) {
+			answer_end(client, 0, "");
+			return;
+		}
+	event_add(client->pace, &pace);
+}
+
+static void
+on_pace(int fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	live_continue(arg);
+}
+
+static void
+answer_live(struct client *client)
+{
+	client->worker = 0;
+	client->slot = 0;
+	live_continue(client);
+}
+
+static void
+answer_image(struct client *client)
+{
+	const struct config *config = &client->control->tpxd->config;
+	struct msg_config body = {
+		.generation = image_settings(config->image)->generation,
+		.size_bytes = (uint32_t)config->size_bytes,
+	};
+
+	(void)IPC_SEND(
+	    client->channel, MSG_CTL_IMAGE, client->id, &body, config->fd);
+	answer_end(client, 0, "");
+}
+
+static void (*const answers[IPC_CTL_COUNT])(struct client *) = {
+	[IPC_CTL_COMMAND_STATUS] = answer_status,
+	[IPC_CTL_COMMAND_LIVE] = answer_live,
+	[IPC_CTL_COMMAND_IMAGE] = answer_image,
+};
+
+static void
+on_request(void *ctx, struct ipc_message *message)
+{
+	const struct msg_ctl_request *request = message->body;
+	struct client *client = ctx;
+
+	event_del(client->pace);
+	client->id = message->id;
+	answers[request->command](client);
+}
+
+static const struct ipc_handler handlers[] = {
+	{ MSG_CTL_REQUEST, on_request },
+	{ MSG_NONE, NULL },
+};
+
+static int
+client_new(struct control *control, int fd)
+{
+	struct client *client = calloc(1, sizeof(*client));
+
+	if (client == NULL)
+		return -1;
+	client->control = control;
+	client->pace = event_new(control->tpxd->base, -1, 0, on_pace, client);
+	if (client->pace == NULL) {
+		free(client);
+		return -1;
+	}
+	client->channel = ipc_channel_new(control->tpxd->base, fd,
+	    IPC_SUPERVISOR, IPC_CTL, handlers, on_client_end, client);
+	if (client->channel == NULL) {
+		event_free(client->pace);
+		free(client);
+		return -1;
+	}
+	ipc_channel_set_phase(client->channel, IPC_PHASE_RUN);
+	LIST_INSERT_HEAD(&control->clients, client, entry);
+	control->nclients++;
+	return 0;
+}
+
+static void
+on_connection(int socket, short what, void *arg)
+{
+	struct control *control = arg;
+	int fd = accept4(socket, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+	(void)what;
+	if (fd == -1)
+		return;
+	if (control->nclients >= CLIENTS_MOST || client_new(control, fd) == -1)
+		close(fd);
+}
+
+/* A socket that nobody answers is a predecessor's left-over. */
+static void
+path_clear(const struct sockaddr_un *name)
+{
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+
+	if (fd == -1)
+		fatal("control socket");
+	if (connect(fd, (const struct sockaddr *)name, sizeof(*name)) == 0)
+		fatalx("another tpxd answers on %s", name->sun_path);
+	if (errno == ECONNREFUSED && unlink(name->sun_path) == -1)
+		fatal("%s", name->sun_path);
+	close(fd);
+}
+
+struct control *
+control_new(struct tpxd *tpxd, const char *path)
+{
+	struct control *control = calloc(1, sizeof(*control));
+	struct sockaddr_un name = { .sun_family = AF_UNIX };
+
+	if (control == NULL)
+		fatal("control socket");
+	(void)snprintf(name.sun_path, sizeof(name.sun_path), "%s", path);
+	(void)snprintf(control->path, sizeof(control->path), "%s", path);
+	path_clear(&name);
+	control->tpxd = tpxd;
+	control->fd =
+	    socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	umask(0117);
+	if (control->fd == -1 ||
+	    bind(control->fd, (struct sockaddr *)&name, sizeof(name)) == -1 ||
+	    listen(control->fd, 16) == -1)
+		fatal("control socket %s", path);
+	umask(0027);
+	control->readable = event_new(tpxd->base, control->fd,
+	    EV_READ | EV_PERSIST, on_connection, control);
+	if (control->readable == NULL ||
+	    event_add(control->readable, NULL) == -1)
+		fatal("control socket");
+	return control;
+}
+
+void
+control_free(struct control *control)
+{
+	struct client *client;
+
+	while ((client = LIST_FIRST(&control->clients)) != NULL)
+		client_free(client);
+	event_free(control->readable);
+	close(control->fd);
+	(void)unlink(control->path);
+	free(control);
+}

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Dispatch of the flow log's messages.  Nothing waits for it: while it is
+ * away, relays keep their records and this keeps the arenas of dead relays.
+ */
+#include "supervisor/flowlog.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "supervisor/event.h"
+#include "supervisor/tpxd.h"
+
+#define ARENAS_MOST 64 /* of relays that died while it was away */
+
+static struct {
+	uint32_t worker;
+	int fd;
+} arenas[ARENAS_MOST];
+static size_t narenas;
+
+static void
+sources_send(struct tpxd *tpxd)
+{
+	struct msg_source body;
+
+	for (body.kind = 0; body.kind < IPC_SOURCE_COUNT; body.kind++)
+		if (tpxd->sources[body.kind] != -1)
+			(void)IPC_SEND(tpxd->flowlog.channel, MSG_LOG_SOURCE, 0,
+			    &body, tpxd->sources[body.kind]);
+}
+
+static void
+arena_send(struct tpxd *tpxd, uint32_t worker, int fd)
+{
+	struct msg_worker body = { .worker = worker };
+
+	if (IPC_SEND(tpxd->flowlog.channel, MSG_LOG_ARENA, 0, &body, fd) == -1)
+		log_warn("flow log: flows of a dead relay are lost");
+}
+
+static void
+arenas_send(struct tpxd *tpxd)
+{
+	while (narenas > 0) {
+		narenas--;
+		arena_send(tpxd, arenas[narenas].worker, arenas[narenas].fd);
+		close(arenas[narenas].fd);
+	}
+}
+
+void
+flowlog_arena(struct tpxd *tpxd, uint32_t worker, int fd)
+{
+	if (tpxd->flowlog.channel != NULL &&
+	    tpxd->flowlog.state != CHILD_STARTING) {
+		arena_send(tpxd, worker, fd);
+		return;
+	}
+	if (narenas == ARENAS_MOST ||
+	    (fd = fcntl(fd, F_DUPFD_CLOEXEC, 0)) == -1) {
+		log_warnx("flow log: flows of a dead relay are lost");
+		return;
+	}
+	arenas[narenas].worker = worker;
+	arenas[narenas++].fd = fd;
+}
+
+void
+flowlog_connect(struct tpxd *tpxd, struct worker *worker)
+{
+	struct msg_worker body = { .worker = (uint32_t)worker->child.index };
+	int ends[2];
+
+	if (tpxd->flowlog.channel == NULL ||
+	    tpxd->flowlog.state != CHILD_RUNNING)
+		return;
+	if (ipc_socketpair(ends) == -1) {
+		log_warn("flow log: no way for a relay");
+		return;
+	}
+	if (IPC_SEND(tpxd->flowlog.channel, MSG_LOG_RELAY, 0, &body, ends[0]) ==
+		0 &&
+	    ipc_send_empty(worker->child.channel, MSG_RELAY_LOG, ends[1]) == -1)
+		log_warn("flow log: no way for a relay");
+	close(ends[0]);
+	close(ends[1]);
+}
+
+static void
+on_log_ready(void *ctx, struct ipc_message *message)
+{
+	struct child *child = ctx;
+
+	(void)message;
+	child->state = CHILD_RUNNING;
+	child->answered_us = clock_mono_us();
+	ipc_channel_set_phase(child->channel, IPC_PHASE_RUN);
+	sources_send(child->tpxd);
+	arenas_send(child->tpxd);
+	event_flush(child->tpxd);
+	workers_connect_log(child->tpxd);
+}
+
+static void
+on_log_stats(void *ctx, struct ipc_message *message)
+{
+	struct child *child = ctx;
+
+	child->tpxd->log_stats = *(const struct msg_log_stats *)message->body;
+	child->answered_us = clock_mono_us();
+}
+
+static void
+on_answer(void *ctx, struct ipc_message *message)
+{
+	struct child *child = ctx;
+
+	(void)message;
+	child->answered_us = clock_mono_us();
+}
+
+static void
+on_event(void *ctx, struct ipc_message *message)
+{
+	struct child *child = ctx;
+
+	event_pass(child->tpxd, message->body);
+}
+
+static const struct ipc_handler handlers[] = {
+	{ MSG_LOG_READY, on_log_ready },
+	{ MSG_LOG_STATS, on_log_stats },
+	{ MSG_ANSWER, on_answer },
+	{ MSG_EVENT, on_event },
+	{ MSG_NONE, NULL },
+};
+
+static void
+on_end(void *ctx, const char *why)
+{
+	struct child *child = ctx;
+
+	if (why != NULL)
+		child_kill(child, "contract", why);
+}
+
+static int
+flowlog_start(struct child *child)
+{
+	const struct tpxd *tpxd = child->tpxd;
+	struct msg_config config = {
+		.generation = image_settings(tpxd->config.image)->generation,
+		.size_bytes = (uint32_t)tpxd->config.size_bytes,
+	};
+
+	if (child_open(child, handlers, on_end) == -1)
+		return -1;
+	(void)IPC_SEND(child->channel, MSG_CONFIG, 0, &config, tpxd->config.fd);
+	(void)ipc_send_empty(child->channel, MSG_LOG_START, -1);
+	return 0;
+}
+
+void
+flowlog_begin(struct tpxd *tpxd)
+{
+	tpxd->flowlog.program = "tpx-flowlog";
+	tpxd->flowlog.role = IPC_FLOWLOG;
+	tpxd->flowlog.index = -1;
+	tpxd->flowlog.tpxd = tpxd;
+	tpxd->flowlog.start = flowlog_start;
+	(void)flowlog_start(&tpxd->flowlog);
+}
+
+void
+flowlog_stop(struct tpxd *tpxd)
+{
+	if (tpxd->flowlog.channel == NULL)
+		return;
+	tpxd->flowlog.state = CHILD_STOPPING;
+	(void)ipc_send_empty(tpxd->flowlog.channel, MSG_STOP, -1);
+}

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Dispatch of netctl's messages.  A new worker of netctl announces itself and
+ * is told everything again; what its keeper holds lives on meanwhile.
+ */
+#include "supervisor/netctl.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "supervisor/event.h"
+#include "supervisor/flowlog.h"
+#include "supervisor/notify.h"
+#include "supervisor/tpxd.h"
+
+static void
+on_net_hello(void *ctx, struct ipc_message *message)
+{
+	const struct msg_net_hello *hello = message->body;
+	struct child *child = ctx;
+	struct tpxd *tpxd = child->tpxd;
+	struct msg_config config = {
+		.generation = image_settings(tpxd->config.image)->generation,
+		.size_bytes = (uint32_t)tpxd->config.size_bytes,
+	};
+	struct msg_net_start start = { .workers = (uint16_t)tpxd->nworkers,
+		.live = tpxd->state == IPC_STATE_ARMED,
+		.port4 = tpxd->port4,
+		.port6 = tpxd->port6 };
+
+	if (hello->restarts > 0)
+		event_record(tpxd, SEVERITY_WARNING, child, "restart",
+		    "its worker was replaced; rules and lease were kept");
+	child->restarts = hello->restarts;
+	child->state = CHILD_STARTING;
+	ipc_channel_set_phase(child->channel, IPC_PHASE_SETUP);
+	if (IPC_SEND(child->channel, MSG_CONFIG, 0, &config, tpxd->config.fd) ==
+		-1 ||
+	    IPC_SEND(child->channel, MSG_NET_START, 0, &start, -1) == -1)
+		log_warn("netctl: configuration");
+}
+
+static void
+on_net_listener(void *ctx, struct ipc_message *message)
+{
+	const struct msg_listener *body = message->body;
+	struct child *child = ctx;
+
+	workers_listener(child->tpxd, body->worker, body->family,
+	    ipc_message_take_fd(message));
+}
+
+static void
+on_net_source(void *ctx, struct ipc_message *message)
+{
+	const struct msg_source *body = message->body;
+	struct child *child = ctx;
+	int *source = &child->tpxd->sources[body->kind];
+
+	if (*source != -1)
+		close(*source);
+	*source = ipc_message_take_fd(message);
+}
+
+static void
+on_net_ready(void *ctx, struct ipc_message *message)
+{
+	const struct msg_net_ready *ready = message->body;
+	struct child *child = ctx;
+	struct tpxd *tpxd = child->tpxd;
+	int first = tpxd->port4 == 0;
+
+	ipc_channel_set_phase(child->channel, IPC_PHASE_RUN);
+	child->state = CHILD_RUNNING;
+	child->answered_us = clock_mono_us();
+	tpxd->port4 = ready->port4;
+	tpxd->port6 = ready->port6;
+	if (!first || tpxd->state == IPC_STATE_STOPPING)
+		return;
+	flowlog_begin(tpxd);
+	workers_start(tpxd);
+}
+
+static void
+on_lease(void *ctx, struct ipc_message *message)
+{
+	const struct msg_lease *lease = message->body;
+	struct child *child = ctx;
+	struct tpxd *tpxd = child->tpxd;
+	int fail_open =
+	    image_settings(tpxd->config.image)->on_failure == ON_FAILURE_OPEN;
+
+	child->answered_us = clock_mono_us();
+	if (tpxd->state == IPC_STATE_STOPPING)
+		return;
+	if (!lease->live) {
+		tpxd_set_state(tpxd,
+		    fail_open ? IPC_STATE_OPEN : IPC_STATE_CLOSED,
+		    "heartbeats stopped");
+		return;
+	}
+	if (tpxd->state == IPC_STATE_STARTING)
+		notify("READY=1");
+	tpxd_set_state(tpxd, IPC_STATE_ARMED, "every worker works");
+}
+
+static void
+on_event(void *ctx, struct ipc_message *message)
+{
+	struct child *child = ctx;
+
+	event_pass(child->tpxd, message->body);
+}
+
+static const struct ipc_handler handlers[] = {
+	{ MSG_NET_HELLO, on_net_hello },
+	{ MSG_NET_LISTENER, on_net_listener },
+	{ MSG_NET_SOURCE, on_net_source },
+	{ MSG_NET_READY, on_net_ready },
+	{ MSG_LEASE, on_lease },
+	{ MSG_EVENT, on_event },
+	{ MSG_NONE, NULL },
+};
+
+static void
+on_end(void *ctx, const char *why)
+{
+	struct child *child = ctx;
+
+	if (why != NULL)
+		child_kill(child, "contract", why);
+}
+
+int
+netctl_spawn(struct tpxd *tpxd)
+{
+	struct child *child = &tpxd->netctl;
+	int fd;
+
+	child->program = "tpx-netctl";
+	child->role = IPC_NETCTL;
+	child->index = -1;
+	child->tpxd = tpxd;
+	fd = child_spawn(child, tpxd->libexecdir, tpxd->verbose);
+	if (fd == -1)
+		fatal("tpx-netctl: cannot be started");
+	return fd;
+}
+
+void
+netctl_open(struct tpxd *tpxd, int fd)
+{
+	struct child *child = &tpxd->netctl;
+
+	child->channel = ipc_channel_new(tpxd->base, fd, IPC_SUPERVISOR,
+	    IPC_NETCTL, handlers, on_end, child);
+	if (child->channel == NULL)
+		fatal("tpx-netctl: channel");
+}
+
+void
+netctl_beat(struct tpxd *tpxd)
+{
+	struct msg_beat beat = { .sequence = tpxd->beat,
+		.sent_us = clock_mono_us() };
+
+	if (tpxd->state == IPC_STATE_STOPPING || tpxd->netctl.channel == NULL ||
+	    tpxd->netctl.state != CHILD_RUNNING || !workers_all_answered(tpxd))
+		return;
+	/* A beat that finds no room did not happen: the lease will tell. */
+	(void)IPC_SEND(tpxd->netctl.channel, MSG_BEAT, 0, &beat, -1);
+}
+
+void
+netctl_stop(struct tpxd *tpxd)
+{
+	if (tpxd->netctl.channel == NULL)
+		return;
+	tpxd->netctl.state = CHILD_STOPPING;
+	(void)ipc_send_empty(tpxd->netctl.channel, MSG_STOP, -1);
+}

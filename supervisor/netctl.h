@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: ISC */
+/* The supervisor's side of netctl. */
+#ifndef SUPERVISOR_NETCTL_H
+#define SUPERVISOR_NETCTL_H
+
+struct tpxd;
+
+/*
+ * Forks and executes netctl, while the caller still has what netctl needs.
+ * Fatal when it cannot.  Returns our end of its channel.
+ */
+int netctl_spawn(struct tpxd *);
+
+/* Opens that channel; netctl's hello, sent meanwhile, waits in it. */
+void netctl_open(struct tpxd *, int fd);
+
+/* Renews the lease, if every relay has answered the last question. */
+void netctl_beat(struct tpxd *);
+
+void netctl_stop(struct tpxd *);
+
+#endif

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: ISC */
+/* Its socket is opened before the sandbox, which knows no such path. */
+#include "supervisor/notify.h"
+
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/log.h"
+
+static int notify_fd = -1;
+
+int
+notify_open(void)
+{
+	const char *path = getenv("NOTIFY_SOCKET");
+	struct sockaddr_un name = { .sun_family = AF_UNIX };
+	size_t len;
+
+	if (path == NULL)
+		return -1;
+	len = strlen(path);
+	if (len < 2 || len >= sizeof(name.sun_path))
+		return -1;
+	memcpy(name.sun_path, path, len);
+	if (name.sun_path[0] == '@')
+		name.sun_path[0] = '\0';
+	notify_fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (notify_fd == -1 ||
+	    connect(notify_fd, (struct sockaddr *)&name,
+		(socklen_t)(offsetof(struct sockaddr_un, sun_path) + len)) ==
+		-1)
+		log_warn("NOTIFY_SOCKET");
+	return notify_fd;
+}
+
+void
+notify(const char *state)
+{
+	if (notify_fd != -1)
+		(void)send(notify_fd, state, strlen(state),
+		    MSG_DONTWAIT | MSG_NOSIGNAL);
+}

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: ISC */
+/* Tells a service manager how things are, sd_notify(3). */
+#ifndef SUPERVISOR_NOTIFY_H
+#define SUPERVISOR_NOTIFY_H
+
+/* Connects to NOTIFY_SOCKET, if there is one; -1: there is none. */
+int notify_open(void);
+
+/* "READY=1" and the like.  Nothing when nobody listens. */
+void notify(const char *state);
+
+#endif

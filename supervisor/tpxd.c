@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The supervisor's life: start, heartbeat, deaths of children, end.  The order
+ * in tpxd_new() is the privilege separation; see there.
+ */
+#include "supervisor/tpxd.h"
+
+#include <sys/wait.h>
+
+#include <errno.h>
+#include <event2/event.h>
+#include <libgen.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/privilege.h"
+#include "ipc/loop.h"
+#include "supervisor/control.h"
+#include "supervisor/event.h"
+#include "supervisor/flowlog.h"
+#include "supervisor/netctl.h"
+#include "supervisor/notify.h"
+#include "supervisor/sandbox.h"
+
+#define BEATS_PER_LEASE 9
+#define STOP_LIMIT_S 6
+
+int64_t
+tpxd_patience_us(const struct tpxd *tpxd)
+{
+	return (int64_t)image_settings(tpxd->config.image)->lease_ms * 1000 / 2;
+}
+
+void
+tpxd_set_state(struct tpxd *tpxd, enum ipc_state state, const char *why)
+{
+	char message[128];
+
+	if (tpxd->state == state)
+		return;
+	(void)snprintf(message, sizeof(message), "%s to %s: %s",
+	    ipc_state_word(tpxd->state), ipc_state_word(state), why);
+	tpxd->state = state;
+	event_record(tpxd, SEVERITY_INFO, NULL, "state", message);
+}
+
+static int
+children_left(const struct tpxd *tpxd)
+{
+	int left = tpxd->netctl.pid != 0 || tpxd->flowlog.pid != 0;
+	uint32_t i;
+
+	for (i = 0; i < tpxd->nworkers; i++)
+		left |= tpxd->workers[i].child.pid != 0;
+	return left;
+}
+
+static int
+workers_left(const struct tpxd *tpxd)
+{
+	uint32_t i;
+
+	for (i = 0; i < tpxd->nworkers; i++)
+		if (tpxd->workers[i].child.pid != 0)
+			return 1;
+	return 0;
+}
+
+/*
+ * The end goes by steps: first the rules, so that new flows go as on-failure
+ * says; then the relays, whose last rows the flow log still writes; then it.
+ */
+static void
+stop_next(struct tpxd *tpxd)
+{
+	if (tpxd->netctl.pid != 0)
+		return;
+	if (workers_left(tpxd)) {
+		workers_stop(tpxd);
+		return;
+	}
+	flowlog_stop(tpxd);
+	if (!children_left(tpxd))
+		event_base_loopbreak(tpxd->base);
+}
+
+void
+tpxd_stop(struct tpxd *tpxd, int exit_code)
+{
+	static const struct timeval limit = { .tv_sec = STOP_LIMIT_S };
+
+	if (tpxd->state == IPC_STATE_STOPPING)
+		return;
+	tpxd->exit_code = exit_code;
+	tpxd_set_state(tpxd, IPC_STATE_STOPPING,
+	    exit_code == 0 ? "asked to" : "a process it needs is gone");
+	notify("STOPPING=1");
+	event_add(tpxd->stop_timer, &limit);
+	netctl_stop(tpxd);
+	stop_next(tpxd);
+}
+
+static void
+on_stop_limit(int fd, short what, void *arg)
+{
+	struct tpxd *tpxd = arg;
+	uint32_t i;
+
+	(void)fd;
+	(void)what;
+	child_kill(&tpxd->netctl, "stuck", "did not stop in time");
+	for (i = 0; i < tpxd->nworkers; i++)
+		child_kill(
+		    &tpxd->workers[i].child, "stuck", "did not stop in time");
+	child_kill(&tpxd->flowlog, "stuck", "did not stop in time");
+	tpxd->exit_code = 1;
+}
+
+static void
+on_terminate(int signal, short what, void *arg)
+{
+	(void)signal;
+	(void)what;
+	tpxd_stop(arg, 0);
+}
+
+static struct child *
+child_of(struct tpxd *tpxd, pid_t pid)
+{
+	uint32_t i;
+
+	if (tpxd->netctl.pid == pid)
+		return &tpxd->netctl;
+	if (tpxd->flowlog.pid == pid)
+		return &tpxd->flowlog;
+	for (i = 0; i < tpxd->nworkers; i++)
+		if (tpxd->workers[i].child.pid == pid)
+			return &tpxd->workers[i].child;
+	return NULL;
+}
+
+static void
+child_ended(struct tpxd *tpxd, struct child *child, int status)
+{
+	child_gone(child, status);
+	if (child->role == IPC_RELAY)
+		worker_gone((struct worker *)(void *)child);
+	if (tpxd->state == IPC_STATE_STOPPING)
+		stop_next(tpxd);
+	else if (child->role == IPC_NETCTL)
+		tpxd_stop(tpxd, 1);
+	else
+		child_schedule(child);
+}
+
+static void
+on_child(int signal, short what, void *arg)
+{
+	struct tpxd *tpxd = arg;
+	struct child *child;
+	int status;
+	pid_t pid;
+
+	(void)signal;
+	(void)what;
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+		if ((child = child_of(tpxd, pid)) != NULL)
+			child_ended(tpxd, child, status);
+}
+
+static void
+on_beat_timer(int fd, short what, void *arg)
+{
+	struct tpxd *tpxd = arg;
+
+	(void)fd;
+	(void)what;
+	if (tpxd->state != IPC_STATE_STOPPING)
+		workers_ask(tpxd);
+}
+
+static void
+signal_watch(struct tpxd *tpxd, int signal, event_callback_fn handler)
+{
+	struct event *event = evsignal_new(tpxd->base, signal, handler, tpxd);
+
+	if (event == NULL || event_add(event, NULL) == -1)
+		fatal("signal %d", signal);
+}
+
+static void
+timers_start(struct tpxd *tpxd)
+{
+	int64_t period_us =
+	    (int64_t)image_settings(tpxd->config.image)->lease_ms * 1000 /
+	    BEATS_PER_LEASE;
+	struct timeval period = { .tv_sec = period_us / 1000000,
+		.tv_usec = period_us % 1000000 };
+
+	tpxd->beat_timer =
+	    event_new(tpxd->base, -1, EV_PERSIST, on_beat_timer, tpxd);
+	tpxd->stop_timer = event_new(tpxd->base, -1, 0, on_stop_limit, tpxd);
+	if (tpxd->beat_timer == NULL || tpxd->stop_timer == NULL ||
+	    event_add(tpxd->beat_timer, &period) == -1)
+		fatal("timers");
+}
+
+static uint32_t
+worker_count(const struct image *image)
+{
+	uint32_t count = image_settings(image)->workers;
+	cpu_set_t cpus;
+
+	if (count == 0 && sched_getaffinity(0, sizeof(cpus), &cpus) == 0)
+		count = (uint32_t)CPU_COUNT(&cpus);
+	if (count == 0)
+		count = 1;
+	return count < LIMIT_WORKERS ? count : LIMIT_WORKERS;
+}
+
+/* The places that this configuration names. */
+static void
+sandbox_enter(const struct tpxd *tpxd)
+{
+	const struct image *image = tpxd->config.image;
+	char socket_dir[LIMIT_SOCKET_PATH_BYTES];
+	struct sandbox_path extra[5] = { 0 };
+
+	(void)snprintf(
+	    socket_dir, sizeof(socket_dir), "%s", image_control_socket(image));
+	extra[0].path = tpxd->libexecdir;
+	extra[0].access = SANDBOX_EXECUTE;
+	extra[1].path = tpxd->config_path;
+	extra[1].access = SANDBOX_READ;
+	extra[2].path = dirname(socket_dir);
+	extra[2].access = SANDBOX_READ | SANDBOX_CREATE;
+	extra[3].path = image_log_dir(image);
+	extra[3].access = SANDBOX_READ | SANDBOX_WRITE | SANDBOX_CREATE;
+	sandbox_run(&supervisor_sandbox, extra);
+}
+
+static struct tpxd *
+tpxd_alloc(const struct tpxd_options *options)
+{
+	struct tpxd *tpxd = calloc(1, sizeof(*tpxd));
+	int i;
+
+	if (tpxd == NULL)
+		fatal("memory");
+	tpxd->config_path = options->config_path;
+	tpxd->libexecdir = options->libexecdir;
+	tpxd->verbose = options->verbose;
+	tpxd->started_us = clock_mono_us();
+	for (i = 0; i < IPC_SOURCE_COUNT; i++)
+		tpxd->sources[i] = -1;
+	return tpxd;
+}
+
+static void
+tpxd_begin(struct tpxd *tpxd, int netctl_fd)
+{
+	const struct image *image = tpxd->config.image;
+
+	if ((tpxd->base = ipc_loop_new(0)) == NULL)
+		fatal("event base");
+	signal_watch(tpxd, SIGCHLD, on_child);
+	signal_watch(tpxd, SIGTERM, on_terminate);
+	signal_watch(tpxd, SIGINT, on_terminate);
+	signal(SIGHUP, SIG_IGN);
+	timers_start(tpxd);
+	workers_init(tpxd, worker_count(image));
+	tpxd->control = control_new(tpxd, image_control_socket(image));
+	netctl_open(tpxd, netctl_fd);
+}
+
+struct tpxd *
+tpxd_new(const struct tpxd_options *options)
+{
+	struct tpxd *tpxd = tpxd_alloc(options);
+	int netctl_fd, highest_fd;
+
+	if (!privilege_has_net_admin())
+		fatalx(
+		    "CAP_NET_ADMIN is needed: start it as root, or with "
+		    "AmbientCapabilities=CAP_NET_ADMIN CAP_NET_BIND_SERVICE");
+	/* Who changes rules is started first: nobody can start it later. */
+	netctl_fd = netctl_spawn(tpxd);
+	highest_fd = notify_open();
+	if (highest_fd < netctl_fd)
+		highest_fd = netctl_fd;
+	/* Then everything is given up, and only then a file is opened. */
+	privilege_drop_user();
+	sandbox_setup(&supervisor_sandbox, highest_fd);
+	if (config_load(options->config_path, 1, &tpxd->config) == -1)
+		exit(1);
+	tpxd_begin(tpxd, netctl_fd);
+	sandbox_enter(tpxd);
+	return tpxd;
+}
+
+int
+tpxd_check(const char *config_path)
+{
+	privilege_drop_user();
+	sandbox_setup(&supervisor_sandbox, STDERR_FILENO);
+	return config_print(config_path) == -1;
+}
+
+int
+tpxd_loop(struct tpxd *tpxd)
+{
+	event_base_dispatch(tpxd->base);
+	control_free(tpxd->control);
+	return tpxd->exit_code;
+}

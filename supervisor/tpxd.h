@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The supervisor: starts and watches the other processes, and is the only one
+ * that speaks to all of them.  It holds no capability and no client's byte.
+ */
+#ifndef SUPERVISOR_TPXD_H
+#define SUPERVISOR_TPXD_H
+
+#include <stdint.h>
+
+#include "supervisor/child.h"
+#include "supervisor/config.h"
+#include "supervisor/worker.h"
+
+struct event;
+struct event_base;
+struct control;
+
+struct tpxd_options {
+	const char *config_path;
+	const char *libexecdir;
+	int verbose;
+	int check_only; /* -n */
+};
+
+struct tpxd {
+	struct event_base *base;
+	const char *config_path;
+	const char *libexecdir;
+	int verbose;
+	struct config config;
+	enum ipc_state state;
+	int64_t started_us; /* CLOCK_MONOTONIC */
+	struct child netctl;
+	struct child flowlog;
+	struct worker *workers;
+	uint32_t nworkers;
+	uint16_t port4;
+	uint16_t port6;
+	int sources[IPC_SOURCE_COUNT]; /* -1: not used */
+	uint64_t beat;		       /* the last sequence asked for */
+	struct event *beat_timer;
+	struct event *stop_timer;
+	struct msg_log_stats log_stats;
+	struct worker_totals gone; /* of relays that have died */
+	struct control *control;
+	int exit_code;
+};
+
+/*
+ * Starts netctl, gives up every privilege, loads the configuration and enters
+ * the sandbox, in this order.  Exits 1 with one clear line when it cannot.
+ */
+struct tpxd *tpxd_new(const struct tpxd_options *);
+
+/* For -n: prints the canonical form; returns the exit code. */
+int tpxd_check(const char *config_path);
+
+/* Returns the exit code, after an orderly end. */
+int tpxd_loop(struct tpxd *);
+
+/* Begins the end; exit_code is what tpxd_loop() will return. */
+void tpxd_stop(struct tpxd *, int exit_code);
+
+/*
+ * How long a process may give no sign of life: shorter than the kernel's lease
+ * on capture, so that one that hangs is replaced before the lease lapses.
+ */
+int64_t tpxd_patience_us(const struct tpxd *);
+
+/* Records a change of state as an event. */
+void tpxd_set_state(struct tpxd *, enum ipc_state, const char *why);
+
+#endif

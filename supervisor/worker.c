@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Starts relays and judges whether they work.  Reads their answers, which
+ * ipc_accept() has passed, and counters in their arenas, which may hold
+ * anything and are only summed.
+ */
+#include "supervisor/worker.h"
+
+#include <sys/mman.h>
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/memfd.h"
+#include "supervisor/event.h"
+#include "supervisor/flowlog.h"
+#include "supervisor/netctl.h"
+#include "supervisor/tpxd.h"
+
+#define ARENA_BYTES FLOW_ARENA_BYTES((size_t)LIMIT_FLOW_SLOTS)
+
+static struct worker *
+worker_of(struct child *child)
+{
+	return (struct worker *)(void *)child;
+}
+
+static void
+on_relay_ready(void *ctx, struct ipc_message *message)
+{
+	struct child *child = ctx;
+
+	(void)message;
+	child->state = CHILD_RUNNING;
+	worker_of(child)->progressed_us = clock_mono_us();
+	ipc_channel_set_phase(child->channel, IPC_PHASE_RUN);
+}
+
+/*
+ * A worker proves work by having accepted clients since the last answer or by
+ * having none that wait.
+ */
+static void
+on_answer(void *ctx, struct ipc_message *message)
+{
+	const struct msg_answer *answer = message->body;
+	struct child *child = ctx;
+	struct worker *worker = worker_of(child);
+
+	child->answered_us = clock_mono_us();
+	if (answer->waiting == 0 || answer->work != worker->work)
+		worker->progressed_us = child->answered_us;
+	worker->work = answer->work;
+	worker->answered = answer->sequence;
+	netctl_beat(child->tpxd);
+}
+
+static const struct ipc_handler handlers[] = {
+	{ MSG_RELAY_READY, on_relay_ready },
+	{ MSG_ANSWER, on_answer },
+	{ MSG_NONE, NULL },
+};
+
+static void
+on_end(void *ctx, const char *why)
+{
+	struct child *child = ctx;
+
+	/* Who closes its channel leaves; who breaks a rule is made to. */
+	if (why != NULL)
+		child_kill(child, "contract", why);
+}
+
+static void
+arena_release(struct worker *worker)
+{
+	if (worker->arena == NULL)
+		return;
+	munmap(worker->arena, ARENA_BYTES);
+	close(worker->arena_fd);
+	worker->arena = NULL;
+	worker->arena_fd = -1;
+}
+
+static void
+totals_add(struct worker_totals *totals, const struct flow_arena *arena)
+{
+	totals->accepted += atomic_load(&arena->accepted);
+	totals->relayed += atomic_load(&arena->relayed);
+	totals->blocked += atomic_load(&arena->blocked);
+	totals->dropped += atomic_load(&arena->dropped);
+}
+
+static void
+config_send(struct worker *worker)
+{
+	const struct tpxd *tpxd = worker->child.tpxd;
+	struct msg_config body = {
+		.generation = image_settings(tpxd->config.image)->generation,
+		.size_bytes = (uint32_t)tpxd->config.size_bytes,
+	};
+
+	(void)IPC_SEND(
+	    worker->child.channel, MSG_CONFIG, 0, &body, tpxd->config.fd);
+}
+
+static void
+listeners_send(struct worker *worker)
+{
+	const struct tpxd *tpxd = worker->child.tpxd;
+	struct msg_listener body = { .worker = (uint32_t)worker->child.index };
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		body.family = i == 0 ? 4 : 6;
+		body.port = i == 0 ? tpxd->port4 : tpxd->port6;
+		(void)IPC_SEND(worker->child.channel, MSG_RELAY_LISTENER, 0,
+		    &body, worker->listeners[i]);
+	}
+}
+
+static void
+start_send(struct worker *worker)
+{
+	const struct tpxd *tpxd = worker->child.tpxd;
+	unsigned int index = (unsigned int)worker->child.index;
+	struct msg_relay_start body = {
+		.first_id = flow_first_id(clock_real_us(), index),
+		.worker = index,
+		.slots = LIMIT_FLOW_SLOTS,
+		.port4 = tpxd->port4,
+		.port6 = tpxd->port6,
+	};
+
+	(void)IPC_SEND(
+	    worker->child.channel, MSG_RELAY_START, 0, &body, worker->arena_fd);
+}
+
+/* A message that cannot be sent shows as a relay that never gets ready. */
+static int
+worker_start(struct child *child)
+{
+	struct worker *worker = worker_of(child);
+	void *arena;
+
+	worker->arena_fd = memfd_shared("tpx-flows", ARENA_BYTES, &arena);
+	if (worker->arena_fd == -1) {
+		log_warn("tpx-relay: flow arena");
+		child_schedule(child);
+		return -1;
+	}
+	worker->arena = arena;
+	worker->answered = 0;
+	worker->work = 0;
+	if (child_open(child, handlers, on_end) == -1) {
+		arena_release(worker);
+		return -1;
+	}
+	config_send(worker);
+	listeners_send(worker);
+	flowlog_connect(child->tpxd, worker);
+	start_send(worker);
+	return 0;
+}
+
+void
+workers_init(struct tpxd *tpxd, uint32_t count)
+{
+	uint32_t i;
+
+	tpxd->workers = calloc(count, sizeof(*tpxd->workers));
+	if (tpxd->workers == NULL)
+		fatal("workers");
+	tpxd->nworkers = count;
+	for (i = 0; i < count; i++) {
+		struct worker *worker = &tpxd->workers[i];
+
+		worker->child.program = "tpx-relay";
+		worker->child.role = IPC_RELAY;
+		worker->child.index = (int)i;
+		worker->child.tpxd = tpxd;
+		worker->child.start = worker_start;
+		worker->listeners[0] = worker->listeners[1] = -1;
+		worker->arena_fd = -1;
+	}
+}
+
+void
+workers_listener(struct tpxd *tpxd, uint32_t worker, int family, int fd)
+{
+	int *listener;
+
+	if (worker >= tpxd->nworkers) {
+		close(fd);
+		return;
+	}
+	listener = &tpxd->workers[worker].listeners[family == 6];
+	if (*listener != -1)
+		close(*listener);
+	*listener = fd;
+}
+
+void
+workers_start(struct tpxd *tpxd)
+{
+	uint32_t i;
+
+	for (i = 0; i < tpxd->nworkers; i++)
+		(void)worker_start(&tpxd->workers[i].child);
+}
+
+void
+workers_stop(struct tpxd *tpxd)
+{
+	struct child *child;
+	uint32_t i;
+
+	for (i = 0; i < tpxd->nworkers; i++) {
+		child = &tpxd->workers[i].child;
+		if (child->channel == NULL)
+			continue;
+		child->state = CHILD_STOPPING;
+		(void)ipc_send_empty(child->channel, MSG_STOP, -1);
+	}
+}
+
+void
+worker_gone(struct worker *worker)
+{
+	struct tpxd *tpxd = worker->child.tpxd;
+
+	if (worker->arena == NULL)
+		return;
+	totals_add(&tpxd->gone, worker->arena);
+	flowlog_arena(tpxd, (uint32_t)worker->child.index, worker->arena_fd);
+	arena_release(worker);
+}
+
+static void
+worker_judge(struct worker *worker, int64_t now_us)
+{
+	struct child *child = &worker->child;
+	int64_t limit_us = tpxd_patience_us(child->tpxd);
+	int64_t heard_us =
+	    child->answered_us != 0 ? child->answered_us : child->started_us;
+
+	if (child->pid == 0 || child->state == CHILD_STOPPING)
+		return;
+	if (child->state == CHILD_STARTING)
+		limit_us *= 4; /* it may still be loading */
+	if (now_us - heard_us > limit_us)
+		child_kill(child, "stuck", "gave no sign of life");
+	else if (child->state == CHILD_RUNNING &&
+		 now_us - worker->progressed_us > limit_us)
+		child_kill(child, "stuck", "answered but accepted nobody");
+}
+
+void
+workers_ask(struct tpxd *tpxd)
+{
+	struct msg_beat ask = { .sequence = ++tpxd->beat,
+		.sent_us = clock_mono_us() };
+	struct child *child;
+	uint32_t i;
+
+	for (i = 0; i < tpxd->nworkers; i++) {
+		child = &tpxd->workers[i].child;
+		worker_judge(&tpxd->workers[i], ask.sent_us);
+		if (child->state == CHILD_RUNNING)
+			(void)IPC_SEND(child->channel, MSG_ASK, 0, &ask, -1);
+	}
+}
+
+int
+workers_all_answered(const struct tpxd *tpxd)
+{
+	int64_t now_us = clock_mono_us();
+	const struct worker *worker;
+
+	for (worker = tpxd->workers; worker < tpxd->workers + tpxd->nworkers;
+	     worker++)
+		if (worker->child.state != CHILD_RUNNING ||
+		    worker->answered != tpxd->beat ||
+		    now_us - worker->progressed_us > tpxd_patience_us(tpxd))
+			return 0;
+	return 1;
+}
+
+void
+workers_connect_log(struct tpxd *tpxd)
+{
+	uint32_t i;
+
+	for (i = 0; i < tpxd->nworkers; i++)
+		if (tpxd->workers[i].child.channel != NULL)
+			flowlog_connect(tpxd, &tpxd->workers[i]);
+}
+
+struct worker_totals
+workers_totals(const struct tpxd *tpxd)
+{
+	struct worker_totals totals = tpxd->gone;
+	uint32_t i;
+
+	for (i = 0; i < tpxd->nworkers; i++) {
+		const struct flow_arena *arena = tpxd->workers[i].arena;
+
+		if (arena == NULL)
+			continue;
+		totals_add(&totals, arena);
+		totals.open += atomic_load(&arena->open);
+	}
+	return totals;
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * A relay as the supervisor sees it: a child, its listening sockets, which
+ * outlive it so that no waiting client is lost, and the arena of its flows.
+ */
+#ifndef SUPERVISOR_WORKER_H
+#define SUPERVISOR_WORKER_H
+
+#include <stdint.h>
+
+#include "schema/flow.h"
+#include "supervisor/child.h"
+
+struct tpxd;
+
+struct worker {
+	struct child child; /* first: a child is turned back into its worker */
+	int listeners[2];   /* v4, v6 */
+	int arena_fd;
+	struct flow_arena *arena;
+	uint64_t answered; /* the last sequence it answered */
+	uint64_t work;	   /* its progress as of then */
+	int64_t
+	    progressed_us; /* CLOCK_MONOTONIC: worked, or had nothing to do */
+};
+
+struct worker_totals {
+	uint64_t accepted;
+	uint64_t relayed;
+	uint64_t blocked;
+	uint64_t dropped;
+	uint64_t open;
+};
+
+/* Fatal without memory. */
+void workers_init(struct tpxd *, uint32_t count);
+
+/* netctl has made a listener for one of them; fd is taken over. */
+void workers_listener(struct tpxd *, uint32_t worker, int family, int fd);
+
+void workers_start(struct tpxd *);
+void workers_stop(struct tpxd *);
+
+/* The relay has died: counts its flows, leaves their rows to the flow log. */
+void worker_gone(struct worker *);
+
+/* Asks everyone for a sign of life and kills who gave none for too long. */
+void workers_ask(struct tpxd *);
+
+/* 1 when every relay has proven work on the last question. */
+int workers_all_answered(const struct tpxd *);
+
+/* Gives every relay a new way to a flow log that has just started. */
+void workers_connect_log(struct tpxd *);
+
+/* Sums over the living and, from tpxd->gone, the dead. */
+struct worker_totals workers_totals(const struct tpxd *);
+
+#endif

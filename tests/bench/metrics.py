@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: ISC
+"""What is measured, and how.
+
+A metric measures one contender once and returns samples by the key of their
+figure; a figure says what its samples mean.
+"""
+
+import dataclasses
+import json
+import os
+import time
+from typing import NamedTuple
+
+from contenders import PORT, CannotMeasure, raise_descriptor_limit
+from rig import proc
+
+ADDRESSES = 64
+IDLE_FLOWS = 4000
+# two for each flow in one process, and some for everything else
+IDLE_DESCRIPTORS = 2 * IDLE_FLOWS + 1000
+LOAD_SLACK_S = 60
+
+
+class Figure(NamedTuple):
+    key: str
+    title: str
+    unit: str
+    # of the ratio tpx/haproxy, or None
+    at_least: float = None
+    # of the value itself, or None
+    at_most: float = None
+    # also tell how much more it is than without a proxy
+    over_routed: bool = False
+
+
+FIGURES = (
+    Figure("stream1", "throughput, 1 stream", "Gbit/s", at_least=0.9),
+    Figure("stream8", "throughput, 8 streams", "Gbit/s", at_least=0.9),
+    Figure("connect", "new connections", "1/s", at_least=0.9),
+    Figure("request", "keep-alive requests", "1/s", at_least=0.9),
+    Figure("p50", "latency, median", "us", over_routed=True),
+    Figure("p999", "latency, p99.9", "us", over_routed=True),
+    Figure("rest", "memory at rest", "KiB"),
+    Figure("idle", "memory, idle connection", "KiB", at_most=3.0),
+)
+
+
+@dataclasses.dataclass
+class Sample:
+    value: float
+    # work done for each second of the proxy's CPU time, or None
+    per_cpu_s: float = None
+    # connections that broke
+    errors: int = 0
+
+
+def run_load(contender, seconds, *words):
+    """The client's answer, and in it cpu_s: what the proxy used for it."""
+    pids, forwarded = contender.pids(), contender.forwarded()
+    cpu_s = contender.cpu_s()
+    done = contender.net.client.run(
+        contender.load, "-t", seconds, *words, contender.target, PORT,
+        check=False, timeout=seconds + LOAD_SLACK_S)
+    if done.returncode:
+        raise CannotMeasure(done.stderr)
+    contender.check_since(pids, forwarded)
+    answer = json.loads(done.stdout)
+    answer["cpu_s"] = contender.cpu_s() - cpu_s
+    return answer
+
+
+@dataclasses.dataclass
+class Rate:
+    """Work for each second, times scale, of so many connections at once."""
+
+    key: str
+    mode: str
+    connections: int
+    scale: float = 1
+
+    def measure(self, contender, seconds):
+        answer = run_load(contender, seconds, "-c", self.connections,
+                          "-a", ADDRESSES, self.mode)
+        sample = Sample(answer["count"] / answer["seconds"] * self.scale,
+                        errors=answer["errors"])
+        if answer["cpu_s"]:
+            sample.per_cpu_s = (answer["total"] / answer["cpu_s"] *
+                                self.scale)
+        return {self.key: sample}
+
+
+class Latency:
+    """Of requests one after the other, on one connection, on one CPU.
+
+    Everything that takes part shares the CPU, so that the figure is the work
+    on the way and not the time that other CPUs take to wake up.
+    """
+
+    key = "latency"
+
+    def measure(self, contender, seconds):
+        cpu = max(os.sched_getaffinity(0))
+        with contender.on_cpu(cpu):
+            # the client inherits it from this process
+            anywhere = os.sched_getaffinity(0)
+            os.sched_setaffinity(0, {cpu})
+            try:
+                answer = run_load(contender, seconds, "request")
+            finally:
+                os.sched_setaffinity(0, anywhere)
+        return {"p50": Sample(answer["p50_us"]),
+                "p999": Sample(answer["p999_us"], errors=answer["errors"])}
+
+
+class Idle:
+    """Memory of a proxy that was just started, without and with idle flows."""
+
+    key = "idle"
+
+    def measure(self, contender, seconds):
+        if not contender.pids():
+            return {}
+        if raise_descriptor_limit() < IDLE_DESCRIPTORS:
+            raise CannotMeasure(f"{IDLE_FLOWS} flows need "
+                                f"{IDLE_DESCRIPTORS} descriptors (ulimit -n)")
+        with contender.fresh() as proxy:
+            # a few flows first, for what is allocated with the first one
+            run_load(proxy, 0.1, "connect")
+            rest = settled(proxy.pss_kib)
+            with hold_flows(proxy):
+                full = settled(proxy.pss_kib)
+        return {"rest": Sample(rest),
+                "idle": Sample((full - rest) / IDLE_FLOWS)}
+
+
+def hold_flows(contender):
+    """A process that holds IDLE_FLOWS established flows until it is ended."""
+    client = contender.net.client.spawn(
+        contender.load, "-c", IDLE_FLOWS, "-a", ADDRESSES, "idle",
+        contender.target, PORT)
+    try:
+        client.wait_output('"total"', LOAD_SLACK_S)
+    except BaseException as error:
+        client.stop()
+        raise CannotMeasure(client.output()) from error
+    return client
+
+
+def settled(read, quiet_s=0.5, timeout_s=10.0):
+    """What read() returns once it has been the same for quiet_s."""
+    last = [None, 0]
+
+    def quiet():
+        value, now = read(), time.monotonic()
+        if value != last[0]:
+            last[:] = value, now
+        return now - last[1] >= quiet_s
+    proc.wait_until(quiet, timeout_s, "memory stays as it is")
+    return last[0]
+
+
+GBIT = 8 / 1e9
+
+METRICS = (
+    Rate("stream1", "stream", 1, GBIT),
+    Rate("stream8", "stream", 8, GBIT),
+    Rate("connect", "connect", 64),
+    Rate("request", "request", 64),
+    Latency(),
+    Idle(),
+)

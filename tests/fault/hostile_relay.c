@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * A relay that turns against the others.  It comes up as a relay does and
+ * answers heartbeats, and then worker 0 breaks the one rule that the directory
+ * it was started from is named after.  Only for tests; it has no sandbox, so
+ * that whatever it does not get, the receiver has refused.
+ */
+#include <err.h>
+#include <errno.h>
+#include <poll.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "schema/msg.h"
+
+#define PARENT_FD 3
+#define MANY_FDS 253 /* the most that unix(7) takes, SCM_MAX_FD */
+#define FLOOD 1000000
+
+struct datagram {
+	struct msg_header header;
+	union {
+		struct msg_answer answer;
+		struct msg_beat beat;
+		struct msg_event event;
+		struct msg_flows flows;
+		struct msg_log_stats log_stats;
+		uint8_t bytes[LIMIT_MESSAGE_BYTES - sizeof(struct msg_header)];
+	} body;
+};
+
+struct breach {
+	const char *name;
+	void (*commit)(void);
+};
+
+static int log_fd = -1; /* the channel to the flow log */
+
+/* Sends len bytes of a datagram with copies of descriptor 0. */
+static void
+send_raw(int to, const struct datagram *datagram, size_t len, size_t nfds)
+{
+	union {
+		struct cmsghdr align;
+		char bytes[CMSG_SPACE(sizeof(int) * MANY_FDS)];
+	} control = { 0 };
+	struct iovec iov = { (void *)(uintptr_t)datagram, len };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+	struct cmsghdr *cmsg;
+	int fds[MANY_FDS] = { 0 };
+
+	if (nfds > 0) {
+		msg.msg_control = control.bytes;
+		msg.msg_controllen = CMSG_SPACE(sizeof(int) * nfds);
+		cmsg = CMSG_FIRSTHDR(&msg);
+		cmsg->cmsg_level = SOL_SOCKET;
+		cmsg->cmsg_type = SCM_RIGHTS;
+		cmsg->cmsg_len = CMSG_LEN(sizeof(int) * nfds);
+		memcpy(CMSG_DATA(cmsg), fds, sizeof(int) * nfds);
+	}
+	while (sendmsg(to, &msg, MSG_NOSIGNAL) == -1)
+		if (errno != EINTR && errno != EAGAIN)
+			return;
+}
+
+/* A message of a type whose body has size bytes, and nfds descriptors. */
+static void
+send_message(
+    struct datagram *datagram, enum msg_type type, size_t size, size_t nfds)
+{
+	datagram->header.type = type;
+	datagram->header.len_bytes = (uint32_t)size;
+	send_raw(PARENT_FD, datagram, sizeof(datagram->header) + size, nfds);
+}
+
+static void
+wrong_length(void)
+{
+	struct datagram datagram = { 0 };
+
+	send_message(&datagram, MSG_ANSWER, sizeof(struct msg_answer) - 1, 0);
+}
+
+static void
+length_that_lies(void)
+{
+	struct datagram datagram = { .header = { .type = MSG_ANSWER,
+					 .len_bytes =
+					     sizeof(struct msg_answer) } };
+
+	send_raw(PARENT_FD, &datagram,
+	    sizeof(datagram.header) + sizeof(struct msg_answer) / 2, 0);
+}
+
+static void
+no_header(void)
+{
+	struct datagram datagram = { .header = { .type = MSG_ANSWER } };
+
+	send_raw(PARENT_FD, &datagram, 3, 0);
+}
+
+static void
+unknown_type(void)
+{
+	struct datagram datagram = { 0 };
+
+	send_message(&datagram, MSG_COUNT, sizeof(struct msg_answer), 0);
+}
+
+static void
+wrong_edge(void)
+{
+	struct datagram datagram = { 0 };
+
+	send_message(&datagram, MSG_BEAT, sizeof(struct msg_beat), 0);
+}
+
+/* What only the flow log may say, to the right receiver. */
+static void
+wrong_sender(void)
+{
+	struct datagram datagram = { 0 };
+
+	send_message(&datagram, MSG_LOG_STATS, sizeof(struct msg_log_stats), 0);
+}
+
+static void
+surplus_fd(void)
+{
+	struct datagram datagram = { 0 };
+
+	send_message(&datagram, MSG_ANSWER, sizeof(struct msg_answer), 1);
+}
+
+static void
+many_fds(void)
+{
+	struct datagram datagram = { 0 };
+
+	send_message(
+	    &datagram, MSG_ANSWER, sizeof(struct msg_answer), MANY_FDS);
+}
+
+static void
+out_of_range(void)
+{
+	struct datagram datagram = { 0 };
+
+	datagram.body.answer.waiting = UINT64_MAX;
+	send_message(&datagram, MSG_ANSWER, sizeof(struct msg_answer), 0);
+}
+
+/* Ready may be said once, while coming up. */
+static void
+wrong_phase(void)
+{
+	struct datagram datagram = { 0 };
+
+	send_message(&datagram, MSG_RELAY_READY, sizeof(struct msg_empty), 0);
+}
+
+/* The rest is for the flow log, which must not fall either. */
+static void
+log_unknown_type(void)
+{
+	struct datagram datagram = { .header = { .type = MSG_COUNT } };
+
+	send_raw(log_fd, &datagram, sizeof(datagram.header), 0);
+}
+
+static void
+log_wrong_length(void)
+{
+	struct datagram datagram = { .header = { .type = MSG_FLOWS } };
+
+	datagram.header.len_bytes = MSG_FLOWS_BYTES(1);
+	datagram.body.flows.count = 2;
+	send_raw(
+	    log_fd, &datagram, sizeof(datagram.header) + MSG_FLOWS_BYTES(1), 0);
+}
+
+static void
+log_wrong_edge(void)
+{
+	struct datagram datagram = { .header = { .type = MSG_EVENT } };
+
+	datagram.header.len_bytes = sizeof(struct msg_event);
+	send_raw(log_fd, &datagram,
+	    sizeof(datagram.header) + sizeof(struct msg_event), 0);
+}
+
+/* Every message is allowed; a million of them is not work. */
+static void
+flood(void)
+{
+	struct datagram datagram = { 0 };
+	size_t i;
+
+	for (i = 0; i < FLOOD; i++)
+		send_message(
+		    &datagram, MSG_ANSWER, sizeof(struct msg_answer), 0);
+}
+
+static const struct breach breaches[] = {
+	{ "wrong-length", wrong_length },
+	{ "length-that-lies", length_that_lies },
+	{ "no-header", no_header },
+	{ "unknown-type", unknown_type },
+	{ "wrong-edge", wrong_edge },
+	{ "wrong-sender", wrong_sender },
+	{ "surplus-fd", surplus_fd },
+	{ "many-fds", many_fds },
+	{ "out-of-range", out_of_range },
+	{ "wrong-phase", wrong_phase },
+	{ "log-unknown-type", log_unknown_type },
+	{ "log-wrong-length", log_wrong_length },
+	{ "log-wrong-edge", log_wrong_edge },
+	{ "flood", flood },
+};
+
+/* The breach that the directory of this program is named after. */
+static const struct breach *
+breach_chosen(void)
+{
+	char *path = strdup((const char *)(uintptr_t)getauxval(AT_EXECFN));
+	char *end = path == NULL ? NULL : strrchr(path, '/');
+	const char *name;
+	size_t i;
+
+	if (end == NULL)
+		errx(1, "hostile relay: started without a path");
+	*end = '\0';
+	end = strrchr(path, '/');
+	name = end == NULL ? path : end + 1;
+	for (i = 0; i < sizeof(breaches) / sizeof(breaches[0]); i++)
+		if (strcmp(breaches[i].name, name) == 0) {
+			free(path);
+			return &breaches[i];
+		}
+	errx(1, "hostile relay: no breach is called %s", name);
+}
+
+/* One datagram of the supervisor; its descriptor, or -1. */
+static int
+receive(struct datagram *datagram)
+{
+	union {
+		struct cmsghdr align;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} control;
+	struct iovec iov = { datagram, sizeof(*datagram) };
+	struct msghdr msg = { .msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control.bytes,
+		.msg_controllen = sizeof(control.bytes) };
+	struct pollfd wait = { .fd = PARENT_FD, .events = POLLIN };
+	const struct cmsghdr *cmsg;
+	ssize_t n;
+	int fd = -1;
+
+	if (poll(&wait, 1, -1) == -1 && errno != EINTR)
+		err(1, "hostile relay: poll");
+	n = recvmsg(PARENT_FD, &msg, 0);
+	if (n == -1 && errno != EAGAIN)
+		err(1, "hostile relay: recvmsg");
+	if (n == 0)
+		exit(0);
+	cmsg = CMSG_FIRSTHDR(&msg);
+	if (cmsg != NULL && cmsg->cmsg_type == SCM_RIGHTS)
+		memcpy(&fd, CMSG_DATA(cmsg), sizeof(fd));
+	if (n == -1)
+		datagram->header.type = MSG_NONE;
+	return fd;
+}
+
+static void
+answer(const struct datagram *ask)
+{
+	struct datagram datagram = { .header = { .id = ask->header.id } };
+
+	datagram.body.answer.sequence = ask->body.beat.sequence;
+	datagram.body.answer.work = ask->body.beat.sequence;
+	send_message(&datagram, MSG_ANSWER, sizeof(struct msg_answer), 0);
+}
+
+static void
+ready(void)
+{
+	struct datagram datagram = { 0 };
+
+	send_message(&datagram, MSG_RELAY_READY, sizeof(struct msg_empty), 0);
+}
+
+int
+main(void)
+{
+	const struct breach *breach = breach_chosen();
+	struct datagram datagram = { 0 };
+	struct msg_relay_start start = { 0 };
+	unsigned int asked = 0;
+	int fd;
+
+	for (;;) {
+		fd = receive(&datagram);
+		if (datagram.header.type == MSG_RELAY_LOG)
+			log_fd = fd;
+		if (datagram.header.type == MSG_RELAY_START) {
+			memcpy(&start, datagram.body.bytes, sizeof(start));
+			ready();
+		}
+		if (datagram.header.type == MSG_STOP)
+			return 0;
+		if (datagram.header.type != MSG_ASK)
+			continue;
+		answer(&datagram);
+		if (++asked == 2 && start.worker == 0 && log_fd != -1)
+			breach->commit();
+	}
+}

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: ISC
+"""A relay that breaks the contract is killed and replaced, and only it is."""
+
+import os
+import pathlib
+import shutil
+import sqlite3
+import tempfile
+
+import pytest
+
+from rig import proc
+
+# what the hostile relay does (hostile_relay.c), and the rule the event names
+BREACHES = {
+    "wrong-length": "length",
+    "length-that-lies": "length",
+    "no-header": "length",
+    "unknown-type": "type",
+    "wrong-edge": "sender",
+    "wrong-sender": "sender",
+    "surplus-fd": "descriptors",
+    "many-fds": "wrong",
+    "out-of-range": "range",
+    "wrong-phase": "phase",
+    "log-unknown-type": "type",
+    "log-wrong-length": "length",
+    "log-wrong-edge": "sender",
+}
+
+
+@pytest.fixture
+def hostile(build, tpx):
+    """Starts tpxd with a hostile relay in the place of the real one."""
+    with tempfile.TemporaryDirectory(prefix="tpx-hostile-") as folder:
+        os.chmod(folder, 0o755)
+
+        def start(breach):
+            programs = pathlib.Path(folder) / breach
+            shutil.copytree(build, programs)
+            shutil.copy(build / "tests-hostile-relay", programs / "tpx-relay")
+            return tpx(wait=None, programs=programs)
+        yield start
+
+
+def contract_events(instance):
+    return instance.sql("SELECT * FROM events WHERE kind = 'contract'")
+
+
+def settled(instance):
+    """The pids once every role is there."""
+    return proc.wait_until(lambda: all(instance.by_role().values())
+                           and instance.by_role(), 10, "every process")
+
+
+@pytest.mark.parametrize("breach, rule", BREACHES.items(), ids=BREACHES)
+def test_breach_kills_the_sender_and_nobody_else(hostile, breach, rule):
+    instance = hostile(breach)
+    before = settled(instance)
+
+    def told():
+        try:
+            return contract_events(instance)
+        except sqlite3.OperationalError as error:  # no such file yet
+            raise LookupError(str(error)) from error
+    event = proc.wait_until(told, 15, "an event about the contract")[0]
+    assert rule in event["message"] + event["data"], event
+    assert "relay" in event["process"] + event["actor"], event
+    # the event may be read before the sender is gone
+    lost = proc.wait_until(
+        lambda: set(before["relay"]) - set(instance.by_role()["relay"]), 5,
+        "the sender is killed")
+    assert len(lost) == 1
+    proc.wait_until(lambda: len(instance.by_role()["relay"]) == 2, 10,
+                    "the sender is replaced")
+    after = instance.by_role()
+    for role in ("tpxd", "keeper", "netctl", "flowlog"):
+        assert after[role] == before[role], role
+    assert instance.stop() == 0
+
+
+def test_flood_of_messages_does_not_delay_the_supervisor(hostile):
+    """It answers all the time, and one of the two relays stays itself."""
+    instance = hostile("flood")
+    before = settled(instance)
+    for _ in range(100):
+        state = proc.wait_until(instance.status, 2, "an answer")["state"]
+        assert state != "stopping"
+    after = settled(instance)
+    for role in ("tpxd", "keeper", "netctl", "flowlog"):
+        assert after[role] == before[role], role
+    assert set(after["relay"]) & set(before["relay"])

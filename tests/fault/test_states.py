@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: ISC
+"""Whatever stops, the host is in the configured state within one lease.
+
+A client knocks all the time, by TCP and UDP over IPv4 and IPv6, and a capture
+on the server's side counts what came to it directly: with `closed' not one
+packet, with `open' every new connection.
+"""
+
+import contextlib
+import os
+import signal
+import threading
+import time
+
+import pytest
+
+from conftest import CLOSE
+from rig import proc, snapshot
+from rig.traffic import Hammer
+
+LEASE_S = 2.0
+GRACE_S = 0.5
+MANY_ROUNDS = 50  # of the hammer: one second
+
+
+def term_tpxd(instance):
+    instance.tpxd.send_signal(signal.SIGTERM)
+
+
+def kill_tpxd(instance):
+    os.kill(instance.tpxd.pid, signal.SIGKILL)
+
+
+def kill_netctl_worker(instance):
+    worker, = instance.by_role()["netctl"]
+    os.kill(worker, signal.SIGKILL)
+
+
+def kill_netctl_keeper(instance):
+    roles = instance.by_role()
+    for pid in roles["keeper"] + roles["netctl"]:
+        os.kill(pid, signal.SIGKILL)
+
+
+def stop_tpxd(instance):
+    os.kill(instance.tpxd.pid, signal.SIGSTOP)
+
+
+def stop_netctl(instance):
+    roles = instance.by_role()
+    for pid in roles["keeper"] + roles["netctl"]:
+        os.kill(pid, signal.SIGSTOP)
+
+
+def kill_everything(instance):
+    for pid in instance.pids():
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+class RelayStopper:
+    """Stops every relay, and every one that takes its place, until closed."""
+
+    def __init__(self, instance):
+        self._instance = instance
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def close(self):
+        self._closing.set()
+        self._thread.join()
+
+    def _run(self):
+        while not self._closing.wait(0.005):
+            for pid in self._instance.by_role()["relay"]:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGSTOP)
+
+
+def stop_relays(instance):
+    return RelayStopper(instance).close
+
+
+# what happens, and whether capture goes on after it
+FAULTS = {
+    "SIGTERM tpxd": (term_tpxd, False),
+    "kill -9 tpxd": (kill_tpxd, False),
+    "kill -9 netctl's worker": (kill_netctl_worker, True),
+    "kill -9 netctl": (kill_netctl_keeper, False),
+    "SIGSTOP tpxd": (stop_tpxd, False),
+    "SIGSTOP netctl": (stop_netctl, False),
+    "SIGSTOP relays": (stop_relays, False),
+    "kill -9 everything": (kill_everything, False),
+}
+
+
+def later_rounds(hammer, count=MANY_ROUNDS):
+    target = hammer.rounds + count
+    proc.wait_until(lambda: hammer.rounds >= target, 30, "more knocking")
+
+
+@pytest.mark.parametrize("fault, goes_on", FAULTS.values(), ids=FAULTS)
+def test_closed_lets_not_one_packet_pass(
+        net, server, sniffer, tpx, fault, goes_on):
+    instance = tpx(wait=None, lease=f"{LEASE_S:.0f}s")
+    proc.wait_until(lambda: "inet tpx_guard" in snapshot.tables(
+        snapshot.take(net.gateway)), 10, "the guard is there")
+    gateway = {net.OUTSIDE4, net.OUTSIDE6}
+    with Hammer(net.client, (net.SERVER4, net.SERVER6), CLOSE) as hammer:
+        instance.wait_state("armed")
+        begin = time.monotonic()
+        proc.wait_until(lambda: server[CLOSE].addresses(begin) == gateway, 5,
+                        "traffic is captured")
+        happened = time.monotonic()
+        undo = fault(instance)
+        proc.wait_until(lambda: time.monotonic() > happened + LEASE_S
+                        + GRACE_S, 30, "the lease is over")
+        later_rounds(hammer)
+        lapsed = time.monotonic()
+        later_rounds(hammer)
+        if goes_on:
+            assert server[CLOSE].addresses(lapsed) == gateway
+        else:
+            assert server[CLOSE].addresses(lapsed) == set()
+        if undo:
+            undo()
+        instance.stop()
+        later_rounds(hammer)
+    assert server[CLOSE].addresses() == gateway
+    assert sniffer.direct() == []
+
+
+@pytest.mark.parametrize("fault, goes_on", FAULTS.values(), ids=FAULTS)
+def test_open_lets_traffic_go_direct_within_one_lease(
+        net, server, sniffer, tpx, fault, goes_on):
+    instance = tpx(mode="open", lease=f"{LEASE_S:.0f}s")
+    gateway = {net.OUTSIDE4, net.OUTSIDE6}
+    client = {net.CLIENT4, net.CLIENT6}
+    with Hammer(net.client, (net.SERVER4, net.SERVER6), CLOSE) as hammer:
+        proc.wait_until(lambda: server[CLOSE].addresses() == gateway, 5,
+                        "traffic is captured")
+        assert sniffer.direct() == []
+        happened = time.monotonic()
+        undo = fault(instance)
+        expected = gateway if goes_on else client
+        proc.wait_until(
+            lambda: server[CLOSE].addresses(happened + 0.05) >= expected,
+            LEASE_S + GRACE_S, "clients are served again")
+        proc.wait_until(lambda: time.monotonic() > happened + LEASE_S
+                        + GRACE_S, 30, "the lease is over")
+        lapsed = time.monotonic()
+        later_rounds(hammer)
+        assert server[CLOSE].addresses(lapsed) == expected
+        if undo:
+            undo()
+        instance.stop()
+        stopped = time.monotonic()
+        later_rounds(hammer)
+        assert server[CLOSE].addresses(stopped + GRACE_S) == client
+    assert sniffer.direct(stopped)
+
+
+# stopped processes that are let go on
+STALLS = {"tpxd": stop_tpxd, "netctl": stop_netctl, "relays": stop_relays}
+
+
+@pytest.mark.parametrize("mode", ["open", "closed"])
+@pytest.mark.parametrize("stall", STALLS.values(), ids=STALLS)
+def test_capture_returns_when_a_stalled_process_goes_on(
+        net, server, sniffer, tpx, stall, mode):
+    instance = tpx(mode=mode, lease="1s")
+    gateway = {net.OUTSIDE4, net.OUTSIDE6}
+    with Hammer(net.client, (net.SERVER4, net.SERVER6), CLOSE) as hammer:
+        proc.wait_until(lambda: server[CLOSE].addresses() == gateway, 5,
+                        "traffic is captured")
+        happened = time.monotonic()
+        undo = stall(instance)
+        proc.wait_until(lambda: time.monotonic() > happened + 1.5, 10,
+                        "the lease is over")
+        lapsed = time.monotonic()
+        later_rounds(hammer, 20)
+        assert not server[CLOSE].addresses(lapsed) & gateway
+        if undo:
+            undo()
+        for pid in instance.pids():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
+        instance.wait_state("armed", timeout_s=40)
+        armed = time.monotonic()
+        proc.wait_until(lambda: server[CLOSE].addresses(armed) >= gateway, 5,
+                        "traffic is captured again")
+        settled = time.monotonic()
+        later_rounds(hammer, 20)
+        assert server[CLOSE].addresses(settled) == gateway
+    if mode == "closed":
+        assert sniffer.direct() == []

@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: ISC
+"""The configuration file: canonical form and errors, as a user meets them."""
+
+import re
+import subprocess
+
+import pytest
+
+FULL = """\
+# a comment
+workers 3
+on-failure  open
+lease 1500ms
+mark mask 0x00700000
+capture forwarded on { eth1
+    wg0 }   # over two lines
+table <lan> { 10.0.0.0/8, fd00::/8 192.0.2.7 }
+block proto udp to any port 443 with reset
+block from { <lan> 198.51.100.1 } port { 22 8000-8080 } with drop
+pass to <lan>
+relay proto tcp to any port 443 idle 10m
+default block
+control socket "/tmp/t.sock"
+log dir "/tmp/t" keep 30d max 4G
+"""
+MINIMAL = 'capture forwarded on { eth1 }\n'
+
+# text after MINIMAL; line, column and words of every error that is due
+ERRORS = {
+    "unknown statement suggests the nearest": (
+        "relya proto tcp\n", [(2, 1, "relya", "relay")]),
+    "every error is reported": (
+        "lease 5x\ndefault relay\nworkers many\n",
+        [(2, 7, ""), (4, 9, "")]),
+    "unknown table suggests the nearest": (
+        "table <intern> { 10.0.0.0/8 }\nblock to <inter>\n",
+        [(3, 10, "inter", "intern")]),
+    "address with host bits": (
+        "block to 10.0.0.1/8\n", [(2, 10, "10.0.0.0/8")]),
+    "port out of range": ("block to any port 70000\n", [(2, 19, "")]),
+    "range the wrong way round": ("block to any port 9-7\n", [(2, 19, "")]),
+    "string without end": ('log dir "/tmp/t\n', [(2, 9, "")]),
+    "list without end": ("block to { 10.0.0.1\n", [(2, None, "")]),
+    "lease too short": ("lease 10ms\n", [(2, 7, "1s")]),
+    "statement twice": ("lease 2s\nlease 3s\n", [(3, None, "lease")]),
+}
+
+
+def check(build, folder, text):
+    """tpxd -n on a text; a CompletedProcess."""
+    path = folder / "tpx.conf"
+    path.write_text(text)
+    for parent in [path, *list(path.parents)[:-2]]:
+        parent.chmod(parent.stat().st_mode | 0o055)
+    return subprocess.run([build / "tpxd", "-n", "-f", path], text=True,
+                          capture_output=True, timeout=10,
+                          stdin=subprocess.DEVNULL)
+
+
+def test_canonical_form_round_trips(build, tmp_path):
+    first = check(build, tmp_path, FULL)
+    assert (first.returncode, first.stderr) == (0, "")
+    second = check(build, tmp_path, first.stdout)
+    assert (second.returncode, second.stderr) == (0, "")
+    assert second.stdout == first.stdout
+    for words in ("on-failure open", "lease 1500ms", "workers 3",
+                  "mark mask 0x00700000", "eth1 wg0", "keep 30d max 4G",
+                  "default block", 'control socket "/tmp/t.sock"'):
+        assert words in first.stdout, words
+
+
+def test_canonical_form_states_the_defaults(build, tmp_path):
+    done = check(build, tmp_path, MINIMAL)
+    assert done.returncode == 0
+    for words in ("on-failure closed", "lease 3s", "default relay",
+                  "mark mask 0x07000000", "/run/tpx/tpxd.sock",
+                  "/var/lib/tpx"):
+        assert words in done.stdout, words
+
+
+@pytest.mark.parametrize("text, due", ERRORS.values(), ids=ERRORS)
+def test_errors_say_where_and_what(build, tmp_path, text, due):
+    done = check(build, tmp_path, MINIMAL + text)
+    assert (done.returncode, done.stdout) == (1, "")
+    found = re.findall(r"^.*tpx\.conf:(\d+):(\d+): (.+(?:\n(?!.*tpx\.conf:).*)"
+                       r"*)", done.stderr, re.M)
+    assert len(found) == len(due), done.stderr
+    for (line, column, *words), (at_line, at_column, message) in zip(
+            due, found):
+        assert int(at_line) == line, done.stderr
+        assert column in (None, int(at_column)), done.stderr
+        for word in words:
+            assert word in message, done.stderr
+
+
+def test_error_shows_the_line_and_a_caret(build, tmp_path):
+    done = check(build, tmp_path, MINIMAL + "block  tto any\n")
+    lines = done.stderr.splitlines()
+    at = next(i for i, line in enumerate(lines) if "block  tto any" in line)
+    assert lines[at].index("tto") == lines[at + 1].index("^")
+
+
+def test_statements_of_other_versions_are_refused(build, tmp_path):
+    """What this version does not do, it does not accept in silence."""
+    for text in ("capture local", "dns recurse", "block domain \"x.example\"",
+                 "upstream a socks5 10.0.0.9:1080"):
+        done = check(build, tmp_path, f"{MINIMAL}{text}\n")
+        assert done.returncode == 1 and ":2:" in done.stderr, text
+
+
+def test_control_bytes_of_the_file_never_reach_the_terminal(build, tmp_path):
+    done = check(build, tmp_path, MINIMAL + "block \x1b[31m\x07 any\n")
+    assert done.returncode == 1
+    assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f]", done.stderr)
+
+
+def test_missing_file_is_one_line(build):
+    done = subprocess.run([build / "tpxd", "-n", "-f", "/nonexistent/x"],
+                          text=True, capture_output=True, timeout=10)
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1
+    assert "/nonexistent/x" in done.stderr
+
+
+@pytest.mark.parametrize("words", [["-q"], ["-f"], ["surplus"]],
+                         ids=lambda words: words[0])
+def test_wrong_usage_exits_2(build, words):
+    done = subprocess.run([build / "tpxd", *words], text=True,
+                          capture_output=True, timeout=10)
+    assert done.returncode == 2 and "usage: tpxd" in done.stderr

@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: ISC
+"""tpxctl: what each command prints, who may ask, and its exit codes."""
+
+import json
+import subprocess
+
+import pytest
+
+from conftest import DIGEST, ECHO, EXCHANGE, REFUSED, STALL, client_of
+from rig import proc, traffic
+
+RULES = f"""\
+table <big> {{ 10.0.0.0/8 172.16.0.0/12 fd00::/8 }}
+block proto tcp from <big> to any port {DIGEST}
+pass to <big> port {EXCHANGE}
+relay proto tcp to any port {{ {ECHO} 80-90 }} idle 1m
+default relay
+"""
+# keys of `status --json` that users may rely on
+STATUS = {
+    "": {"version", "state", "on_failure", "lease_ms", "uptime_s", "config",
+         "processes", "flows", "log", "alarms"},
+    "config": {"path", "generation", "loaded_at"},
+    "flows": {"open", "accepted", "relayed", "passed", "blocked"},
+    "log": {"rows", "dropped", "queued", "bytes", "path"},
+}
+PROCESS = {"name", "index", "pid", "state", "restarts", "heartbeat_age_ms",
+           "rss_kib", "cpu_s"}
+FLOW = {"id", "start", "proto", "src", "sport", "dst", "dport", "action",
+        "up_bytes", "down_bytes"}
+OTHERS = "setpriv --reuid nobody --regid nogroup --clear-groups".split()
+GROUP_TPX = "setpriv --reuid nobody --regid nogroup --groups tpx".split()
+
+
+def objects(text):
+    """JSON output as a list: one array, or an object a line."""
+    text = text.strip()
+    if text.startswith("["):
+        return json.loads(text)
+    return [json.loads(line) for line in text.splitlines()]
+
+
+@pytest.mark.smoke
+def test_status_has_its_keys_and_tells_the_truth(net, server, tpx):
+    instance = tpx(RULES)
+    assert traffic.outcome(net.client, net.SERVER4, ECHO) == "served"
+    with traffic.connect(net.client, net.SERVER6, STALL):
+        status = proc.wait_until(
+            lambda: instance.status()["flows"]["open"] == 1
+            and instance.status(), 5, "one open flow")
+    for key, names in STATUS.items():
+        part = status[key] if key else status
+        assert names <= set(part), f"{key} lacks {names - set(part)}"
+    for process in status["processes"]:
+        assert PROCESS <= set(process), PROCESS - set(process)
+    assert status["state"] == "armed" and status["on_failure"] == "closed"
+    assert status["lease_ms"] == 2000 and status["alarms"] == []
+    assert status["config"]["path"] == str(instance.config)
+    assert status["flows"]["accepted"] == 2
+    relays = [row for row in status["processes"] if "relay" in row["name"]]
+    assert sorted(row["pid"] for row in relays) == sorted(
+        instance.by_role()["relay"])
+    assert all(row["restarts"] == 0 for row in status["processes"])
+
+
+def test_status_for_people_fits_twenty_lines(tpx):
+    lines = tpx(RULES).ctl("status").stdout.splitlines()
+    assert 3 <= len(lines) <= 20
+    assert any("armed" in line for line in lines)
+
+
+def test_flows_shows_rows_and_live_ones_apart(net, server, tpx, address):
+    instance = tpx(RULES)
+    assert traffic.outcome(net.client, address, ECHO) == "served"
+    assert traffic.outcome(net.client, address, REFUSED) == "reset"
+    instance.rows(2)
+    with traffic.connect(net.client, address, STALL) as sock:
+        live = proc.wait_until(lambda: objects(instance.ctl(
+            "--json", "flows", "--live").stdout), 5, "a live flow")
+        assert len(live) == 1 and FLOW <= set(live[0]), live
+        assert (live[0]["src"], live[0]["sport"], live[0]["dport"]) == (
+            client_of(net, address), sock.getsockname()[1], STALL)
+        assert str(STALL) in instance.ctl("flows", "--live").stdout
+    rows = instance.rows(3)
+    logged = objects(instance.ctl("--json", "flows").stdout)
+    assert {row["id"] for row in logged} == {row["id"] for row in rows}
+    assert all(FLOW | {"close", "rule"} <= set(row) for row in logged)
+    assert len(objects(
+        instance.ctl("--json", "flows", "-n", "1").stdout)) == 1
+    assert address in instance.ctl("flows").stdout
+    assert objects(instance.ctl("--json", "flows", "--live").stdout) == []
+
+
+def test_flows_are_readable_after_a_stop(net, server, tpx):
+    instance = tpx(RULES)
+    assert traffic.outcome(net.client, net.SERVER4, ECHO) == "served"
+    assert instance.stop() == 0
+    assert len(instance.rows(1)) == 1
+    assert instance.ctl("status", check=False).returncode == 3
+
+
+@pytest.mark.parametrize("mode", ["open", "closed"])
+def test_plan_is_what_is_loaded(net, tpx, mode):
+    instance = tpx(RULES, mode=mode)
+    plan = json.loads(instance.ctl("--json", "plan").stdout)
+    loaded = json.loads(net.gateway.run("nft", "-j", "list",
+                                        "ruleset").stdout)["nftables"]
+    text = json.dumps(plan)
+    names = {row["table"]["name"] for row in loaded if "table" in row}
+    assert names == {"tpx"} | ({"tpx_guard"} if mode == "closed" else set())
+    for row in loaded:
+        for kind in ("chain", "set"):
+            if kind in row:
+                assert row[kind]["name"] in text
+    for words in ("7478", "lookup"):
+        assert words in text
+    for command in ("ip rule", "ip -6 rule"):
+        assert "fwmark 0x1000000/0x7000000 lookup 7478" in \
+            net.gateway.run(*command.split()).stdout
+
+
+@pytest.mark.parametrize("mode", ["open", "closed"])
+def test_plan_of_a_file_can_be_loaded_as_it_is(net, build, tpx, mode):
+    """The transaction is whole: nft takes it where nothing was before."""
+    instance = tpx(RULES, mode=mode)
+    plan = json.loads(instance.ctl("--json", "plan").stdout)
+    before = net.server.run("nft", "list", "ruleset").stdout
+    net.server.run("nft", "-c", "-f", "-", input=nft_of(plan))
+    assert net.server.run("nft", "list", "ruleset").stdout == before
+    assert "table inet tpx" in instance.ctl("plan").stdout
+
+
+def nft_of(plan):
+    """The nft text of a plan: every string in it that is a transaction."""
+    found = []
+
+    def walk(value):
+        if isinstance(value, str) and "table inet tpx" in value:
+            found.append(value)
+        elif isinstance(value, dict):
+            any(walk(item) for item in value.values())
+        elif isinstance(value, list):
+            any(walk(item) for item in value)
+    walk(plan)
+    assert found, "no nft transaction in the plan"
+    return "\n".join(found)
+
+
+def test_plan_needs_no_running_tpxd_and_changes_nothing(net, build, tpx):
+    instance = tpx(RULES, mode="open")
+    assert instance.stop() == 0
+    before = net.gateway.run("nft", "list", "ruleset").stdout
+    done = net.gateway.run(build / "tpxctl", "plan", "-f", instance.config)
+    assert "table inet tpx" in done.stdout
+    assert net.gateway.run("nft", "list", "ruleset").stdout == before
+
+
+def test_version_is_the_same_everywhere(net, build, tpx):
+    instance = tpx()
+    version = instance.status()["version"]
+    assert version in instance.ctl("version").stdout
+    assert json.loads(instance.ctl("--json", "version").stdout)[
+        "version"] == version
+    done = subprocess.run([build / "tpxctl", "version"], text=True,
+                          capture_output=True, check=True)
+    assert version in done.stdout
+
+
+# who asks, the words, the exit code
+CODES = {
+    "group tpx may read": (GROUP_TPX, ["status"], 0),
+    "others may not": (OTHERS, ["status"], 4),
+    "unknown command": ([], ["stauts"], 2),
+    "no command": ([], [], 2),
+    "unknown option": ([], ["flows", "--wrong"], 2),
+}
+
+
+@pytest.mark.parametrize("prefix, words, code", CODES.values(), ids=CODES)
+def test_exit_codes(net, tpx, prefix, words, code):
+    instance = tpx()
+    done = net.gateway.run(*prefix, instance.build / "tpxctl", "-s",
+                           instance.socket, *words, check=False)
+    assert done.returncode == code, done.stderr
+    assert bool(done.stderr) == bool(code)
+
+
+def test_nobody_there_exits_3(net, build):
+    done = net.gateway.run(build / "tpxctl", "-s", "/nonexistent/sock",
+                           "status", check=False)
+    assert done.returncode == 3
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_unblock_is_refused_to_others(net, tpx, build):
+    instance = tpx()
+    assert instance.stop() == 0
+    done = net.gateway.run(*GROUP_TPX, build / "tpxctl", "unblock",
+                           check=False)
+    assert done.returncode == 4
+    assert "tpx_guard" in net.gateway.run("nft", "list", "tables").stdout

@@ -1,0 +1,260 @@
+# SPDX-License-Identifier: ISC
+"""The data path: what a client and a server see of each other through tpx."""
+
+import concurrent.futures
+import re
+import socket
+
+import pytest
+
+from conftest import (CLOSE, DIGEST, ECHO, EXCHANGE, HTTP, LISTEN, REFUSED,
+                      RESET, STALL, TALK_FIRST, client_of, outside_of)
+from rig import proc, servers, traffic
+from rig.servers import BODY
+
+SHORT_CONNECTIONS = 1000
+DOWNLOADS = 200
+BIG_BYTES = 64 << 20
+MEMORY_KIB = 16 << 10
+
+
+def rss_kib(pid):
+    with open(f"/proc/{pid}/status") as status:
+        return int(re.search(r"^VmRSS:\s+(\d+)", status.read(), re.M)[1])
+
+
+@pytest.mark.smoke
+def test_server_sees_the_gateway_and_client_sees_the_server(
+        net, server, sniffer, tpx, address):
+    tpx()
+    with traffic.connect(net.client, address, ECHO) as sock:
+        assert sock.getpeername()[0] == address
+        sock.sendall(b"hello")
+        assert servers.read_exactly(sock, 5) == b"hello"
+    assert server[ECHO].addresses() == {outside_of(net, address)}
+    assert sniffer.direct() == []
+
+
+@pytest.mark.smoke
+def test_row_tells_the_flow_as_it_was(net, server, tpx, address):
+    instance = tpx("relay proto tcp from any to any port 7")
+    with traffic.connect(net.client, address, ECHO) as sock:
+        sport = sock.getsockname()[1]
+        sock.sendall(b"x" * 1000)
+        sock.shutdown(socket.SHUT_WR)
+        servers.read_exactly(sock, 1000)
+        assert sock.recv(1) == b""
+    row, = instance.rows(1)
+    expected = {
+        "proto": "tcp", "src": client_of(net, address), "sport": sport,
+        "dst": address, "dport": ECHO, "capture": "forwarded",
+        "action": "relay", "up_bytes": 1000, "down_bytes": 1000,
+        "rule": "relay proto tcp from any to any port 7",
+        "close": "client-fin", "final": 1, "host": None, "upstream": None,
+    }
+    assert {key: row[key] for key in expected} == expected
+    assert 0 <= row["connect_ms"] < 1000 and row["duration_ms"] < 5000
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z",
+                        row["start"])
+
+
+@pytest.mark.parametrize("share", [1, pytest.param(0.1, marks=(
+    pytest.mark.smoke))], ids=["all", "tenth"])
+def test_parallel_curl_downloads_are_byte_identical(net, server, tpx, share):
+    instance = tpx()
+    count = int(DOWNLOADS * share)
+    script = ""
+    for url in (f"http://{net.SERVER4}", f"http://[{net.SERVER6}]"):
+        script += (f"for i in $(seq {count // 2}); do (curl -sSf --max-time 90"
+                   f" '{url}/bytes/{servers.BODY_BYTES}' | sha256sum) & done\n")
+    done = net.client.run("sh", "-c", script + "wait", timeout=120)
+    assert done.stderr == ""
+    hashes = [line.split()[0] for line in done.stdout.splitlines()]
+    assert hashes == [BODY.sha256(servers.BODY_BYTES)] * count
+    instance.rows(count)
+    assert instance.unaccounted() == 0
+
+
+@pytest.mark.parametrize("count", [SHORT_CONNECTIONS, pytest.param(
+    100, marks=pytest.mark.smoke)])
+def test_short_connections_give_one_row_each_with_right_bytes(
+        net, server, tpx, count):
+    instance = tpx()
+    sizes = [(index * 7 % 5003, index * 13 % 4999) for index in range(count)]
+
+    def once(index):
+        target = (net.SERVER4, net.SERVER6)[index % 2]
+        return traffic.exchange(net.client, target, EXCHANGE, *sizes[index])
+    with concurrent.futures.ThreadPoolExecutor(16) as pool:
+        received = list(pool.map(once, range(count)))
+    assert received == [down for _, down in sizes]
+    rows = instance.rows(count)
+    assert sorted((row["up_bytes"], row["down_bytes"]) for row in rows) == \
+        sorted((up + servers.EXCHANGE.size, down) for up, down in sizes)
+    assert {row["dst"] for row in rows} == {net.SERVER4, net.SERVER6}
+    assert len({row["id"] for row in rows}) == count
+    assert instance.unaccounted() == 0
+
+
+@pytest.mark.smoke
+def test_big_download_is_identical(net, server, tpx, address):
+    instance = tpx()
+    with traffic.connect(net.client, address, EXCHANGE, 60) as sock:
+        sock.sendall(servers.EXCHANGE.pack(0, BIG_BYTES))
+        assert servers.read_to_end(sock) == (
+            BIG_BYTES, BODY.sha256(BIG_BYTES))
+    row, = instance.rows(1)
+    assert row["down_bytes"] == BIG_BYTES
+
+
+@pytest.mark.smoke
+def test_big_upload_is_identical(net, server, tpx, address):
+    instance = tpx()
+    with traffic.connect(net.client, address, DIGEST, 60) as sock:
+        for chunk in BODY.chunks(BIG_BYTES):
+            sock.sendall(chunk)
+        sock.shutdown(socket.SHUT_WR)
+        answer = b"".join(iter(lambda: sock.recv(100), b""))
+    assert answer.decode() == f"{BIG_BYTES} {BODY.sha256(BIG_BYTES)}"
+    row, = instance.rows(1)
+    assert row["up_bytes"] == BIG_BYTES
+
+
+def test_both_directions_at_once_are_identical(net, server, tpx, address):
+    tpx()
+    with traffic.connect(net.client, address, ECHO, 60) as sock, \
+            concurrent.futures.ThreadPoolExecutor(1) as pool:
+        echoed = pool.submit(servers.read_to_end, sock)
+        for chunk in BODY.chunks(BIG_BYTES // 2):
+            sock.sendall(chunk)
+        sock.shutdown(socket.SHUT_WR)
+        assert echoed.result(60) == (
+            BIG_BYTES // 2, BODY.sha256(BIG_BYTES // 2))
+
+
+@pytest.mark.smoke
+def test_client_may_end_first_and_still_be_answered(net, server, tpx, address):
+    tpx()
+    answer = traffic.ask(net.client, address, DIGEST, BODY.bytes[:70_000])
+    assert answer.decode() == f"70000 {BODY.sha256(70_000)}"
+
+
+@pytest.mark.smoke
+def test_server_may_end_first_and_still_be_spoken_to(
+        net, server, tpx, address):
+    instance = tpx()
+    with traffic.connect(net.client, address, TALK_FIRST) as sock:
+        assert servers.read_to_end(sock) == (100_000, BODY.sha256(100_000))
+        sock.sendall(BODY.bytes[:50_000])
+    proc.wait_until(lambda: server[TALK_FIRST].heard, 5, "server reads on")
+    assert server[TALK_FIRST].heard == [(50_000, BODY.sha256(50_000))]
+    row, = instance.rows(1)
+    assert row["close"] == "server-fin"
+    assert (row["up_bytes"], row["down_bytes"]) == (50_000, 100_000)
+
+
+def test_server_that_reads_nothing_costs_bounded_memory(
+        net, server, tpx, address):
+    instance = tpx(workers=1)
+    relay, = instance.by_role()["relay"]
+    before = rss_kib(relay)
+    socks = [traffic.connect(net.client, address, STALL) for _ in range(20)]
+    for sock in socks:
+        sock.settimeout(0.2)
+        with pytest.raises(TimeoutError):
+            for chunk in BODY.chunks(256 << 20):
+                sock.sendall(chunk)
+    assert rss_kib(relay) - before < MEMORY_KIB
+    assert instance.by_role()["relay"] == [relay]
+    for sock in socks:
+        sock.close()
+
+
+def test_client_that_reads_late_gets_everything(net, server, tpx, address):
+    instance = tpx(workers=1)
+    relay, = instance.by_role()["relay"]
+    before = rss_kib(relay)
+    with traffic.connect(net.client, address, EXCHANGE, 60) as sock:
+        sock.sendall(servers.EXCHANGE.pack(0, BIG_BYTES))
+        # another client is served while this one reads nothing
+        assert traffic.ask(net.client, address, ECHO, b"next") == b"next"
+        assert rss_kib(relay) - before < MEMORY_KIB
+        assert servers.read_to_end(sock) == (
+            BIG_BYTES, BODY.sha256(BIG_BYTES))
+
+
+def test_idle_limit_of_a_rule_ends_its_flows_only(net, server, tpx, address):
+    instance = tpx(f"relay proto tcp from any to any port {ECHO} idle 1s")
+    with traffic.connect(net.client, address, STALL) as other, \
+            traffic.connect(net.client, address, ECHO) as sock:
+        sock.sendall(b"x")
+        assert sock.recv(1) == b"x"
+        try:
+            assert sock.recv(1) == b""
+        except ConnectionResetError:
+            pass
+        row, = instance.rows(1)
+        assert (row["close"], row["dport"]) == ("idle", ECHO)
+        assert 900 <= row["duration_ms"] <= 4000
+        other.sendall(b"still here")
+
+
+def test_reset_of_the_server_reaches_the_client(net, server, tpx, address):
+    instance = tpx()
+    with traffic.connect(net.client, address, RESET) as sock:
+        sock.sendall(b"x")
+        with pytest.raises(ConnectionResetError):
+            sock.recv(1)
+    row, = instance.rows(1)
+    assert (row["close"], row["up_bytes"]) == ("server-rst", 1)
+
+
+def test_reset_of_the_client_reaches_the_server(net, server, tpx, address):
+    instance = tpx()
+    with traffic.connect(net.client, address, LISTEN) as sock:
+        assert sock.recv(1) == b"x"
+        servers.reset(sock)
+    proc.wait_until(lambda: server[LISTEN].heard, 5, "server sees the end")
+    assert server[LISTEN].heard == ["rst"]
+    row, = instance.rows(1)
+    assert row["close"] == "client-rst"
+
+
+# what the server's host does with the connection, and what the row says
+FAILURES = {
+    "refused": ("", "refused"),
+    "unreachable": (f"table inet t {{ chain c {{ type filter hook input "
+                    f"priority 0; tcp dport {REFUSED} reject with icmpx type "
+                    f"host-unreachable; }} }}", "unreachable"),
+}
+
+
+@pytest.mark.parametrize("rules, close", FAILURES.values(), ids=FAILURES)
+def test_client_of_a_dead_server_gets_a_reset(
+        net, tpx, address, rules, close):
+    instance = tpx()
+    if rules:
+        net.server.nft(rules)
+    assert traffic.outcome(net.client, address, REFUSED) == "reset"
+    row, = instance.rows(1)
+    assert row["close"] == close
+    assert row["error"] and row["connect_ms"] is None
+    assert (row["up_bytes"], row["down_bytes"]) in ((0, 0), (5, 0))
+    assert instance.unaccounted() == 0
+
+
+@pytest.mark.smoke
+def test_nothing_is_lost_in_the_accounts(net, server, tpx):
+    """Accepted = rows + drops + open, whatever the flows came to."""
+    instance = tpx()
+    for target in (net.SERVER4, net.SERVER6):
+        for port in (ECHO, DIGEST, RESET, CLOSE, REFUSED, HTTP):
+            traffic.outcome(net.client, target, port)
+    with traffic.connect(net.client, net.SERVER4, STALL):
+        instance.rows(12)
+        flows = instance.status()["flows"]
+        assert (flows["accepted"], flows["open"]) == (13, 1)
+        assert instance.unaccounted() == 0
+    instance.rows(13)
+    assert instance.status()["flows"]["open"] == 0
+    assert instance.unaccounted() == 0

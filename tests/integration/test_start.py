@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: ISC
+"""How tpxd starts and stops, with which rights, and what it leaves behind."""
+
+import re
+import subprocess
+
+import pytest
+
+from conftest import ECHO, EXCHANGE, configuration
+from rig import proc, snapshot, traffic
+from rig.net import Topology
+from rig.tpx import Tpx
+
+# as a service manager starts it: User=tpx, AmbientCapabilities=
+AMBIENT = ("setpriv --reuid tpx --regid tpx --clear-groups "
+           "--inh-caps +net_admin,+net_bind_service "
+           "--ambient-caps +net_admin,+net_bind_service "
+           "--bounding-set -all,+net_admin,+net_bind_service "
+           "--no-new-privs").split()
+WITHOUT_RIGHTS = {
+    "user without capabilities":
+        "setpriv --reuid tpx --regid tpx --clear-groups".split(),
+    "root without net_admin":
+        "setpriv --bounding-set -net_admin --inh-caps -net_admin".split(),
+}
+
+
+@pytest.mark.smoke
+@pytest.mark.parametrize("prefix", [(), AMBIENT], ids=["root", "ambient"])
+def test_starts_and_serves(net, server, tpx, address, prefix):
+    instance = tpx(prefix=prefix)
+    assert traffic.ask(net.client, address, ECHO, b"hello") == b"hello"
+    assert instance.stop() == 0
+
+
+@pytest.mark.parametrize("prefix", WITHOUT_RIGHTS.values(),
+                         ids=WITHOUT_RIGHTS)
+def test_without_the_capability_says_so_in_one_line(net, tpx, prefix):
+    instance = tpx(wait=None, prefix=prefix)
+    assert instance.tpxd.wait() == 1
+    lines = instance.tpxd.output().splitlines()
+    assert len(lines) == 1 and "CAP_NET_ADMIN" in lines[0], lines
+    assert snapshot.take(net.gateway)["nft list ruleset"] == ""
+
+
+def test_privilege_is_dropped_before_the_configuration_is_read(net, build):
+    """A file that only root may read is out of reach, for root too."""
+    instance = Tpx(net.gateway, build, configuration())
+    try:
+        subprocess.run(["chown", "root:root", instance.config], check=True)
+        instance.config.chmod(0o600)
+        instance.start()
+        assert instance.tpxd.wait() == 1
+        assert "Permission denied" in instance.tpxd.output()
+        assert snapshot.take(net.gateway)["nft list ruleset"] == ""
+    finally:
+        instance.close()
+
+
+def test_file_with_errors_starts_nothing(net, tpx):
+    before = snapshot.take(net.gateway)
+    instance = tpx("relya proto tcp", wait=None)
+    assert instance.tpxd.wait() == 1
+    assert re.search(r"tpx\.conf:\d+:1: ", instance.tpxd.output())
+    assert snapshot.take(net.gateway) == before
+
+
+@pytest.mark.parametrize("statements", ["", f"pass to any port {EXCHANGE}"],
+                         ids=["relay", "pass"])
+def test_stop_in_open_mode_leaves_the_host_as_it_was(
+        net, server, tpx, statements):
+    net.gateway.nft("table inet foreign { chain c { counter; } }")
+    before = snapshot.take(net.gateway)
+    instance = tpx(statements, mode="open")
+    assert snapshot.take(net.gateway) != before
+    for target in (net.SERVER4, net.SERVER6):
+        assert traffic.outcome(net.client, target, ECHO) == "served"
+        traffic.exchange(net.client, target, EXCHANGE, 10, 10)
+    assert instance.stop() == 0
+    assert snapshot.difference(before, snapshot.take(net.gateway)) == ""
+
+
+def test_stop_in_closed_mode_leaves_the_guard_until_unblock(
+        net, server, tpx):
+    net.gateway.nft("table inet foreign { chain c { counter; } }")
+    before = snapshot.take(net.gateway)
+    instance = tpx(f"pass to any port {EXCHANGE}")
+    assert instance.stop() == 0
+    left = snapshot.take(net.gateway)
+    assert snapshot.tables(left) == {"inet foreign", "inet tpx_guard"}
+    for target in (net.SERVER4, net.SERVER6):
+        assert traffic.outcome(net.client, target, ECHO, 1) != "served"
+    instance.ctl("unblock")
+    assert snapshot.difference(before, snapshot.take(net.gateway)) == ""
+    for target in (net.SERVER4, net.SERVER6):
+        assert traffic.outcome(net.client, target, ECHO) == "served"
+
+
+def test_unblock_with_nothing_to_unblock_succeeds(net, tpx):
+    instance = tpx(mode="open")
+    assert instance.stop() == 0
+    before = snapshot.take(net.gateway)
+    instance.ctl("unblock")
+    assert snapshot.take(net.gateway) == before
+
+
+@pytest.mark.parametrize("mode", ["open", "closed"])
+def test_second_start_finds_a_running_one_and_leaves_it_alone(
+        net, server, tpx, mode):
+    instance = tpx(mode=mode)
+    second = net.gateway.spawn(instance.build / "tpxd", "-f", instance.config,
+                               "-x", instance.build)
+    with second:
+        assert second.wait() == 1
+    assert traffic.outcome(net.client, net.SERVER4, ECHO) == "served"
+    assert instance.status()["state"] == "armed"
+
+
+def test_two_instances_serve_in_two_namespaces(net, server, tpx, build):
+    tpx()
+    with Topology() as other, Tpx(other.gateway, build,
+                                  configuration()) as second:
+        assert second.status()["state"] == "armed"
+        assert traffic.outcome(net.client, net.SERVER4, ECHO) == "served"
+
+
+def test_every_process_is_gone_after_a_stop(net, tpx):
+    instance = tpx()
+    pids = instance.pids()
+    assert len(pids) >= 6
+    assert instance.stop() == 0
+    proc.wait_until(lambda: not any(map(proc.alive, pids)), 1,
+                    "all processes are gone")

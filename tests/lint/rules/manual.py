@@ -1,0 +1,16 @@
+# SPDX-License-Identifier: ISC
+"""The manual pages are sound mdoc."""
+
+import re
+import subprocess
+
+BAD = [{"man/a.8": ".Dd January 1, 2026\n.Dt A 8\n.Os\n.Sh SYNOPSIS\n.Xx\n"}]
+
+
+def check(tree):
+    pages = [path for path in tree.paths
+             if re.fullmatch(r"man/[\w.-]+\.[1-9]", path)]
+    for page in pages:
+        done = subprocess.run(["mandoc", "-Tlint", "-W", "warning", page],
+                              cwd=tree.root, capture_output=True, text=True)
+        yield from done.stdout.splitlines()

@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: ISC
+"""Processes that a test starts, and waiting for what they bring about.
+
+A process is ended by its own pid only.  No function here sleeps for a fixed
+time: wait_until() asks again and again until the answer is yes or the deadline
+has passed.
+"""
+
+import os
+import pathlib
+import pwd
+import re
+import signal
+import subprocess
+import tempfile
+import time
+
+POLL_S = 0.01
+
+
+def wait_until(condition, timeout_s=10.0, what="the condition"):
+    """Call condition() until it returns something true, and return that.
+
+    An AssertionError, OSError or LookupError raised by it counts as "not yet".
+    Raises TimeoutError, naming what and the last error, at the deadline.
+    """
+    deadline = time.monotonic() + timeout_s
+    while True:
+        error = None
+        try:
+            value = condition()
+            if value:
+                return value
+        except (AssertionError, OSError, LookupError) as caught:
+            error = caught
+        if time.monotonic() >= deadline:
+            last = f" (last: {error!r})" if error else ""
+            raise TimeoutError(f"{what}: not within {timeout_s} s{last}")
+        time.sleep(POLL_S)
+
+
+def exit_on_term():
+    """Let SIGTERM unwind the stack, so that every context cleans up."""
+    def unwind(number, frame):
+        raise SystemExit(128 + number)
+    signal.signal(signal.SIGTERM, unwind)
+
+
+def ensure_user(name="tpx"):
+    """Return the passwd entry of a system user, made first if missing."""
+    try:
+        return pwd.getpwnam(name)
+    except KeyError:
+        subprocess.run(["useradd", "--system", "--no-create-home", "--shell",
+                        "/usr/sbin/nologin", name], check=True)
+        return pwd.getpwnam(name)
+
+
+def alive(pid):
+    """Is there a process of that number that is not a zombie?"""
+    try:
+        return stat(pid)[0] not in "ZX"
+    except OSError:
+        return False
+
+
+def program(pid):
+    """Path of the program that pid runs; of none when it has ended."""
+    try:
+        return pathlib.Path(os.readlink(f"/proc/{pid}/exe"))
+    except OSError:
+        return pathlib.Path()
+
+
+def stat(pid):
+    """The fields of /proc/PID/stat from the state on (proc(5): field 3)."""
+    text = pathlib.Path(f"/proc/{pid}/stat").read_text()
+    return text.rpartition(")")[2].split()
+
+
+def name(pid):
+    """The short name of a process (proc(5): comm)."""
+    return pathlib.Path(f"/proc/{pid}/comm").read_text().strip()
+
+
+def cpu_s(pid):
+    """User and system seconds that all threads of pid have used so far."""
+    fields = stat(pid)
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def pss_kib(pid):
+    """Proportional set size: shared pages count by their share."""
+    text = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text()
+    return int(re.search(r"^Pss:\s+(\d+)", text, re.M).group(1))
+
+
+def tasks(pid):
+    """Thread ids of pid."""
+    return list(map(int, os.listdir(f"/proc/{pid}/task")))
+
+
+def children(pid):
+    """Pids of the children of pid, not of theirs."""
+    found = []
+    for task in tasks(pid):
+        listed = pathlib.Path(f"/proc/{pid}/task/{task}/children")
+        found += map(int, listed.read_text().split())
+    return found
+
+
+def descendants(pid):
+    """Pids of everything below pid, parents first."""
+    found = children(pid)
+    for child in found:
+        try:
+            found += children(child)
+        except OSError:
+            pass
+    return found
+
+
+class Process:
+    """A running program whose output is kept in a file.
+
+    As a context it is stopped at the end.  netns is the name of a network
+    namespace, or None for the current one.  stdout and stderr go to one
+    temporary file; popen may carry other arguments of subprocess.Popen.
+    """
+
+    def __init__(self, *argv, netns=None, **popen):
+        self.argv = [str(word) for word in argv]
+        prefix = ["ip", "netns", "exec", netns] if netns else []
+        self._log = tempfile.TemporaryFile()
+        popen.setdefault("stdin", subprocess.DEVNULL)
+        popen.setdefault("stdout", self._log)
+        popen.setdefault("stderr", self._log)
+        # ip execs the program in place, so the pid is the program's
+        self.popen = subprocess.Popen(prefix + self.argv, **popen)
+        self.pid = self.popen.pid
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self.stop()
+
+    def __repr__(self):
+        return f"<{' '.join(self.argv)}, pid {self.pid}>"
+
+    def running(self):
+        return self.popen.poll() is None
+
+    def output(self):
+        """Everything it has written so far, as text."""
+        size = os.fstat(self._log.fileno()).st_size
+        return os.pread(self._log.fileno(), size, 0).decode(errors="replace")
+
+    def wait_output(self, pattern, timeout_s=10.0):
+        """Wait until a regular expression matches its output; the match."""
+        def matched():
+            found = re.search(pattern, self.output(), re.M)
+            if not found and not self.running():
+                raise RuntimeError(
+                    f"{self} ended with {self.popen.returncode} before it "
+                    f"wrote {pattern!r}:\n{self.output()}")
+            return found
+        return wait_until(matched, timeout_s, f"{self} writes {pattern!r}")
+
+    def send_signal(self, number):
+        self.popen.send_signal(number)
+
+    def wait(self, timeout_s=10.0):
+        """Its exit status (negative: the signal); TimeoutExpired if late."""
+        return self.popen.wait(timeout_s)
+
+    def stop(self, number=signal.SIGTERM, timeout_s=10.0):
+        """End it with a signal, with SIGKILL after timeout_s; its status."""
+        if self.running():
+            self.send_signal(number)
+            # a stopped process would never see anything but SIGKILL
+            self.send_signal(signal.SIGCONT)
+            try:
+                self.wait(timeout_s)
+            except subprocess.TimeoutExpired:
+                self.popen.kill()
+        return self.popen.wait()

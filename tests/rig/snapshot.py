@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: ISC
+"""What a namespace is configured to do, to compare before and after."""
+
+import difflib
+import re
+
+COMMANDS = (
+    "nft list ruleset",
+    "ip rule",
+    "ip -6 rule",
+    "ip route show table all",
+    "ip -6 route show table all",
+    "sysctl -a",
+)
+# settings that count or are random, not configured
+MOVING = re.compile(r"nf_conntrack_count|random|stable_secret|inode|\.mtu_|"
+                    r"^(?!net\.)", re.M)
+
+
+def take(namespace):
+    """The output of every command, by command."""
+    found = {}
+    for command in COMMANDS:
+        text = namespace.run(*command.split()).stdout
+        if command == "sysctl -a":
+            text = "".join(line for line in text.splitlines(True)
+                           if not MOVING.search(line))
+        found[command] = text
+    return found
+
+
+def difference(before, after):
+    """What changed, as text; settings that appeared since then do not count.
+
+    The kernel adds the sysctls of conntrack when something first uses it.
+    """
+    text = ""
+    for command, lines in before.items():
+        old, new = lines.splitlines(), after[command].splitlines()
+        if command == "sysctl -a":
+            names = {line.partition(" =")[0] for line in old}
+            new = [line for line in new if line.partition(" =")[0] in names]
+        text += "\n".join(difflib.unified_diff(
+            old, new, command, command + " (after)", lineterm="", n=0))
+    return text
+
+
+def tables(state):
+    """Names of the nft tables, such as "inet tpx_guard"."""
+    return set(re.findall(r"^table (\S+ \S+) ", state["nft list ruleset"],
+                          re.M))

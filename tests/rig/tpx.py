@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: ISC
+"""tpxd from a build directory, running in a namespace."""
+
+import contextlib
+import json
+import os
+import pathlib
+import shutil
+import signal
+import sqlite3
+import tempfile
+
+from . import proc
+
+USER = "tpx"
+
+
+class Tpx:
+    """A directory of user tpx for one instance, and tpxd in it.
+
+    config is the configuration text without `control socket` and `log dir`,
+    which are added.  As a context it is started, waited for and removed.  All
+    of build has to be readable for user tpx.
+    """
+
+    def __init__(self, namespace, build, config):
+        self.namespace = namespace
+        self.build = pathlib.Path(build).resolve()
+        self.home = pathlib.Path(tempfile.mkdtemp(prefix="tpx-"))
+        self.config = self.home / "tpx.conf"
+        self.socket = self.home / "tpxd.sock"
+        self.log = self.home / "log"
+        self.tpxd = None
+        self._make_files(config)
+
+    def __enter__(self):
+        try:
+            self.start()
+            self.wait_state("armed")
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(self, *exception):
+        self.close()
+
+    def start(self, prefix=()):
+        """Start tpxd, by the words of a prefix; it is not armed yet."""
+        self.tpxd = self.namespace.spawn(
+            *prefix, self.build / "tpxd", "-f", self.config, "-x", self.build)
+
+    def stop(self):
+        """End tpxd with SIGTERM and return its exit status."""
+        return self.tpxd.stop()
+
+    def close(self):
+        if self.tpxd:
+            self.stop()
+            proc.wait_until(self._no_orphans, what="orphans of tpxd end")
+        shutil.rmtree(self.home)
+
+    def pids(self):
+        """tpxd and every process below it."""
+        return [self.tpxd.pid, *proc.descendants(self.tpxd.pid)]
+
+    def by_role(self):
+        """Pids of the running processes, by role, in the order of start.
+
+        The roles are tpxd, keeper, netctl (the keeper's worker), relay and
+        flowlog; a role without a process has an empty list.
+        """
+        found = {"tpxd": [self.tpxd.pid], "keeper": [], "netctl": [],
+                 "relay": [], "flowlog": []}
+        try:
+            for pid in proc.children(self.tpxd.pid):
+                role = proc.name(pid).removeprefix("tpx-")
+                if role == "netctl":
+                    found["keeper"].append(pid)
+                    found["netctl"] += filter(proc.alive, proc.children(pid))
+                elif role in found and proc.alive(pid):
+                    found[role].append(pid)
+        except OSError:  # one ended while it was looked at
+            pass
+        return found
+
+    def sql(self, query, *parameters):
+        """Rows of the flow log as dictionaries, read while it is written."""
+        with contextlib.closing(sqlite3.connect(
+                f"file:{self.log}/flows.db?mode=ro", uri=True)) as log:
+            log.row_factory = sqlite3.Row
+            return [dict(row) for row in log.execute(query, parameters)]
+
+    def rows(self, count, where="1", timeout_s=10.0):
+        """Wait for exactly count rows of the view flows, and return them."""
+        query = f"SELECT * FROM flows WHERE {where} ORDER BY id"
+
+        def there():
+            try:
+                found = self.sql(query)
+            except sqlite3.OperationalError as error:
+                raise LookupError(str(error)) from error
+            assert len(found) >= count, f"{len(found)} of {count} rows"
+            return found
+        found = proc.wait_until(there, timeout_s, f"{count} rows {where}")
+        assert len(found) == count, f"{len(found)} rows instead of {count}"
+        return found
+
+    def unaccounted(self):
+        """Accepted flows that are neither rows, nor drops, nor still open."""
+        status = self.status()
+        rows = self.sql("SELECT count(*) AS n FROM flows WHERE final")[0]["n"]
+        return (status["flows"]["accepted"] - status["flows"]["open"]
+                - status["log"]["dropped"] - rows)
+
+    def ctl(self, *words, check=True):
+        """Run tpxctl against this instance; a CompletedProcess."""
+        return self.namespace.run(self.build / "tpxctl", "-s", self.socket,
+                                  *words, check=check)
+
+    def status(self):
+        """`tpxctl status`; LookupError while nobody answers."""
+        done = self.ctl("--json", "status", check=False)
+        if done.returncode:
+            raise LookupError(f"tpxctl status: {done.stderr.strip()}")
+        return json.loads(done.stdout)
+
+    def wait_state(self, *states, timeout_s=10.0):
+        """Wait until the state is one of these; the status."""
+        def reached():
+            if not self.tpxd.running():
+                raise RuntimeError(f"{self.tpxd} has ended:\n"
+                                   f"{self.tpxd.output()}")
+            status = self.status()
+            assert status["state"] in states, status["state"]
+            return status
+        return proc.wait_until(reached, timeout_s, f"tpxd is in {states}")
+
+    def _no_orphans(self):
+        """Kill what a killed tpxd may have left; is nothing there now?"""
+        orphans = [pid for pid in self.namespace.pids()
+                   if proc.program(pid).parent == self.build]
+        for pid in orphans:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        return not orphans
+
+    def _make_files(self, config):
+        user = proc.ensure_user(USER)
+        self.log.mkdir(mode=0o750)
+        self.config.write_text(f'{config}\ncontrol socket "{self.socket}"\n'
+                               f'log dir "{self.log}"\n')
+        self.home.chmod(0o755)
+        for path in (self.home, self.log, self.config):
+            os.chown(path, user.pw_uid, user.pw_gid)

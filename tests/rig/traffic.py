@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: ISC
+"""A client's traffic: single connections, many at once, and a hammer."""
+
+import contextlib
+import socket
+import threading
+import time
+
+from . import servers
+
+FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
+HAMMER_INTERVAL_S = 0.02
+HAMMER_PATIENCE_S = 1.5
+
+
+def connect(namespace, address, port, timeout_s=5.0):
+    """A connected socket of the namespace."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    sock = namespace.socket(family)
+    sock.settimeout(timeout_s)
+    try:
+        sock.connect((address, port))
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def ask(namespace, address, port, sent, timeout_s=5.0):
+    """Send, end, and read the whole answer."""
+    with connect(namespace, address, port, timeout_s) as sock:
+        sock.sendall(sent)
+        sock.shutdown(socket.SHUT_WR)
+        return b"".join(iter(lambda: sock.recv(servers.CHUNK_BYTES), b""))
+
+
+def outcome(namespace, address, port, timeout_s=5.0):
+    """How a client sees a server: 'served', 'reset', 'timeout' or 'closed'."""
+    try:
+        answer = ask(namespace, address, port, b"hello", timeout_s)
+    except (ConnectionResetError, ConnectionRefusedError, BrokenPipeError):
+        return "reset"
+    except TimeoutError:
+        return "timeout"
+    return "served" if answer else "closed"
+
+
+def exchange(namespace, address, port, up, down, timeout_s=20.0):
+    """One connection to servers.exchange; the bytes received."""
+    with connect(namespace, address, port, timeout_s) as sock:
+        sock.sendall(servers.EXCHANGE.pack(up, down)
+                     + servers.BODY.bytes[:up])
+        return sum(iter(lambda: len(sock.recv(servers.CHUNK_BYTES)), 0))
+
+
+class Hammer:
+    """Opens connections and sends datagrams all the time, in both families.
+
+    Nothing is expected to be answered: what arrives, and from whom, is for the
+    server and the sniffer to say.  A context.
+    """
+
+    def __init__(self, namespace, targets, port):
+        self.rounds = 0
+        self._namespace = namespace
+        self._targets = targets
+        self._port = port
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self.close()
+
+    def close(self):
+        self._closing.set()
+        self._thread.join()
+
+    def _run(self):
+        waiting = []  # (when to give up, socket)
+        with self._namespace.inside():
+            while not self._closing.wait(HAMMER_INTERVAL_S):
+                now = time.monotonic()
+                for target in self._targets:
+                    waiting.append((now + HAMMER_PATIENCE_S,
+                                    self._knock(target)))
+                while waiting and waiting[0][0] < now:
+                    waiting.pop(0)[1].close()
+                self.rounds += 1
+        for _, sock in waiting:
+            sock.close()
+
+    def _knock(self, target):
+        family = socket.AF_INET6 if ":" in target else socket.AF_INET
+        with contextlib.suppress(OSError), \
+                socket.socket(family, socket.SOCK_DGRAM) as datagram:
+            datagram.sendto(b"knock", (target, self._port))
+        sock = socket.socket(family)
+        sock.setblocking(False)
+        sock.connect_ex((target, self._port))
+        return sock

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: ISC */
+#include "policy/print.h"
+
+#include "policy_fixture.h"
+
+static void
+print(const char *text, struct text *out)
+{
+	struct conf *conf = fixture_conf(text);
+
+	print_conf(conf, out);
+	assert_int_equal(text_check(out), 0);
+	conf_free(conf);
+}
+
+static void
+test_defaults_are_printed(void **state)
+{
+	struct text out = { 0 };
+
+	(void)state;
+	print(FIXTURE_CAPTURE, &out);
+	assert_string_equal(out.bytes,
+	    "on-failure closed\nlease 3s\nworkers 0\nmark mask 0x07000000\n"
+	    "capture forwarded on eth0\ndefault relay\n"
+	    "control socket \"/run/tpx/tpxd.sock\"\n"
+	    "log dir \"/var/lib/tpx\"\n");
+	text_free(&out);
+}
+
+static void
+test_everything_has_one_form(void **state)
+{
+	struct text out = { 0 };
+
+	(void)state;
+	print("log dir \"/x \\\"y\\\\\" max 1024M keep 48h # z\n"
+	      "default pass\n"
+	      "block with drop port { 5-5, 6 } to { <t>,10.0.0.0/8 }\n"
+	      "relay idle 90s proto tcp to any\n"
+	      "pass to any\n"
+	      "block to ::1 with reset\n"
+	      "table <t> {\n 192.0.2.1/32\n}\n"
+	      "capture forwarded on { b }\ncapture forwarded on a\n"
+	      "mark mask 0xE0\nworkers 2\nlease 60000ms\non-failure open\n",
+	    &out);
+	assert_string_equal(out.bytes,
+	    "on-failure open\nlease 1m\nworkers 2\nmark mask 0x000000e0\n"
+	    "capture forwarded on { b a }\ntable <t> { 192.0.2.1 }\n"
+	    "block to { <t> 10.0.0.0/8 } port { 5 6 } with drop\n"
+	    "relay proto tcp to any idle 90s\n"
+	    "pass to any\nblock to ::1 with reset\ndefault pass\n"
+	    "control socket \"/run/tpx/tpxd.sock\"\n"
+	    "log dir \"/x \\\"y\\\\\" keep 2d max 1G\n");
+	text_free(&out);
+}
+
+/* Lines that may stand together in any number and order. */
+static const char *const lines[] = {
+	"table <a> { 10.0.0.0/8 fd00::/8 }\n",
+	"table <b-1> { }\n",
+	"capture forwarded on { e1, e2 }\n",
+	"lease 1001ms\n",
+	"workers 64\n",
+	"mark mask 0x00000007\n",
+	"on-failure open\n",
+	"default block\n",
+	"control socket \"/a b\"\n",
+	"log dir \"/\xc3\xa4\" keep 1500ms max 65537\n",
+	"block\tto <a>\n",
+	"block from <a> to { <b-1> ::/0 0.0.0.0/0 } port { 1 2-3 }\n",
+	"pass proto { udp, tcp } to any port 53\n",
+	"pass proto udp port any from any\n",
+	"relay proto tcp from 192.0.2.0/24 idle 100ms\n",
+	"relay to 2001:db8::/32 idle 30d\n",
+	"block port 1-65535 with drop\n",
+};
+#define LINES (sizeof(lines) / sizeof(lines[0]))
+
+static void
+test_printed_text_prints_the_same(void **state)
+{
+	struct text in = { 0 }, once = { 0 }, twice = { 0 };
+	uint32_t set;
+	size_t i;
+
+	(void)state;
+	for (set = 0; set < 1U << LINES; set += 37) {
+		in.len = once.len = twice.len = 0;
+		/* The tables are named by other lines, so both are there. */
+		text_printf(&in, FIXTURE_CAPTURE "%s%s", lines[0], lines[1]);
+		for (i = 2; i < LINES; i++)
+			if ((set >> i & 1) != 0)
+				text_puts(&in, lines[i]);
+		print(in.bytes, &once);
+		print(once.bytes, &twice);
+		assert_string_equal(once.bytes, twice.bytes);
+	}
+	text_free(&in);
+	text_free(&once);
+	text_free(&twice);
+}
+
+static void
+test_numbers_take_the_largest_exact_unit(void **state)
+{
+	struct text out = { 0 };
+
+	(void)state;
+	print_duration(1500, &out);
+	text_puts(&out, " ");
+	print_duration(86400000, &out);
+	text_puts(&out, " ");
+	print_duration(90000, &out);
+	text_puts(&out, " ");
+	print_size(4ULL << 40, &out);
+	text_puts(&out, " ");
+	print_size(1536, &out);
+	text_puts(&out, " ");
+	print_size((1ULL << 63) - 1, &out);
+	assert_string_equal(
+	    out.bytes, "1500ms 1d 90s 4T 1536 9223372036854775807");
+	text_free(&out);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_defaults_are_printed),
+		cmocka_unit_test(test_everything_has_one_form),
+		cmocka_unit_test(test_printed_text_prints_the_same),
+		cmocka_unit_test(test_numbers_take_the_largest_exact_unit),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

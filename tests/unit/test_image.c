@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: ISC */
+#include "policy/image.h"
+
+#include <stdio.h>
+
+#include "policy/image_layout.h"
+#include "policy/render.h"
+#include "policy_fixture.h"
+
+static const char sample[] =
+    "on-failure open\nlease 2s\nworkers 3\nmark mask 0x70\n"
+    "capture forwarded on { e1 e2 }\n"
+    "table <t> { 10.0.0.0/9 10.128.0.0/9 192.0.2.7 fd00::/9 fd80::/9 }\n"
+    "table <none> { }\n"
+    "block to { <t> 198.51.100.1 198.51.100.0 <t> } port { 5-6 7 9 }\n"
+    "pass from <none>\n"
+    "relay proto tcp to ::1 idle 10m # why\n"
+    "default block\nlog dir \"/log\" keep 1500ms max 1G\n"
+    "control socket \"/s\"\n";
+
+static void
+test_settings_arrive(void **state)
+{
+	size_t len;
+	struct image *image = fixture_image(sample, &len);
+	const struct image_settings *settings = image_settings(image);
+
+	(void)state;
+	assert_int_equal(image_bytes(image), len);
+	assert_int_equal(settings->generation, 1);
+	assert_int_equal(settings->on_failure, ON_FAILURE_OPEN);
+	assert_int_equal(settings->lease_ms, 2000);
+	assert_int_equal(settings->workers, 3);
+	assert_int_equal(settings->mark_mask, 0x70);
+	assert_int_equal(settings->default_action, FLOW_ACTION_BLOCK);
+	assert_int_equal(settings->keep_s, 2);
+	assert_int_equal(settings->max_bytes, 1 << 30);
+	assert_string_equal(image_control_socket(image), "/s");
+	assert_string_equal(image_log_dir(image), "/log");
+	assert_int_equal(image_interface_count(image), 2);
+	assert_string_equal(image_interface(image, 1), "e2");
+	assert_true(image_has_pass(image));
+	free(image);
+}
+
+static void
+test_rules_arrive(void **state)
+{
+	size_t len;
+	struct image *image = fixture_image(sample, &len);
+	const struct image_rule *rule = image_rule(image, 0);
+	const struct port_range *ports = image_ports(image, rule->ports);
+
+	(void)state;
+	assert_int_equal(image_rule_count(image), 3);
+	assert_int_equal(rule->action, FLOW_ACTION_BLOCK);
+	assert_int_equal(rule->line, 8);
+	assert_string_equal(image_rule_text(image, 0),
+	    "block to { <t> 198.51.100.1 198.51.100.0 <t> } "
+	    "port { 5-6 7 9 }");
+	assert_string_equal(
+	    image_rule_text(image, 2), "relay proto tcp to ::1 idle 10m");
+	assert_string_equal(
+	    image_rule_text(image, FLOW_RULE_DEFAULT), "default block");
+	assert_null(image_rule(image, FLOW_RULE_DEFAULT));
+	assert_int_equal(rule->from.count, 0);
+	assert_int_equal(rule->to.count, 2);
+	assert_int_equal(image_ref(image, rule->to, 0), 0);
+	assert_int_equal(image_ref(image, rule->to, 1), 2);
+	assert_int_equal(rule->ports.count, 2);
+	assert_int_equal(ports[0].last, 7);
+	assert_int_equal(image_rule(image, 1)->from.count, 1);
+	assert_int_equal(image_rule(image, 2)->idle_ms, 600000);
+	free(image);
+}
+
+static void
+test_ranges_are_sorted_and_merged(void **state)
+{
+	size_t len;
+	struct image *image = fixture_image(sample, &len);
+	const struct image_range4 *range4;
+	const struct image_range6 *range6;
+	uint32_t count;
+
+	(void)state;
+	assert_int_equal(image_table_count(image), 2);
+	assert_string_equal(image_table(image, 0), "t");
+	range4 = image_ranges4(image, 0, &count);
+	assert_int_equal(count, 2);
+	assert_int_equal(range4[0].first, 0x0a000000);
+	assert_int_equal(range4[0].last, 0x0affffff);
+	assert_int_equal(range4[1].first, 0xc0000207);
+	range6 = image_ranges6(image, 0, &count);
+	assert_int_equal(count, 1);
+	assert_int_equal(range6[0].first[0], 0xfd);
+	assert_int_equal(range6[0].first[1], 0);
+	assert_int_equal(range6[0].last[1], 0xff);
+	range4 = image_ranges4(image, 2, &count);
+	assert_int_equal(count, 1);
+	assert_int_equal(range4[0].last - range4[0].first, 1);
+	image_ranges4(image, 1, &count);
+	assert_int_equal(count, 0);
+	free(image);
+}
+
+static void
+test_whole_families_do_not_overflow(void **state)
+{
+	static const char *const addrs[] = { "0.0.0.0", "255.255.255.255",
+		"::", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "1.2.3.4" };
+	size_t i, len;
+	struct prefix prefix;
+	struct image *image = fixture_image(FIXTURE_CAPTURE
+	    "table <t> { 255.0.0.0/8 0.0.0.0/0 ffff::/16 ::/0 1.2.3.4 }\n",
+	    &len);
+	uint32_t count;
+
+	(void)state;
+	image_ranges4(image, 0, &count);
+	assert_int_equal(count, 1);
+	image_ranges6(image, 0, &count);
+	assert_int_equal(count, 1);
+	for (i = 0; i < sizeof(addrs) / sizeof(addrs[0]); i++) {
+		assert_int_equal(prefix_parse(addrs[i], &prefix), 0);
+		assert_true(image_set_contains(image, 0, &prefix.addr));
+	}
+	free(image);
+}
+
+static void
+test_any_other_length_is_refused(void **state)
+{
+	size_t len, cut;
+	struct image *image = fixture_image(sample, &len);
+	const char *why;
+	char *copy;
+
+	(void)state;
+	for (cut = 0; cut < len; cut++) {
+		/* In memory of just that size, so that reading on is seen. */
+		copy = malloc(cut + 1);
+		assert_non_null(copy);
+		memcpy(copy, image, cut);
+		assert_int_equal(image_check(copy, cut, &why), -1);
+		assert_non_null(why);
+		free(copy);
+	}
+	copy = calloc(1, len + 8);
+	memcpy(copy, image, len);
+	assert_int_equal(image_check(copy, len + 8, &why), -1);
+	assert_int_equal(
+	    image_check(copy, (size_t)LIMIT_IMAGE_BYTES + 8, &why), -1);
+	free(copy);
+	free(image);
+}
+
+static void
+test_an_unaligned_image_is_refused(void **state)
+{
+	size_t len;
+	struct image *image = fixture_image(sample, &len);
+	char *copy = malloc(len + 8);
+	const char *why;
+
+	(void)state;
+	memcpy(copy + 1, image, len);
+	assert_int_equal(image_check(copy + 1, len, &why), -1);
+	assert_string_equal(why, "not aligned");
+	free(copy);
+	free(image);
+}
+
+/* Reads all that the accessors can reach; the sanitizer does the check. */
+static void
+use(const struct image *image)
+{
+	struct render_ports ports = { 1, 2 };
+	struct text text = { 0 };
+	struct addr addr = { { 0 } };
+	uint32_t i;
+
+	render_capture(image, &ports, 1, &text);
+	render_guard(image, &text);
+	for (i = 0; i < image_set_count(image); i++)
+		image_set_contains(image, i, &addr);
+	for (i = 0; i <= image_rule_count(image); i++)
+		text_puts(&text, image_rule_text(image, i));
+	text_puts(&text, image_control_socket(image));
+	text_puts(&text, image_log_dir(image));
+	text_free(&text);
+}
+
+static void
+test_a_changed_image_is_refused_or_harmless(void **state)
+{
+	static const unsigned char values[] = { 0, 1, 2, 0x7f, 0x80, 0xff };
+	size_t i, v, len, refused = 0;
+	struct image *image = fixture_image(sample, &len);
+	unsigned char *bytes = (unsigned char *)image, old;
+	const char *why;
+
+	(void)state;
+	for (i = 0; i < len; i++) {
+		old = bytes[i];
+		for (v = 0; v < sizeof(values); v++) {
+			bytes[i] = values[v];
+			if (image_check(image, len, &why) == 0)
+				use(image);
+			else
+				refused++;
+		}
+		bytes[i] = old;
+	}
+	assert_true(refused > len);
+	free(image);
+}
+
+/* One field is changed and must be noticed, each for its own reason. */
+#define REFUSED(field, value, reason)                                          \
+	do {                                                                   \
+		const char *why_;                                              \
+		size_t len_;                                                   \
+		struct image *image = fixture_image(sample, &len_);            \
+		struct image_rule *rules = items_of(image, IMAGE_RULES);       \
+		struct image_set *sets = items_of(image, IMAGE_SETS);          \
+		struct image_range4 *range4s = items_of(image, IMAGE_RANGES4); \
+		struct image_interface *interfaces =                           \
+		    items_of(image, IMAGE_INTERFACES);                         \
+		uint32_t *refs = items_of(image, IMAGE_REFS);                  \
+		struct port_range *ports = items_of(image, IMAGE_PORTS);       \
+		char *strings = items_of(image, IMAGE_STRINGS);                \
+		(void)rules, (void)sets, (void)range4s, (void)interfaces;      \
+		(void)refs, (void)ports, (void)strings;                        \
+		(field) = (value);                                             \
+		assert_int_equal(image_check(image, len_, &why_), -1);         \
+		assert_string_equal(why_, reason);                             \
+		free(image);                                                   \
+	} while (0)
+
+static void *
+items_of(struct image *image, enum image_section_name name)
+{
+	return (char *)image + image->sections[name].offset;
+}
+
+static void
+test_every_field_is_checked(void **state)
+{
+	static const char kind[] = "a rule of an unknown kind";
+	static const char odd[] = "a rule that contradicts itself";
+	static const char zero[] = "reserved bytes are not zero";
+	static const char where[] = "a section is not where it must be";
+	static const char order[] = "a set's ranges are not in order";
+	static const char names[] = "bad name of an interface";
+
+	(void)state;
+	REFUSED(image->magic, 0, "not a policy image");
+	REFUSED(image->version, 2, "another version");
+	REFUSED(image->bytes, 8, "its length is not the one it tells");
+	REFUSED(image->reserved, 1, zero);
+	REFUSED(image->settings.reserved[5], 1, zero);
+	REFUSED(image->settings.lease_ms, 999, "lease out of range");
+	REFUSED(image->settings.lease_ms, 60001, "lease out of range");
+	REFUSED(image->settings.workers, 65, "too many workers");
+	REFUSED(image->settings.mark_mask, 0, "bad mark mask");
+	REFUSED(image->settings.keep_s, UINT64_MAX, "bad limit of the log");
+	REFUSED(image->settings.on_failure, 2, "unknown setting");
+	REFUSED(image->settings.default_action, 3, "unknown setting");
+	REFUSED(image->socket.first, 1, "bad path");
+	REFUSED(image->socket.length, UINT32_MAX, "bad path");
+	REFUSED(strings[0], 'x', "bad path");
+	REFUSED(strings[1], '\n', "bad path");
+	REFUSED(image->sections[IMAGE_RULES].offset, 0, where);
+	REFUSED(image->sections[IMAGE_RULES].count, UINT32_MAX,
+	    "a section goes beyond the end");
+	REFUSED(interfaces[0].name[0], '"', names);
+	REFUSED(interfaces[0].name[1], '*', names);
+	REFUSED(interfaces[1].name[1], '1', names);
+	REFUSED(interfaces[1].name[9], '1', names);
+	REFUSED(sets[0].range4.count, 1,
+	    "a set's ranges are not where they must be");
+	REFUSED(range4s[0].first, 0xffffffff, order);
+	REFUSED(range4s[1].first, 0x0b000000, order);
+	REFUSED(rules[0].action, 3, kind);
+	REFUSED(rules[0].protos, 0, kind);
+	REFUSED(rules[0].protos, 4, kind);
+	REFUSED(rules[0].mode, 3, kind);
+	REFUSED(rules[1].mode, 1, odd);
+	REFUSED(rules[1].idle_ms, 1, odd);
+	REFUSED(rules[0].reserved, 1, zero);
+	REFUSED(rules[0].to.count, 1, "a rule's addresses are not in order");
+	REFUSED(refs[0], 99, "a rule's addresses are not in order");
+	REFUSED(ports[0].last, 9, "a rule's ports are not in order");
+	REFUSED(rules[0].text.length, 3, "a rule's text is not in order");
+	REFUSED(rules[2].ports.count, 1, "a rule's ports are not in order");
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_settings_arrive),
+		cmocka_unit_test(test_rules_arrive),
+		cmocka_unit_test(test_ranges_are_sorted_and_merged),
+		cmocka_unit_test(test_whole_families_do_not_overflow),
+		cmocka_unit_test(test_any_other_length_is_refused),
+		cmocka_unit_test(test_an_unaligned_image_is_refused),
+		cmocka_unit_test(test_a_changed_image_is_refused_or_harmless),
+		cmocka_unit_test(test_every_field_is_checked),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

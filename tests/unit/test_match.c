@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: ISC */
+#include "policy/match.h"
+
+#include <netinet/in.h>
+#include <stdio.h>
+
+#include "policy_fixture.h"
+
+static struct addr
+addr_of(const char *text)
+{
+	struct prefix prefix;
+
+	assert_int_equal(prefix_parse(text, &prefix), 0);
+	return prefix.addr;
+}
+
+static struct policy_verdict
+verdict_of(const char *text, uint8_t proto, const char *src, const char *dst,
+    uint16_t dport)
+{
+	struct policy_query query = { proto, addr_of(src), addr_of(dst),
+		dport };
+	size_t len;
+	struct image *image = fixture_image(text, &len);
+	struct policy_verdict verdict = policy_match(image, &query);
+
+	verdict.item = NULL; /* it goes with the image */
+	free(image);
+	return verdict;
+}
+
+#define TCP IPPROTO_TCP
+#define UDP IPPROTO_UDP
+
+static void
+test_the_first_rule_decides(void **state)
+{
+	static const char text[] = FIXTURE_CAPTURE
+	    "block to 10.0.0.1\npass to 10.0.0.0/8\ndefault relay\n";
+	struct policy_verdict verdict;
+
+	(void)state;
+	verdict = verdict_of(text, TCP, "192.0.2.1", "10.0.0.1", 80);
+	assert_int_equal(verdict.action, FLOW_ACTION_BLOCK);
+	assert_int_equal(verdict.rule, 0);
+	verdict = verdict_of(text, TCP, "192.0.2.1", "10.0.0.2", 80);
+	assert_int_equal(verdict.action, FLOW_ACTION_PASS);
+	assert_int_equal(verdict.rule, 1);
+	verdict = verdict_of(text, TCP, "192.0.2.1", "11.0.0.2", 80);
+	assert_int_equal(verdict.action, FLOW_ACTION_RELAY);
+	assert_int_equal(verdict.rule, FLOW_RULE_DEFAULT);
+}
+
+static void
+test_udp_to_be_relayed_is_blocked(void **state)
+{
+	static const char text[] = FIXTURE_CAPTURE "relay to ::1\n";
+	struct policy_verdict verdict;
+
+	(void)state;
+	verdict = verdict_of(text, UDP, "::2", "::1", 80);
+	assert_int_equal(verdict.action, FLOW_ACTION_BLOCK);
+	assert_int_equal(verdict.rule, 0);
+	verdict = verdict_of(text, UDP, "::2", "::3", 80);
+	assert_int_equal(verdict.action, FLOW_ACTION_BLOCK);
+	assert_int_equal(verdict.rule, FLOW_RULE_DEFAULT);
+	verdict = verdict_of(text, TCP, "::2", "::1", 80);
+	assert_int_equal(verdict.action, FLOW_ACTION_RELAY);
+}
+
+static void
+test_other_protocols_pass(void **state)
+{
+	(void)state;
+	assert_int_equal(verdict_of(FIXTURE_CAPTURE "block to any\n",
+			     IPPROTO_ICMP, "::2", "::1", 0)
+			     .action,
+	    FLOW_ACTION_PASS);
+}
+
+static void
+test_an_empty_table_matches_nothing(void **state)
+{
+	(void)state;
+	assert_int_equal(
+	    verdict_of(FIXTURE_CAPTURE "table <t> { }\nblock to <t>\n", TCP,
+		"::2", "::1", 1)
+		.rule,
+	    FLOW_RULE_DEFAULT);
+}
+
+static void
+test_ports_have_both_ends(void **state)
+{
+	static const char text[] = FIXTURE_CAPTURE "block port { 10-20 22 }\n";
+	static const uint16_t in[] = { 10, 15, 20, 22 };
+	static const uint16_t out[] = { 0, 9, 21, 23, 65535 };
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(in) / sizeof(in[0]); i++)
+		assert_int_equal(
+		    verdict_of(text, TCP, "::2", "::1", in[i]).rule, 0);
+	for (i = 0; i < sizeof(out) / sizeof(out[0]); i++)
+		assert_int_equal(
+		    verdict_of(text, TCP, "::2", "::1", out[i]).rule,
+		    FLOW_RULE_DEFAULT);
+}
+
+/* The plain way: prefix by prefix on the tree. */
+static int
+list_contains(const struct conf *conf, const struct conf_addresses *list,
+    const struct addr *addr)
+{
+	size_t i, n;
+
+	for (i = 0; i < list->count; i++) {
+		const struct conf_address *item = &list->items[i];
+		const struct conf_table *table;
+
+		if (item->table == CONF_NO_TABLE) {
+			if (prefix_contains(&item->prefix, addr))
+				return 1;
+			continue;
+		}
+		table = &conf->tables[item->table];
+		for (n = 0; n < table->count; n++)
+			if (prefix_contains(&table->prefixes[n], addr))
+				return 1;
+	}
+	return list->count == 0;
+}
+
+static unsigned int
+plain_match(const struct conf *conf, const struct policy_query *query)
+{
+	unsigned int bit = query->proto == TCP ? RULE_TCP : RULE_UDP;
+	size_t i, n;
+
+	for (i = 0; i < conf->rule_count; i++) {
+		const struct conf_rule *rule = &conf->rules[i];
+		int port = rule->ports.count == 0;
+
+		for (n = 0; n < rule->ports.count; n++)
+			port |= query->dport >= rule->ports.items[n].first &&
+				query->dport <= rule->ports.items[n].last;
+		if (port && (rule->protos & bit) != 0 &&
+		    list_contains(conf, &rule->from, &query->src) &&
+		    list_contains(conf, &rule->to, &query->dst))
+			return (unsigned int)i;
+	}
+	return FLOW_RULE_DEFAULT;
+}
+
+static uint32_t
+draw(uint32_t below)
+{
+	static uint32_t seed = 1;
+
+	seed = seed * 1664525 + 1013904223;
+	return (seed >> 8) % below;
+}
+
+/* Few different addresses, so that prefixes meet, touch and overlap. */
+static void
+draw_prefix(struct text *text)
+{
+	uint32_t bits;
+
+	if (draw(2) == 0) {
+		bits = 26 + draw(7);
+		text_printf(text, " 10.0.0.%u/%u",
+		    draw(256) & (0xffU << (32 - bits) & 0xff), bits);
+	} else {
+		bits = 122 + draw(7);
+		text_printf(text, " fd00::%x/%u",
+		    draw(256) & (0xffU << (128 - bits) & 0xff), bits);
+	}
+}
+
+static void
+draw_list(const char *word, struct text *text)
+{
+	uint32_t i, count = draw(6);
+
+	if (count == 0)
+		return;
+	text_printf(text, " %s {", word);
+	for (i = 0; i < count; i++)
+		if (draw(3) == 0)
+			text_printf(text, " <t%u>", draw(4));
+		else
+			draw_prefix(text);
+	text_puts(text, " }");
+}
+
+static void
+draw_conf(struct text *text)
+{
+	static const char *const actions[] = { "block", "pass", "relay" };
+	static const char *const protos[] = { "", " proto tcp", " proto udp" };
+	uint32_t i, n, action;
+
+	text_puts(text, FIXTURE_CAPTURE);
+	for (i = 0; i < 4; i++) {
+		text_printf(text, "table <t%u> {", i);
+		for (n = draw(12); n > 0; n--)
+			draw_prefix(text);
+		text_puts(text, " }\n");
+	}
+	for (i = 0; i < 12; i++) {
+		action = draw(3);
+		text_puts(text, actions[action]);
+		text_puts(text, protos[draw(action == 2 ? 2 : 3)]);
+		draw_list("from", text);
+		draw_list("to", text);
+		n = 1 + draw(20);
+		text_printf(
+		    text, " port { %u-%u %u }\n", n, n + draw(9), 1 + draw(30));
+	}
+}
+
+static void
+draw_addr(struct addr *addr)
+{
+	char buf[ADDR_TEXT_BYTES];
+
+	if (draw(2) == 0)
+		snprintf(buf, sizeof(buf), "10.0.0.%u", draw(256));
+	else
+		snprintf(buf, sizeof(buf), "fd00::%x", draw(256));
+	*addr = addr_of(buf);
+}
+
+static void
+test_image_and_tree_decide_alike(void **state)
+{
+	struct text text = { 0 };
+	struct policy_query query;
+	struct conf *conf;
+	struct image *image;
+	size_t len;
+	int i, n;
+
+	(void)state;
+	for (i = 0; i < 50; i++) {
+		text.len = 0;
+		draw_conf(&text);
+		conf = fixture_conf(text.bytes);
+		image = fixture_image(text.bytes, &len);
+		for (n = 0; n < 1000; n++) {
+			query.proto = draw(2) == 0 ? TCP : UDP;
+			query.dport = (uint16_t)draw(32);
+			draw_addr(&query.src);
+			draw_addr(&query.dst);
+			assert_int_equal(policy_match(image, &query).rule,
+			    plain_match(conf, &query));
+		}
+		free(image);
+		conf_free(conf);
+	}
+	text_free(&text);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_the_first_rule_decides),
+		cmocka_unit_test(test_udp_to_be_relayed_is_blocked),
+		cmocka_unit_test(test_other_protocols_pass),
+		cmocka_unit_test(test_an_empty_table_matches_nothing),
+		cmocka_unit_test(test_ports_have_both_ends),
+		cmocka_unit_test(test_image_and_tree_decide_alike),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: ISC */
+#include "policy/render.h"
+
+#include "policy/routes.h"
+#include "policy_fixture.h"
+
+static const struct render_ports ports = { 4004, 6006 };
+
+static char *
+capture_of(const char *text, int armed)
+{
+	struct text out = { 0 };
+	size_t len;
+	struct image *image = fixture_image(text, &len);
+
+	render_capture(image, &ports, armed, &out);
+	assert_int_equal(text_check(&out), 0);
+	free(image);
+	return out.bytes;
+}
+
+static void
+assert_has(const char *text, const char *part)
+{
+	if (strstr(text, part) == NULL)
+		fail_msg("not rendered: %s", part);
+}
+
+static void
+assert_lacks(const char *text, const char *part)
+{
+	if (strstr(text, part) != NULL)
+		fail_msg("rendered: %s", part);
+}
+
+static void
+test_capture_is_one_replacement(void **state)
+{
+	static const char start[] = "add table inet tpx { flags owner; }\n"
+				    "delete table inet tpx\n"
+				    "table inet tpx {\n\tflags owner\n";
+	char *text = capture_of(FIXTURE_CAPTURE, 0);
+
+	(void)state;
+	assert_memory_equal(text, start, sizeof(start) - 1);
+	assert_has(text, "tproxy ip to 127.0.0.1:4004 goto ours");
+	assert_has(text, "tproxy ip6 to [::1]:6006 goto ours");
+	free(text);
+}
+
+static void
+test_only_an_armed_capture_has_a_lease(void **state)
+{
+	static const char lease[] =
+	    "elements = { tcp timeout 2000ms, udp timeout 2000ms }";
+	char *text = capture_of(FIXTURE_CAPTURE, 0);
+
+	(void)state;
+	assert_lacks(text, lease);
+	free(text);
+	text = capture_of(FIXTURE_CAPTURE, 1);
+	assert_has(text, lease);
+	free(text);
+}
+
+static void
+test_the_lease_is_asked_by_new_flows_only(void **state)
+{
+	char *text = capture_of(FIXTURE_CAPTURE, 1);
+	const char *divert = strstr(text, "socket transparent 1 goto ours");
+
+	(void)state;
+	assert_non_null(divert);
+	assert_has(divert, "meta l4proto @lease goto verdict_tcp");
+	assert_has(divert, "meta l4proto != @lease accept");
+	free(text);
+}
+
+static void
+test_without_listener_closed_drops_and_open_accepts(void **state)
+{
+	char *text = capture_of(FIXTURE_CAPTURE, 1);
+
+	(void)state;
+	assert_has(text, "[::1]:6006 goto ours\n\t\tcounter drop\n");
+	assert_lacks(text, "ct state established accept");
+	free(text);
+	text = capture_of(FIXTURE_CAPTURE "on-failure open\n", 1);
+	assert_has(text, "[::1]:6006 goto ours\n\t\tcounter accept\n");
+	assert_has(text, "ct state established accept");
+	free(text);
+}
+
+static void
+test_rules_keep_their_order_and_number(void **state)
+{
+	char *text = capture_of(FIXTURE_CAPTURE
+	    "table <t> { 10.0.0.0/8 fd00::/8 }\n"
+	    "block to <t>\nrelay proto tcp to any port { 22 80-90 }\n"
+	    "pass from 192.0.2.1 to <t>\nblock proto udp port 1\n"
+	    "default block\n",
+	    1);
+
+	(void)state;
+	assert_has(text, "chain verdict_tcp {\n"
+			 "\t\tip daddr @t_t_4 goto block_0\n"
+			 "\t\tip6 daddr @t_t_6 goto block_0\n"
+			 "\t\tth dport { 22, 80-90 } goto relay_tcp\n"
+			 "\t\tip saddr 192.0.2.1 ip daddr @t_t_4 goto pass\n"
+			 "\t\tgoto block_65535\n");
+	assert_has(text, "chain verdict_udp {\n"
+			 "\t\tip daddr @t_t_4 goto block_0\n"
+			 "\t\tip6 daddr @t_t_6 goto block_0\n"
+			 "\t\tip saddr 192.0.2.1 ip daddr @t_t_4 goto passed\n"
+			 "\t\tth dport 1 goto block_3\n"
+			 "\t\tgoto block_65535\n");
+	assert_has(text, "log prefix \"1.3\" group 74");
+	assert_has(text, "log prefix \"1.65535\" group 74");
+	assert_lacks(text, "block_1 ");
+	free(text);
+}
+
+static void
+test_udp_to_be_relayed_goes_to_a_block(void **state)
+{
+	char *text = capture_of(FIXTURE_CAPTURE "relay to ::1\n", 1);
+
+	(void)state;
+	assert_has(text, "chain verdict_udp {\n"
+			 "\t\tip6 daddr ::1 goto block_0\n"
+			 "\t\tgoto block_65535\n");
+	assert_has(text, "chain block_0 {\n\t\tjump known_default\n");
+	free(text);
+}
+
+static void
+test_block_modes_refuse_as_written(void **state)
+{
+	char *text = capture_of(FIXTURE_CAPTURE
+	    "block port 1\nblock port 2 with reset\nblock port 3 with drop\n",
+	    1);
+
+	(void)state;
+	assert_has(text, "log prefix \"1.0\" group 74\n"
+			 "\t\tgoto refuse_default\n");
+	assert_has(text, "log prefix \"1.1\" group 74\n"
+			 "\t\tgoto refuse_reset\n");
+	assert_has(text, "log prefix \"1.2\" group 74\n"
+			 "\t\tgoto refuse_drop\n");
+	free(text);
+}
+
+static void
+test_an_empty_family_is_not_rendered(void **state)
+{
+	char *text = capture_of(FIXTURE_CAPTURE
+	    "table <four> { 10.0.0.0/8 }\ntable <none> { }\n"
+	    "block to { <four> <none> }\nblock from <none>\n",
+	    1);
+
+	(void)state;
+	assert_has(text, "set t_four_4 {");
+	assert_lacks(text, "t_four_6");
+	assert_lacks(text, "t_none");
+	assert_has(text, "chain verdict_tcp {\n"
+			 "\t\tip daddr @t_four_4 goto block_0\n"
+			 "\t\tgoto relay_tcp\n");
+	free(text);
+}
+
+static void
+test_ranges_that_are_no_prefix_are_rendered(void **state)
+{
+	char *text = capture_of(FIXTURE_CAPTURE
+	    "block to { 10.0.0.0/9 10.128.0.0/10 ::/1 8000::/2 }\n"
+	    "block to { 0.0.0.0/0 ::/0 }\n",
+	    1);
+
+	(void)state;
+	assert_has(text, "ip daddr 10.0.0.0-10.191.255.255 goto block_0");
+	assert_has(
+	    text, "ip6 daddr ::-bfff:ffff:ffff:ffff:ffff:ffff:ffff:ffff goto");
+	assert_has(text, "ip daddr 0.0.0.0/0 goto block_1");
+	assert_has(text, "ip6 daddr ::/0 goto block_1");
+	free(text);
+}
+
+static void
+test_pass_alone_needs_conntrack_objects(void **state)
+{
+	char *text = capture_of(FIXTURE_CAPTURE "default block\n", 1);
+
+	(void)state;
+	assert_lacks(text, "ct timeout");
+	assert_lacks(text, "chain passed");
+	free(text);
+	text = capture_of(FIXTURE_CAPTURE "pass to ::1\n", 1);
+	assert_has(text, "ct timeout passed_tcp4 {");
+	assert_has(text, "chain passed");
+	free(text);
+}
+
+static void
+test_the_mask_is_the_configured_one(void **state)
+{
+	char *text = capture_of(FIXTURE_CAPTURE "mark mask 0xe\n", 1);
+
+	(void)state;
+	assert_has(text, "meta mark set meta mark & 0xfffffff1 | 0x00000002");
+	assert_has(text, "meta mark set meta mark | 0x00000008");
+	assert_lacks(text, "07000000");
+	free(text);
+}
+
+static void
+test_renewal_works_on_live_and_expired_elements(void **state)
+{
+	struct text text = { 0 };
+	size_t len;
+	struct image *image = fixture_image(FIXTURE_CAPTURE "lease 1s\n", &len);
+
+	(void)state;
+	assert_int_equal(render_lease_ms(image), 666);
+	render_renew(image, &text);
+	assert_string_equal(text.bytes,
+	    "add element inet tpx lease { tcp, udp }\n"
+	    "delete element inet tpx lease { tcp, udp }\n"
+	    "add element inet tpx lease "
+	    "{ tcp timeout 666ms, udp timeout 666ms }\n");
+	text_free(&text);
+	free(image);
+}
+
+static void
+test_the_guard_lets_only_the_pass_mark_out(void **state)
+{
+	struct text text = { 0 };
+	size_t len;
+	struct image *image =
+	    fixture_image("capture forwarded on { a b }\n", &len);
+
+	(void)state;
+	render_guard(image, &text);
+	assert_string_equal(text.bytes,
+	    "add table inet tpx_guard\ndelete table inet tpx_guard\n"
+	    "table inet tpx_guard {\n\tchain forward {\n"
+	    "\t\ttype filter hook forward priority filter; policy accept;\n"
+	    "\t\tiifname { \"a\", \"b\" } meta l4proto { tcp, udp } "
+	    "meta mark & 0x07000000 != 0x04000000 counter drop\n\t}\n}\n");
+	text_free(&text);
+	free(image);
+}
+
+static void
+test_removal_needs_no_table_to_be_there(void **state)
+{
+	struct text text = { 0 };
+
+	(void)state;
+	render_remove_capture(&text);
+	render_remove_guard(&text);
+	assert_string_equal(text.bytes,
+	    "add table inet tpx { flags owner; }\ndelete table inet tpx\n"
+	    "add table inet tpx_guard\ndelete table inet tpx_guard\n");
+	text_free(&text);
+}
+
+static void
+test_routes_are_shown_as_commands(void **state)
+{
+	struct text text = { 0 };
+	size_t len;
+	struct image *image = fixture_image(
+	    FIXTURE_CAPTURE "mark mask 0x70\ndefault pass\n", &len);
+
+	(void)state;
+	render_routes(image, &text);
+	assert_string_equal(text.bytes,
+	    "ip -4 route add local default dev lo table 7478 proto 116\n"
+	    "ip -6 route add local default dev lo table 7478 proto 116\n"
+	    "ip -4 rule add fwmark 0x00000010/0x00000070 lookup 7478 "
+	    "priority 74 protocol 116\n"
+	    "ip -6 rule add fwmark 0x00000010/0x00000070 lookup 7478 "
+	    "priority 74 protocol 116\n"
+	    "sysctl -w net/netfilter/nf_conntrack_acct=1\n"
+	    "sysctl -w net/netfilter/nf_conntrack_timestamp=1\n");
+	free(image);
+	text.len = 0;
+	image = fixture_image(FIXTURE_CAPTURE, &len);
+	render_routes(image, &text);
+	assert_lacks(text.bytes, "sysctl");
+	text_free(&text);
+	free(image);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_capture_is_one_replacement),
+		cmocka_unit_test(test_only_an_armed_capture_has_a_lease),
+		cmocka_unit_test(test_the_lease_is_asked_by_new_flows_only),
+		cmocka_unit_test(
+		    test_without_listener_closed_drops_and_open_accepts),
+		cmocka_unit_test(test_rules_keep_their_order_and_number),
+		cmocka_unit_test(test_udp_to_be_relayed_goes_to_a_block),
+		cmocka_unit_test(test_block_modes_refuse_as_written),
+		cmocka_unit_test(test_an_empty_family_is_not_rendered),
+		cmocka_unit_test(test_ranges_that_are_no_prefix_are_rendered),
+		cmocka_unit_test(test_pass_alone_needs_conntrack_objects),
+		cmocka_unit_test(test_the_mask_is_the_configured_one),
+		cmocka_unit_test(
+		    test_renewal_works_on_live_and_expired_elements),
+		cmocka_unit_test(test_the_guard_lets_only_the_pass_mark_out),
+		cmocka_unit_test(test_removal_needs_no_table_to_be_there),
+		cmocka_unit_test(test_routes_are_shown_as_commands),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
