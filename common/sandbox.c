@@ -25,6 +25,8 @@ static const struct sandbox_syscall entering[] = {
 	{ LANDLOCK_SYS_ADD_RULE, "Landlock", { 0 }, { 0 } },
 	{ LANDLOCK_SYS_RESTRICT, "Landlock", { 0 }, { 0 } },
 	{ SYS_openat, "paths for Landlock", { 0 }, { 0 } },
+	{ SYS_fstat, "paths for Landlock", { 0 }, { 0 } },
+	{ SYS_newfstatat, "paths for Landlock", { 0 }, { 0 } },
 	SANDBOX_SYSCALLS_END,
 };
 

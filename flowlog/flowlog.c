@@ -25,9 +25,11 @@
 #include "flowlog/store.h"
 #include "flowlog/worker.h"
 #include "ipc/channel.h"
+#include "ipc/loop.h"
 #include "policy/image.h"
 #include "schema/flowlog.sql.h"
 
+#define CALLBACKS_PER_LOOP 64
 #define TICK_US 1000000
 #define STOP_US 2000000	   /* for relays to close their channels */
 #define STOP_POLL_US 10000 /* how often that is looked at */
@@ -360,7 +362,7 @@ flowlog_new(void)
 {
 	struct flowlog *flowlog = calloc(1, sizeof(*flowlog));
 
-	if (flowlog == NULL || (flowlog->base = event_base_new()) == NULL)
+	if (flowlog == NULL || (flowlog->base = ipc_loop_new(CALLBACKS_PER_LOOP)) == NULL)
 		fatal("event base");
 	parts_new(flowlog);
 	(void)event_base_dispatch(flowlog->base);

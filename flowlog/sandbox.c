@@ -18,11 +18,8 @@ static const struct sandbox_limit limits[] = {
 	SANDBOX_LIMIT_END,
 };
 
-/* Making the event base, and finding the log directory. */
 static const struct sandbox_syscall setup[] = {
-	{ SYS_epoll_create1, "event base", { 0 }, { 0 } },
-	{ SYS_eventfd2, "event base", { 0 }, { 0 } },
-	{ SYS_timerfd_create, "event base", { 0 }, { 0 } },
+	SANDBOX_EVENT_BASE,
 	SANDBOX_SYSCALLS_END,
 };
 

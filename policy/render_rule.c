@@ -15,6 +15,9 @@
 #define NO_REF UINT32_MAX /* any address */
 #define ELEMENTS_PER_LINE 4
 
+#define REJECT_TCP "\t\tmeta l4proto tcp counter reject with tcp reset\n"
+#define REJECT_UDP "\t\tcounter reject with icmpx port-unreachable\n"
+
 static const char *const refusals[] = { "default", "reset", "drop" };
 
 struct family {
@@ -163,9 +166,8 @@ void
 render_refusals(struct text *text)
 {
 	static const char *const ends[] = {
-		"\t\tmeta l4proto tcp counter reject with tcp reset\n",
-		"\t\tmeta l4proto tcp counter reject with tcp reset\n"
-		"\t\tcounter reject with icmpx port-unreachable\n",
+		REJECT_TCP,
+		REJECT_TCP REJECT_UDP,
 		"",
 	};
 	static const char *const tuples[] = {

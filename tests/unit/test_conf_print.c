@@ -48,7 +48,7 @@ test_everything_has_one_form(void **state)
 	    "on-failure open\nlease 1m\nworkers 2\nmark mask 0x000000e0\n"
 	    "capture forwarded on { b a }\ntable <t> { 192.0.2.1 }\n"
 	    "block to { <t> 10.0.0.0/8 } port { 5 6 } with drop\n"
-	    "relay proto tcp to any idle 90s\n"
+	    "relay proto tcp idle 90s\n"
 	    "pass to any\nblock to ::1 with reset\ndefault pass\n"
 	    "control socket \"/run/tpx/tpxd.sock\"\n"
 	    "log dir \"/x \\\"y\\\\\" keep 2d max 1G\n");

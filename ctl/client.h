@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * One question to tpxd over its control socket (unix(7), SOCK_SEQPACKET).
+ * What comes back is checked by ipc_accept(); nothing is waited for longer
+ * than five seconds.
+ */
+#ifndef CTL_CLIENT_H
+#define CTL_CLIENT_H
+
+#include <stdint.h>
+
+#include "ctl/ctl.h"
+#include "schema/msg.h"
+
+struct client_message {
+	enum msg_type type;
+	const void *body;
+	int fd; /* -1: none; closed after the handler, who may dup(2) it */
+};
+
+/* 0, or -1 when the answer is no use any more; the failure was explained. */
+typedef int client_fn(void *ctx, const struct client_message *);
+
+/*
+ * Asks, and hands every message before CTL_END to the handler.  Returns an
+ * enum ctl_exit and has explained any failure.
+ */
+int client_ask(
+    const struct ctl *, enum ipc_command, client_fn *, void *ctx);
+
+/* 1 when something answers on the socket, 0 when not, -1 with errno. */
+int client_is_running(const struct ctl *);
+
+#endif

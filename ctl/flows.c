@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: ISC */
+/* tpxctl flows: its options and its lines; rows come from logged.c, live.c. */
+#include "ctl/flows.h"
+
+#include <arpa/inet.h>
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "ctl/table.h"
+#include "ctl/when.h"
+
+#define ADDRESS_WIDTH (-28)
+
+static const struct table_column columns[] = {
+	{ "START", -24 },
+	{ "ACTION", -6 },
+	{ "PROTO", -5 },
+	{ "CLIENT", ADDRESS_WIDTH },
+	{ "SERVER", ADDRESS_WIDTH },
+	{ "UP", 6 },
+	{ "DOWN", 6 },
+	{ "TIME", 8 },
+	{ "CLOSE", -11 },
+	{ "RULE", 0 },
+	{ NULL, 0 },
+};
+
+void
+flows_head(FILE *out)
+{
+	table_head(out, columns);
+}
+
+/* IPv6 addresses need brackets before a port (RFC 3986, 3.2.2). */
+static void
+endpoint(char *buf, size_t size, const char *host, uint16_t port)
+{
+	const char *shown = host == NULL ? "?" : host;
+
+	if (strchr(shown, ':') != NULL)
+		(void)snprintf(buf, size, "[%s]:%u", shown, port);
+	else
+		(void)snprintf(buf, size, "%s:%u", shown, port);
+}
+
+void
+flows_line_print(FILE *out, const struct flows_line *line)
+{
+	char client[80], server[300];
+	char up[16], down[16], time[WHEN_BYTES];
+	const char *const cells[] = { line->start, line->action, line->proto,
+		client, server, table_bytes(line->up_bytes, up),
+		table_bytes(line->down_bytes, down),
+		when_format_duration((int64_t)(line->duration_ms * 1000), time),
+		line->close, line->rule };
+
+	endpoint(client, sizeof(client), line->src, line->sport);
+	endpoint(server, sizeof(server), line->host, line->dport);
+	table_row(out, columns, cells);
+}
+
+static int
+is_action(const char *word)
+{
+	unsigned int i;
+
+	for (i = 0; i < FLOW_ACTION_COUNT; i++)
+		if (strcmp(flow_action_word(i), word) == 0)
+			return 1;
+	return 0;
+}
+
+/* Addresses are compared as text, so theirs has to be the log's form. */
+static const char *
+address_canonical(char *text)
+{
+	static char buf[2][INET6_ADDRSTRLEN];
+	static unsigned int next;
+	char *out = buf[next++ % 2];
+	unsigned char bytes[16];
+
+	if (inet_pton(AF_INET6, text, bytes) == 1)
+		return inet_ntop(AF_INET6, bytes, out, INET6_ADDRSTRLEN);
+	if (inet_pton(AF_INET, text, bytes) == 1)
+		return inet_ntop(AF_INET, bytes, out, INET6_ADDRSTRLEN);
+	return NULL;
+}
+
+static int
+set_client(struct flows_filter *filter, char *text)
+{
+	filter->client = address_canonical(text);
+	return filter->client == NULL ? -1 : 0;
+}
+
+static int
+set_host(struct flows_filter *filter, char *text)
+{
+	const char *address = address_canonical(text);
+
+	filter->host = address != NULL ? address : text;
+	return 0;
+}
+
+static int
+set_action(struct flows_filter *filter, char *text)
+{
+	filter->action = text;
+	return is_action(text) ? 0 : -1;
+}
+
+static int
+set_since(struct flows_filter *filter, char *text)
+{
+	int64_t age_us;
+
+	if (when_parse_duration(text, &age_us) == -1)
+		return -1;
+	filter->since_us = clock_real_us() - age_us;
+	return 0;
+}
+
+static int
+set_most(struct flows_filter *filter, char *text)
+{
+	char *end;
+
+	filter->most = strtoll(text, &end, 10);
+	return *text != '\0' && *end == '\0' && filter->most > 0 ? 0 : -1;
+}
+
+static int
+set_db(struct flows_filter *filter, char *text)
+{
+	filter->db = text;
+	return 0;
+}
+
+static const struct {
+	int letter;
+	int (*set)(struct flows_filter *, char *text);
+} setters[] = {
+	{ 'c', set_client },
+	{ 'h', set_host },
+	{ 'a', set_action },
+	{ 's', set_since },
+	{ 'n', set_most },
+	{ 'd', set_db },
+};
+
+static int
+option_set(struct flows_filter *filter, int letter)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(setters) / sizeof(setters[0]); i++)
+		if (setters[i].letter == letter)
+			return setters[i].set(filter, optarg);
+	return -1;
+}
+
+int
+flows_options(int argc, char *argv[], struct flows_filter *filter)
+{
+	const struct option options[] = {
+		{ "live", no_argument, &filter->live, 1 },
+		{ "follow", no_argument, &filter->follow, 1 },
+		{ "since", required_argument, NULL, 's' },
+		{ "client", required_argument, NULL, 'c' },
+		{ "action", required_argument, NULL, 'a' },
+		{ "host", required_argument, NULL, 'h' },
+		{ "db", required_argument, NULL, 'd' },
+		{ NULL, 0, NULL, 0 },
+	};
+	int c;
+
+	memset(filter, 0, sizeof(*filter));
+	while ((c = getopt_long(argc, argv, "n:", options, NULL)) != -1)
+		if (c != 0 && option_set(filter, c) == -1)
+			return -1;
+	/* Whoever asks for a time wants all of it. */
+	if (filter->most == 0)
+		filter->most = filter->since_us != 0 || filter->live
+				   ? INT64_MAX
+				   : FLOWS_SHOWN;
+	if (filter->live && (filter->follow || filter->since_us != 0))
+		return -1;
+	return optind == argc ? 0 : -1;
+}
+
+int
+flows_run(const struct ctl *ctl, int argc, char *argv[])
+{
+	struct flows_filter filter;
+
+	if (flows_options(argc, argv, &filter) == -1)
+		return CTL_USAGE;
+	return filter.live ? flows_live(ctl, &filter)
+			   : flows_logged(ctl, &filter);
+}

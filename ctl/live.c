@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Flows that are open now, as tpxd reads them from the relays' arenas.  A
+ * relay writes there as it likes, so any number in a record may be anything.
+ */
+#include <netinet/in.h>
+#include <string.h>
+
+#include "common/addr.h"
+#include "common/clock.h"
+#include "ctl/client.h"
+#include "ctl/flows.h"
+#include "ctl/image.h"
+#include "ctl/json.h"
+#include "ctl/when.h"
+#include "policy/image.h"
+
+struct live {
+	const struct flows_filter *filter;
+	const struct image *image; /* for the rules' text */
+	struct json *json;	   /* NULL: text */
+	int64_t now_us;		   /* CLOCK_MONOTONIC */
+	int64_t shown;
+};
+
+/* A record in words. */
+struct words {
+	char start[WHEN_BYTES];
+	char src[ADDR_TEXT_BYTES];
+	char dst[ADDR_TEXT_BYTES];
+	char proto[8];
+	const char *action;
+	const char *rule;
+	double duration_ms;
+};
+
+static void
+address_word(const uint8_t bytes[16], char text[ADDR_TEXT_BYTES])
+{
+	struct addr addr;
+
+	memcpy(addr.byte, bytes, sizeof(addr.byte));
+	(void)addr_format(&addr, text);
+}
+
+static void
+words_make(const struct live *live, const struct flow_record *record,
+    struct words *words)
+{
+	int64_t age_us = live->now_us - record->start_mono_us;
+
+	(void)when_format(record->start_us, words->start);
+	address_word(record->src, words->src);
+	address_word(record->dst, words->dst);
+	if (record->proto == IPPROTO_TCP || record->proto == IPPROTO_UDP)
+		(void)snprintf(words->proto, sizeof(words->proto),
+		    record->proto == IPPROTO_TCP ? "tcp" : "udp");
+	else
+		(void)snprintf(
+		    words->proto, sizeof(words->proto), "%u", record->proto);
+	words->action = flow_action_word(record->action);
+	words->rule = NULL;
+	if (live->image != NULL &&
+	    image_settings(live->image)->generation == record->generation)
+		words->rule = image_rule_text(live->image, record->rule);
+	words->duration_ms =
+	    record->start_mono_us >= 0 && age_us > 0 ? (double)age_us / 1000
+						     : 0;
+}
+
+static int
+matches(const struct flows_filter *filter, const struct words *words)
+{
+	return (filter->client == NULL ||
+		   strcmp(filter->client, words->src) == 0) &&
+	       (filter->action == NULL ||
+		   strcmp(filter->action, words->action) == 0) &&
+	       (filter->host == NULL ||
+		   strcmp(filter->host, words->dst) == 0);
+}
+
+static void
+text_print(const struct flow_record *record, const struct words *words)
+{
+	struct flows_line line = { .start = words->start,
+		.action = words->action,
+		.proto = words->proto,
+		.src = words->src,
+		.sport = record->sport,
+		.host = words->dst,
+		.dport = record->dport,
+		.up_bytes = record->up_bytes,
+		.down_bytes = record->down_bytes,
+		.duration_ms = words->duration_ms,
+		.rule = words->rule };
+
+	flows_line_print(stdout, &line);
+}
+
+static void
+json_uint_or_null(
+    struct json *json, const char *key, uint32_t value, uint32_t none)
+{
+	if (value == none)
+		json_null(json, key);
+	else
+		json_uint(json, key, value);
+}
+
+/* The columns of the view `flows'. */
+static void
+json_print(struct json *json, const struct flow_record *record,
+    const struct words *words)
+{
+	json_object(json, NULL);
+	json_uint(json, "id", record->id);
+	json_string(json, "start", words->start);
+	json_int(json, "start_us", record->start_us);
+	json_real(json, "duration_ms", words->duration_ms);
+	json_string(json, "proto", words->proto);
+	json_string(json, "src", words->src);
+	json_uint(json, "sport", record->sport);
+	json_string(json, "dst", words->dst);
+	json_uint(json, "dport", record->dport);
+	json_null(json, "host");
+	json_null(json, "host_source");
+	json_string(json, "capture", flow_capture_word(record->capture));
+	json_uint_or_null(json, "uid", record->uid, FLOW_UID_NONE);
+	json_null(json, "user");
+	json_null(json, "unit");
+	json_string(json, "action", words->action);
+	json_string(json, "rule", words->rule);
+	json_null(json, "upstream");
+	json_uint(json, "up_bytes", record->up_bytes);
+	json_uint(json, "down_bytes", record->down_bytes);
+	json_uint(json, "up_packets", record->up_packets);
+	json_uint(json, "down_packets", record->down_packets);
+	if (record->connect_us == FLOW_CONNECT_NONE)
+		json_null(json, "connect_ms");
+	else
+		json_real(json, "connect_ms", record->connect_us / 1000.0);
+	json_uint_or_null(json, "rtt_us", record->rtt_us, 0);
+	json_null(json, "close");
+	json_null(json, "error");
+	json_uint(json, "worker", record->worker);
+	json_uint(json, "final", 0);
+	json_object_end(json);
+}
+
+static int
+on_flows(void *ctx, const struct client_message *message)
+{
+	const struct msg_flows *flows = message->body;
+	struct live *live = ctx;
+	struct words words;
+	uint64_t i;
+
+	if (message->type != MSG_CTL_FLOWS)
+		return 0;
+	for (i = 0; i < flows->count; i++) {
+		words_make(live, &flows->record[i], &words);
+		if (live->shown >= live->filter->most ||
+		    !matches(live->filter, &words))
+			continue;
+		live->shown++;
+		if (live->json != NULL)
+			json_print(live->json, &flows->record[i], &words);
+		else
+			text_print(&flows->record[i], &words);
+	}
+	return 0;
+}
+
+int
+flows_live(const struct ctl *ctl, const struct flows_filter *filter)
+{
+	struct live live = { .filter = filter, .now_us = clock_mono_us() };
+	struct json json;
+	int result = image_ask(ctl, &live.image);
+
+	if (result != CTL_GOOD)
+		return result;
+	json_begin(&json, stdout);
+	if (ctl->json) {
+		live.json = &json;
+		json_array(&json, NULL);
+	} else {
+		flows_head(stdout);
+	}
+	result = client_ask(ctl, IPC_CTL_COMMAND_LIVE, on_flows, &live);
+	if (ctl->json) {
+		json_array_end(&json);
+		(void)putchar('\n');
+	}
+	return result;
+}

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: ISC */
+/* tpxctl: one subcommand each in a file of its name. */
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/log.h"
+#include "ctl/ctl.h"
+#include "policy/conf.h"
+
+static const struct command {
+	const char *name;
+	int (*run)(const struct ctl *, int argc, char *argv[]);
+	const char *arguments;
+} commands[] = {
+	{ "status", status_run, "" },
+	{ "flows", flows_run,
+	    "[--live] [--since 1h] [--client A] [--action A] [--host H]"
+	    " [-n N] [--follow] [--db FILE]" },
+	{ "sql", sql_run, "[--db FILE] 'SELECT ...'" },
+	{ "plan", plan_run, "[-f file]" },
+	{ "unblock", unblock_run, "[-x libexecdir]" },
+	{ "version", version_run, "" },
+};
+
+#define COMMANDS (sizeof(commands) / sizeof(commands[0]))
+
+static int
+usage(void)
+{
+	size_t i;
+
+	(void)fprintf(
+	    stderr, "usage: tpxctl [-s socket] [--json] command\n");
+	for (i = 0; i < COMMANDS; i++)
+		(void)fprintf(stderr, "       tpxctl %s %s\n",
+		    commands[i].name, commands[i].arguments);
+	return CTL_USAGE;
+}
+
+/* --json may stand behind the subcommand, too. */
+static int
+take_json(int argc, char *argv[], int *json)
+{
+	int from, to = 0;
+
+	for (from = 0; from < argc; from++) {
+		if (strcmp(argv[from], "--json") == 0)
+			*json = 1;
+		else
+			argv[to++] = argv[from];
+	}
+	argv[to] = NULL;
+	return to;
+}
+
+int
+main(int argc, char *argv[])
+{
+	static const struct option options[] = {
+		{ "json", no_argument, NULL, 'j' },
+		{ "socket", required_argument, NULL, 's' },
+		{ NULL, 0, NULL, 0 },
+	};
+	struct ctl ctl = { .socket = CONF_SOCKET };
+	size_t i;
+	int c, result;
+
+	log_init("tpxctl", -1, 0);
+	while ((c = getopt_long(argc, argv, "+s:", options, NULL)) != -1) {
+		if (c == '?')
+			return usage();
+		if (c == 'j')
+			ctl.json = 1;
+		else
+			ctl.socket = optarg;
+	}
+	argv += optind;
+	argc = take_json(argc - optind, argv, &ctl.json);
+	optind = 1;
+	for (i = 0; i < COMMANDS && argc > 0; i++) {
+		if (strcmp(argv[0], commands[i].name) != 0)
+			continue;
+		result = commands[i].run(&ctl, argc, argv);
+		return result == CTL_USAGE ? usage() : result;
+	}
+	return usage();
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: ISC */
+/* What tpxd says about itself, and two ways to print it. */
+#ifndef CTL_STATUS_H
+#define CTL_STATUS_H
+
+#include <stddef.h>
+#include <stdio.h>
+
+#include "schema/msg.h"
+
+#define STATUS_PROCESSES (LIMIT_WORKERS + 8)
+#define STATUS_ALARMS 64
+
+struct status {
+	struct msg_ctl_status main;
+	struct msg_ctl_process processes[STATUS_PROCESSES];
+	size_t nprocesses;
+	struct msg_ctl_text alarms[STATUS_ALARMS];
+	size_t nalarms;
+};
+
+/* The keys are a contract: DESIGN's order, none left out. */
+void status_print_json(const struct status *, FILE *);
+
+/* At most twenty lines, however many processes there are. */
+void status_print_text(const struct status *, FILE *);
+
+#endif

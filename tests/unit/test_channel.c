@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: ISC */
+/* Channels between real sockets, with peers that behave and that do not. */
+#include <sys/resource.h>
+#include <sys/socket.h>
+
+#include <errno.h>
+#include <event2/event.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "ipc/channel.h"
+#include "ipc/loop.h"
+
+static struct event_base *base;
+static struct ipc_channel *channel; /* the supervisor's end */
+static int peer;		    /* netctl's end, a bare socket */
+static int ends;
+static const char *end_why;
+static int leases;
+static int taken_fd;
+static int free_in_handler;
+
+static void
+on_lease(void *ctx, struct ipc_message *message)
+{
+	const struct msg_lease *lease = message->body;
+
+	(void)ctx;
+	assert_int_equal(message->len, sizeof(*lease));
+	leases += (int)lease->live;
+	if (free_in_handler) {
+		ipc_channel_free(channel);
+		channel = NULL;
+	}
+}
+
+static void
+on_source(void *ctx, struct ipc_message *message)
+{
+	(void)ctx;
+	taken_fd = ipc_message_take_fd(message);
+}
+
+static const struct ipc_handler handlers[] = {
+	{ MSG_LEASE, on_lease },
+	{ MSG_NET_SOURCE, on_source },
+	{ MSG_NONE, NULL },
+};
+
+static void
+on_end(void *ctx, const char *why)
+{
+	(void)ctx;
+	ends++;
+	end_why = why;
+}
+
+static int
+setup(void **state)
+{
+	int sockets[2];
+
+	(void)state;
+	base = ipc_loop_new(0);
+	assert_int_equal(ipc_socketpair(sockets), 0);
+	peer = sockets[1];
+	channel = ipc_channel_new(base, sockets[0], IPC_SUPERVISOR, IPC_NETCTL,
+	    handlers, on_end, NULL);
+	assert_non_null(channel);
+	ipc_channel_set_phase(channel, IPC_PHASE_RUN);
+	ends = leases = free_in_handler = 0;
+	taken_fd = -1;
+	end_why = NULL;
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	(void)state;
+	ipc_channel_free(channel);
+	event_base_free(base);
+	close(peer);
+	return 0;
+}
+
+static void
+run(void)
+{
+	event_base_loop(base, EVLOOP_NONBLOCK);
+}
+
+/* Sends a message with n copies of standard input. */
+static void
+peer_send(enum msg_type type, const void *body, size_t len, size_t n)
+{
+	union {
+		struct cmsghdr align;
+		char bytes[CMSG_SPACE(253 * sizeof(int))];
+	} control = { 0 };
+	struct msg_header header = { .type = type, .len_bytes = (uint32_t)len };
+	struct iovec parts[] = { { &header, sizeof(header) },
+		{ (void *)(uintptr_t)body, len } };
+	struct msghdr message = { .msg_iov = parts, .msg_iovlen = 2 };
+	struct cmsghdr *cmsg = &control.align;
+
+	if (n > 0) {
+		message.msg_control = control.bytes;
+		message.msg_controllen = CMSG_SPACE(n * sizeof(int));
+		cmsg->cmsg_level = SOL_SOCKET;
+		cmsg->cmsg_type = SCM_RIGHTS;
+		cmsg->cmsg_len = CMSG_LEN(n * sizeof(int));
+	}
+	assert_int_equal(sendmsg(peer, &message, 0), sizeof(header) + len);
+}
+
+static void
+send_lease(void)
+{
+	struct msg_lease lease = { .live = 1 };
+
+	peer_send(MSG_LEASE, &lease, sizeof(lease), 0);
+}
+
+static int
+open_fds(void)
+{
+	int fd, n = 0;
+
+	for (fd = 0; fd < 1024; fd++)
+		n += fcntl(fd, F_GETFD) != -1;
+	return n;
+}
+
+static void
+test_message_reaches_its_handler(void **state)
+{
+	(void)state;
+	send_lease();
+	send_lease();
+	run();
+	assert_int_equal(leases, 2);
+	assert_int_equal(ends, 0);
+}
+
+static void
+test_closed_peer_ends_without_a_reason(void **state)
+{
+	(void)state;
+	send_lease();
+	shutdown(peer, SHUT_RDWR);
+	run();
+	run();
+	assert_int_equal(leases, 1);
+	assert_int_equal(ends, 1);
+	assert_null(end_why);
+}
+
+static void
+test_violation_ends_with_its_reason_and_nothing_after_it_is_read(void **state)
+{
+	struct msg_beat beat = { 0 };
+
+	(void)state;
+	peer_send(MSG_BEAT, &beat, sizeof(beat), 0);
+	send_lease();
+	run();
+	run();
+	assert_int_equal(ends, 1);
+	assert_string_equal(end_why, "not this sender's message");
+	assert_int_equal(leases, 0);
+	assert_int_equal(ipc_send_empty(channel, MSG_STOP, -1), -1);
+	assert_int_equal(errno, EPIPE);
+}
+
+static void
+test_message_without_a_handler_is_a_violation(void **state)
+{
+	struct msg_event event = { 0 };
+
+	(void)state;
+	peer_send(MSG_EVENT, &event, sizeof(event), 0);
+	run();
+	assert_string_equal(end_why, "a message nobody awaits");
+}
+
+static void
+test_descriptor_is_taken_or_closed(void **state)
+{
+	struct msg_source source = { 0 };
+	int before = open_fds();
+
+	(void)state;
+	ipc_channel_set_phase(channel, IPC_PHASE_SETUP);
+	peer_send(MSG_NET_SOURCE, &source, sizeof(source), 1);
+	run();
+	assert_int_not_equal(taken_fd, -1);
+	assert_true(fcntl(taken_fd, F_GETFD) & FD_CLOEXEC);
+	assert_int_equal(open_fds(), before + 1);
+	close(taken_fd);
+}
+
+static void
+test_reply_with_surplus_fd_is_refused(void **state)
+{
+	struct msg_lease lease = { .live = 1 };
+	int before = open_fds();
+
+	(void)state;
+	peer_send(MSG_LEASE, &lease, sizeof(lease), 1);
+	run();
+	assert_string_equal(end_why, "a wrong number of descriptors");
+	assert_int_equal(open_fds(), before);
+}
+
+static void
+test_as_many_descriptors_as_fit_are_all_closed(void **state)
+{
+	struct msg_source source = { 0 };
+	int before = open_fds();
+
+	(void)state;
+	ipc_channel_set_phase(channel, IPC_PHASE_SETUP);
+	peer_send(MSG_NET_SOURCE, &source, sizeof(source), 253);
+	run();
+	assert_string_equal(end_why, "a wrong number of descriptors");
+	assert_int_equal(open_fds(), before);
+}
+
+static void
+test_too_long_a_datagram_is_refused(void **state)
+{
+	static uint8_t body[LIMIT_MESSAGE_BYTES * 2];
+
+	(void)state;
+	peer_send(MSG_LEASE, body, sizeof(body), 0);
+	run();
+	assert_string_equal(end_why, "a wrong length");
+}
+
+static void
+test_handler_may_free_its_channel(void **state)
+{
+	(void)state;
+	free_in_handler = 1;
+	send_lease();
+	send_lease();
+	run();
+	assert_int_equal(leases, 1);
+}
+
+static void
+test_full_socket_queues_and_full_queue_refuses(void **state)
+{
+	struct msg_event event = { 0 };
+	char inbox[LIMIT_MESSAGE_BYTES];
+	int sent = 0, received = 0;
+
+	(void)state;
+	while (IPC_SEND(channel, MSG_EVENT, 0, &event, -1) == 0)
+		sent++;
+	assert_int_equal(errno, ENOBUFS);
+	assert_int_equal(ipc_channel_queued(channel), 256);
+	/* Nothing is lost or out of order once the reader comes back. */
+	while (received < sent) {
+		if (recv(peer, inbox, sizeof(inbox), MSG_DONTWAIT) > 0)
+			received++;
+		else
+			run();
+	}
+	assert_int_equal(ipc_channel_queued(channel), 0);
+	assert_int_equal(recv(peer, inbox, sizeof(inbox), MSG_DONTWAIT), -1);
+}
+
+static void
+test_queued_descriptor_still_arrives(void **state)
+{
+	struct msg_config config = { .generation = 1, .size_bytes = 1 };
+	char inbox[LIMIT_MESSAGE_BYTES], control[CMSG_SPACE(sizeof(int))];
+	struct iovec part = { inbox, sizeof(inbox) };
+	struct msghdr message;
+	int sent, received = 0;
+
+	(void)state;
+	for (sent = 0; ipc_channel_queued(channel) < 3; sent++)
+		assert_int_equal(
+		    IPC_SEND(channel, MSG_CONFIG, 0, &config, STDIN_FILENO), 0);
+	while (received < sent) {
+		memset(&message, 0, sizeof(message));
+		message.msg_iov = &part;
+		message.msg_iovlen = 1;
+		message.msg_control = control;
+		message.msg_controllen = sizeof(control);
+		if (recvmsg(peer, &message, MSG_DONTWAIT) <= 0) {
+			run();
+			continue;
+		}
+		received++;
+		assert_non_null(CMSG_FIRSTHDR(&message));
+		close(*(int *)(void *)CMSG_DATA(CMSG_FIRSTHDR(&message)));
+	}
+}
+
+#define TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_message_reaches_its_handler),
+		TEST(test_closed_peer_ends_without_a_reason),
+		TEST(
+		    test_violation_ends_with_its_reason_and_nothing_after_it_is_read),
+		TEST(test_message_without_a_handler_is_a_violation),
+		TEST(test_descriptor_is_taken_or_closed),
+		TEST(test_reply_with_surplus_fd_is_refused),
+		TEST(test_as_many_descriptors_as_fit_are_all_closed),
+		TEST(test_too_long_a_datagram_is_refused),
+		TEST(test_handler_may_free_its_channel),
+		TEST(test_full_socket_queues_and_full_queue_refuses),
+		TEST(test_queued_descriptor_still_arrives),
+	};
+
+	return cmocka_run_group_tests_name("channel", tests, NULL, NULL);
+}

@@ -1,0 +1,517 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * tpx-flowlog as it runs, with its sandbox on: the test plays the supervisor
+ * and relays.  TPX_FLOWLOG names the program, else ./tpx-flowlog.
+ */
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdatomic.h>
+
+#include "common/memfd.h"
+#include "ipc/channel.h"
+#include "ipc/msg.h"
+#include "tests/unit/flowlog_fixture.h"
+#include "tests/unit/policy_fixture.h"
+
+#define WAIT_MS 10000
+#define WORKER 3
+
+static char dir[FIXTURE_PATH];
+static pid_t pid;
+static int supervisor; /* our end of its message socket */
+
+static void
+send_message(
+    int socket, enum msg_type type, const void *body, size_t len, int fd)
+{
+	struct msg_header header = { .type = type,
+		.len_bytes = (uint32_t)len };
+	struct iovec parts[] = { { &header, sizeof(header) },
+		{ (void *)(uintptr_t)body, len } };
+	union {
+		struct cmsghdr align;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} control = { 0 };
+	struct msghdr message = { .msg_iov = parts, .msg_iovlen = 2 };
+
+	if (fd != -1) {
+		message.msg_control = control.bytes;
+		message.msg_controllen = sizeof(control.bytes);
+		control.align.cmsg_level = SOL_SOCKET;
+		control.align.cmsg_type = SCM_RIGHTS;
+		control.align.cmsg_len = CMSG_LEN(sizeof(fd));
+		memcpy(CMSG_DATA(&control.align), &fd, sizeof(fd));
+	}
+	assert_true(sendmsg(socket, &message, MSG_NOSIGNAL) > 0);
+}
+
+/* The next message of this type; others are passed over. */
+static const void *
+await(int socket, enum msg_type type)
+{
+	static _Alignas(16) uint8_t inbox[LIMIT_MESSAGE_BYTES];
+	struct pollfd ready = { .fd = socket, .events = POLLIN };
+	struct msg_header header;
+
+	for (;;) {
+		if (poll(&ready, 1, WAIT_MS) <= 0)
+			fail_msg("no message %d", type);
+		if (recv(socket, inbox, sizeof(inbox), 0) <
+		    (ssize_t)sizeof(header))
+			fail_msg("the socket was closed before message %d",
+			    type);
+		memcpy(&header, inbox, sizeof(header));
+		if (header.type == type)
+			return inbox + sizeof(header);
+	}
+}
+
+static void
+configure_text(uint32_t generation, const char *rules)
+{
+	struct msg_config config = { .generation = generation };
+	char text[1024];
+	struct conf *conf;
+	void *bytes;
+	size_t len;
+	int fd;
+
+	(void)snprintf(text, sizeof(text),
+	    FIXTURE_CAPTURE "log dir \"%s\"\n%s", dir, rules);
+	conf = fixture_conf(text);
+	assert_int_equal(image_build(conf, generation, &bytes, &len), 0);
+	conf_free(conf);
+	fd = memfd_sealed("policy", bytes, len);
+	free(bytes);
+	assert_true(fd != -1);
+	config.size_bytes = (uint32_t)len;
+	send_message(supervisor, MSG_CONFIG, &config, sizeof(config), fd);
+	close(fd);
+}
+
+static void
+spawn(void)
+{
+	const char *program = getenv("TPX_FLOWLOG");
+	int ends[2];
+
+	assert_int_equal(
+	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
+	pid = fork();
+	assert_true(pid != -1);
+	if (pid == 0) {
+		if (ends[1] == 3)
+			(void)fcntl(3, F_SETFD, 0);
+		else
+			(void)dup2(ends[1], 3);
+		if (program == NULL)
+			program = "./tpx-flowlog";
+		(void)execl(program, "tpx-flowlog", (char *)NULL);
+		_exit(127);
+	}
+	close(ends[1]);
+	supervisor = ends[0];
+}
+
+static void
+start(void)
+{
+	static const struct msg_empty empty;
+
+	spawn();
+	configure_text(1, "block proto tcp to any port 25\ndefault relay\n");
+	send_message(supervisor, MSG_LOG_START, &empty, sizeof(empty), -1);
+	(void)await(supervisor, MSG_LOG_READY);
+}
+
+static void
+finish(int signal, int expected_code)
+{
+	static const struct msg_empty empty;
+	int status;
+
+	if (signal != 0)
+		assert_int_equal(kill(pid, signal), 0);
+	else
+		send_message(supervisor, MSG_STOP, &empty, sizeof(empty), -1);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	pid = 0;
+	close(supervisor);
+	if (signal != 0) {
+		assert_true(WIFSIGNALED(status));
+		return;
+	}
+	if (WIFSIGNALED(status))
+		fail_msg("ended by signal %d", WTERMSIG(status));
+	assert_int_equal(WEXITSTATUS(status), expected_code);
+}
+
+/* A relay's end of a new channel. */
+static int
+relay_connect(unsigned int worker)
+{
+	struct msg_worker body = { .worker = worker };
+	int ends[2];
+
+	assert_int_equal(
+	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
+	send_message(
+	    supervisor, MSG_LOG_RELAY, &body, sizeof(body), ends[1]);
+	close(ends[1]);
+	return ends[0];
+}
+
+/* Rows first .. first + count - 1 as one message; its sequence is their end. */
+static void
+send_rows(int relay, uint64_t first, unsigned int count, uint64_t dropped)
+{
+	struct msg_flows flows = { .sequence = first + count,
+		.dropped = dropped,
+		.count = count };
+	unsigned int i;
+
+	for (i = 0; i < count; i++)
+		flows.record[i] = fixture_record(WORKER, first + i);
+	send_message(relay, MSG_FLOWS, &flows, MSG_FLOWS_BYTES(count), -1);
+}
+
+static void
+await_ack(int relay, uint64_t sequence)
+{
+	const struct msg_flows_ack *ack;
+
+	do {
+		ack = await(relay, MSG_FLOWS_ACK);
+	} while (ack->sequence < sequence);
+}
+
+static int
+set_up(void **state)
+{
+	(void)state;
+	fixture_dir(dir);
+	return 0;
+}
+
+static int
+tear_down(void **state)
+{
+	(void)state;
+	if (pid > 0) {
+		(void)kill(pid, SIGKILL);
+		(void)waitpid(pid, NULL, 0);
+		close(supervisor);
+	}
+	pid = 0;
+	fixture_dir_remove(dir);
+	return 0;
+}
+
+static void
+test_rows_are_on_disk_when_acknowledged(void **state)
+{
+	int relay;
+
+	(void)state;
+	start();
+	relay = relay_connect(WORKER);
+	send_rows(relay, 0, 10, 0);
+	await_ack(relay, 10);
+	assert_int_equal(fixture_count(dir, "SELECT count(*) FROM flows"), 10);
+	assert_string_equal(
+	    fixture_sql(dir, "SELECT DISTINCT rule FROM flows"),
+	    "default relay");
+	close(relay);
+	finish(0, 0);
+	assert_int_equal(fixture_count(dir, "SELECT count(*) FROM flows"), 10);
+}
+
+#define ROWS (64 * 300)
+
+/* Sends all rows, or as many as the process takes before it is killed. */
+static uint64_t
+send_all_or_kill(int relay, uint64_t kill_at)
+{
+	uint64_t sent;
+
+	for (sent = 0; sent < ROWS; sent += 64) {
+		if (sent == kill_at)
+			break;
+		send_rows(relay, sent, 64, 0);
+	}
+	return sent;
+}
+
+static void
+test_kill_in_the_middle_gives_every_row_once(void **state)
+{
+	static const uint64_t kills[] = { 64, 64 * 100, 64 * 222, ROWS };
+	size_t i;
+	int relay;
+
+	(void)state;
+	for (i = 0; i < sizeof(kills) / sizeof(kills[0]); i++) {
+		start();
+		relay = relay_connect(WORKER);
+		/* Nothing is known to be on disk: all of it goes again. */
+		if (send_all_or_kill(relay, kills[i]) < ROWS)
+			finish(SIGKILL, 0);
+		else
+			await_ack(relay, ROWS);
+		if (pid == 0)
+			close(relay);
+	}
+	assert_int_equal(
+	    fixture_count(dir, "SELECT count(*) FROM flows"), ROWS);
+	close(relay);
+	finish(0, 0);
+}
+
+static void
+test_losses_of_a_relay_count_once_across_a_kill(void **state)
+{
+	int relay;
+
+	(void)state;
+	start();
+	relay = relay_connect(WORKER);
+	send_rows(relay, 0, 2, 5);
+	await_ack(relay, 2);
+	finish(SIGKILL, 0);
+	close(relay);
+	start();
+	relay = relay_connect(WORKER);
+	send_rows(relay, 2, 2, 7);
+	await_ack(relay, 4);
+	close(relay);
+	finish(0, 0);
+	assert_int_equal(
+	    fixture_count(dir, "SELECT sum(count) FROM drops"), 7);
+}
+
+static void
+test_hostile_record_closes_that_relay_only(void **state)
+{
+	struct msg_flows flows = { .sequence = 1, .count = 1 };
+	const struct msg_event *event;
+	int bad, good;
+	char byte;
+
+	(void)state;
+	start();
+	bad = relay_connect(WORKER + 1);
+	good = relay_connect(WORKER);
+	flows.record[0] = fixture_record(WORKER, 0);
+	send_message(bad, MSG_FLOWS, &flows, MSG_FLOWS_BYTES(1), -1);
+	event = await(supervisor, MSG_EVENT);
+	assert_string_equal(event->kind, "violation");
+	assert_string_equal(event->actor, "relay[4]");
+	assert_int_equal(recv(bad, &byte, 1, 0), 0);
+	send_rows(good, 0, 3, 0);
+	await_ack(good, 3);
+	assert_int_equal(fixture_count(dir, "SELECT count(*) FROM flows"), 3);
+	close(good);
+	close(bad);
+	finish(0, 0);
+}
+
+static void
+test_arena_of_a_dead_relay_becomes_rows(void **state)
+{
+	struct msg_worker body = { .worker = WORKER };
+	struct flow_arena *arena;
+	void *map;
+	int fd;
+
+	(void)state;
+	fd = memfd_shared("arena", FLOW_ARENA_BYTES(8), &map);
+	assert_true(fd != -1);
+	arena = map;
+	arena->magic = FLOW_ARENA_MAGIC;
+	arena->slots = 8;
+	arena->used = 3;
+	arena->worker = WORKER;
+	atomic_store(&arena->dropped, 4);
+	arena->slot[0].record = fixture_record(WORKER, 0);
+	atomic_store(&arena->slot[0].state, FLOW_SLOT_CLOSED);
+	arena->slot[2].record = fixture_record(WORKER, 1);
+	arena->slot[2].record.close = FLOW_CLOSE_NONE;
+	atomic_store(&arena->slot[2].state, FLOW_SLOT_OPEN);
+	start();
+	send_message(supervisor, MSG_LOG_ARENA, &body, sizeof(body), fd);
+	send_message(supervisor, MSG_LOG_ARENA, &body, sizeof(body), fd);
+	close(fd);
+	(void)munmap(map, FLOW_ARENA_BYTES(8));
+	finish(0, 0);
+	assert_int_equal(fixture_count(dir, "SELECT count(*) FROM flows"), 2);
+	assert_int_equal(fixture_count(dir,
+			     "SELECT count(*) FROM flows WHERE close ="
+			     " 'worker-lost' AND duration_ms > 0"),
+	    1);
+}
+
+static void
+test_new_configuration_gives_new_rule_texts(void **state)
+{
+	struct msg_flows flows = { .sequence = 2, .count = 2 };
+	int relay;
+
+	(void)state;
+	start();
+	configure_text(2, "relay proto tcp to any port 443\n");
+	relay = relay_connect(WORKER);
+	flows.record[0] = fixture_record(WORKER, 0);
+	flows.record[1] = fixture_record(WORKER, 1);
+	flows.record[1].generation = 2;
+	flows.record[1].rule = 0;
+	send_message(relay, MSG_FLOWS, &flows, MSG_FLOWS_BYTES(2), -1);
+	await_ack(relay, 2);
+	close(relay);
+	finish(0, 0);
+	assert_string_equal(
+	    fixture_sql(dir, "SELECT group_concat(rule, ';') FROM (SELECT"
+			     " rule FROM flows ORDER BY id)"),
+	    "default relay;relay proto tcp to any port 443");
+}
+
+static void
+test_heartbeat_and_statistics_are_answered(void **state)
+{
+	struct msg_beat beat = { .sequence = 77 };
+	const struct msg_answer *answer;
+	const struct msg_log_stats *stats;
+	int relay;
+
+	(void)state;
+	start();
+	relay = relay_connect(WORKER);
+	send_rows(relay, 0, 5, 0);
+	await_ack(relay, 5);
+	send_message(supervisor, MSG_ASK, &beat, sizeof(beat), -1);
+	answer = await(supervisor, MSG_ANSWER);
+	assert_int_equal(answer->sequence, 77);
+	assert_int_equal(answer->work, 5);
+	do {
+		stats = await(supervisor, MSG_LOG_STATS);
+	} while (stats->rows < 5);
+	assert_int_equal(stats->rows, 5);
+	assert_true(stats->size_bytes > 0);
+	close(relay);
+	finish(0, 0);
+}
+
+static void
+test_events_are_rows(void **state)
+{
+	struct msg_event event = { .time_us = 1700000000000000,
+		.severity = SEVERITY_WARNING,
+		.process = "netctl",
+		.kind = "repaired",
+		.message = "a rule\nwas \x1b[31mback",
+		.data = "{\"n\":1}" };
+
+	(void)state;
+	start();
+	send_message(supervisor, MSG_EVENT, &event, sizeof(event), -1);
+	finish(0, 0);
+	assert_string_equal(
+	    fixture_sql(dir, "SELECT concat FROM (SELECT time || '|' ||"
+			     " severity || '|' || message || '|' ||"
+			     " json_extract(data, '$.n') AS concat FROM"
+			     " events)"),
+	    "2023-11-14T22:13:20.000Z|warning|a rule\\x0awas \\x1b[31mback|1");
+}
+
+static void
+test_end_of_the_supervisor_waits_for_what_relays_sent(void **state)
+{
+	int relay, status;
+
+	(void)state;
+	start();
+	relay = relay_connect(WORKER);
+	send_rows(relay, 0, 20, 0);
+	close(supervisor);
+	send_rows(relay, 20, 20, 0);
+	close(relay);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	pid = 0;
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	assert_int_equal(fixture_count(dir, "SELECT count(*) FROM flows"), 40);
+}
+
+static void
+test_damaged_database_is_set_aside(void **state)
+{
+	char path[2 * FIXTURE_PATH];
+	FILE *file;
+
+	(void)state;
+	(void)snprintf(path, sizeof(path), "%s/flows.db", dir);
+	file = fopen(path, "w");
+	assert_non_null(file);
+	(void)fprintf(file, "%4096s", "this is no database");
+	(void)fclose(file);
+	spawn();
+	configure_text(1, "");
+	send_message(supervisor, MSG_LOG_START, &(struct msg_empty){ 0 },
+	    sizeof(struct msg_empty), -1);
+	(void)await(supervisor, MSG_EVENT);
+	(void)await(supervisor, MSG_LOG_READY);
+	finish(0, 0);
+	assert_int_equal(fixture_count(dir, "SELECT count(*) FROM flows"), 0);
+}
+
+static void
+test_stop_before_the_start_is_no_failure(void **state)
+{
+	(void)state;
+	spawn();
+	finish(0, 0);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(
+		    test_rows_are_on_disk_when_acknowledged, set_up,
+		    tear_down),
+		cmocka_unit_test_setup_teardown(
+		    test_kill_in_the_middle_gives_every_row_once, set_up,
+		    tear_down),
+		cmocka_unit_test_setup_teardown(
+		    test_losses_of_a_relay_count_once_across_a_kill, set_up,
+		    tear_down),
+		cmocka_unit_test_setup_teardown(
+		    test_hostile_record_closes_that_relay_only, set_up,
+		    tear_down),
+		cmocka_unit_test_setup_teardown(
+		    test_arena_of_a_dead_relay_becomes_rows, set_up,
+		    tear_down),
+		cmocka_unit_test_setup_teardown(
+		    test_new_configuration_gives_new_rule_texts, set_up,
+		    tear_down),
+		cmocka_unit_test_setup_teardown(
+		    test_heartbeat_and_statistics_are_answered, set_up,
+		    tear_down),
+		cmocka_unit_test_setup_teardown(
+		    test_events_are_rows, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+		    test_end_of_the_supervisor_waits_for_what_relays_sent,
+		    set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+		    test_damaged_database_is_set_aside, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+		    test_stop_before_the_start_is_no_failure, set_up,
+		    tear_down),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: ISC */
+/* The journal against a flow log that is quick, slow, killed or absent. */
+#include <sys/socket.h>
+
+#include <event2/event.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "ipc/channel.h"
+#include "ipc/loop.h"
+#include "relay/journal.h"
+
+#define SLOTS 200
+#define WORKER 3
+#define FIRST_ID (128 * 1000 + WORKER)
+
+static struct event_base *base;
+static struct flow_arena *arena;
+static struct journal *journal;
+static struct ipc_channel *channel;
+static int log_end; /* the flow log's end of the channel */
+
+static void
+on_end(void *ctx, const char *why)
+{
+	(void)ctx;
+	(void)why;
+}
+
+static const struct ipc_handler handlers[] = { { MSG_NONE, NULL } };
+
+static void
+connect_log(void)
+{
+	int ends[2];
+
+	assert_int_equal(ipc_socketpair(ends), 0);
+	channel = ipc_channel_new(
+	    base, ends[0], IPC_RELAY, IPC_FLOWLOG, handlers, on_end, NULL);
+	assert_non_null(channel);
+	log_end = ends[1];
+	journal_set_log(journal, channel);
+}
+
+static void
+lose_log(void)
+{
+	journal_set_log(journal, NULL);
+	ipc_channel_free(channel);
+	channel = NULL;
+	close(log_end);
+}
+
+static int
+setup(void **state)
+{
+	(void)state;
+	base = ipc_loop_new(0);
+	arena = calloc(1, FLOW_ARENA_BYTES(SLOTS));
+	journal = journal_new(base, arena, SLOTS, WORKER, FIRST_ID);
+	assert_non_null(journal);
+	channel = NULL;
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	(void)state;
+	if (channel != NULL)
+		lose_log();
+	event_base_free(base);
+	free(arena);
+	return 0;
+}
+
+/* Reads one batch; 0 when none has been sent. */
+static int
+batch_read(struct msg_flows *batch)
+{
+	char inbox[LIMIT_MESSAGE_BYTES];
+	ssize_t n = recv(log_end, inbox, sizeof(inbox), MSG_DONTWAIT);
+
+	if (n <= 0)
+		return 0;
+	memcpy(batch, inbox + sizeof(struct msg_header),
+	    (size_t)n - sizeof(struct msg_header));
+	return 1;
+}
+
+static void
+flows_close(int n)
+{
+	while (n-- > 0)
+		journal_close(journal, journal_open(journal));
+}
+
+static void
+test_ids_step_and_name_the_worker(void **state)
+{
+	struct flow_record *first = journal_open(journal);
+	struct flow_record *second = journal_open(journal);
+
+	(void)state;
+	assert_int_equal(first->id, FIRST_ID);
+	assert_int_equal(second->id, FIRST_ID + FLOW_ID_STEP);
+	assert_int_equal(first->worker, WORKER);
+	assert_int_equal(atomic_load(&arena->accepted), 2);
+	assert_int_equal(atomic_load(&arena->open), 2);
+	journal_close(journal, first);
+	assert_int_equal(atomic_load(&arena->open), 1);
+}
+
+static void
+test_full_batch_goes_out_at_once(void **state)
+{
+	struct msg_flows batch;
+
+	(void)state;
+	connect_log();
+	flows_close(LIMIT_FLOW_BATCH - 1);
+	assert_false(batch_read(&batch));
+	flows_close(1);
+	assert_true(batch_read(&batch));
+	assert_int_equal(batch.count, LIMIT_FLOW_BATCH);
+	assert_int_equal(batch.sequence, LIMIT_FLOW_BATCH);
+	assert_int_equal(batch.record[0].id, FIRST_ID);
+}
+
+static void
+test_single_record_goes_out_soon(void **state)
+{
+	struct msg_flows batch;
+
+	(void)state;
+	connect_log();
+	flows_close(1);
+	event_base_loop(base, EVLOOP_ONCE); /* the timer */
+	assert_true(batch_read(&batch));
+	assert_int_equal(batch.count, 1);
+}
+
+static void
+test_slot_is_free_only_after_acknowledgement(void **state)
+{
+	(void)state;
+	connect_log();
+	flows_close(LIMIT_FLOW_BATCH);
+	assert_int_equal(atomic_load(&arena->slot[0].state), FLOW_SLOT_CLOSED);
+	assert_int_equal(journal_pending(journal), LIMIT_FLOW_BATCH);
+	journal_acknowledge(journal, LIMIT_FLOW_BATCH);
+	assert_int_equal(atomic_load(&arena->slot[0].state), FLOW_SLOT_FREE);
+	assert_int_equal(journal_pending(journal), 0);
+}
+
+static void
+test_unacknowledged_records_are_sent_again_to_the_next_log(void **state)
+{
+	struct msg_flows batch;
+
+	(void)state;
+	connect_log();
+	flows_close(LIMIT_FLOW_BATCH * 2);
+	journal_acknowledge(journal, LIMIT_FLOW_BATCH);
+	lose_log();
+	flows_close(1);
+	connect_log();
+	assert_true(batch_read(&batch));
+	assert_int_equal(batch.count, LIMIT_FLOW_BATCH);
+	assert_int_equal(
+	    batch.record[0].id, FIRST_ID + LIMIT_FLOW_BATCH * FLOW_ID_STEP);
+	assert_true(batch_read(&batch));
+	assert_int_equal(batch.count, 1);
+}
+
+static void
+test_without_a_log_the_oldest_are_given_up_and_counted(void **state)
+{
+	struct msg_flows batch;
+	uint64_t rows = 0;
+
+	(void)state;
+	flows_close(SLOTS + 50);
+	assert_int_equal(atomic_load(&arena->dropped), 50);
+	connect_log();
+	while (batch_read(&batch)) {
+		rows += batch.count;
+		assert_int_equal(batch.dropped, 50);
+	}
+	assert_int_equal(rows, SLOTS);
+	assert_int_equal(atomic_load(&arena->accepted), rows + 50);
+}
+
+static void
+test_no_record_when_every_slot_holds_an_open_flow(void **state)
+{
+	struct flow_record *record = NULL;
+	int i;
+
+	(void)state;
+	for (i = 0; i < SLOTS; i++)
+		assert_non_null(record = journal_open(journal));
+	assert_null(journal_open(journal));
+	journal_close(journal, record);
+	assert_non_null(journal_open(journal));
+	assert_int_equal(atomic_load(&arena->dropped), 1);
+}
+
+static void
+test_acknowledgement_of_what_was_never_sent_is_ignored(void **state)
+{
+	(void)state;
+	connect_log();
+	flows_close(LIMIT_FLOW_BATCH);
+	journal_acknowledge(journal, LIMIT_FLOW_BATCH + 1);
+	assert_int_equal(journal_pending(journal), LIMIT_FLOW_BATCH);
+}
+
+static void
+test_slow_log_gets_everything_in_the_end(void **state)
+{
+	struct msg_flows batch;
+	uint64_t rows = 0, lost;
+	int round;
+
+	(void)state;
+	connect_log();
+	for (round = 0; round < 300; round++) {
+		flows_close(37);
+		if (round % 7 == 0 && batch_read(&batch)) {
+			rows += batch.count;
+			journal_acknowledge(journal, batch.sequence);
+		}
+	}
+	while (journal_pending(journal) > 0) {
+		while (batch_read(&batch)) {
+			rows += batch.count;
+			journal_acknowledge(journal, batch.sequence);
+		}
+		event_base_loop(base, EVLOOP_NONBLOCK);
+	}
+	lost = atomic_load(&arena->dropped);
+	assert_true(lost > 0);
+	assert_int_equal(atomic_load(&arena->accepted), rows + lost);
+	assert_int_equal(atomic_load(&arena->open), 0);
+}
+
+#define TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_ids_step_and_name_the_worker),
+		TEST(test_full_batch_goes_out_at_once),
+		TEST(test_single_record_goes_out_soon),
+		TEST(test_slot_is_free_only_after_acknowledgement),
+		TEST(
+		    test_unacknowledged_records_are_sent_again_to_the_next_log),
+		TEST(test_without_a_log_the_oldest_are_given_up_and_counted),
+		TEST(test_no_record_when_every_slot_holds_an_open_flow),
+		TEST(test_acknowledgement_of_what_was_never_sent_is_ignored),
+		TEST(test_slow_log_gets_everything_in_the_end),
+	};
+
+	return cmocka_run_group_tests_name("journal", tests, NULL, NULL);
+}

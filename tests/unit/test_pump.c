@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: ISC */
+/* A pump between two real pairs of sockets. */
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "relay/pump.h"
+
+#define MUCH (8 << 20)
+
+static int source[2]; /* the test writes [0], the pump reads [1] */
+static int sink[2];   /* the pump writes [0], the test reads [1] */
+static uint64_t bytes;
+static struct pump pump;
+static char *sent, *received;
+
+/* Two ends of a TCP connection: splice(2) and resets need a real one. */
+static void
+connection(int ends[2])
+{
+	struct sockaddr_in name = { .sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t len = sizeof(name);
+	int listener = socket(AF_INET, SOCK_STREAM, 0);
+	int i;
+
+	assert_int_equal(bind(listener, (struct sockaddr *)&name, len), 0);
+	assert_int_equal(listen(listener, 1), 0);
+	getsockname(listener, (struct sockaddr *)&name, &len);
+	ends[0] = socket(AF_INET, SOCK_STREAM, 0);
+	assert_int_equal(connect(ends[0], (struct sockaddr *)&name, len), 0);
+	ends[1] = accept(listener, NULL, NULL);
+	close(listener);
+	for (i = 0; i < 2; i++)
+		fcntl(ends[i], F_SETFL, O_NONBLOCK);
+}
+
+static int
+setup(void **state)
+{
+	size_t i;
+
+	(void)state;
+	connection(source);
+	connection(sink);
+	bytes = 0;
+	pump_init(&pump, &bytes);
+	sent = malloc(MUCH);
+	received = malloc(MUCH);
+	for (i = 0; i < MUCH; i++)
+		sent[i] = (char)(i * 31 + (i >> 9));
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	(void)state;
+	pump_release(&pump);
+	close(source[0]);
+	close(source[1]);
+	close(sink[0]);
+	close(sink[1]);
+	free(sent);
+	free(received);
+	return 0;
+}
+
+static void
+reset(int fd)
+{
+	struct linger now = { 1, 0 };
+
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+	shutdown(fd, SHUT_RD);
+	dup2(STDIN_FILENO, fd);
+}
+
+static enum pump_status
+run(int hung_up)
+{
+	return pump_run(&pump, source[1], sink[0], hung_up);
+}
+
+/* Moves len bytes through with a reader that takes at most step at a time. */
+static void
+move(size_t len, size_t step)
+{
+	size_t in = 0, out = 0;
+	ssize_t n;
+
+	while (out < len) {
+		if (in < len &&
+		    (n = send(source[0], sent + in, len - in, 0)) > 0)
+			in += (size_t)n;
+		assert_true(run(0) <= PUMP_AGAIN);
+		n = recv(sink[1], received + out,
+		    len - out < step ? len - out : step, 0);
+		if (n > 0)
+			out += (size_t)n;
+	}
+	assert_memory_equal(sent, received, len);
+	assert_int_equal(bytes, len);
+}
+
+static void
+test_small_message_passes(void **state)
+{
+	(void)state;
+	move(5, 4096);
+	assert_null(pump.pipe);
+}
+
+static void
+test_big_transfer_is_spliced_and_identical(void **state)
+{
+	(void)state;
+	move(MUCH, 1 << 20);
+	/* Empty again, so the pipe went back to the pool. */
+	assert_null(pump.pipe);
+}
+
+static void
+test_slow_reader_gets_everything(void **state)
+{
+	(void)state;
+	move(2 << 20, 1000);
+}
+
+static void
+test_reader_that_never_reads_costs_one_buffer(void **state)
+{
+	int i, small = 4096;
+
+	(void)state;
+	setsockopt(sink[0], SOL_SOCKET, SO_SNDBUF, &small, sizeof(small));
+	for (i = 0; i < 1000; i++) {
+		(void)send(source[0], sent, 65536, 0);
+		(void)run(0);
+	}
+	assert_true(pump_waits(&pump));
+	/* What the pump does not take, the sender's socket keeps. */
+	assert_int_equal(send(source[0], sent, 65536, 0), -1);
+	assert_int_equal(errno, EAGAIN);
+}
+
+static void
+test_end_comes_after_every_byte(void **state)
+{
+	(void)state;
+	(void)send(source[0], sent, 1000, 0);
+	shutdown(source[0], SHUT_WR);
+	assert_int_equal(run(1), PUMP_DONE);
+	assert_true(pump.done);
+	assert_int_equal(recv(sink[1], received, MUCH, 0), 1000);
+}
+
+static void
+test_end_alone_is_done(void **state)
+{
+	(void)state;
+	shutdown(source[0], SHUT_WR);
+	assert_int_equal(run(1), PUMP_DONE);
+	assert_int_equal(bytes, 0);
+}
+
+static void
+test_end_waits_for_a_full_reader(void **state)
+{
+	int small = 4096;
+	ssize_t n = 1, total = 0;
+
+	(void)state;
+	setsockopt(sink[0], SOL_SOCKET, SO_SNDBUF, &small, sizeof(small));
+	while ((n = send(source[0], sent, 65536, 0)) > 0) {
+		total += n;
+		(void)run(0);
+	}
+	shutdown(source[0], SHUT_WR);
+	assert_int_equal(run(1), PUMP_WAIT);
+	assert_false(pump.done);
+	while (run(1) != PUMP_DONE)
+		if ((n = recv(sink[1], received, MUCH, 0)) > 0)
+			total -= n;
+	while ((n = recv(sink[1], received, MUCH, 0)) > 0)
+		total -= n;
+	assert_int_equal(total, 0);
+}
+
+static void
+test_reset_of_the_sender_is_told_as_such(void **state)
+{
+	(void)state;
+	reset(source[0]);
+	assert_int_equal(run(1), PUMP_FROM_FAILED);
+	assert_int_equal(errno, ECONNRESET);
+}
+
+static void
+test_reset_of_the_reader_is_told_as_such(void **state)
+{
+	(void)state;
+	reset(sink[1]);
+	(void)send(source[0], sent, 10, 0);
+	assert_int_equal(run(0), PUMP_TO_FAILED);
+}
+
+static void
+test_one_run_is_bounded(void **state)
+{
+	int big = 8 << 20, i;
+
+	(void)state;
+	if (setsockopt(
+		source[1], SOL_SOCKET, SO_RCVBUFFORCE, &big, sizeof(big)) == -1)
+		skip(); /* only root may have such buffers */
+	setsockopt(source[0], SOL_SOCKET, SO_SNDBUFFORCE, &big, sizeof(big));
+	setsockopt(sink[0], SOL_SOCKET, SO_SNDBUFFORCE, &big, sizeof(big));
+	for (i = 0; i < 1000; i++)
+		(void)send(source[0], sent, 65536, 0);
+	assert_int_equal(run(0), PUMP_AGAIN);
+	assert_true(bytes <= 16 * 65536);
+}
+
+#define TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_small_message_passes),
+		TEST(test_big_transfer_is_spliced_and_identical),
+		TEST(test_slow_reader_gets_everything),
+		TEST(test_reader_that_never_reads_costs_one_buffer),
+		TEST(test_end_comes_after_every_byte),
+		TEST(test_end_alone_is_done),
+		TEST(test_end_waits_for_a_full_reader),
+		TEST(test_reset_of_the_sender_is_told_as_such),
+		TEST(test_reset_of_the_reader_is_told_as_such),
+		TEST(test_one_run_is_bounded),
+	};
+
+	return cmocka_run_group_tests_name("pump", tests, NULL, NULL);
+}
