@@ -105,11 +105,11 @@ image_parse(const char *path, const struct image **image)
 static void
 render_all(const struct image *image, struct text *nft, struct text *routes)
 {
-	static const struct render_ports ports = { PLAN_PORT, PLAN_PORT };
+	static const struct render_local local = { PLAN_PORT, PLAN_PORT };
 
 	if (image_settings(image)->on_failure == ON_FAILURE_CLOSED)
 		render_guard(image, nft);
-	render_capture(image, &ports, 1, nft);
+	render_capture(image, &local, 1, nft);
 	render_routes(image, routes);
 }
 

@@ -50,23 +50,23 @@ guard_set(const struct image *image)
 
 static int
 table_set(
-    const struct image *image, const struct render_ports *ports, int armed)
+    const struct image *image, const struct render_local *local, int armed)
 {
 	struct text text = { 0 };
 
-	render_capture(image, ports, armed, &text);
+	render_capture(image, local, armed, &text);
 	return nft_run("capture table", &text);
 }
 
 int
-capture_begin(const struct image *image, const struct render_ports *ports)
+capture_begin(const struct image *image, const struct render_local *local)
 {
 	if (claim() == -1 || guard_set(image) == -1)
 		return -1;
 	if (routing_sweep() == -1 ||
 	    routing_apply(image_settings(image)->mark_mask) == -1)
 		return -1;
-	if (table_set(image, ports, 0) == -1)
+	if (table_set(image, local, 0) == -1)
 		return -1;
 	if (image_has_pass(image))
 		sysctl_apply();
@@ -74,9 +74,9 @@ capture_begin(const struct image *image, const struct render_ports *ports)
 }
 
 int
-capture_arm(const struct image *image, const struct render_ports *ports)
+capture_arm(const struct image *image, const struct render_local *local)
 {
-	return table_set(image, ports, 1);
+	return table_set(image, local, 1);
 }
 
 int

@@ -14,13 +14,13 @@
  * From nothing, or from what a killed predecessor left, to a capture table
  * whose lease is not live.  -1 when a step failed; it has been logged.
  */
-int capture_begin(const struct image *, const struct render_ports *);
+int capture_begin(const struct image *, const struct render_local *);
 
 /* The table of a predecessor is this process's to take away. */
 void capture_adopt(void);
 
 /* The same state once more, in one transaction, with a live lease. */
-int capture_arm(const struct image *, const struct render_ports *);
+int capture_arm(const struct image *, const struct render_local *);
 
 int capture_renew(const struct image *);
 void capture_lapse(void);

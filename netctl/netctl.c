@@ -37,7 +37,7 @@ struct netctl {
 	struct event *orphaned; /* the keeper is gone */
 	const struct image *image;
 	size_t image_bytes;
-	struct render_ports ports;
+	struct render_local local;
 	struct lease lease;
 	pid_t keeper;
 	int begun;
@@ -77,7 +77,7 @@ lease_tell(struct netctl *netctl, uint64_t sequence, int live)
 static int
 arm(struct netctl *netctl)
 {
-	return capture_arm(netctl->image, &netctl->ports);
+	return capture_arm(netctl->image, &netctl->local);
 }
 
 static int
@@ -172,8 +172,8 @@ send_fd(struct netctl *netctl, enum msg_type type, const void *body, size_t len,
 static void
 listeners_open(struct netctl *netctl, uint32_t workers)
 {
-	uint16_t *const ports[] = { &netctl->ports.port4,
-		&netctl->ports.port6 };
+	uint16_t *const ports[] = { &netctl->local.port4,
+		&netctl->local.port6 };
 	struct msg_listener body;
 	uint32_t i;
 	int fd;
@@ -207,12 +207,12 @@ sources_open(struct netctl *netctl)
 static int
 take_over(struct netctl *netctl, const struct msg_net_start *start)
 {
-	netctl->ports.port4 = start->port4;
-	netctl->ports.port6 = start->port6;
+	netctl->local.port4 = start->port4;
+	netctl->local.port6 = start->port6;
 	capture_adopt();
 	if (start->live)
 		return 0;
-	return capture_begin(netctl->image, &netctl->ports);
+	return capture_begin(netctl->image, &netctl->local);
 }
 
 static int
@@ -221,7 +221,7 @@ begin(struct netctl *netctl, const struct msg_net_start *start)
 	if (start->port4 != 0)
 		return take_over(netctl, start);
 	listeners_open(netctl, start->workers);
-	if (capture_begin(netctl->image, &netctl->ports) == -1)
+	if (capture_begin(netctl->image, &netctl->local) == -1)
 		return -1;
 	sources_open(netctl);
 	return 0;
@@ -244,8 +244,8 @@ on_net_start(void *ctx, struct ipc_message *message)
 	    start->live, clock_mono_us());
 	if (start->live)
 		expiry_set(netctl);
-	ready.port4 = netctl->ports.port4;
-	ready.port6 = netctl->ports.port6;
+	ready.port4 = netctl->local.port4;
+	ready.port6 = netctl->local.port6;
 	if (IPC_SEND(netctl->supervisor, MSG_NET_READY, 0, &ready, -1) == -1)
 		fatal("the supervisor left");
 	netctl->begun = 1;
@@ -302,6 +302,7 @@ netctl_new(unsigned int restarts)
 	if (netctl == NULL || (netctl->base = ipc_loop_new(0)) == NULL)
 		fatal("event base");
 	netctl->keeper = getppid();
+	netctl->local.uid = geteuid();
 	netctl->supervisor = ipc_channel_new(netctl->base, NETCTL_CHANNEL_FD,
 	    IPC_NETCTL, IPC_SUPERVISOR, handlers, on_supervisor_end, netctl);
 	netctl->expiry = event_new(netctl->base, -1, 0, on_expiry, netctl);

@@ -94,25 +94,46 @@ render_sets(const struct image *image, int armed, struct text *text)
 	render_tables(image, text);
 }
 
-/* A passed flow's row comes when conntrack forgets it: soon after its end. */
+/*
+ * Conntrack forgets our flows soon after their end: a passed flow's row waits
+ * for that, and the relays' own connections would else fill its table.
+ */
 static void
 render_timeouts(const struct image *image, struct text *text)
 {
+	static const struct {
+		const char *name;
+		const char *policy;
+	} timeouts[] = {
+		{ "relayed", "syn_sent : 60, time_wait : 1, close : 1" },
+		{ "passed", "time_wait : 5, close : 1" },
+	};
+	size_t i, n = image_has_pass(image) ? 2 : 1;
 	int v6;
 
-	if (!image_has_pass(image))
-		return;
-	for (v6 = 0; v6 < 2; v6++)
+	for (i = 0; i < n * 2; i++) {
+		v6 = i % 2 != 0;
 		text_printf(text,
-		    "\tct timeout passed_tcp%d {\n\t\tprotocol tcp\n"
-		    "\t\tl3proto ip%s\n"
-		    "\t\tpolicy = { time_wait : 5, close : 1 }\n\t}\n",
-		    v6 ? 6 : 4, v6 ? "6" : "");
+		    "\tct timeout %s_tcp%d {\n\t\tprotocol tcp\n"
+		    "\t\tl3proto ip%s\n\t\tpolicy = { %s }\n\t}\n",
+		    timeouts[i / 2].name, v6 ? 6 : 4, v6 ? "6" : "",
+		    timeouts[i / 2].policy);
+	}
+}
+
+/* Gives a new conntrack entry one of those timeouts. */
+static void
+render_timeout(const char *when, const char *name, struct text *text)
+{
+	text_printf(text,
+	    "\t\tmeta nfproto ipv4 %s ct timeout set \"%s_tcp4\"\n"
+	    "\t\tmeta nfproto ipv6 %s ct timeout set \"%s_tcp6\"\n",
+	    when, name, when, name);
 }
 
 /* Where flows end up: ours, relayed, passed, refused. */
 static void
-render_ends(const struct image *image, const struct render_ports *ports,
+render_ends(const struct image *image, const struct render_local *local,
     struct text *text)
 {
 	int open = image_settings(image)->on_failure == ON_FAILURE_OPEN;
@@ -126,16 +147,16 @@ render_ends(const struct image *image, const struct render_ports *ports,
 	    " accept\n\t}\n",
 	    mark_of(image, MARK_PASS));
 	text_puts(text, "\tchain relay_tcp {\n");
-	if (ports->port4 != 0)
+	if (local->port4 != 0)
 		text_printf(text,
 		    "\t\tmeta nfproto ipv4 meta l4proto tcp "
 		    "tproxy ip to 127.0.0.1:%u goto ours\n",
-		    ports->port4);
-	if (ports->port6 != 0)
+		    local->port4);
+	if (local->port6 != 0)
 		text_printf(text,
 		    "\t\tmeta nfproto ipv6 meta l4proto tcp "
 		    "tproxy ip6 to [::1]:%u goto ours\n",
-		    ports->port6);
+		    local->port6);
 	/* tproxy(4) without a listener goes on with the next rule. */
 	text_printf(text, "\t\tcounter %s\n\t}\n", open ? "accept" : "drop");
 	render_refusals(text);
@@ -172,19 +193,29 @@ render_answers(const struct image *image, struct text *text)
 			"notrack accept\n\t}\n");
 }
 
+/* The relays' own connections to servers. */
+static void
+render_upstream(const struct render_local *local, struct text *text)
+{
+	text_printf(text,
+	    "\tchain upstream {\n"
+	    "\t\ttype filter hook output priority mangle; policy accept;\n"
+	    "\t\tct state != new accept\n"
+	    "\t\tmeta skuid != %" PRIu32 " accept\n",
+	    local->uid);
+	render_timeout("meta l4proto tcp", "relayed", text);
+	text_puts(text, "\t}\n");
+}
+
 /* The flow's conntrack entry remembers that it passed. */
 static void
 render_passed(const struct image *image, struct text *text)
 {
 	text_printf(text,
-	    "\tchain passed {\n"
-	    "\t\tct mark set ct mark | 0x%08" PRIx32 "\n"
-	    "\t\tmeta nfproto ipv4 meta l4proto tcp "
-	    "ct timeout set \"passed_tcp4\"\n"
-	    "\t\tmeta nfproto ipv6 meta l4proto tcp "
-	    "ct timeout set \"passed_tcp6\"\n"
-	    "\t\tgoto pass\n\t}\n",
+	    "\tchain passed {\n\t\tct mark set ct mark | 0x%08" PRIx32 "\n",
 	    mark_of(image, MARK_PASS));
+	render_timeout("meta l4proto tcp", "passed", text);
+	text_puts(text, "\t\tgoto pass\n\t}\n");
 }
 
 static void
@@ -228,20 +259,21 @@ render_rest(const struct image *image, struct text *text)
 }
 
 void
-render_capture(const struct image *image, const struct render_ports *ports,
+render_capture(const struct image *image, const struct render_local *local,
     int armed, struct text *text)
 {
 	render_remove_capture(text);
 	text_puts(text, "table inet " RENDER_TABLE " {\n\tflags owner\n");
 	render_timeouts(image, text);
 	render_sets(image, armed, text);
-	render_ends(image, ports, text);
+	render_ends(image, local, text);
 	if (image_has_pass(image))
 		render_passed(image, text);
 	render_verdicts(image, text);
 	render_first(image, text);
 	render_rest(image, text);
 	render_answers(image, text);
+	render_upstream(local, text);
 	text_puts(text, "}\n");
 }
 

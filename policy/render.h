@@ -16,10 +16,11 @@
 #define RENDER_GUARD_TABLE "tpx_guard"
 #define RENDER_LOG_GROUP 74 /* NFLOG; prefix "GENERATION.RULE" */
 
-/* TCP listeners on 127.0.0.1 and ::1.  0: none, the family is not relayed. */
-struct render_ports {
-	uint16_t port4;
+/* The relays on this host: their listeners on 127.0.0.1 and ::1, and user. */
+struct render_local {
+	uint16_t port4; /* 0: none, the family is not relayed */
 	uint16_t port6;
+	uint32_t uid;
 };
 
 /* Time that an element of the lease lives: two thirds of the lease. */
@@ -29,7 +30,7 @@ uint32_t render_lease_ms(const struct image *);
  * Replaces the capture table, whose owner is the socket that sends this.
  * armed: with a live lease, else with an empty one.
  */
-void render_capture(const struct image *, const struct render_ports *,
+void render_capture(const struct image *, const struct render_local *,
     int armed, struct text *);
 /* The lease from now on, whether the last one is live, expired or none. */
 void render_renew(const struct image *, struct text *);

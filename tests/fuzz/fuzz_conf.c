@@ -48,7 +48,7 @@ check_print(const struct conf *conf)
 static void
 check_image(const struct conf *conf)
 {
-	const struct render_ports ports = { 1, 2 };
+	const struct render_local local = { 1, 2 };
 	struct text out = { 0 };
 	const char *why;
 	size_t len;
@@ -57,7 +57,7 @@ check_image(const struct conf *conf)
 	if (image_build(conf, 1, &bytes, &len) == -1 ||
 	    image_check(bytes, len, &why) == -1)
 		abort();
-	render_capture(bytes, &ports, 1, &out);
+	render_capture(bytes, &local, 1, &out);
 	render_guard(bytes, &out);
 	render_routes(bytes, &out);
 	text_free(&out);

@@ -14,12 +14,12 @@ static void
 use_image(const struct image *image)
 {
 	static const uint8_t protos[] = { IPPROTO_TCP, IPPROTO_UDP };
-	const struct render_ports ports = { 1, 2 };
+	const struct render_local local = { 1, 2 };
 	struct policy_query query = { .dport = 80 };
 	struct text out = { 0 };
 	uint32_t i;
 
-	render_capture(image, &ports, 1, &out);
+	render_capture(image, &local, 1, &out);
 	render_guard(image, &out);
 	render_routes(image, &out);
 	text_puts(&out, image_control_socket(image));

@@ -223,9 +223,10 @@ def test_reset_of_the_client_reaches_the_server(net, server, tpx, address):
 # what the server's host does with the connection, and what the row says
 FAILURES = {
     "refused": ("", "refused"),
-    "unreachable": (f"table inet t {{ chain c {{ type filter hook input "
-                    f"priority 0; tcp dport {REFUSED} reject with icmpx type "
-                    f"host-unreachable; }} }}", "unreachable"),
+    "unreachable": (f"table inet t {{\n chain c {{\n"
+                    f"type filter hook input priority 0\n"
+                    f"tcp dport {REFUSED} reject with icmpx type "
+                    f"host-unreachable\n}}\n}}\n", "unreachable"),
 }
 
 

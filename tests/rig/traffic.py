@@ -2,6 +2,7 @@
 """A client's traffic: single connections, many at once, and a hammer."""
 
 import contextlib
+import errno
 import socket
 import threading
 import time
@@ -9,6 +10,8 @@ import time
 from . import servers
 
 FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
+# what a call says when the peer's reset has come (ENOTCONN: shutdown(2))
+RESETS = (errno.ECONNRESET, errno.ECONNREFUSED, errno.EPIPE, errno.ENOTCONN)
 HAMMER_INTERVAL_S = 0.02
 HAMMER_PATIENCE_S = 1.5
 
@@ -38,10 +41,12 @@ def outcome(namespace, address, port, timeout_s=5.0):
     """How a client sees a server: 'served', 'reset', 'timeout' or 'closed'."""
     try:
         answer = ask(namespace, address, port, b"hello", timeout_s)
-    except (ConnectionResetError, ConnectionRefusedError, BrokenPipeError):
-        return "reset"
     except TimeoutError:
         return "timeout"
+    except OSError as error:
+        if error.errno in RESETS:
+            return "reset"
+        raise
     return "served" if answer else "closed"
 
 

@@ -175,12 +175,12 @@ test_an_unaligned_image_is_refused(void **state)
 static void
 use(const struct image *image)
 {
-	struct render_ports ports = { 1, 2 };
+	struct render_local local = { 1, 2 };
 	struct text text = { 0 };
 	struct addr addr = { { 0 } };
 	uint32_t i;
 
-	render_capture(image, &ports, 1, &text);
+	render_capture(image, &local, 1, &text);
 	render_guard(image, &text);
 	for (i = 0; i < image_set_count(image); i++)
 		image_set_contains(image, i, &addr);

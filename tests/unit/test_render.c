@@ -4,7 +4,7 @@
 #include "policy/routes.h"
 #include "policy_fixture.h"
 
-static const struct render_ports ports = { 4004, 6006 };
+static const struct render_local local = { 4004, 6006, 999 };
 
 static char *
 capture_of(const char *text, int armed)
@@ -13,7 +13,7 @@ capture_of(const char *text, int armed)
 	size_t len;
 	struct image *image = fixture_image(text, &len);
 
-	render_capture(image, &ports, armed, &out);
+	render_capture(image, &local, armed, &out);
 	assert_int_equal(text_check(&out), 0);
 	free(image);
 	return out.bytes;
@@ -191,12 +191,24 @@ test_pass_alone_needs_conntrack_objects(void **state)
 	char *text = capture_of(FIXTURE_CAPTURE "default block\n", 1);
 
 	(void)state;
-	assert_lacks(text, "ct timeout");
+	assert_lacks(text, "passed_tcp");
 	assert_lacks(text, "chain passed");
 	free(text);
 	text = capture_of(FIXTURE_CAPTURE "pass to ::1\n", 1);
 	assert_has(text, "ct timeout passed_tcp4 {");
 	assert_has(text, "chain passed");
+	free(text);
+}
+
+static void
+test_conntrack_soon_forgets_the_connections_of_relays(void **state)
+{
+	char *text = capture_of(FIXTURE_CAPTURE "default block\n", 1);
+
+	(void)state;
+	assert_has(text, "ct timeout relayed_tcp4 {");
+	assert_has(text, "meta skuid != 999 accept");
+	assert_has(text, "ct timeout set \"relayed_tcp6\"");
 	free(text);
 }
 
@@ -308,6 +320,8 @@ main(void)
 		cmocka_unit_test(test_an_empty_family_is_not_rendered),
 		cmocka_unit_test(test_ranges_that_are_no_prefix_are_rendered),
 		cmocka_unit_test(test_pass_alone_needs_conntrack_objects),
+		cmocka_unit_test(
+		    test_conntrack_soon_forgets_the_connections_of_relays),
 		cmocka_unit_test(test_the_mask_is_the_configured_one),
 		cmocka_unit_test(
 		    test_renewal_works_on_live_and_expired_elements),
