@@ -97,8 +97,10 @@ filter_add(scmp_filter_ctx filter, const struct sandbox_syscall *row)
 
 	for (; row->why != NULL; row++) {
 		n = arguments_of(row, arguments);
-		error = seccomp_rule_add_array(
-		    filter, SCMP_ACT_ALLOW, (int)row->number, n, arguments);
+		error = seccomp_rule_add_array(filter,
+		    row->refusal == 0 ? SCMP_ACT_ALLOW
+				      : SCMP_ACT_ERRNO((unsigned)row->refusal),
+		    (int)row->number, n, arguments);
 		if (error != 0 && error != -EEXIST)
 			fatalx("sandbox: seccomp rule for call %ld: %s",
 			    row->number, strerror(-error));

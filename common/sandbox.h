@@ -39,6 +39,7 @@ struct sandbox_syscall {
 	const char *why;
 	struct sandbox_argument first;
 	struct sandbox_argument second;
+	int refusal; /* this errno instead of the call; 0: the call is made */
 };
 
 #define ARGUMENT_IS(arg, is)                      \

@@ -53,12 +53,29 @@ connect_failed(const char *path)
 		return CTL_NOT_RUNNING;
 	}
 	if (errno == EACCES || errno == EPERM) {
-		log_warnx("not permitted: only root and group tpx may use %s",
-		    path);
+		log_warnx(
+		    "not permitted: only root and group tpx may use %s", path);
 		return CTL_NOT_PERMITTED;
 	}
 	log_warn("%s", path);
 	return CTL_FAILED;
+}
+
+int
+client_peer_uid(const struct ctl *ctl, uint32_t *uid)
+{
+	int fd = client_connect(ctl->socket);
+	struct ucred peer;
+	socklen_t len = sizeof(peer);
+	int result;
+
+	if (fd == -1)
+		return -1;
+	result = getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len);
+	if (result == 0)
+		*uid = peer.uid;
+	close(fd);
+	return result;
 }
 
 int
@@ -104,8 +121,7 @@ take_fds(struct msghdr *message, unsigned int *count)
 	if (header == NULL || header->cmsg_level != SOL_SOCKET ||
 	    header->cmsg_type != SCM_RIGHTS)
 		return -1;
-	*count =
-	    (unsigned int)((header->cmsg_len - CMSG_LEN(0)) / sizeof(int));
+	*count = (unsigned int)((header->cmsg_len - CMSG_LEN(0)) / sizeof(int));
 	memcpy(fds, CMSG_DATA(header), *count * sizeof(int));
 	for (i = 1; i < *count; i++)
 		close(fds[i]);
@@ -114,8 +130,7 @@ take_fds(struct msghdr *message, unsigned int *count)
 
 /* 0 and a checked message, or -1 with a reason. */
 static int
-receive(
-    struct client *client, struct client_message *out, const char **why)
+receive(struct client *client, struct client_message *out, const char **why)
 {
 	union {
 		struct cmsghdr align;
@@ -186,9 +201,8 @@ int
 client_ask(const struct ctl *ctl, enum ipc_command command, client_fn *handle,
     void *ctx)
 {
-	struct client client = {
-		.gate = { IPC_CTL, IPC_SUPERVISOR, IPC_PHASE_RUN }
-	};
+	struct client client = { .gate = {
+				     IPC_CTL, IPC_SUPERVISOR, IPC_PHASE_RUN } };
 	int result;
 
 	client.fd = client_connect(ctl->socket);

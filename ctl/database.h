@@ -17,8 +17,7 @@ struct json;
  * CTL_GOOD and a connection for sqlite3_close(), or another enum ctl_exit,
  * explained.
  */
-int database_open(
-    const struct ctl *, const char *path, struct sqlite3 **);
+int database_open(const struct ctl *, const char *path, struct sqlite3 **);
 
 /* Explains what the last call on the connection ran into; CTL_FAILED. */
 int database_failed(struct sqlite3 *);

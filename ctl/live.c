@@ -63,9 +63,9 @@ words_make(const struct live *live, const struct flow_record *record,
 	if (live->image != NULL &&
 	    image_settings(live->image)->generation == record->generation)
 		words->rule = image_rule_text(live->image, record->rule);
-	words->duration_ms =
-	    record->start_mono_us >= 0 && age_us > 0 ? (double)age_us / 1000
-						     : 0;
+	words->duration_ms = record->start_mono_us >= 0 && age_us > 0
+				 ? (double)age_us / 1000
+				 : 0;
 }
 
 static int
@@ -75,8 +75,7 @@ matches(const struct flows_filter *filter, const struct words *words)
 		   strcmp(filter->client, words->src) == 0) &&
 	       (filter->action == NULL ||
 		   strcmp(filter->action, words->action) == 0) &&
-	       (filter->host == NULL ||
-		   strcmp(filter->host, words->dst) == 0);
+	       (filter->host == NULL || strcmp(filter->host, words->dst) == 0);
 }
 
 static void

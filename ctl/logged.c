@@ -16,9 +16,9 @@
 /* A row may be written this long after its flow ended. */
 #define LATE_US 30000000LL
 
-#define MATCHES                                                                \
-	" f.end_us >= ?1 AND (?2 IS NULL OR v.src = ?2)"                       \
-	" AND (?3 IS NULL OR v.action = ?3)"                                   \
+#define MATCHES                                          \
+	" f.end_us >= ?1 AND (?2 IS NULL OR v.src = ?2)" \
+	" AND (?3 IS NULL OR v.action = ?3)"             \
 	" AND (?4 IS NULL OR coalesce(v.host, v.dst) = ?4 OR v.dst = ?4)"
 
 static const char newest[] =
@@ -38,8 +38,7 @@ static const char fresh[] =
 static const char follow_mark[] =
     "INSERT OR IGNORE INTO temp.shown SELECT id, end_us FROM flow"
     " WHERE end_us >= ?1";
-static const char follow_forget[] =
-    "DELETE FROM temp.shown WHERE end_us < ?1";
+static const char follow_forget[] = "DELETE FROM temp.shown WHERE end_us < ?1";
 
 static const char *
 text_of(sqlite3_stmt *row, const char *name)
@@ -149,8 +148,7 @@ execute(sqlite3 *db, const char *text, int64_t time_us)
 
 /* One reading: what is shown and what is remembered must be the same rows. */
 static int
-follow_once(
-    sqlite3 *db, const struct flows_filter *filter, struct json *json)
+follow_once(sqlite3 *db, const struct flows_filter *filter, struct json *json)
 {
 	int64_t since = clock_real_us() - LATE_US;
 	int rc;

@@ -30,11 +30,10 @@ usage(void)
 {
 	size_t i;
 
-	(void)fprintf(
-	    stderr, "usage: tpxctl [-s socket] [--json] command\n");
+	(void)fprintf(stderr, "usage: tpxctl [-s socket] [--json] command\n");
 	for (i = 0; i < COMMANDS; i++)
-		(void)fprintf(stderr, "       tpxctl %s %s\n",
-		    commands[i].name, commands[i].arguments);
+		(void)fprintf(stderr, "       tpxctl %s %s\n", commands[i].name,
+		    commands[i].arguments);
 	return CTL_USAGE;
 }
 

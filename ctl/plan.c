@@ -4,12 +4,15 @@
  * the code that renders it for the kernel.  Changes nothing.
  */
 #include <errno.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "common/log.h"
+#include "common/privilege.h"
+#include "ctl/client.h"
 #include "ctl/ctl.h"
 #include "ctl/image.h"
 #include "ctl/json.h"
@@ -24,7 +27,7 @@
 
 #define SYSCTL_PREFIX "sysctl -w "
 
-#define FIRST_PACKET                                                           \
+#define FIRST_PACKET \
 	"decided at the first packet by addresses, protocol and port; "
 
 struct placement {
@@ -102,10 +105,26 @@ image_parse(const char *path, const struct image **image)
 	return bytes == NULL ? CTL_FAILED : CTL_GOOD;
 }
 
-static void
-render_all(const struct image *image, struct text *nft, struct text *routes)
+/* Who tpx runs as: asked, or else what it becomes when root starts it. */
+static uint32_t
+relay_uid(const struct ctl *ctl)
 {
-	static const struct render_local local = { PLAN_PORT, PLAN_PORT };
+	const struct passwd *user;
+	uint32_t uid;
+
+	if (client_peer_uid(ctl, &uid) == 0)
+		return uid;
+	user = getpwnam(PRIVILEGE_USER);
+	return user != NULL ? user->pw_uid : geteuid();
+}
+
+static void
+render_all(const struct ctl *ctl, const struct image *image, struct text *nft,
+    struct text *routes)
+{
+	const struct render_local local = {
+		.port4 = PLAN_PORT, .port6 = PLAN_PORT, .uid = relay_uid(ctl)
+	};
 
 	if (image_settings(image)->on_failure == ON_FAILURE_CLOSED)
 		render_guard(image, nft);
@@ -125,9 +144,8 @@ placement_of(const struct image *image, uint32_t rule)
 		[FLOW_ACTION_BLOCK] = FIRST_PACKET "logged by nflog",
 	};
 	const struct image_rule *item = image_rule(image, rule);
-	unsigned int action = item != NULL
-				  ? item->action
-				  : image_settings(image)->default_action;
+	unsigned int action =
+	    item != NULL ? item->action : image_settings(image)->default_action;
 	struct placement placement = { .rule = image_rule_text(image, rule),
 		.place = "kernel",
 		.why = why[action] };
@@ -162,12 +180,13 @@ list_line(void *ctx, const char *line)
 	int is_sysctl = strncmp(line, SYSCTL_PREFIX, prefix) == 0;
 
 	if (is_sysctl == lists->sysctls)
-		json_string(lists->json, NULL, is_sysctl ? line + prefix : line);
+		json_string(
+		    lists->json, NULL, is_sysctl ? line + prefix : line);
 }
 
 static void
-json_list(struct json *json, const char *key, int sysctls,
-    const struct text *routes)
+json_list(
+    struct json *json, const char *key, int sysctls, const struct text *routes)
 {
 	struct lists lists = { json, sysctls };
 	struct text copy = { 0 };
@@ -205,8 +224,8 @@ plan_json(const struct image *image, const struct text *nft,
 	json_list(&json, "sysctls", 1, routes);
 	json_array(&json, "rules");
 	for (i = 0; i <= image_rule_count(image); i++) {
-		placement = placement_of(image,
-		    i < image_rule_count(image) ? i : FLOW_RULE_DEFAULT);
+		placement = placement_of(
+		    image, i < image_rule_count(image) ? i : FLOW_RULE_DEFAULT);
 		json_rule(&json, &placement);
 	}
 	json_array_end(&json);
@@ -235,8 +254,8 @@ plan_text(const struct image *image, const struct text *nft,
 	(void)printf("\n# policy routing and sysctls\n%s", routes->bytes);
 	(void)printf("\n# where each rule is decided\n");
 	for (i = 0; i <= image_rule_count(image); i++) {
-		placement = placement_of(image,
-		    i < image_rule_count(image) ? i : FLOW_RULE_DEFAULT);
+		placement = placement_of(
+		    image, i < image_rule_count(image) ? i : FLOW_RULE_DEFAULT);
 		text_rule(&placement);
 	}
 }
@@ -247,7 +266,7 @@ plan_print(const struct ctl *ctl, const struct image *image)
 	struct text nft = { 0 }, routes = { 0 };
 	int result = CTL_GOOD;
 
-	render_all(image, &nft, &routes);
+	render_all(ctl, image, &nft, &routes);
 	if (text_check(&nft) == -1 || text_check(&routes) == -1) {
 		log_warn("plan");
 		result = CTL_FAILED;

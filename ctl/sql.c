@@ -20,9 +20,8 @@ text_row(sqlite3_stmt *statement, int head)
 	for (i = 0; i < sqlite3_column_count(statement); i++) {
 		if (i > 0)
 			(void)putchar('\t');
-		text = head
-			   ? sqlite3_column_name(statement, i)
-			   : (const char *)sqlite3_column_text(statement, i);
+		text = head ? sqlite3_column_name(statement, i)
+			    : (const char *)sqlite3_column_text(statement, i);
 		if (text != NULL)
 			(void)table_text(stdout, text);
 	}

@@ -56,8 +56,7 @@ json_config(struct json *json, const struct msg_ctl_status *main)
 	json_object(json, "config");
 	json_string(json, "path", main->config_path);
 	json_uint(json, "generation", main->generation);
-	json_string(
-	    json, "loaded_at", when_format(main->loaded_at_us, when));
+	json_string(json, "loaded_at", when_format(main->loaded_at_us, when));
 	json_object_end(json);
 }
 
@@ -77,8 +76,8 @@ json_flows(struct json *json, const struct msg_ctl_status *main)
 static void
 json_dns(struct json *json)
 {
-	static const char *const keys[] = { "queries", "cache_hits",
-		"blocked", "servfail" };
+	static const char *const keys[] = { "queries", "cache_hits", "blocked",
+		"servfail" };
 	size_t i;
 
 	json_object(json, "dns");
@@ -182,8 +181,7 @@ text_group(const struct group *group, FILE *out)
 
 	(void)putc(' ', out);
 	(void)putc(' ', out);
-	(void)fprintf(
-	    out, "%*s", 10 - table_text(out, group->first->name), "");
+	(void)fprintf(out, "%*s", 10 - table_text(out, group->first->name), "");
 	(void)fprintf(out, "%ux ", group->count);
 	(void)table_text(out, group->state);
 	(void)fprintf(out, ", %" PRIu64 " restarts, ", group->restarts);
@@ -266,8 +264,8 @@ on_message(void *ctx, const struct client_message *message)
 		memcpy(&status->main, message->body, sizeof(status->main));
 	if (message->type == MSG_CTL_PROCESS &&
 	    status->nprocesses < STATUS_PROCESSES)
-		memcpy(&status->processes[status->nprocesses++],
-		    message->body, sizeof(status->processes[0]));
+		memcpy(&status->processes[status->nprocesses++], message->body,
+		    sizeof(status->processes[0]));
 	if (message->type == MSG_CTL_ALARM && status->nalarms < STATUS_ALARMS)
 		memcpy(&status->alarms[status->nalarms++], message->body,
 		    sizeof(status->alarms[0]));

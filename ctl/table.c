@@ -12,8 +12,7 @@ table_text(FILE *out, const char *text)
 
 	for (; *text != '\0'; text += len) {
 		len = utf8_next(text, &code);
-		if (!utf8_is_control(code) &&
-		    !(code == UTF8_BAD && len == 1)) {
+		if (!utf8_is_control(code) && !(code == UTF8_BAD && len == 1)) {
 			(void)fwrite(text, 1, len, out);
 			width++;
 			continue;

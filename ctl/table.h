@@ -18,8 +18,7 @@ struct table_column {
 void table_head(FILE *, const struct table_column *);
 
 /* As many cells as columns; NULL shows as "-". */
-void table_row(
-    FILE *, const struct table_column *, const char *const cells[]);
+void table_row(FILE *, const struct table_column *, const char *const cells[]);
 
 /* The text alone; returns how many characters wide it is. */
 int table_text(FILE *, const char *text);

@@ -47,7 +47,8 @@ unblock_run(const struct ctl *ctl, int argc, char *argv[])
 		return CTL_NOT_PERMITTED;
 	}
 	if (client_is_running(ctl) == 1) {
-		log_warnx("tpxd is running and guards this host: stop it first");
+		log_warnx(
+		    "tpxd is running and guards this host: stop it first");
 		return CTL_FAILED;
 	}
 	return netctl_exec(dir);

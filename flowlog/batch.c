@@ -182,8 +182,7 @@ batch_set_image(struct batch *batch, const struct image *image)
 	batch->image = image;
 	batch->rules_due = 1;
 	if (batch->store != NULL &&
-	    store_set_max(batch->store, image_settings(image)->max_bytes) ==
-		-1)
+	    store_set_max(batch->store, image_settings(image)->max_bytes) == -1)
 		log_warn("flows.db: cannot set its greatest size");
 	batch_touch(batch);
 }
@@ -346,8 +345,7 @@ write_all(struct batch *batch, uint64_t end, uint64_t *added)
 {
 	if (store_begin(batch->store) == -1)
 		return -1;
-	if (write_rules(batch) == -1 ||
-	    write_flows(batch, end, added) == -1 ||
+	if (write_rules(batch) == -1 || write_flows(batch, end, added) == -1 ||
 	    write_events(batch) == -1 || write_losses(batch) == -1 ||
 	    make_room(batch, *added) == -1 ||
 	    store_commit(batch->store) == -1) {
@@ -386,8 +384,7 @@ retire_when_full(struct batch *batch)
 {
 	uint64_t removed;
 
-	if (!store_is_near_max(batch->store) ||
-	    store_begin(batch->store) == -1)
+	if (!store_is_near_max(batch->store) || store_begin(batch->store) == -1)
 		return;
 	if (store_remove_oldest(batch->store, RETIRE_FLOWS, &removed) == -1 ||
 	    removed == 0 || store_commit(batch->store) == -1)
@@ -422,16 +419,22 @@ write_failed(struct batch *batch)
 	schedule(batch, RETRY_BUSY_US);
 }
 
+static uint64_t
+smallest(uint64_t a, uint64_t b, uint64_t c)
+{
+	uint64_t least = a < b ? a : b;
+
+	return least < c ? least : c;
+}
+
 static int
 write_some(struct batch *batch)
 {
-	uint64_t count = batch_waiting(batch);
+	uint64_t end =
+	    batch->head + smallest(batch_waiting(batch), batch->transaction,
+			      store_transaction_rows(batch->store));
 	uint64_t added = 0;
-	uint64_t end;
 
-	if (count > batch->transaction)
-		count = batch->transaction;
-	end = batch->head + count;
 	if (write_all(batch, end, &added) == -1) {
 		write_failed(batch);
 		return -1;

@@ -25,7 +25,7 @@ enum batch_loss {
 	LOSS_RELAY,	 /* given up by a relay without room */
 	LOSS_TORN,	 /* half-written in a dead relay's arena */
 	LOSS_REFUSED,	 /* a relay's record that broke the contract */
-	LOSS_CONNTRACK,	 /* overruns: how many events each cost is unknown */
+	LOSS_CONNTRACK,	 /* overruns; what each cost is unknown */
 	LOSS_NFLOG,	 /* packets, exactly */
 	LOSS_UNREADABLE, /* kernel messages that could not be parsed */
 	LOSS_QUEUE,	 /* flows without room here */

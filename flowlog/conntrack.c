@@ -3,9 +3,9 @@
 #include "flowlog/conntrack.h"
 
 #include <errno.h>
-#include <linux/netlink.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter/nfnetlink_conntrack.h>
+#include <linux/netlink.h>
 #include <string.h>
 
 #include "flowlog/netlink.h"
@@ -50,8 +50,7 @@ parse_tuple(const struct nlattr *nest, struct conntrack_event *event)
 
 /* Counters and times are there only when accounting is on. */
 static void
-parse_counters(
-    const struct nlattr *nest, uint64_t *packets, uint64_t *bytes)
+parse_counters(const struct nlattr *nest, uint64_t *packets, uint64_t *bytes)
 {
 	struct netlink_attributes counters;
 
@@ -105,8 +104,8 @@ conntrack_parse(const struct nlmsghdr *header, struct conntrack_event *event)
 	if (parse_tuple(found.of[CTA_TUPLE_ORIG], event) == -1)
 		return -1;
 	event->mark = netlink_be32(found.of[CTA_MARK]);
-	parse_counters(found.of[CTA_COUNTERS_ORIG], &event->up_packets,
-	    &event->up_bytes);
+	parse_counters(
+	    found.of[CTA_COUNTERS_ORIG], &event->up_packets, &event->up_bytes);
 	parse_counters(found.of[CTA_COUNTERS_REPLY], &event->down_packets,
 	    &event->down_bytes);
 	parse_times(found.of[CTA_TIMESTAMP], event);
@@ -114,8 +113,7 @@ conntrack_parse(const struct nlmsghdr *header, struct conntrack_event *event)
 }
 
 int
-conntrack_passed(
-    const struct conntrack_event *event, const struct image *image)
+conntrack_passed(const struct conntrack_event *event, const struct image *image)
 {
 	uint32_t mask = image_settings(image)->mark_mask;
 
@@ -144,8 +142,8 @@ record_rule(const struct conntrack_event *event, const struct image *image,
 }
 
 void
-conntrack_record(const struct conntrack_event *event,
-    const struct image *image, int64_t now_us, struct flow_record *record)
+conntrack_record(const struct conntrack_event *event, const struct image *image,
+    int64_t now_us, struct flow_record *record)
 {
 	int64_t stop_us = event->stop_us > 0 ? event->stop_us : now_us;
 	int64_t start_us = event->start_us > 0 ? event->start_us : stop_us;

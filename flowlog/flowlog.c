@@ -71,8 +71,7 @@ on_violation(void *ctx, unsigned int worker, const char *why)
 	char actor[32];
 
 	(void)snprintf(actor, sizeof(actor), "relay[%u]", worker);
-	event_make(
-	    &event, SEVERITY_ALARM, "violation", actor, "sent %s", why);
+	event_make(&event, SEVERITY_ALARM, "violation", actor, "sent %s", why);
 	log_warnx("%s sent %s", actor, why);
 	report(ctx, &event);
 }
@@ -208,11 +207,11 @@ flowlog_on_arena(void *ctx, struct ipc_message *message)
 	struct msg_event event;
 	char actor[32];
 
-	if (arena_import(message->fd, (unsigned int)worker->worker,
-		flowlog->batch) == 0)
+	if (arena_import(
+		message->fd, (unsigned int)worker->worker, flowlog->batch) == 0)
 		return;
-	(void)snprintf(actor, sizeof(actor), "relay[%u]",
-	    (unsigned int)worker->worker);
+	(void)snprintf(
+	    actor, sizeof(actor), "relay[%u]", (unsigned int)worker->worker);
 	log_warn("%s: arena", actor);
 	event_make(&event, SEVERITY_WARNING, "arena-unreadable", actor,
 	    "its open flows have no rows");
@@ -325,8 +324,8 @@ parts_new(struct flowlog *flowlog)
 	flowlog->batch = batch_new(flowlog->base, &owner);
 	if (flowlog->batch == NULL)
 		fatal("batch");
-	flowlog->workers = workers_new(
-	    flowlog->base, flowlog->batch, on_violation, flowlog);
+	flowlog->workers =
+	    workers_new(flowlog->base, flowlog->batch, on_violation, flowlog);
 	flowlog->sources = sources_new(flowlog->base, flowlog->batch);
 	flowlog->tick =
 	    event_new(flowlog->base, -1, EV_PERSIST, on_tick, flowlog);
@@ -334,9 +333,8 @@ parts_new(struct flowlog *flowlog)
 	if (flowlog->workers == NULL || flowlog->sources == NULL ||
 	    flowlog->tick == NULL || flowlog->stop == NULL)
 		fatal("set-up");
-	flowlog->supervisor = ipc_channel_new(flowlog->base,
-	    FLOWLOG_CHANNEL_FD, IPC_FLOWLOG, IPC_SUPERVISOR, handlers,
-	    on_supervisor_end, flowlog);
+	flowlog->supervisor = ipc_channel_new(flowlog->base, FLOWLOG_CHANNEL_FD,
+	    IPC_FLOWLOG, IPC_SUPERVISOR, handlers, on_supervisor_end, flowlog);
 	if (flowlog->supervisor == NULL)
 		fatal("message socket");
 }
@@ -362,7 +360,8 @@ flowlog_new(void)
 {
 	struct flowlog *flowlog = calloc(1, sizeof(*flowlog));
 
-	if (flowlog == NULL || (flowlog->base = ipc_loop_new(CALLBACKS_PER_LOOP)) == NULL)
+	if (flowlog == NULL ||
+	    (flowlog->base = ipc_loop_new(CALLBACKS_PER_LOOP)) == NULL)
 		fatal("event base");
 	parts_new(flowlog);
 	(void)event_base_dispatch(flowlog->base);

@@ -85,8 +85,8 @@ view_text(const struct view *view)
 		cases[i] = words_case(view->words[i]);
 	select = sqlite3_mprintf(view->text, cases[0], cases[1], cases[2]);
 	if (select != NULL)
-		text = sqlite3_mprintf(
-		    "CREATE VIEW %s AS %s", view->name, select);
+		text =
+		    sqlite3_mprintf("CREATE VIEW %s AS %s", view->name, select);
 	for (i = 0; i < 3; i++)
 		sqlite3_free(cases[i]);
 	sqlite3_free(select);
@@ -97,8 +97,8 @@ static int
 get_version(sqlite3 *db, int *version)
 {
 	sqlite3_stmt *statement;
-	int rc = sqlite3_prepare_v2(
-	    db, "PRAGMA user_version", -1, &statement, NULL);
+	int rc =
+	    sqlite3_prepare_v2(db, "PRAGMA user_version", -1, &statement, NULL);
 
 	if (rc != SQLITE_OK)
 		return rc;

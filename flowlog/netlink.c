@@ -16,25 +16,40 @@ bad(void)
 	return -1;
 }
 
-static int
-collect(const struct nlattr *attribute, void *data)
+/*
+ * libmnl's own walk rounds the end of a message up, and so reads up to three
+ * bytes that are not there.
+ */
+static void
+collect(const uint8_t *bytes, size_t len, struct netlink_attributes *found)
 {
-	struct netlink_attributes *found = data;
-	unsigned int type = mnl_attr_get_type(attribute);
+	const struct nlattr *attribute = (const void *)bytes;
+	unsigned int type;
+	size_t step;
 
-	if (type < NETLINK_ATTRIBUTES)
-		found->of[type] = attribute;
-	return MNL_CB_OK;
+	memset(found, 0, sizeof(*found));
+	while (mnl_attr_ok(attribute, (int)len)) {
+		type = mnl_attr_get_type(attribute);
+		if (type < NETLINK_ATTRIBUTES)
+			found->of[type] = attribute;
+		step = MNL_ALIGN(attribute->nla_len);
+		if (step >= len)
+			return;
+		len -= step;
+		attribute = mnl_attr_next(attribute);
+	}
 }
 
 int
 netlink_parse(const struct nlmsghdr *header, struct netlink_attributes *found)
 {
-	memset(found, 0, sizeof(*found));
-	if (mnl_nlmsg_get_payload_len(header) < sizeof(struct nfgenmsg))
+	const size_t family = MNL_ALIGN(sizeof(struct nfgenmsg));
+	size_t len = mnl_nlmsg_get_payload_len(header);
+
+	if (header->nlmsg_len < MNL_NLMSG_HDRLEN || len < family)
 		return bad();
-	if (mnl_attr_parse(header, sizeof(struct nfgenmsg), collect, found) < 0)
-		return bad();
+	collect(
+	    mnl_nlmsg_get_payload_offset(header, family), len - family, found);
 	return 0;
 }
 
@@ -42,9 +57,10 @@ int
 netlink_parse_nested(
     const struct nlattr *nest, struct netlink_attributes *found)
 {
-	memset(found, 0, sizeof(*found));
-	if (nest == NULL || mnl_attr_parse_nested(nest, collect, found) < 0)
+	if (nest == NULL)
 		return bad();
+	collect(
+	    mnl_attr_get_payload(nest), mnl_attr_get_payload_len(nest), found);
 	return 0;
 }
 

@@ -18,10 +18,13 @@ struct netlink_attributes {
 	const struct nlattr *of[NETLINK_ATTRIBUTES];
 };
 
-/* Both clear found first.  -1 with EBADMSG when something is cut short. */
+/*
+ * What is cut off at the end does not count as there.  -1 with EBADMSG when
+ * even the header is not whole, or there is no nest.
+ */
 int netlink_parse(const struct nlmsghdr *, struct netlink_attributes *found);
-int netlink_parse_nested(
-    const struct nlattr *, struct netlink_attributes *found);
+int
+netlink_parse_nested(const struct nlattr *, struct netlink_attributes *found);
 
 /* -1 with EBADMSG unless the attribute is there and has exactly len bytes. */
 int netlink_copy(const struct nlattr *, void *to, size_t len);

@@ -174,8 +174,8 @@ parse_prefix(const struct nlattr *attribute, struct nflog_packet *packet)
 	if (attribute == NULL ||
 	    mnl_attr_validate(attribute, MNL_TYPE_NUL_STRING) == -1)
 		return bad();
-	text = parse_number(mnl_attr_get_str(attribute), UINT32_MAX, '.',
-	    &packet->generation);
+	text = parse_number(
+	    mnl_attr_get_str(attribute), UINT32_MAX, '.', &packet->generation);
 	if (text == NULL ||
 	    parse_number(text, FLOW_RULE_DEFAULT, '\0', &rule) == NULL)
 		return bad();

@@ -47,7 +47,7 @@ struct nflog_sequence {
 uint32_t nflog_missing(struct nflog_sequence *, const struct nflog_packet *);
 
 /* The row of a blocked flow, without its id. */
-void nflog_record(
-    const struct nflog_packet *, int64_t now_us, struct flow_record *);
+void
+nflog_record(const struct nflog_packet *, int64_t now_us, struct flow_record *);
 
 #endif

@@ -9,7 +9,7 @@
 #include "common/addr.h"
 
 #define TIME_MAX_US (253402300799LL * 1000000) /* the end of the year 9999 */
-#define ERROR_MAX 4095			       /* MAX_ERRNO of the kernel */
+#define ERROR_MAX 4095			       /* the kernel's MAX_ERRNO */
 
 static int
 id_is_of(uint64_t id, unsigned int worker)
@@ -22,8 +22,8 @@ time_fits(const struct flow_record *record)
 {
 	return record->start_us > 0 && record->start_us <= TIME_MAX_US &&
 	       record->start_mono_us >= 0 &&
-	       record->duration_us <= (uint64_t)TIME_MAX_US - (uint64_t)
-							      record->start_us;
+	       record->duration_us <=
+		   (uint64_t)TIME_MAX_US - (uint64_t)record->start_us;
 }
 
 static int

@@ -56,8 +56,8 @@ enum statement {
 /* A generation's rows beyond this many back are of no use to anybody. */
 #define GENERATIONS_KEPT "64"
 
-#define REMOVE_OLD(table)                                                      \
-	"DELETE FROM " table " WHERE id IN (SELECT id FROM (SELECT id,"        \
+#define REMOVE_OLD(table)                                               \
+	"DELETE FROM " table " WHERE id IN (SELECT id FROM (SELECT id," \
 	" time_us FROM " table " ORDER BY id LIMIT ?2) WHERE time_us < ?1)"
 
 static const char *const texts[STATEMENTS] = {
@@ -298,8 +298,7 @@ store_set_aside(const char *dir, int64_t now_us, char name[STORE_PATH_BYTES])
 	if (gmtime_r(&now, &utc) == NULL)
 		return -1;
 	(void)strftime(when, sizeof(when), "%Y%m%dT%H%M%SZ", &utc);
-	(void)snprintf(
-	    name, STORE_PATH_BYTES, FLOWLOG_FILE ".bad-%s", when);
+	(void)snprintf(name, STORE_PATH_BYTES, FLOWLOG_FILE ".bad-%s", when);
 	/* sqlite finds a WAL by the name of its database. */
 	if (aside(dir, name, "-wal") == -1 || aside(dir, name, "-shm") == -1)
 		return -1;
@@ -340,6 +339,13 @@ store_set_max(struct store *store, uint64_t max_bytes)
 	if (set_pragma(store, "max_page_count", pages) == -1)
 		return -1;
 	return set_pragma(store, "journal_size_limit", wal);
+}
+
+uint64_t
+store_transaction_rows(const struct store *store)
+{
+	/* About 30 rows fill a page: this is a sixtieth of the quota. */
+	return store->max_pages == 0 ? UINT64_MAX : store->max_pages / 2 + 1;
 }
 
 int
@@ -404,8 +410,7 @@ bind_error(sqlite3_stmt *statement, int at, unsigned int error)
 	if (name == NULL)
 		(void)sqlite3_bind_null(statement, at);
 	else
-		(void)sqlite3_bind_text(
-		    statement, at, name, -1, SQLITE_STATIC);
+		(void)sqlite3_bind_text(statement, at, name, -1, SQLITE_STATIC);
 }
 
 int
@@ -509,8 +514,8 @@ store_forget_rules(struct store *store, uint32_t generation)
 }
 
 int
-store_add_rule(struct store *store, uint32_t generation, uint16_t rule,
-    const char *text)
+store_add_rule(
+    struct store *store, uint32_t generation, uint16_t rule, const char *text)
 {
 	sqlite3_stmt *add = store->statements[ADD_RULE];
 	sqlite3_stmt *set = store->statements[NUMBER_RULE];
@@ -529,8 +534,8 @@ store_get_counter(struct store *store, const char *name, uint64_t *value)
 {
 	int64_t found;
 
-	(void)sqlite3_bind_text(store->statements[GET_COUNTER], 1, name, -1,
-	    SQLITE_STATIC);
+	(void)sqlite3_bind_text(
+	    store->statements[GET_COUNTER], 1, name, -1, SQLITE_STATIC);
 	if (number(store, GET_COUNTER, &found) == -1)
 		return -1;
 	*value = (uint64_t)found;
@@ -589,8 +594,8 @@ store_remove_oldest(struct store *store, uint64_t count, uint64_t *removed)
 }
 
 int
-store_remove_before(struct store *store, int64_t before_us, uint64_t count,
-    uint64_t *removed)
+store_remove_before(
+    struct store *store, int64_t before_us, uint64_t count, uint64_t *removed)
 {
 	sqlite3_stmt *statement = store->statements[REMOVE_BEFORE];
 

@@ -35,14 +35,17 @@ void store_close(struct store *);
  * Renames a closed database to FLOWLOG_FILE.bad-TIME and writes that name.
  * -1 with errno of rename(2) or ENAMETOOLONG.
  */
-int store_set_aside(const char *dir, int64_t now_us,
-    char name[STORE_PATH_BYTES]);
+int
+store_set_aside(const char *dir, int64_t now_us, char name[STORE_PATH_BYTES]);
 
 /*
  * The most the database and its log may take, 0: no limit.  An old database
  * that is larger shrinks by and by.
  */
 int store_set_max(struct store *, uint64_t max_bytes);
+
+/* Flows that one transaction should add at most, to stay within that. */
+uint64_t store_transaction_rows(const struct store *);
 
 int store_begin(struct store *);
 int store_commit(struct store *);

@@ -95,8 +95,7 @@ flows_violation(const struct worker *worker, const struct msg_flows *flows)
 	const char *why;
 	uint64_t i;
 
-	if (flows->sequence < worker->received ||
-	    flows->sequence > INT64_MAX)
+	if (flows->sequence < worker->received || flows->sequence > INT64_MAX)
 		return "a sequence that goes back";
 	if (flows->dropped > INT64_MAX)
 		return "a count of losses out of range";

@@ -15,8 +15,8 @@ struct event_base;
 struct workers;
 
 /* A relay broke the contract and was cut off; why says which rule. */
-typedef void worker_violation_fn(
-    void *ctx, unsigned int worker, const char *why);
+typedef void
+worker_violation_fn(void *ctx, unsigned int worker, const char *why);
 
 /* NULL with ENOMEM. */
 struct workers *workers_new(

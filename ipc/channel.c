@@ -16,6 +16,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "ipc/loop.h"
+
 #define QUEUE_LIMIT 256	    /* messages that may wait for a slow reader */
 #define READS_PER_EVENT 32  /* then the other channels have their turn */
 #define FDS_PER_MESSAGE 253 /* SCM_MAX_FD: the most the kernel passes */
@@ -330,6 +332,7 @@ ipc_channel_new(struct event_base *base, int fd, enum ipc_role self,
 	    event_new(base, fd, EV_READ | EV_PERSIST, on_readable, channel);
 	channel->writable = event_new(base, fd, EV_WRITE, on_writable, channel);
 	if (channel->readable != NULL && channel->writable != NULL &&
+	    event_priority_set(channel->readable, LOOP_MESSAGES) == 0 &&
 	    event_add(channel->readable, NULL) == 0)
 		return channel;
 	channel_release(channel);

@@ -18,8 +18,10 @@ ipc_loop_new(int callbacks)
 	    config, EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_IGNORE_ENV);
 	if (callbacks > 0)
 		event_config_set_max_dispatch_interval(
-		    config, NULL, callbacks, 0);
+		    config, NULL, callbacks, LOOP_WORK);
 	base = event_base_new_with_config(config);
 	event_config_free(config);
+	if (base != NULL)
+		event_base_priority_init(base, LOOP_PRIORITIES);
 	return base;
 }

@@ -9,6 +9,7 @@
  */
 #include "netctl/sandbox.h"
 
+#include <errno.h>
 #include <linux/netlink.h>
 #include <netinet/in.h>
 
@@ -45,6 +46,8 @@ static const struct sandbox_syscall running[] = {
 	    { 0 } },
 	{ SYS_socket, "listeners, v4", ARGUMENT_IS(1, AF_INET), { 0 } },
 	{ SYS_socket, "listeners, v6", ARGUMENT_IS(1, AF_INET6), { 0 } },
+	{ SYS_socket, "nscd: libnftables tries a uid as a user's name",
+	    ARGUMENT_IS(1, AF_UNIX), { 0 }, EACCES },
 	{ SYS_bind, "listeners, netlink", { 0 }, { 0 } },
 	{ SYS_listen, "listeners", { 0 }, { 0 } },
 	{ SYS_getsockname, "listeners, netlink", { 0 }, { 0 } },

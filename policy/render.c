@@ -8,6 +8,9 @@
  * their socket and ask for no lease.  UDP, and TCP that belongs to nothing
  * relayed, is decided behind conntrack in the chain "rest".  Only a packet
  * with the pass mark gets through the guard.
+ *
+ * TCP is 6 and UDP 17: words would make nft look into /etc/protocols, which
+ * netctl cannot open.
  */
 #include "policy/render.h"
 
@@ -65,7 +68,7 @@ render_lease(const struct image *image, struct text *text)
 	uint32_t ms = render_lease_ms(image);
 
 	text_printf(text,
-	    "{ tcp timeout %" PRIu32 "ms, udp timeout %" PRIu32 "ms }", ms, ms);
+	    "{ 6 timeout %" PRIu32 "ms, 17 timeout %" PRIu32 "ms }", ms, ms);
 }
 
 static void
@@ -149,12 +152,12 @@ render_ends(const struct image *image, const struct render_local *local,
 	text_puts(text, "\tchain relay_tcp {\n");
 	if (local->port4 != 0)
 		text_printf(text,
-		    "\t\tmeta nfproto ipv4 meta l4proto tcp "
+		    "\t\tmeta nfproto ipv4 meta l4proto 6 "
 		    "tproxy ip to 127.0.0.1:%u goto ours\n",
 		    local->port4);
 	if (local->port6 != 0)
 		text_printf(text,
-		    "\t\tmeta nfproto ipv6 meta l4proto tcp "
+		    "\t\tmeta nfproto ipv6 meta l4proto 6 "
 		    "tproxy ip6 to [::1]:%u goto ours\n",
 		    local->port6);
 	/* tproxy(4) without a listener goes on with the next rule. */
@@ -173,7 +176,7 @@ render_first(const struct image *image, struct text *text)
 	    " accept\n"
 	    "\t\tmeta mark & 0x%08" PRIx32 " != 0x00000000 "
 	    "meta mark set meta mark & 0x%08" PRIx32 "\n"
-	    "\t\tmeta l4proto != tcp accept\n"
+	    "\t\tmeta l4proto != 6 accept\n"
 	    "\t\ttcp flags & (syn | ack) != syn socket transparent 1 "
 	    "goto ours\n"
 	    "\t\ttcp flags & (syn | ack) == syn fib daddr type unicast "
@@ -189,7 +192,7 @@ render_answers(const struct image *image, struct text *text)
 			"\t\ttype filter hook output priority raw; "
 			"policy accept;\n\t\toifname ");
 	render_interfaces(image, text);
-	text_puts(text, " meta l4proto tcp socket transparent 1 "
+	text_puts(text, " meta l4proto 6 socket transparent 1 "
 			"notrack accept\n\t}\n");
 }
 
@@ -203,7 +206,7 @@ render_upstream(const struct render_local *local, struct text *text)
 	    "\t\tct state != new accept\n"
 	    "\t\tmeta skuid != %" PRIu32 " accept\n",
 	    local->uid);
-	render_timeout("meta l4proto tcp", "relayed", text);
+	render_timeout("meta l4proto 6", "relayed", text);
 	text_puts(text, "\t}\n");
 }
 
@@ -214,7 +217,7 @@ render_passed(const struct image *image, struct text *text)
 	text_printf(text,
 	    "\tchain passed {\n\t\tct mark set ct mark | 0x%08" PRIx32 "\n",
 	    mark_of(image, MARK_PASS));
-	render_timeout("meta l4proto tcp", "passed", text);
+	render_timeout("meta l4proto 6", "passed", text);
 	text_puts(text, "\t\tgoto pass\n\t}\n");
 }
 
@@ -241,7 +244,7 @@ render_rest(const struct image *image, struct text *text)
 	text_printf(text,
 	    "\t\tmeta mark & 0x%08" PRIx32 " == 0x%08" PRIx32 " accept\n"
 	    "\t\tfib daddr type != unicast accept\n"
-	    "\t\tmeta l4proto != { tcp, udp } accept\n"
+	    "\t\tmeta l4proto != { 6, 17 } accept\n"
 	    "\t\tmeta l4proto != @lease accept\n"
 	    "\t\tct direction reply goto pass\n",
 	    mask, pass);
@@ -254,7 +257,7 @@ render_rest(const struct image *image, struct text *text)
 	if (image_settings(image)->on_failure == ON_FAILURE_OPEN)
 		text_puts(text, "\t\tct state established accept\n");
 	/* What belongs to no flow is answered by the listener: a reset. */
-	text_puts(text, "\t\tmeta l4proto tcp goto relay_tcp\n"
+	text_puts(text, "\t\tmeta l4proto 6 goto relay_tcp\n"
 			"\t\tgoto verdict_udp\n\t}\n");
 }
 
@@ -298,8 +301,8 @@ void
 render_lapse(struct text *text)
 {
 	text_puts(text,
-	    "add element inet " RENDER_TABLE " lease { tcp, udp }\n"
-	    "delete element inet " RENDER_TABLE " lease { tcp, udp }\n");
+	    "add element inet " RENDER_TABLE " lease { 6, 17 }\n"
+	    "delete element inet " RENDER_TABLE " lease { 6, 17 }\n");
 }
 
 void
@@ -312,7 +315,7 @@ render_guard(const struct image *image, struct text *text)
 			"policy accept;\n\t\tiifname ");
 	render_interfaces(image, text);
 	text_printf(text,
-	    " meta l4proto { tcp, udp } meta mark & 0x%08" PRIx32
+	    " meta l4proto { 6, 17 } meta mark & 0x%08" PRIx32
 	    " != 0x%08" PRIx32 " counter drop\n\t}\n}\n",
 	    mask_of(image), mark_of(image, MARK_PASS));
 }

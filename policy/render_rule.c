@@ -15,7 +15,7 @@
 #define NO_REF UINT32_MAX /* any address */
 #define ELEMENTS_PER_LINE 4
 
-#define REJECT_TCP "\t\tmeta l4proto tcp counter reject with tcp reset\n"
+#define REJECT_TCP "\t\tmeta l4proto 6 counter reject with tcp reset\n"
 #define REJECT_UDP "\t\tcounter reject with icmpx port-unreachable\n"
 
 static const char *const refusals[] = { "default", "reset", "drop" };

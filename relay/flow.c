@@ -278,24 +278,44 @@ flow_pump(struct flow *flow, enum end from, short what)
 	return 0;
 }
 
-/* The server's socket became ready for the first time. */
-static int
-flow_connected(struct flow *flow)
+static int64_t
+flow_due_us(const struct flow *flow)
 {
-	int64_t now_us = clock_mono_us();
+	return flow->active_us +
+	       (flow->connected ? flow->idle_us : CONNECT_LIMIT_US);
+}
+
+/* What became of connect(2); a socket that can only be written is connected. */
+static int
+connect_outcome(int server, short what)
+{
 	socklen_t len = sizeof(int);
 	int error = 0;
 
-	if (getsockopt(event_get_fd(&flow->socket[SERVER]), SOL_SOCKET,
-		SO_ERROR, &error, &len) == -1)
-		error = errno;
+	if ((what & (EV_READ | EV_CLOSED)) == 0)
+		return 0;
+	if (getsockopt(server, SOL_SOCKET, SO_ERROR, &error, &len) == -1)
+		return errno;
+	return error;
+}
+
+/* The server's socket is ready for the first time. */
+static int
+flow_connected(struct flow *flow, short what)
+{
+	int error = connect_outcome(event_get_fd(&flow->socket[SERVER]), what);
+
 	if (error != 0) {
 		flow_end(flow, connect_failure(error), error);
 		return -1;
 	}
 	flow->connected = 1;
+	flow->active_us = clock_mono_us();
 	flow->record->connect_us =
-	    (uint32_t)(now_us - flow->record->start_mono_us);
+	    (uint32_t)(flow->active_us - flow->record->start_mono_us);
+	/* The rule's limit may be shorter than that on connecting. */
+	idle_cancel(&flow->timer);
+	idle_set(flow->pool->wheel, &flow->timer, flow_due_us(flow));
 	atomic_fetch_add_explicit(&journal_arena(flow->pool->journal)->relayed,
 	    1, memory_order_relaxed);
 	return 0;
@@ -336,20 +356,13 @@ on_server(int fd, short what, void *arg)
 
 	(void)fd;
 	if (!flow->connected) {
-		if (flow_connected(flow) == -1)
+		if (flow_connected(flow, what) == -1)
 			return;
 		if (flow->early & (EV_READ | EV_CLOSED) &&
 		    flow_pump(flow, CLIENT, flow->early) == -1)
 			return;
 	}
 	flow_move(flow, SERVER, what);
-}
-
-static int64_t
-flow_due_us(const struct flow *flow)
-{
-	return flow->active_us +
-	       (flow->connected ? flow->idle_us : CONNECT_LIMIT_US);
 }
 
 static void

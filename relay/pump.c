@@ -16,7 +16,7 @@
 
 #define COPY_BYTES 65536
 #define SPLICE_AFTER (256 * 1024) /* bytes moved before a pipe is worth it */
-#define TURNS 16		  /* reads before the other flows have a turn */
+#define SHARE (256 * 1024)	  /* bytes until the other flows have a turn */
 
 struct pump_rest {
 	size_t begin;
@@ -207,14 +207,12 @@ pump_turn(struct pump *pump, int from, int to, int hung_up)
 enum pump_status
 pump_run(struct pump *pump, int from, int to, int hung_up)
 {
-	enum pump_status status = PUMP_DONE;
-	int turn;
+	uint64_t begin = *pump->bytes;
+	enum pump_status status;
 
-	for (turn = 0; turn < TURNS && !pump->done; turn++) {
+	do {
 		status = pump_turn(pump, from, to, hung_up);
-		if (status != PUMP_AGAIN)
-			break;
-	}
+	} while (status == PUMP_AGAIN && *pump->bytes - begin < SHARE);
 	if (pump->piped == 0)
 		pipe_give_back(pump);
 	return status;

@@ -28,7 +28,7 @@
 
 #define FAMILIES 2	 /* listeners: v4, v6 */
 #define FDS_RESERVED 160 /* pipes, channels, listeners, and a few spare */
-#define CALLBACKS_PER_LOOP 64
+#define CALLBACKS_PER_LOOP 16
 #define SHUTDOWN_LIMIT_MS 2000
 
 struct relay {

@@ -17,142 +17,151 @@
  * what it was when generations begin anew with the next tpxd;
  * rule_number only says what the numbers of the present one mean.
  */
-#define FLOWLOG_TABLES_1                                                       \
-	"CREATE TABLE rule ("                                                  \
-	" id INTEGER PRIMARY KEY,"                                             \
-	" text TEXT NOT NULL UNIQUE) STRICT;"                                  \
-	"CREATE TABLE rule_number ("                                           \
-	" generation INTEGER NOT NULL,"                                        \
-	" number INTEGER NOT NULL,"                                            \
-	" rule INTEGER NOT NULL REFERENCES rule,"                              \
-	" PRIMARY KEY (generation, number)) STRICT, WITHOUT ROWID;"            \
-	"CREATE TABLE flow ("                                                  \
-	" id INTEGER PRIMARY KEY,"                                             \
-	" start_us INTEGER NOT NULL,"                                          \
-	" end_us INTEGER NOT NULL,"                                            \
-	" proto INTEGER NOT NULL,"                                             \
-	" src TEXT NOT NULL,"                                                  \
-	" sport INTEGER NOT NULL,"                                             \
-	" dst TEXT NOT NULL,"                                                  \
-	" dport INTEGER NOT NULL,"                                             \
-	" capture INTEGER NOT NULL,"                                           \
-	" uid INTEGER,"                                                        \
-	" action INTEGER NOT NULL,"                                            \
-	" rule INTEGER REFERENCES rule,"                                       \
-	" up_bytes INTEGER NOT NULL,"                                          \
-	" down_bytes INTEGER NOT NULL,"                                        \
-	" up_packets INTEGER NOT NULL,"                                        \
-	" down_packets INTEGER NOT NULL,"                                      \
-	" connect_us INTEGER,"                                                 \
-	" rtt_us INTEGER,"                                                     \
-	" close INTEGER NOT NULL,"                                             \
-	" error TEXT,"                                                         \
-	" worker INTEGER,"                                                     \
-	" final INTEGER NOT NULL) STRICT;"                                     \
-	"CREATE INDEX flow_end ON flow (end_us);"                              \
-	"CREATE TABLE event ("                                                 \
-	" id INTEGER PRIMARY KEY,"                                             \
-	" time_us INTEGER NOT NULL,"                                           \
-	" severity INTEGER NOT NULL,"                                          \
-	" process TEXT NOT NULL,"                                              \
-	" kind TEXT NOT NULL,"                                                 \
-	" actor TEXT,"                                                         \
-	" message TEXT NOT NULL,"                                              \
-	" data TEXT) STRICT;"                                                  \
-	"CREATE TABLE loss ("                                                  \
-	" id INTEGER PRIMARY KEY,"                                             \
-	" time_us INTEGER NOT NULL,"                                           \
-	" source TEXT NOT NULL,"                                               \
-	" kind TEXT NOT NULL,"                                                 \
-	" count INTEGER NOT NULL) STRICT;"                                     \
-	/* What has to survive a restart: rows in the log, losses known. */    \
-	"CREATE TABLE counter ("                                               \
-	" name TEXT PRIMARY KEY,"                                              \
+#define FLOWLOG_TABLES_1                                                     \
+	"CREATE TABLE rule ("                                                \
+	" id INTEGER PRIMARY KEY,"                                           \
+	" text TEXT NOT NULL UNIQUE) STRICT;"                                \
+	"CREATE TABLE rule_number ("                                         \
+	" generation INTEGER NOT NULL,"                                      \
+	" number INTEGER NOT NULL,"                                          \
+	" rule INTEGER NOT NULL REFERENCES rule,"                            \
+	" PRIMARY KEY (generation, number)) STRICT, WITHOUT ROWID;"          \
+	"CREATE TABLE flow ("                                                \
+	" id INTEGER PRIMARY KEY,"                                           \
+	" start_us INTEGER NOT NULL,"                                        \
+	" end_us INTEGER NOT NULL,"                                          \
+	" proto INTEGER NOT NULL,"                                           \
+	" src TEXT NOT NULL,"                                                \
+	" sport INTEGER NOT NULL,"                                           \
+	" dst TEXT NOT NULL,"                                                \
+	" dport INTEGER NOT NULL,"                                           \
+	" capture INTEGER NOT NULL,"                                         \
+	" uid INTEGER,"                                                      \
+	" action INTEGER NOT NULL,"                                          \
+	" rule INTEGER REFERENCES rule,"                                     \
+	" up_bytes INTEGER NOT NULL,"                                        \
+	" down_bytes INTEGER NOT NULL,"                                      \
+	" up_packets INTEGER NOT NULL,"                                      \
+	" down_packets INTEGER NOT NULL,"                                    \
+	" connect_us INTEGER,"                                               \
+	" rtt_us INTEGER,"                                                   \
+	" close INTEGER NOT NULL,"                                           \
+	" error TEXT,"                                                       \
+	" worker INTEGER,"                                                   \
+	" final INTEGER NOT NULL) STRICT;"                                   \
+	"CREATE INDEX flow_end ON flow (end_us);"                            \
+	"CREATE TABLE event ("                                               \
+	" id INTEGER PRIMARY KEY,"                                           \
+	" time_us INTEGER NOT NULL,"                                         \
+	" severity INTEGER NOT NULL,"                                        \
+	" process TEXT NOT NULL,"                                            \
+	" kind TEXT NOT NULL,"                                               \
+	" actor TEXT,"                                                       \
+	" message TEXT NOT NULL,"                                            \
+	" data TEXT) STRICT;"                                                \
+	"CREATE TABLE loss ("                                                \
+	" id INTEGER PRIMARY KEY,"                                           \
+	" time_us INTEGER NOT NULL,"                                         \
+	" source TEXT NOT NULL,"                                             \
+	" kind TEXT NOT NULL,"                                               \
+	" count INTEGER NOT NULL) STRICT;" /* What has to survive a restart: \
+					      rows in the log, losses known. \
+					    */                               \
+	"CREATE TABLE counter ("                                             \
+	" name TEXT PRIMARY KEY,"                                            \
 	" value INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
 
 /* Milliseconds, ISO 8601, UTC. */
-#define FLOWLOG_TIME(us)                                                       \
-	"strftime('%%Y-%%m-%%dT%%H:%%M:%%fZ', " us                             \
+#define FLOWLOG_TIME(us)                           \
+	"strftime('%%Y-%%m-%%dT%%H:%%M:%%fZ', " us \
 	" / 1000 / 1000.0, 'unixepoch')"
 
 /* %s: capture, action, close */
 #define FLOWLOG_VIEW_FLOWS                                                     \
 	"SELECT f.id AS id,"                                                   \
-	" " FLOWLOG_TIME("f.start_us") " AS start,"                            \
-	" f.start_us AS start_us,"                                             \
-	" (f.end_us - f.start_us) / 1000.0 AS duration_ms,"                    \
-	" CASE f.proto WHEN 6 THEN 'tcp' WHEN 17 THEN 'udp'"                   \
-	" ELSE CAST(f.proto AS TEXT) END AS proto,"                            \
-	" f.src AS src, f.sport AS sport, f.dst AS dst, f.dport AS dport,"     \
-	" NULL AS host, NULL AS host_source,"                                  \
-	" %s AS capture,"                                                      \
-	" f.uid AS uid, NULL AS user, NULL AS unit,"                           \
-	" %s AS action,"                                                       \
-	" r.text AS rule, NULL AS upstream,"                                   \
-	" f.up_bytes AS up_bytes, f.down_bytes AS down_bytes,"                 \
-	" f.up_packets AS up_packets, f.down_packets AS down_packets,"         \
-	" f.connect_us / 1000.0 AS connect_ms, f.rtt_us AS rtt_us,"            \
-	" %s AS close,"                                                        \
-	" f.error AS error, f.worker AS worker, f.final AS final"              \
-	" FROM flow f LEFT JOIN rule r ON r.id = f.rule"
+	" " FLOWLOG_TIME(                                                      \
+	    "f.start_us") " AS start,"                                         \
+			  " f.start_us AS start_us,"                           \
+			  " (f.end_us - f.start_us) / 1000.0 AS duration_ms,"  \
+			  " CASE f.proto WHEN 6 THEN 'tcp' WHEN 17 THEN 'udp'" \
+			  " ELSE CAST(f.proto AS TEXT) END AS proto,"          \
+			  " f.src AS src, f.sport AS sport, f.dst AS dst, "    \
+			  "f.dport AS dport,"                                  \
+			  " NULL AS host, NULL AS host_source,"                \
+			  " %s AS capture,"                                    \
+			  " f.uid AS uid, NULL AS user, NULL AS unit,"         \
+			  " %s AS action,"                                     \
+			  " r.text AS rule, NULL AS upstream,"                 \
+			  " f.up_bytes AS up_bytes, f.down_bytes AS "          \
+			  "down_bytes,"                                        \
+			  " f.up_packets AS up_packets, f.down_packets AS "    \
+			  "down_packets,"                                      \
+			  " f.connect_us / 1000.0 AS connect_ms, f.rtt_us AS " \
+			  "rtt_us,"                                            \
+			  " %s AS close,"                                      \
+			  " f.error AS error, f.worker AS worker, f.final AS " \
+			  "final"                                              \
+			  " FROM flow f LEFT JOIN rule r ON r.id = f.rule"
 
 /* %s: severity */
 #define FLOWLOG_VIEW_EVENTS                                                    \
-	"SELECT id, " FLOWLOG_TIME("time_us") " AS time, time_us,"             \
-	" %s AS severity, process, kind, actor, message, data FROM event"
+	"SELECT id, " FLOWLOG_TIME(                                            \
+	    "time_us") " AS time, time_us,"                                    \
+		       " %s AS severity, process, kind, actor, message, data " \
+		       "FROM event"
 
-#define FLOWLOG_VIEW_DROPS                                                     \
-	"SELECT " FLOWLOG_TIME("time_us") " AS time, source, kind, count"      \
-	" FROM loss"
+#define FLOWLOG_VIEW_DROPS                                                \
+	"SELECT " FLOWLOG_TIME("time_us") " AS time, source, kind, count" \
+					  " FROM loss"
 
 /* Views for people; they read only those above. */
-#define FLOWLOG_VIEW_TOP_HOSTS                                                 \
-	"SELECT coalesce(host, dst) AS host, count(*) AS flows,"               \
-	" count(DISTINCT src) AS clients, sum(up_bytes) AS up_bytes,"          \
-	" sum(down_bytes) AS down_bytes, max(start) AS last"                   \
+#define FLOWLOG_VIEW_TOP_HOSTS                                        \
+	"SELECT coalesce(host, dst) AS host, count(*) AS flows,"      \
+	" count(DISTINCT src) AS clients, sum(up_bytes) AS up_bytes," \
+	" sum(down_bytes) AS down_bytes, max(start) AS last"          \
 	" FROM flows GROUP BY 1 ORDER BY sum(up_bytes + down_bytes) DESC"
 
-#define FLOWLOG_VIEW_TOP_CLIENTS                                               \
-	"SELECT src AS client, count(*) AS flows,"                             \
-	" count(DISTINCT coalesce(host, dst)) AS hosts,"                       \
-	" sum(up_bytes) AS up_bytes, sum(down_bytes) AS down_bytes,"           \
-	" max(start) AS last"                                                  \
+#define FLOWLOG_VIEW_TOP_CLIENTS                                     \
+	"SELECT src AS client, count(*) AS flows,"                   \
+	" count(DISTINCT coalesce(host, dst)) AS hosts,"             \
+	" sum(up_bytes) AS up_bytes, sum(down_bytes) AS down_bytes," \
+	" max(start) AS last"                                        \
 	" FROM flows GROUP BY src ORDER BY sum(up_bytes + down_bytes) DESC"
 
-#define FLOWLOG_VIEW_DENIED                                                    \
-	"SELECT start, src AS client, host, proto, dst, dport, rule"           \
+#define FLOWLOG_VIEW_DENIED                                          \
+	"SELECT start, src AS client, host, proto, dst, dport, rule" \
 	" FROM flows WHERE action = 'block' ORDER BY start_us DESC"
 
-#define FLOWLOG_VIEW_FAILED                                                    \
-	"SELECT start, src AS client, host, proto, dst, dport, close, error"   \
-	" FROM flows WHERE close IN ('refused', 'unreachable', 'timeout',"     \
+#define FLOWLOG_VIEW_FAILED                                                  \
+	"SELECT start, src AS client, host, proto, dst, dport, close, error" \
+	" FROM flows WHERE close IN ('refused', 'unreachable', 'timeout',"   \
 	" 'worker-lost', 'overload') ORDER BY start_us DESC"
 
-#define FLOWLOG_VIEW_HOURLY                                                    \
-	"SELECT substr(start, 1, 13) || ':00Z' AS hour, count(*) AS flows,"    \
-	" sum(action = 'relay') AS relayed, sum(action = 'pass') AS passed,"   \
-	" sum(action = 'block') AS blocked, sum(up_bytes) AS up_bytes,"        \
-	" sum(down_bytes) AS down_bytes"                                       \
+#define FLOWLOG_VIEW_HOURLY                                                  \
+	"SELECT substr(start, 1, 13) || ':00Z' AS hour, count(*) AS flows,"  \
+	" sum(action = 'relay') AS relayed, sum(action = 'pass') AS passed," \
+	" sum(action = 'block') AS blocked, sum(up_bytes) AS up_bytes,"      \
+	" sum(down_bytes) AS down_bytes"                                     \
 	" FROM flows GROUP BY 1 ORDER BY 1 DESC"
 
-#define FLOWLOG_VIEW_UNNAMED                                                   \
-	"SELECT proto, dst, dport, count(*) AS flows,"                         \
-	" count(DISTINCT src) AS clients, sum(up_bytes) AS up_bytes,"          \
-	" sum(down_bytes) AS down_bytes, max(start) AS last"                   \
-	" FROM flows WHERE host IS NULL AND action <> 'block'"                 \
+#define FLOWLOG_VIEW_UNNAMED                                          \
+	"SELECT proto, dst, dport, count(*) AS flows,"                \
+	" count(DISTINCT src) AS clients, sum(up_bytes) AS up_bytes," \
+	" sum(down_bytes) AS down_bytes, max(start) AS last"          \
+	" FROM flows WHERE host IS NULL AND action <> 'block'"        \
 	" GROUP BY proto, dst, dport ORDER BY flows DESC"
 
-#define FLOWLOG_VIEW_LONG_FLOWS                                                \
-	"SELECT id, start, round(duration_ms / 1000, 1) AS duration_s,"        \
-	" src AS client, host, proto, dst, dport, action, up_bytes,"           \
-	" down_bytes, close"                                                   \
+#define FLOWLOG_VIEW_LONG_FLOWS                                         \
+	"SELECT id, start, round(duration_ms / 1000, 1) AS duration_s," \
+	" src AS client, host, proto, dst, dport, action, up_bytes,"    \
+	" down_bytes, close"                                            \
 	" FROM flows WHERE duration_ms >= 600000 ORDER BY duration_ms DESC"
 
 /* Where rows are missing, and how many. */
-#define FLOWLOG_VIEW_GAPS                                                      \
-	"SELECT min(time) AS first, max(time) AS last, source, kind,"          \
-	" sum(count) AS missing"                                               \
-	" FROM drops GROUP BY substr(time, 1, 16), source, kind"               \
+#define FLOWLOG_VIEW_GAPS                                             \
+	"SELECT min(time) AS first, max(time) AS last, source, kind," \
+	" sum(count) AS missing"                                      \
+	" FROM drops GROUP BY substr(time, 1, 16), source, kind"      \
 	" ORDER BY 1 DESC"
 
 #endif

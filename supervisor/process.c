@@ -25,20 +25,37 @@ stat_read(pid_t pid, char *text, size_t size)
 	return n;
 }
 
+/* The fields behind the name, which stands in parentheses and may hold any. */
+static const char *
+fields_read(pid_t pid, char *text, size_t size)
+{
+	const char *fields;
+
+	if (pid <= 0 || stat_read(pid, text, size) <= 0)
+		return NULL;
+	fields = strrchr(text, ')');
+	return fields == NULL ? NULL : fields + 1;
+}
+
+int
+process_is_runnable(pid_t pid)
+{
+	char text[1024];
+	const char *fields = fields_read(pid, text, sizeof(text));
+
+	return fields != NULL && strncmp(fields, " R", 2) == 0;
+}
+
 struct process_usage
 process_usage(pid_t pid)
 {
 	struct process_usage usage = { 0 };
 	uint64_t user, kernel, pages;
 	char text[1024];
-	const char *fields;
+	const char *fields = fields_read(pid, text, sizeof(text));
 
-	if (pid <= 0 || stat_read(pid, text, sizeof(text)) <= 0)
-		return usage;
-	/* The name, in parentheses, may hold anything; count from its end. */
-	if ((fields = strrchr(text, ')')) == NULL)
-		return usage;
-	if (sscanf(fields + 1,
+	if (fields == NULL ||
+	    sscanf(fields,
 		" %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %" SCNu64
 		" %" SCNu64 " %*d %*d %*d %*d %*d %*d %*u %*u %" SCNu64,
 		&user, &kernel, &pages) != 3)

@@ -12,6 +12,9 @@ struct process_usage {
 	uint64_t cpu_ms; /* user and system */
 };
 
+/* It wants a processor (or has one), so it is no worse than starved. */
+int process_is_runnable(pid_t);
+
 /* All zero when the process is gone. */
 struct process_usage process_usage(pid_t);
 

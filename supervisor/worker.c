@@ -18,8 +18,10 @@
 #include "supervisor/event.h"
 #include "supervisor/flowlog.h"
 #include "supervisor/netctl.h"
+#include "supervisor/process.h"
 #include "supervisor/tpxd.h"
 
+#define STARVING 8 /* times the usual patience */
 #define ARENA_BYTES FLOW_ARENA_BYTES((size_t)LIMIT_FLOW_SLOTS)
 
 static struct worker *
@@ -239,22 +241,35 @@ worker_gone(struct worker *worker)
 	arena_release(worker);
 }
 
+/*
+ * How long a relay may say nothing.  One that still loads gets more time, and
+ * one that waits for a processor: killing it would cut flows to no avail.
+ */
+static int64_t
+silence_limit_us(const struct child *child)
+{
+	int64_t limit_us = tpxd_patience_us(child->tpxd);
+
+	if (child->state == CHILD_STARTING || process_is_runnable(child->pid))
+		limit_us *= STARVING;
+	return limit_us;
+}
+
 static void
 worker_judge(struct worker *worker, int64_t now_us)
 {
 	struct child *child = &worker->child;
-	int64_t limit_us = tpxd_patience_us(child->tpxd);
+	int64_t patience_us = tpxd_patience_us(child->tpxd);
 	int64_t heard_us =
 	    child->answered_us != 0 ? child->answered_us : child->started_us;
 
 	if (child->pid == 0 || child->state == CHILD_STOPPING)
 		return;
-	if (child->state == CHILD_STARTING)
-		limit_us *= 4; /* it may still be loading */
-	if (now_us - heard_us > limit_us)
+	if (now_us - heard_us > patience_us &&
+	    now_us - heard_us > silence_limit_us(child))
 		child_kill(child, "stuck", "gave no sign of life");
 	else if (child->state == CHILD_RUNNING &&
-		 now_us - worker->progressed_us > limit_us)
+		 heard_us - worker->progressed_us > patience_us)
 		child_kill(child, "stuck", "answered but accepted nobody");
 }
 

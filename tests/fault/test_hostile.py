@@ -64,8 +64,8 @@ def test_breach_kills_the_sender_and_nobody_else(hostile, breach, rule):
         except sqlite3.OperationalError as error:  # no such file yet
             raise LookupError(str(error)) from error
     event = proc.wait_until(told, 15, "an event about the contract")[0]
-    assert rule in event["message"] + event["data"], event
-    assert "relay" in event["process"] + event["actor"], event
+    assert rule in f"{event['message']} {event['data']}", event
+    assert "relay" in f"{event['process']} {event['actor']}", event
     # the event may be read before the sender is gone
     lost = proc.wait_until(
         lambda: set(before["relay"]) - set(instance.by_role()["relay"]), 5,

@@ -95,6 +95,7 @@ def test_stopped_relay_is_replaced_and_its_waiting_client_served(
     assert traffic.ask(net.client, address, ECHO, b"hello", 6) == b"hello"
     assert time.monotonic() - begin < 3.5
     replaced(instance, "relay", old, 1)
+    instance.rows(1)
     assert instance.unaccounted() == 0
 
 
@@ -169,7 +170,7 @@ def test_restart_in_closed_mode_leaks_nothing(net, server, sniffer, tpx):
     instance = tpx()
     gateway = {net.OUTSIDE4, net.OUTSIDE6}
     ends = {"stopped": instance.stop,
-            "killed": lambda: kill(instance.pids()),
+            "killed": lambda: proc.kill_at_once(instance.pids()),
             "stopped again": instance.stop}
     with Hammer(net.client, (net.SERVER4, net.SERVER6), CLOSE) as hammer:
         for what, end in ends.items():
@@ -191,20 +192,20 @@ def test_next_start_cleans_what_a_killed_one_left(net, server, tpx, mode):
     before = snapshot.take(net.gateway)
     instance = tpx(mode=mode)
     pids = instance.pids()
-    kill(pids)
+    proc.kill_at_once(pids)
     proc.wait_until(lambda: not any(map(proc.alive, pids)), 5, "all dead")
     left = snapshot.take(net.gateway)
     assert snapshot.difference(before, left) != ""
     instance.start()
     instance.wait_state("armed")
     state = snapshot.take(net.gateway)
-    for family in ("ip", "ip -6"):
+    for family in ("ip -4", "ip -6"):
         assert state[f"{family} rule"].count("lookup 7478") == 1
         assert state[f"{family} route show table all"].count(
             "table 7478") == 1
     assert traffic.ask(net.client, net.SERVER6, ECHO, b"hello") == b"hello"
     assert instance.stop() == 0
-    instance.ctl("unblock")
+    instance.unblock()
     assert snapshot.difference(before, snapshot.take(net.gateway)) == ""
 
 

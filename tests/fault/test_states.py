@@ -53,9 +53,7 @@ def stop_netctl(instance):
 
 
 def kill_everything(instance):
-    for pid in instance.pids():
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+    proc.kill_at_once(instance.pids())
 
 
 class RelayStopper:

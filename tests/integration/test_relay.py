@@ -251,7 +251,7 @@ def test_nothing_is_lost_in_the_accounts(net, server, tpx):
     for target in (net.SERVER4, net.SERVER6):
         for port in (ECHO, DIGEST, RESET, CLOSE, REFUSED, HTTP):
             traffic.outcome(net.client, target, port)
-    with traffic.connect(net.client, net.SERVER4, STALL):
+    with traffic.connect(net.client, net.SERVER4, LISTEN):
         instance.rows(12)
         flows = instance.status()["flows"]
         assert (flows["accepted"], flows["open"]) == (13, 1)

@@ -17,6 +17,8 @@ AMBIENT = ("setpriv --reuid tpx --regid tpx --clear-groups "
            "--ambient-caps +net_admin,+net_bind_service "
            "--bounding-set -all,+net_admin,+net_bind_service "
            "--no-new-privs").split()
+# somebody else's rules, which are none of tpx's business
+FOREIGN = "table inet foreign {\n chain c {\n counter\n }\n}\n"
 WITHOUT_RIGHTS = {
     "user without capabilities":
         "setpriv --reuid tpx --regid tpx --clear-groups".split(),
@@ -69,7 +71,7 @@ def test_file_with_errors_starts_nothing(net, tpx):
                          ids=["relay", "pass"])
 def test_stop_in_open_mode_leaves_the_host_as_it_was(
         net, server, tpx, statements):
-    net.gateway.nft("table inet foreign { chain c { counter; } }")
+    net.gateway.nft(FOREIGN)
     before = snapshot.take(net.gateway)
     instance = tpx(statements, mode="open")
     assert snapshot.take(net.gateway) != before
@@ -82,7 +84,7 @@ def test_stop_in_open_mode_leaves_the_host_as_it_was(
 
 def test_stop_in_closed_mode_leaves_the_guard_until_unblock(
         net, server, tpx):
-    net.gateway.nft("table inet foreign { chain c { counter; } }")
+    net.gateway.nft(FOREIGN)
     before = snapshot.take(net.gateway)
     instance = tpx(f"pass to any port {EXCHANGE}")
     assert instance.stop() == 0
@@ -90,7 +92,7 @@ def test_stop_in_closed_mode_leaves_the_guard_until_unblock(
     assert snapshot.tables(left) == {"inet foreign", "inet tpx_guard"}
     for target in (net.SERVER4, net.SERVER6):
         assert traffic.outcome(net.client, target, ECHO, 1) != "served"
-    instance.ctl("unblock")
+    instance.unblock()
     assert snapshot.difference(before, snapshot.take(net.gateway)) == ""
     for target in (net.SERVER4, net.SERVER6):
         assert traffic.outcome(net.client, target, ECHO) == "served"
@@ -100,7 +102,7 @@ def test_unblock_with_nothing_to_unblock_succeeds(net, tpx):
     instance = tpx(mode="open")
     assert instance.stop() == 0
     before = snapshot.take(net.gateway)
-    instance.ctl("unblock")
+    instance.unblock()
     assert snapshot.take(net.gateway) == before
 
 

@@ -120,6 +120,16 @@ def descendants(pid):
     return found
 
 
+def kill_at_once(pids):
+    """End processes with SIGKILL so that none sees another one end."""
+    for number in (signal.SIGSTOP, signal.SIGKILL):
+        for pid in pids:
+            try:
+                os.kill(pid, number)
+            except ProcessLookupError:
+                pass
+
+
 class Process:
     """A running program whose output is kept in a file.
 

@@ -6,9 +6,9 @@ import re
 
 COMMANDS = (
     "nft list ruleset",
-    "ip rule",
+    "ip -4 rule",
     "ip -6 rule",
-    "ip route show table all",
+    "ip -4 route show table all",
     "ip -6 route show table all",
     "sysctl -a",
 )

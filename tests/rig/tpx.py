@@ -118,6 +118,10 @@ class Tpx:
         return self.namespace.run(self.build / "tpxctl", "-s", self.socket,
                                   *words, check=check)
 
+    def unblock(self):
+        """Remove what a stopped tpxd has left behind."""
+        self.ctl("unblock", "-x", self.build)
+
     def status(self):
         """`tpxctl status`; LookupError while nobody answers."""
         done = self.ctl("--json", "status", check=False)

@@ -91,16 +91,14 @@ fixture_sql(const char *dir, const char *question)
 	rc = sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY, NULL);
 	assert_int_equal(rc, SQLITE_OK);
 	(void)sqlite3_busy_timeout(db, 5000);
-	if (sqlite3_prepare_v2(db, question, -1, &statement, NULL) !=
-	    SQLITE_OK)
+	if (sqlite3_prepare_v2(db, question, -1, &statement, NULL) != SQLITE_OK)
 		fail_msg("%s: %s", question, sqlite3_errmsg(db));
 	rc = sqlite3_step(statement);
 	if (rc != SQLITE_ROW && rc != SQLITE_DONE)
 		fail_msg("%s: %s", question, sqlite3_errmsg(db));
 	if (rc == SQLITE_ROW)
 		text = (const char *)sqlite3_column_text(statement, 0);
-	(void)snprintf(
-	    answer, sizeof(answer), "%s", text == NULL ? "" : text);
+	(void)snprintf(answer, sizeof(answer), "%s", text == NULL ? "" : text);
 	(void)sqlite3_finalize(statement);
 	(void)sqlite3_close(db);
 	return answer;

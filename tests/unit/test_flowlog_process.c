@@ -4,12 +4,14 @@
  * and relays.  TPX_FLOWLOG names the program, else ./tpx-flowlog.
  */
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 
@@ -30,8 +32,7 @@ static void
 send_message(
     int socket, enum msg_type type, const void *body, size_t len, int fd)
 {
-	struct msg_header header = { .type = type,
-		.len_bytes = (uint32_t)len };
+	struct msg_header header = { .type = type, .len_bytes = (uint32_t)len };
 	struct iovec parts[] = { { &header, sizeof(header) },
 		{ (void *)(uintptr_t)body, len } };
 	union {
@@ -64,8 +65,8 @@ await(int socket, enum msg_type type)
 			fail_msg("no message %d", type);
 		if (recv(socket, inbox, sizeof(inbox), 0) <
 		    (ssize_t)sizeof(header))
-			fail_msg("the socket was closed before message %d",
-			    type);
+			fail_msg(
+			    "the socket was closed before message %d", type);
 		memcpy(&header, inbox, sizeof(header));
 		if (header.type == type)
 			return inbox + sizeof(header);
@@ -82,8 +83,8 @@ configure_text(uint32_t generation, const char *rules)
 	size_t len;
 	int fd;
 
-	(void)snprintf(text, sizeof(text),
-	    FIXTURE_CAPTURE "log dir \"%s\"\n%s", dir, rules);
+	(void)snprintf(text, sizeof(text), FIXTURE_CAPTURE "log dir \"%s\"\n%s",
+	    dir, rules);
 	conf = fixture_conf(text);
 	assert_int_equal(image_build(conf, generation, &bytes, &len), 0);
 	conf_free(conf);
@@ -161,8 +162,7 @@ relay_connect(unsigned int worker)
 
 	assert_int_equal(
 	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
-	send_message(
-	    supervisor, MSG_LOG_RELAY, &body, sizeof(body), ends[1]);
+	send_message(supervisor, MSG_LOG_RELAY, &body, sizeof(body), ends[1]);
 	close(ends[1]);
 	return ends[0];
 }
@@ -171,9 +171,9 @@ relay_connect(unsigned int worker)
 static void
 send_rows(int relay, uint64_t first, unsigned int count, uint64_t dropped)
 {
-	struct msg_flows flows = { .sequence = first + count,
-		.dropped = dropped,
-		.count = count };
+	struct msg_flows flows = {
+		.sequence = first + count, .dropped = dropped, .count = count
+	};
 	unsigned int i;
 
 	for (i = 0; i < count; i++)
@@ -224,8 +224,7 @@ test_rows_are_on_disk_when_acknowledged(void **state)
 	send_rows(relay, 0, 10, 0);
 	await_ack(relay, 10);
 	assert_int_equal(fixture_count(dir, "SELECT count(*) FROM flows"), 10);
-	assert_string_equal(
-	    fixture_sql(dir, "SELECT DISTINCT rule FROM flows"),
+	assert_string_equal(fixture_sql(dir, "SELECT DISTINCT rule FROM flows"),
 	    "default relay");
 	close(relay);
 	finish(0, 0);
@@ -291,8 +290,7 @@ test_losses_of_a_relay_count_once_across_a_kill(void **state)
 	await_ack(relay, 4);
 	close(relay);
 	finish(0, 0);
-	assert_int_equal(
-	    fixture_count(dir, "SELECT sum(count) FROM drops"), 7);
+	assert_int_equal(fixture_count(dir, "SELECT sum(count) FROM drops"), 7);
 }
 
 static void
@@ -350,9 +348,9 @@ test_arena_of_a_dead_relay_becomes_rows(void **state)
 	(void)munmap(map, FLOW_ARENA_BYTES(8));
 	finish(0, 0);
 	assert_int_equal(fixture_count(dir, "SELECT count(*) FROM flows"), 2);
-	assert_int_equal(fixture_count(dir,
-			     "SELECT count(*) FROM flows WHERE close ="
-			     " 'worker-lost' AND duration_ms > 0"),
+	assert_int_equal(
+	    fixture_count(dir, "SELECT count(*) FROM flows WHERE close ="
+			       " 'worker-lost' AND duration_ms > 0"),
 	    1);
 }
 
@@ -468,6 +466,49 @@ test_damaged_database_is_set_aside(void **state)
 	assert_int_equal(fixture_count(dir, "SELECT count(*) FROM flows"), 0);
 }
 
+/* A file system of its own for dir, in a mount namespace of this test. */
+static void
+mount_small(const char *size)
+{
+	char options[64];
+
+	(void)snprintf(options, sizeof(options), "size=%s,mode=0755", size);
+	assert_int_equal(unshare(CLONE_NEWNS), 0);
+	assert_int_equal(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
+	assert_int_equal(mount("tmpfs", dir, "tmpfs", 0, options), 0);
+}
+
+static void
+test_full_disk_loses_nothing_that_can_wait(void **state)
+{
+	const struct msg_log_stats *stats;
+	uint64_t sent;
+	int relay;
+
+	(void)state;
+	if (geteuid() != 0) {
+		print_message("needs root: skipped\n");
+		skip();
+	}
+	mount_small("512k");
+	start();
+	relay = relay_connect(WORKER);
+	for (sent = 0; sent < ROWS; sent += 64)
+		send_rows(relay, sent, 64, 0);
+	do {
+		stats = await(supervisor, MSG_LOG_STATS);
+	} while (stats->queued == 0);
+	assert_true(stats->rows < ROWS);
+	assert_int_equal(mount(NULL, dir, NULL, MS_REMOUNT, "size=64m"), 0);
+	await_ack(relay, ROWS);
+	assert_int_equal(
+	    fixture_count(dir, "SELECT count(*) FROM flows"), ROWS);
+	assert_int_equal(fixture_count(dir, "SELECT count(*) FROM drops"), 0);
+	close(relay);
+	finish(0, 0);
+	assert_int_equal(umount2(dir, MNT_DETACH), 0);
+}
+
 static void
 test_stop_before_the_start_is_no_failure(void **state)
 {
@@ -481,8 +522,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(
-		    test_rows_are_on_disk_when_acknowledged, set_up,
-		    tear_down),
+		    test_rows_are_on_disk_when_acknowledged, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 		    test_kill_in_the_middle_gives_every_row_once, set_up,
 		    tear_down),
@@ -493,8 +533,7 @@ main(void)
 		    test_hostile_record_closes_that_relay_only, set_up,
 		    tear_down),
 		cmocka_unit_test_setup_teardown(
-		    test_arena_of_a_dead_relay_becomes_rows, set_up,
-		    tear_down),
+		    test_arena_of_a_dead_relay_becomes_rows, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 		    test_new_configuration_gives_new_rule_texts, set_up,
 		    tear_down),
@@ -508,6 +547,9 @@ main(void)
 		    set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 		    test_damaged_database_is_set_aside, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+		    test_full_disk_loses_nothing_that_can_wait, set_up,
+		    tear_down),
 		cmocka_unit_test_setup_teardown(
 		    test_stop_before_the_start_is_no_failure, set_up,
 		    tear_down),

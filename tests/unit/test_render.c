@@ -52,7 +52,7 @@ static void
 test_only_an_armed_capture_has_a_lease(void **state)
 {
 	static const char lease[] =
-	    "elements = { tcp timeout 2000ms, udp timeout 2000ms }";
+	    "elements = { 6 timeout 2000ms, 17 timeout 2000ms }";
 	char *text = capture_of(FIXTURE_CAPTURE, 0);
 
 	(void)state;
@@ -235,10 +235,10 @@ test_renewal_works_on_live_and_expired_elements(void **state)
 	assert_int_equal(render_lease_ms(image), 666);
 	render_renew(image, &text);
 	assert_string_equal(text.bytes,
-	    "add element inet tpx lease { tcp, udp }\n"
-	    "delete element inet tpx lease { tcp, udp }\n"
+	    "add element inet tpx lease { 6, 17 }\n"
+	    "delete element inet tpx lease { 6, 17 }\n"
 	    "add element inet tpx lease "
-	    "{ tcp timeout 666ms, udp timeout 666ms }\n");
+	    "{ 6 timeout 666ms, 17 timeout 666ms }\n");
 	text_free(&text);
 	free(image);
 }
@@ -257,7 +257,7 @@ test_the_guard_lets_only_the_pass_mark_out(void **state)
 	    "add table inet tpx_guard\ndelete table inet tpx_guard\n"
 	    "table inet tpx_guard {\n\tchain forward {\n"
 	    "\t\ttype filter hook forward priority filter; policy accept;\n"
-	    "\t\tiifname { \"a\", \"b\" } meta l4proto { tcp, udp } "
+	    "\t\tiifname { \"a\", \"b\" } meta l4proto { 6, 17 } "
 	    "meta mark & 0x07000000 != 0x04000000 counter drop\n\t}\n}\n");
 	text_free(&text);
 	free(image);
