@@ -53,6 +53,9 @@ arena_read(const struct flow_arena *arena, size_t len, unsigned int worker,
 	uint32_t used = arena->used;
 	uint32_t i;
 
+	/* The relay died before it had made the header: it had no flow. */
+	if (arena->magic == 0 && used == 0)
+		return 0;
 	if (arena->magic != FLOW_ARENA_MAGIC || arena->worker != worker ||
 	    arena->slots > LIMIT_FLOW_SLOTS ||
 	    len != FLOW_ARENA_BYTES(arena->slots) || used > arena->slots) {

@@ -5,7 +5,7 @@
 
 #include "schema/msg.h"
 
-#define EVENT_PROCESS "flowlog"
+#define EVENT_PROCESS "tpx-flowlog"
 
 /* Fills all of it, with the present time; text that is too long is cut. */
 void event_make(struct msg_event *, enum event_severity, const char *kind,

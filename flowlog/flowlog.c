@@ -70,8 +70,8 @@ on_violation(void *ctx, unsigned int worker, const char *why)
 	struct msg_event event;
 	char actor[32];
 
-	(void)snprintf(actor, sizeof(actor), "relay[%u]", worker);
-	event_make(&event, SEVERITY_ALARM, "violation", actor, "sent %s", why);
+	(void)snprintf(actor, sizeof(actor), "tpx-relay[%u]", worker);
+	event_make(&event, SEVERITY_ALARM, "contract", actor, "sent %s", why);
 	log_warnx("%s sent %s", actor, why);
 	report(ctx, &event);
 }
@@ -196,7 +196,7 @@ flowlog_on_relay(void *ctx, struct ipc_message *message)
 
 	if (workers_open(flowlog->workers, (unsigned int)worker->worker,
 		ipc_message_take_fd(message)) == -1)
-		log_warn("relay[%u]", (unsigned int)worker->worker);
+		log_warn("tpx-relay[%u]", (unsigned int)worker->worker);
 }
 
 static void
@@ -210,8 +210,8 @@ flowlog_on_arena(void *ctx, struct ipc_message *message)
 	if (arena_import(
 		message->fd, (unsigned int)worker->worker, flowlog->batch) == 0)
 		return;
-	(void)snprintf(
-	    actor, sizeof(actor), "relay[%u]", (unsigned int)worker->worker);
+	(void)snprintf(actor, sizeof(actor), "tpx-relay[%u]",
+	    (unsigned int)worker->worker);
 	log_warn("%s: arena", actor);
 	event_make(&event, SEVERITY_WARNING, "arena-unreadable", actor,
 	    "its open flows have no rows");

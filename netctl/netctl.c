@@ -12,8 +12,6 @@
  */
 #include "netctl/netctl.h"
 
-#include <sys/mman.h>
-
 #include <event2/event.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -21,7 +19,6 @@
 
 #include "common/clock.h"
 #include "common/log.h"
-#include "common/memfd.h"
 #include "ipc/channel.h"
 #include "ipc/loop.h"
 #include "netctl/capture.h"
@@ -29,14 +26,14 @@
 #include "netctl/listener.h"
 #include "netctl/nft.h"
 #include "netctl/source.h"
+#include "policy/mapping.h"
 
 struct netctl {
 	struct event_base *base;
 	struct ipc_channel *supervisor;
 	struct event *expiry;	/* when the live lease ends */
 	struct event *orphaned; /* the keeper is gone */
-	const struct image *image;
-	size_t image_bytes;
+	struct mapping policy;
 	struct render_local local;
 	struct lease lease;
 	pid_t keeper;
@@ -77,13 +74,13 @@ lease_tell(struct netctl *netctl, uint64_t sequence, int live)
 static int
 arm(struct netctl *netctl)
 {
-	return capture_arm(netctl->image, &netctl->local);
+	return capture_arm(netctl->policy.image, &netctl->local);
 }
 
 static int
 renew(struct netctl *netctl)
 {
-	return capture_renew(netctl->image);
+	return capture_renew(netctl->policy.image);
 }
 
 static int
@@ -144,18 +141,11 @@ on_config(void *ctx, struct ipc_message *message)
 {
 	const struct msg_config *config = message->body;
 	struct netctl *netctl = ctx;
-	const void *image;
 	const char *why;
 
-	image = memfd_map_sealed(message->fd, config->size_bytes);
-	if (image == NULL)
-		fatal("configuration");
-	if (image_check(image, config->size_bytes, &why) == -1)
+	if (mapping_replace(
+		&netctl->policy, message->fd, config->size_bytes, &why) == -1)
 		fatalx("configuration: %s", why);
-	if (netctl->image != NULL)
-		munmap((void *)(uintptr_t)netctl->image, netctl->image_bytes);
-	netctl->image = image;
-	netctl->image_bytes = config->size_bytes;
 }
 
 static void
@@ -196,7 +186,7 @@ sources_open(struct netctl *netctl)
 	body.kind = IPC_SOURCE_NFLOG;
 	send_fd(netctl, MSG_NET_SOURCE, &body, sizeof(body),
 	    source_open(IPC_SOURCE_NFLOG), "nflog socket");
-	if (!image_has_pass(netctl->image))
+	if (!image_has_pass(netctl->policy.image))
 		return;
 	body.kind = IPC_SOURCE_CONNTRACK;
 	send_fd(netctl, MSG_NET_SOURCE, &body, sizeof(body),
@@ -212,7 +202,7 @@ take_over(struct netctl *netctl, const struct msg_net_start *start)
 	capture_adopt();
 	if (start->live)
 		return 0;
-	return capture_begin(netctl->image, &netctl->local);
+	return capture_begin(netctl->policy.image, &netctl->local);
 }
 
 static int
@@ -221,7 +211,7 @@ begin(struct netctl *netctl, const struct msg_net_start *start)
 	if (start->port4 != 0)
 		return take_over(netctl, start);
 	listeners_open(netctl, start->workers);
-	if (capture_begin(netctl->image, &netctl->local) == -1)
+	if (capture_begin(netctl->policy.image, &netctl->local) == -1)
 		return -1;
 	sources_open(netctl);
 	return 0;
@@ -234,14 +224,15 @@ on_net_start(void *ctx, struct ipc_message *message)
 	struct netctl *netctl = ctx;
 	struct msg_net_ready ready = { 0 };
 
-	if (netctl->image == NULL)
+	if (netctl->policy.image == NULL)
 		fatalx("no configuration before the start");
 	if (begin(netctl, start) == -1) {
 		give_up(netctl);
 		return;
 	}
-	lease_init(&netctl->lease, image_settings(netctl->image)->lease_ms,
-	    start->live, clock_mono_us());
+	lease_init(&netctl->lease,
+	    image_settings(netctl->policy.image)->lease_ms, start->live,
+	    clock_mono_us());
 	if (start->live)
 		expiry_set(netctl);
 	ready.port4 = netctl->local.port4;
@@ -326,7 +317,7 @@ netctl_loop(struct netctl *netctl)
 void
 netctl_shutdown(struct netctl *netctl)
 {
-	capture_end(netctl->image);
+	capture_end(netctl->policy.image);
 	if (netctl->failed)
 		exit(1);
 }

@@ -6,7 +6,6 @@
  */
 #include "relay/relay.h"
 
-#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 
@@ -20,7 +19,7 @@
 #include "common/memfd.h"
 #include "ipc/channel.h"
 #include "ipc/loop.h"
-#include "policy/image.h"
+#include "policy/mapping.h"
 #include "policy/match.h"
 #include "relay/flow.h"
 #include "relay/journal.h"
@@ -38,8 +37,7 @@ struct relay {
 	struct listener *listeners[FAMILIES];
 	struct journal *journal;
 	struct flow_pool *flows;
-	const struct image *image;
-	size_t image_bytes;
+	struct mapping policy;
 	uint32_t slots;
 	uint16_t port4;
 	uint16_t port6;
@@ -87,7 +85,7 @@ verdict_of(const struct relay *relay, const struct flow_start *start)
 		.dst = start->dst,
 		.dport = start->dport };
 
-	return policy_match(relay->image, &query);
+	return policy_match(relay->policy.image, &query);
 }
 
 static int
@@ -96,7 +94,7 @@ flow_decide(struct relay *relay, int client, struct flow_start *start)
 	struct policy_verdict verdict = verdict_of(relay, start);
 
 	start->rule = verdict.rule;
-	start->generation = image_settings(relay->image)->generation;
+	start->generation = image_settings(relay->policy.image)->generation;
 	start->idle_us = FLOW_IDLE_US;
 	if (verdict.item != NULL && verdict.item->idle_ms != 0)
 		start->idle_us = (int64_t)verdict.item->idle_ms * 1000;
@@ -135,18 +133,11 @@ on_config(void *ctx, struct ipc_message *message)
 {
 	const struct msg_config *config = message->body;
 	struct relay *relay = ctx;
-	const void *image;
 	const char *why;
 
-	image = memfd_map_sealed(message->fd, config->size_bytes);
-	if (image == NULL)
-		fatal("configuration");
-	if (image_check(image, config->size_bytes, &why) == -1)
+	if (mapping_replace(
+		&relay->policy, message->fd, config->size_bytes, &why) == -1)
 		fatalx("configuration: %s", why);
-	if (relay->image != NULL)
-		munmap((void *)(uintptr_t)relay->image, relay->image_bytes);
-	relay->image = image;
-	relay->image_bytes = config->size_bytes;
 }
 
 static void
@@ -308,7 +299,7 @@ relay_new(void)
 	if (relay->supervisor == NULL)
 		fatal("channel to the supervisor");
 	event_base_dispatch(relay->base);
-	if (relay->journal == NULL || relay->image == NULL ||
+	if (relay->journal == NULL || relay->policy.image == NULL ||
 	    relay->listeners[0] == NULL || relay->listeners[1] == NULL)
 		fatalx("the supervisor left before the start");
 	relay->flows = flow_pool_new(relay->base, relay->journal,

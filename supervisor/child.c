@@ -83,11 +83,19 @@ child_spawn(struct child *child, const char *libexecdir, int verbose)
 	return ends[0];
 }
 
-int
-child_open(
-    struct child *child, const struct ipc_handler *handlers, ipc_end_fn *end)
+void
+child_attach(struct child *child, const struct ipc_handler *handlers, int fd)
 {
-	struct tpxd *tpxd = child->tpxd;
+	child->channel = ipc_channel_new(child->tpxd->base, fd, IPC_SUPERVISOR,
+	    child->role, handlers, child_on_end, child);
+	if (child->channel == NULL)
+		fatal("%s: channel", child->program);
+}
+
+int
+child_open(struct child *child, const struct ipc_handler *handlers)
+{
+	const struct tpxd *tpxd = child->tpxd;
 	int fd = child_spawn(child, tpxd->libexecdir, tpxd->verbose);
 
 	if (fd == -1) {
@@ -95,11 +103,36 @@ child_open(
 		child_schedule(child);
 		return -1;
 	}
-	child->channel = ipc_channel_new(
-	    tpxd->base, fd, IPC_SUPERVISOR, child->role, handlers, end, child);
-	if (child->channel == NULL)
-		fatal("%s: channel", child->program);
+	child_attach(child, handlers, fd);
 	return 0;
+}
+
+int
+child_send_config(struct child *child)
+{
+	const struct config *config = &child->tpxd->config;
+	struct msg_config body = {
+		.generation = image_settings(config->image)->generation,
+		.size_bytes = (uint32_t)config->size_bytes,
+	};
+
+	return IPC_SEND(child->channel, MSG_CONFIG, 0, &body, config->fd);
+}
+
+void
+child_on_event(void *ctx, struct ipc_message *message)
+{
+	struct child *child = ctx;
+
+	event_pass(child->tpxd, message->body);
+}
+
+void
+child_on_end(void *ctx, const char *why)
+{
+	/* Who closes its channel leaves; who breaks a rule is made to. */
+	if (why != NULL)
+		child_kill(ctx, "contract", why);
 }
 
 static void

@@ -43,8 +43,18 @@ const char *child_state_word(enum child_state);
  */
 int child_spawn(struct child *, const char *libexecdir, int verbose);
 
-/* Spawns, and opens the channel.  -1: a new try is scheduled. */
-int child_open(struct child *, const struct ipc_handler *, ipc_end_fn *);
+/* Spawns and attaches.  -1: a new try is scheduled. */
+int child_open(struct child *, const struct ipc_handler *);
+
+/* Opens the channel on our end of it.  Fatal without memory. */
+void child_attach(struct child *, const struct ipc_handler *, int fd);
+
+/* Tells it the configuration, or the next one. */
+int child_send_config(struct child *);
+
+/* Handlers that children share; ctx is the struct child. */
+void child_on_event(void *ctx, struct ipc_message *);
+void child_on_end(void *ctx, const char *why);
 
 /* Its process has ended (waitpid(2) status): logs and records how. */
 void child_gone(struct child *, int status);

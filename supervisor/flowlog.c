@@ -123,43 +123,20 @@ on_answer(void *ctx, struct ipc_message *message)
 	child->answered_us = clock_mono_us();
 }
 
-static void
-on_event(void *ctx, struct ipc_message *message)
-{
-	struct child *child = ctx;
-
-	event_pass(child->tpxd, message->body);
-}
-
 static const struct ipc_handler handlers[] = {
 	{ MSG_LOG_READY, on_log_ready },
 	{ MSG_LOG_STATS, on_log_stats },
 	{ MSG_ANSWER, on_answer },
-	{ MSG_EVENT, on_event },
+	{ MSG_EVENT, child_on_event },
 	{ MSG_NONE, NULL },
 };
-
-static void
-on_end(void *ctx, const char *why)
-{
-	struct child *child = ctx;
-
-	if (why != NULL)
-		child_kill(child, "contract", why);
-}
 
 static int
 flowlog_start(struct child *child)
 {
-	const struct tpxd *tpxd = child->tpxd;
-	struct msg_config config = {
-		.generation = image_settings(tpxd->config.image)->generation,
-		.size_bytes = (uint32_t)tpxd->config.size_bytes,
-	};
-
-	if (child_open(child, handlers, on_end) == -1)
+	if (child_open(child, handlers) == -1)
 		return -1;
-	(void)IPC_SEND(child->channel, MSG_CONFIG, 0, &config, tpxd->config.fd);
+	(void)child_send_config(child);
 	(void)ipc_send_empty(child->channel, MSG_LOG_START, -1);
 	return 0;
 }

@@ -21,10 +21,6 @@ on_net_hello(void *ctx, struct ipc_message *message)
 	const struct msg_net_hello *hello = message->body;
 	struct child *child = ctx;
 	struct tpxd *tpxd = child->tpxd;
-	struct msg_config config = {
-		.generation = image_settings(tpxd->config.image)->generation,
-		.size_bytes = (uint32_t)tpxd->config.size_bytes,
-	};
 	struct msg_net_start start = { .workers = (uint16_t)tpxd->nworkers,
 		.live = tpxd->state == IPC_STATE_ARMED,
 		.port4 = tpxd->port4,
@@ -36,8 +32,7 @@ on_net_hello(void *ctx, struct ipc_message *message)
 	child->restarts = hello->restarts;
 	child->state = CHILD_STARTING;
 	ipc_channel_set_phase(child->channel, IPC_PHASE_SETUP);
-	if (IPC_SEND(child->channel, MSG_CONFIG, 0, &config, tpxd->config.fd) ==
-		-1 ||
+	if (child_send_config(child) == -1 ||
 	    IPC_SEND(child->channel, MSG_NET_START, 0, &start, -1) == -1)
 		log_warn("netctl: configuration");
 }
@@ -106,32 +101,15 @@ on_lease(void *ctx, struct ipc_message *message)
 	tpxd_set_state(tpxd, IPC_STATE_ARMED, "every worker works");
 }
 
-static void
-on_event(void *ctx, struct ipc_message *message)
-{
-	struct child *child = ctx;
-
-	event_pass(child->tpxd, message->body);
-}
-
 static const struct ipc_handler handlers[] = {
 	{ MSG_NET_HELLO, on_net_hello },
 	{ MSG_NET_LISTENER, on_net_listener },
 	{ MSG_NET_SOURCE, on_net_source },
 	{ MSG_NET_READY, on_net_ready },
 	{ MSG_LEASE, on_lease },
-	{ MSG_EVENT, on_event },
+	{ MSG_EVENT, child_on_event },
 	{ MSG_NONE, NULL },
 };
-
-static void
-on_end(void *ctx, const char *why)
-{
-	struct child *child = ctx;
-
-	if (why != NULL)
-		child_kill(child, "contract", why);
-}
 
 int
 netctl_spawn(struct tpxd *tpxd)
@@ -152,12 +130,7 @@ netctl_spawn(struct tpxd *tpxd)
 void
 netctl_open(struct tpxd *tpxd, int fd)
 {
-	struct child *child = &tpxd->netctl;
-
-	child->channel = ipc_channel_new(tpxd->base, fd, IPC_SUPERVISOR,
-	    IPC_NETCTL, handlers, on_end, child);
-	if (child->channel == NULL)
-		fatal("tpx-netctl: channel");
+	child_attach(&tpxd->netctl, handlers, fd);
 }
 
 void

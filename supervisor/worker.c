@@ -67,16 +67,6 @@ static const struct ipc_handler handlers[] = {
 };
 
 static void
-on_end(void *ctx, const char *why)
-{
-	struct child *child = ctx;
-
-	/* Who closes its channel leaves; who breaks a rule is made to. */
-	if (why != NULL)
-		child_kill(child, "contract", why);
-}
-
-static void
 arena_release(struct worker *worker)
 {
 	if (worker->arena == NULL)
@@ -94,19 +84,6 @@ totals_add(struct worker_totals *totals, const struct flow_arena *arena)
 	totals->relayed += atomic_load(&arena->relayed);
 	totals->blocked += atomic_load(&arena->blocked);
 	totals->dropped += atomic_load(&arena->dropped);
-}
-
-static void
-config_send(struct worker *worker)
-{
-	const struct tpxd *tpxd = worker->child.tpxd;
-	struct msg_config body = {
-		.generation = image_settings(tpxd->config.image)->generation,
-		.size_bytes = (uint32_t)tpxd->config.size_bytes,
-	};
-
-	(void)IPC_SEND(
-	    worker->child.channel, MSG_CONFIG, 0, &body, tpxd->config.fd);
 }
 
 static void
@@ -157,11 +134,11 @@ worker_start(struct child *child)
 	worker->arena = arena;
 	worker->answered = 0;
 	worker->work = 0;
-	if (child_open(child, handlers, on_end) == -1) {
+	if (child_open(child, handlers) == -1) {
 		arena_release(worker);
 		return -1;
 	}
-	config_send(worker);
+	(void)child_send_config(child);
 	listeners_send(worker);
 	flowlog_connect(child->tpxd, worker);
 	start_send(worker);

@@ -176,6 +176,15 @@ test_header_is_not_believed(void **state)
 }
 
 static void
+test_arena_that_was_never_used_is_empty(void **state)
+{
+	(void)state;
+	memset(arena, 0, sizeof(*arena));
+	assert_int_equal(read_arena(), 0);
+	assert_int_equal(nrows, 0);
+}
+
+static void
 test_descriptor_is_mapped_and_read(void **state)
 {
 	(void)state;
@@ -208,6 +217,7 @@ main(void)
 		TEST(test_half_written_flow_is_counted),
 		TEST(test_losses_are_handed_on),
 		TEST(test_header_is_not_believed),
+		TEST(test_arena_that_was_never_used_is_empty),
 		TEST(test_descriptor_is_mapped_and_read),
 		TEST(test_descriptor_that_is_no_arena_is_refused),
 	};

@@ -308,8 +308,8 @@ test_hostile_record_closes_that_relay_only(void **state)
 	flows.record[0] = fixture_record(WORKER, 0);
 	send_message(bad, MSG_FLOWS, &flows, MSG_FLOWS_BYTES(1), -1);
 	event = await(supervisor, MSG_EVENT);
-	assert_string_equal(event->kind, "violation");
-	assert_string_equal(event->actor, "relay[4]");
+	assert_string_equal(event->kind, "contract");
+	assert_string_equal(event->actor, "tpx-relay[4]");
 	assert_int_equal(recv(bad, &byte, 1, 0), 0);
 	send_rows(good, 0, 3, 0);
 	await_ack(good, 3);

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: ISC */
+#include "policy/mapping.h"
+
+#include <sys/mman.h>
+
+#include <errno.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "common/memfd.h"
+
+int
+mapping_replace(
+    struct mapping *mapping, int fd, size_t size_bytes, const char **why)
+{
+	const void *bytes = memfd_map_sealed(fd, size_bytes);
+
+	if (bytes == NULL) {
+		*why = strerror(errno);
+		return -1;
+	}
+	if (image_check(bytes, size_bytes, why) == -1) {
+		munmap((void *)(uintptr_t)bytes, size_bytes);
+		errno = EINVAL;
+		return -1;
+	}
+	if (mapping->image != NULL)
+		munmap((void *)(uintptr_t)mapping->image, mapping->size_bytes);
+	mapping->image = bytes;
+	mapping->size_bytes = size_bytes;
+	return 0;
+}

@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: ISC
+"""The rig itself: without tpx traffic is direct, and the sniffer sees it."""
+
+from conftest import CLOSE, ECHO, client_of
+from rig import proc, traffic
+from rig.traffic import Hammer
+
+
+def test_sniffer_sees_a_direct_connection(net, server, sniffer, address):
+    assert sniffer.direct() == []
+    assert traffic.ask(net.client, address, ECHO, b"hello") == b"hello"
+    assert server[ECHO].addresses() == {client_of(net, address)}
+    seen = sniffer.direct()
+    assert {packet.source for packet in seen} == {client_of(net, address)}
+    assert {(packet.protocol, packet.dport) for packet in seen} == {
+        ("tcp", ECHO)}
+
+
+def test_sniffer_sees_all_that_the_hammer_sends(net, server, sniffer):
+    with Hammer(net.client, (net.SERVER4, net.SERVER6), CLOSE) as hammer:
+        proc.wait_until(lambda: hammer.rounds > 10, 5, "some rounds")
+    kinds = {(packet.source, packet.protocol) for packet in sniffer.direct()}
+    assert kinds == {(client, protocol) for client in (
+        net.CLIENT4, net.CLIENT6) for protocol in ("tcp", "udp")}
