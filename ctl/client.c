@@ -62,23 +62,6 @@ connect_failed(const char *path)
 }
 
 int
-client_peer_uid(const struct ctl *ctl, uint32_t *uid)
-{
-	int fd = client_connect(ctl->socket);
-	struct ucred peer;
-	socklen_t len = sizeof(peer);
-	int result;
-
-	if (fd == -1)
-		return -1;
-	result = getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len);
-	if (result == 0)
-		*uid = peer.uid;
-	close(fd);
-	return result;
-}
-
-int
 client_is_running(const struct ctl *ctl)
 {
 	int fd = client_connect(ctl->socket);

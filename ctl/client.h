@@ -27,9 +27,6 @@ typedef int client_fn(void *ctx, const struct client_message *);
  */
 int client_ask(const struct ctl *, enum ipc_command, client_fn *, void *ctx);
 
-/* Whose tpxd that is (SO_PEERCRED of unix(7)).  -1 with errno. */
-int client_peer_uid(const struct ctl *, uint32_t *uid);
-
 /* 1 when something answers on the socket, 0 when not, -1 with errno. */
 int client_is_running(const struct ctl *);
 

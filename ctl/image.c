@@ -1,41 +1,38 @@
 /* SPDX-License-Identifier: ISC */
 #include "ctl/image.h"
 
-#include <stddef.h>
+#include <string.h>
 
 #include "common/log.h"
-#include "common/memfd.h"
 #include "ctl/client.h"
-#include "policy/image.h"
 
 static int
 on_image(void *ctx, const struct client_message *message)
 {
-	const struct msg_config *config = message->body;
-	const struct image **image = ctx;
-	const char *why = "cannot be mapped";
-	const void *bytes;
+	const struct msg_ctl_image *body = message->body;
+	struct image_answer *answer = ctx;
+	const char *why;
 
 	if (message->type != MSG_CTL_IMAGE)
 		return 0;
-	bytes = memfd_map_sealed(message->fd, config->size_bytes);
-	if (bytes == NULL ||
-	    image_check(bytes, config->size_bytes, &why) == -1) {
-		log_warnx("the policy that tpxd sent: %s", why);
-		return -1;
-	}
-	*image = bytes;
-	return 0;
+	answer->local.port4 = body->port4;
+	answer->local.port6 = body->port6;
+	answer->local.uid = body->uid;
+	if (mapping_replace(
+		&answer->policy, message->fd, body->size_bytes, &why) == 0)
+		return 0;
+	log_warnx("the policy that tpxd sent: %s", why);
+	return -1;
 }
 
 int
-image_ask(const struct ctl *ctl, const struct image **image)
+image_ask(const struct ctl *ctl, struct image_answer *answer)
 {
 	int result;
 
-	*image = NULL;
-	result = client_ask(ctl, IPC_CTL_COMMAND_IMAGE, on_image, image);
-	if (result == CTL_GOOD && *image == NULL) {
+	memset(answer, 0, sizeof(*answer));
+	result = client_ask(ctl, IPC_CTL_COMMAND_IMAGE, on_image, answer);
+	if (result == CTL_GOOD && answer->policy.image == NULL) {
 		log_warnx("tpxd sent no policy");
 		result = CTL_FAILED;
 	}

@@ -5,9 +5,15 @@
 
 #include "ctl/ctl.h"
 
-struct image;
+#include "policy/mapping.h"
+#include "policy/render.h"
 
-/* CTL_GOOD and a checked image, mapped until the end; or why not, explained. */
-int image_ask(const struct ctl *, const struct image **);
+struct image_answer {
+	struct mapping policy; /* checked, and mapped until the end */
+	struct render_local local;
+};
+
+/* CTL_GOOD and what is asked for; or why not, explained. */
+int image_ask(const struct ctl *, struct image_answer *);
 
 #endif

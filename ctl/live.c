@@ -175,10 +175,12 @@ flows_live(const struct ctl *ctl, const struct flows_filter *filter)
 {
 	struct live live = { .filter = filter, .now_us = clock_mono_us() };
 	struct json json;
-	int result = image_ask(ctl, &live.image);
+	struct image_answer answer;
+	int result = image_ask(ctl, &answer);
 
 	if (result != CTL_GOOD)
 		return result;
+	live.image = answer.policy.image;
 	json_begin(&json, stdout);
 	if (ctl->json) {
 		live.json = &json;

@@ -22,7 +22,7 @@
 #include "policy/render.h"
 #include "policy/routes.h"
 
-/* The kernel chooses the listeners' ports when tpx starts; this shows them. */
+/* Stands for the listeners' ports, which the kernel chooses at the start. */
 #define PLAN_PORT 7474
 
 #define SYSCTL_PREFIX "sysctl -w "
@@ -105,30 +105,25 @@ image_parse(const char *path, const struct image **image)
 	return bytes == NULL ? CTL_FAILED : CTL_GOOD;
 }
 
-/* Who tpx runs as: asked, or else what it becomes when root starts it. */
-static uint32_t
-relay_uid(const struct ctl *ctl)
+/* What a tpxd that root starts would be bound to. */
+static struct render_local
+local_assumed(void)
 {
-	const struct passwd *user;
-	uint32_t uid;
+	const struct passwd *user = getpwnam(PRIVILEGE_USER);
+	struct render_local local = { .port4 = PLAN_PORT,
+		.port6 = PLAN_PORT,
+		.uid = user != NULL ? user->pw_uid : geteuid() };
 
-	if (client_peer_uid(ctl, &uid) == 0)
-		return uid;
-	user = getpwnam(PRIVILEGE_USER);
-	return user != NULL ? user->pw_uid : geteuid();
+	return local;
 }
 
 static void
-render_all(const struct ctl *ctl, const struct image *image, struct text *nft,
-    struct text *routes)
+render_all(const struct image *image, const struct render_local *local,
+    struct text *nft, struct text *routes)
 {
-	const struct render_local local = {
-		.port4 = PLAN_PORT, .port6 = PLAN_PORT, .uid = relay_uid(ctl)
-	};
-
 	if (image_settings(image)->on_failure == ON_FAILURE_CLOSED)
 		render_guard(image, nft);
-	render_capture(image, &local, 1, nft);
+	render_capture(image, local, 1, nft);
 	render_routes(image, routes);
 }
 
@@ -248,9 +243,7 @@ plan_text(const struct image *image, const struct text *nft,
 	struct placement placement;
 	uint32_t i;
 
-	(void)printf("# nft transaction; port %d stands for the one that the"
-		     " kernel gives the relay\n%s",
-	    PLAN_PORT, nft->bytes);
+	(void)printf("# nft transaction\n%s", nft->bytes);
 	(void)printf("\n# policy routing and sysctls\n%s", routes->bytes);
 	(void)printf("\n# where each rule is decided\n");
 	for (i = 0; i <= image_rule_count(image); i++) {
@@ -261,12 +254,13 @@ plan_text(const struct image *image, const struct text *nft,
 }
 
 static int
-plan_print(const struct ctl *ctl, const struct image *image)
+plan_print(const struct ctl *ctl, const struct image *image,
+    const struct render_local *local)
 {
 	struct text nft = { 0 }, routes = { 0 };
 	int result = CTL_GOOD;
 
-	render_all(ctl, image, &nft, &routes);
+	render_all(image, local, &nft, &routes);
 	if (text_check(&nft) == -1 || text_check(&routes) == -1) {
 		log_warn("plan");
 		result = CTL_FAILED;
@@ -283,7 +277,7 @@ plan_print(const struct ctl *ctl, const struct image *image)
 int
 plan_run(const struct ctl *ctl, int argc, char *argv[])
 {
-	const struct image *image = NULL;
+	struct image_answer answer = { 0 };
 	const char *path = NULL;
 	int c, result;
 
@@ -294,7 +288,13 @@ plan_run(const struct ctl *ctl, int argc, char *argv[])
 	}
 	if (optind != argc)
 		return CTL_USAGE;
-	result =
-	    path == NULL ? image_ask(ctl, &image) : image_parse(path, &image);
-	return result == CTL_GOOD ? plan_print(ctl, image) : result;
+	if (path == NULL) {
+		result = image_ask(ctl, &answer);
+	} else {
+		result = image_parse(path, &answer.policy.image);
+		answer.local = local_assumed();
+	}
+	if (result != CTL_GOOD)
+		return result;
+	return plan_print(ctl, answer.policy.image, &answer.local);
 }

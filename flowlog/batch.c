@@ -176,9 +176,6 @@ batch_set_store(struct batch *batch, struct store *store)
 void
 batch_set_image(struct batch *batch, const struct image *image)
 {
-	/* The rules of the one before may not have been written yet. */
-	if (batch->rules_due && image != batch->image)
-		(void)batch_flush(batch);
 	batch->image = image;
 	batch->rules_due = 1;
 	if (batch->store != NULL &&

@@ -67,7 +67,8 @@ void batch_set_store(struct batch *, struct store *);
 
 /*
  * The rules to store before the next row, and how long rows are kept.  Both
- * belong to the image, which the caller keeps mapped until the next one.
+ * belong to the image, which the caller keeps mapped until the next one; a
+ * batch_flush() before that one stores what is still due of this one.
  */
 void batch_set_image(struct batch *, const struct image *);
 

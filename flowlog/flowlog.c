@@ -6,8 +6,6 @@
  */
 #include "flowlog/flowlog.h"
 
-#include <sys/mman.h>
-
 #include <errno.h>
 #include <event2/event.h>
 #include <stdio.h>
@@ -16,7 +14,6 @@
 
 #include "common/clock.h"
 #include "common/log.h"
-#include "common/memfd.h"
 #include "common/sandbox.h"
 #include "flowlog/arena.h"
 #include "flowlog/batch.h"
@@ -27,6 +24,7 @@
 #include "ipc/channel.h"
 #include "ipc/loop.h"
 #include "policy/image.h"
+#include "policy/mapping.h"
 #include "schema/flowlog.sql.h"
 
 #define CALLBACKS_PER_LOOP 64
@@ -38,8 +36,7 @@
 struct flowlog {
 	struct event_base *base;
 	struct ipc_channel *supervisor;
-	const struct image *image;
-	size_t image_len;
+	struct mapping policy;
 	char dir[STORE_PATH_BYTES];
 	struct sandbox_path paths[2];
 	struct store *store;
@@ -67,13 +64,13 @@ report(struct flowlog *flowlog, const struct msg_event *event)
 static void
 on_violation(void *ctx, unsigned int worker, const char *why)
 {
-	struct msg_event event;
-	char actor[32];
+	struct flowlog *flowlog = ctx;
+	struct msg_breach breach = { .worker = worker };
 
-	(void)snprintf(actor, sizeof(actor), "tpx-relay[%u]", worker);
-	event_make(&event, SEVERITY_ALARM, "contract", actor, "sent %s", why);
-	log_warnx("%s sent %s", actor, why);
-	report(ctx, &event);
+	(void)snprintf(breach.why, sizeof(breach.why), "%s", why);
+	log_warnx("tpx-relay[%u] sent %s", worker, why);
+	/* The supervisor ends it; its channel is closed in any case. */
+	(void)IPC_SEND(flowlog->supervisor, MSG_LOG_BREACH, 0, &breach, -1);
 }
 
 static void
@@ -134,34 +131,23 @@ on_damaged(void *ctx)
 }
 
 static void
-image_replace(struct flowlog *flowlog, const struct image *image, size_t len)
-{
-	const struct image *old = flowlog->image;
-	size_t old_len = flowlog->image_len;
-
-	flowlog->image = image;
-	flowlog->image_len = len;
-	batch_set_image(flowlog->batch, image);
-	if (flowlog->started)
-		sources_set_image(flowlog->sources, image);
-	if (old == NULL)
-		return;
-	if (strcmp(image_log_dir(image), flowlog->dir) != 0)
-		log_warnx("the log directory changes with the next start only");
-	(void)munmap((void *)(uintptr_t)old, old_len);
-}
-
-static void
 flowlog_on_config(void *ctx, struct ipc_message *message)
 {
 	struct flowlog *flowlog = ctx;
 	const struct msg_config *config = message->body;
-	const char *why = "cannot be mapped";
-	const void *bytes = memfd_map_sealed(message->fd, config->size_bytes);
+	const char *why;
 
-	if (bytes == NULL || image_check(bytes, config->size_bytes, &why) == -1)
+	/* The rules of the one before may not have been written yet. */
+	(void)batch_flush(flowlog->batch);
+	if (mapping_replace(
+		&flowlog->policy, message->fd, config->size_bytes, &why) == -1)
 		fatalx("policy image: %s", why);
-	image_replace(flowlog, bytes, config->size_bytes);
+	batch_set_image(flowlog->batch, flowlog->policy.image);
+	if (!flowlog->started)
+		return;
+	sources_set_image(flowlog->sources, flowlog->policy.image);
+	if (strcmp(image_log_dir(flowlog->policy.image), flowlog->dir) != 0)
+		log_warnx("the log directory changes with the next start only");
 }
 
 static void
@@ -170,7 +156,7 @@ flowlog_on_start(void *ctx, struct ipc_message *message)
 	struct flowlog *flowlog = ctx;
 
 	(void)message;
-	if (flowlog->image == NULL)
+	if (flowlog->policy.image == NULL)
 		fatalx("told to start without a configuration");
 	(void)event_base_loopbreak(flowlog->base);
 }
@@ -343,7 +329,7 @@ static void
 database_start(struct flowlog *flowlog)
 {
 	(void)snprintf(flowlog->dir, sizeof(flowlog->dir), "%s",
-	    image_log_dir(flowlog->image));
+	    image_log_dir(flowlog->policy.image));
 	flowlog->paths[0].path = flowlog->dir;
 	flowlog->paths[0].access =
 	    SANDBOX_READ | SANDBOX_WRITE | SANDBOX_CREATE;
@@ -384,7 +370,7 @@ flowlog_loop(struct flowlog *flowlog)
 		.tv_sec = TICK_US / 1000000 };
 
 	flowlog->started = 1;
-	sources_set_image(flowlog->sources, flowlog->image);
+	sources_set_image(flowlog->sources, flowlog->policy.image);
 	ipc_channel_set_phase(flowlog->supervisor, IPC_PHASE_RUN);
 	if (ipc_send_empty(flowlog->supervisor, MSG_LOG_READY, -1) == -1)
 		return;

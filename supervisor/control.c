@@ -90,7 +90,7 @@ status_send(struct client *client)
 		.passed = log->passed,
 		.blocked = totals.blocked + log->blocked,
 		.log_rows = log->rows,
-		.log_dropped = log->dropped + totals.dropped,
+		.log_dropped = log->dropped,
 		.log_queued = log->queued,
 		.log_bytes = log->size_bytes,
 		.state = tpxd->state,
@@ -249,14 +249,16 @@ answer_live(struct client *client)
 static void
 answer_image(struct client *client)
 {
-	const struct config *config = &client->control->tpxd->config;
-	struct msg_config body = {
-		.generation = image_settings(config->image)->generation,
-		.size_bytes = (uint32_t)config->size_bytes,
+	const struct tpxd *tpxd = client->control->tpxd;
+	struct msg_ctl_image body = {
+		.size_bytes = (uint32_t)tpxd->config.size_bytes,
+		.uid = geteuid(),
+		.port4 = tpxd->port4,
+		.port6 = tpxd->port6,
 	};
 
 	(void)IPC_SEND(
-	    client->channel, MSG_CTL_IMAGE, client->id, &body, config->fd);
+	    client->channel, MSG_CTL_IMAGE, client->id, &body, tpxd->config.fd);
 	answer_end(client, 0, "");
 }
 

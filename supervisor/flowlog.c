@@ -106,6 +106,18 @@ on_log_ready(void *ctx, struct ipc_message *message)
 }
 
 static void
+on_log_breach(void *ctx, struct ipc_message *message)
+{
+	const struct msg_breach *breach = message->body;
+	const struct child *child = ctx;
+	struct tpxd *tpxd = child->tpxd;
+
+	if (breach->worker < tpxd->nworkers)
+		child_kill(&tpxd->workers[breach->worker].child, "contract",
+		    breach->why);
+}
+
+static void
 on_log_stats(void *ctx, struct ipc_message *message)
 {
 	struct child *child = ctx;
@@ -125,6 +137,7 @@ on_answer(void *ctx, struct ipc_message *message)
 
 static const struct ipc_handler handlers[] = {
 	{ MSG_LOG_READY, on_log_ready },
+	{ MSG_LOG_BREACH, on_log_breach },
 	{ MSG_LOG_STATS, on_log_stats },
 	{ MSG_ANSWER, on_answer },
 	{ MSG_EVENT, child_on_event },

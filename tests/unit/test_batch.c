@@ -251,8 +251,9 @@ test_damaged_database_is_reported_and_rows_stay(void **state)
 	fd = open(path, O_WRONLY);
 	assert_true(fd != -1);
 	for (i = 1; i < 100; i++)
-		(void)pwrite(
-		    fd, "\xff\xff\xff\xff\xff\xff\xff\xff", 8, (off_t)i * 4096);
+		assert_int_equal(pwrite(fd, "\xff\xff\xff\xff\xff\xff\xff\xff",
+				     8, (off_t)i * 4096),
+		    8);
 	close(fd);
 	add_rows(1000, 10);
 	assert_int_equal(batch_flush(batch), -1);

@@ -56,10 +56,10 @@ group_tear_down(void **state)
 
 /* Runs the subcommand; its standard output goes to output. */
 static int
-flows(int json, char *const words[])
+flows(int json, const char *const words[])
 {
 	struct ctl ctl = { .socket = "/nonexistent", .json = json };
-	char *argv[16] = { (char[]){ "flows" } };
+	const char *argv[16] = { "flows" };
 	FILE *file = tmpfile();
 	int saved, argc, result;
 	size_t n;
@@ -71,7 +71,8 @@ flows(int json, char *const words[])
 	saved = dup(STDOUT_FILENO);
 	assert_true(dup2(fileno(file), STDOUT_FILENO) != -1);
 	optind = 0;
-	result = flows_run(&ctl, argc, argv);
+	/* getopt(3) wants to order the words, not to change them. */
+	result = flows_run(&ctl, argc, (char **)(uintptr_t)argv);
 	(void)fflush(stdout);
 	assert_true(dup2(saved, STDOUT_FILENO) != -1);
 	close(saved);
@@ -83,7 +84,7 @@ flows(int json, char *const words[])
 }
 
 #define FLOWS(json, ...) \
-	flows((json), (char *const[]){ "--db", db, __VA_ARGS__, NULL })
+	flows((json), (const char *const[]){ "--db", db, __VA_ARGS__, NULL })
 
 static unsigned int
 count(const char *word)
@@ -166,7 +167,7 @@ test_log_that_is_not_there_is_a_failure(void **state)
 {
 	(void)state;
 	assert_int_equal(
-	    flows(0, (char *const[]){ "--db", "/nonexistent/db", NULL }),
+	    flows(0, (const char *const[]){ "--db", "/nonexistent/db", NULL }),
 	    CTL_FAILED);
 }
 

@@ -297,7 +297,7 @@ static void
 test_hostile_record_closes_that_relay_only(void **state)
 {
 	struct msg_flows flows = { .sequence = 1, .count = 1 };
-	const struct msg_event *event;
+	const struct msg_breach *breach;
 	int bad, good;
 	char byte;
 
@@ -307,9 +307,8 @@ test_hostile_record_closes_that_relay_only(void **state)
 	good = relay_connect(WORKER);
 	flows.record[0] = fixture_record(WORKER, 0);
 	send_message(bad, MSG_FLOWS, &flows, MSG_FLOWS_BYTES(1), -1);
-	event = await(supervisor, MSG_EVENT);
-	assert_string_equal(event->kind, "contract");
-	assert_string_equal(event->actor, "tpx-relay[4]");
+	breach = await(supervisor, MSG_LOG_BREACH);
+	assert_int_equal(breach->worker, WORKER + 1);
 	assert_int_equal(recv(bad, &byte, 1, 0), 0);
 	send_rows(good, 0, 3, 0);
 	await_ack(good, 3);
