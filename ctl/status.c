@@ -179,9 +179,8 @@ text_group(const struct group *group, FILE *out)
 {
 	char bytes[16];
 
-	(void)putc(' ', out);
-	(void)putc(' ', out);
-	(void)fprintf(out, "%*s", 10 - table_text(out, group->first->name), "");
+	(void)fputs("  ", out);
+	(void)fprintf(out, "%*s", 11 - table_text(out, group->first->name), "");
 	(void)fprintf(out, "%ux ", group->count);
 	(void)table_text(out, group->state);
 	(void)fprintf(out, ", %" PRIu64 " restarts, ", group->restarts);

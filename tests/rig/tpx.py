@@ -78,7 +78,8 @@ class Tpx:
                 if role == "netctl":
                     found["keeper"].append(pid)
                     found["netctl"] += filter(proc.alive, proc.children(pid))
-                elif role in found and proc.alive(pid):
+                # one that is not yet executed is still called tpxd
+                elif role in ("relay", "flowlog") and proc.alive(pid):
                     found[role].append(pid)
         except OSError:  # one ended while it was looked at
             pass
