@@ -3,6 +3,7 @@
  * What only the whole configuration can tell: missing statements, names, and
  * things that are allowed but hardly meant.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,11 +20,9 @@ unknown_table(struct parser *parser, const struct conf_address *address)
 	nearest_init(&nearest, address->name);
 	for (i = 0; i < conf->table_count; i++)
 		nearest_try(&nearest, conf->tables[i].name);
-	if (nearest.best != NULL) {
-		suggestion[0] = '<';
-		strcpy(suggestion + 1, nearest.best);
-		strcat(suggestion, ">");
-	}
+	if (nearest.best != NULL)
+		(void)snprintf(
+		    suggestion, sizeof(suggestion), "<%s>", nearest.best);
 	conf_report(parser->errors, CONF_ERROR, &address->place, NULL,
 	    suggestion, "there is no table <%s>", address->name);
 }

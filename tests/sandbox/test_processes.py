@@ -39,8 +39,9 @@ EVERYBODY = ("ptrace", "mount", "bpf", "io_uring_setup", "userfaultfd",
              "chroot", "setns", "unshare", "socket AF_PACKET")
 CHILDREN = EVERYBODY + ("execve", "map as code", "socket AF_UNIX")
 DENIED = {
-    "tpxd": EVERYBODY + ("socket AF_INET", "socket AF_NETLINK"),
-    # the worker inherits the keeper's filter, which cannot be the narrower
+    # what it starts inherits its filter, which cannot be the narrower
+    "tpxd": EVERYBODY + ("socket AF_NETLINK",),
+    # as the keeper's worker does
     "keeper": CHILDREN + ("unlink",),
     "netctl": CHILDREN + ("fork", "clone", "unlink"),
     "relay": CHILDREN + ("fork", "clone", "open a file", "unlink", "kill",

@@ -164,7 +164,7 @@ test_closed_peer_ends_without_a_reason(void **state)
 }
 
 static void
-test_violation_ends_with_its_reason_and_nothing_after_it_is_read(void **state)
+test_nothing_is_read_after_a_violation(void **state)
 {
 	struct msg_beat beat = { 0 };
 
@@ -316,8 +316,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_message_reaches_its_handler),
 		TEST(test_closed_peer_ends_without_a_reason),
-		TEST(
-		    test_violation_ends_with_its_reason_and_nothing_after_it_is_read),
+		TEST(test_nothing_is_read_after_a_violation),
 		TEST(test_message_without_a_handler_is_a_violation),
 		TEST(test_descriptor_is_taken_or_closed),
 		TEST(test_reply_with_surplus_fd_is_refused),
