@@ -36,6 +36,7 @@ static const struct sandbox_syscall sanitizer[] = {
 	{ SYS_mmap, "shadow memory", { 0 }, { 0 } },
 	{ SYS_mprotect, "shadow memory", { 0 }, { 0 } },
 	{ SYS_sigaltstack, "reports", { 0 }, { 0 } },
+	{ SYS_open, "reports", { 0 }, { 0 } },
 	{ SYS_openat, "reports", { 0 }, { 0 } },
 	{ SYS_readlink, "reports", { 0 }, { 0 } },
 	{ SYS_newfstatat, "reports", { 0 }, { 0 } },
