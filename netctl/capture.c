@@ -36,16 +36,28 @@ claim(void)
 }
 
 static int
+guard_remove(void)
+{
+	struct text text = { 0 };
+
+	render_remove_guard(&text);
+	if (nft_run("removal of the guard", &text) == -1)
+		return -1;
+	return routing_sweep(ROUTE_GUARD);
+}
+
+/* Each of its two lines is renewed while the other holds. */
+static int
 guard_set(const struct image *image)
 {
 	struct text text = { 0 };
 
-	if (image_settings(image)->on_failure == ON_FAILURE_CLOSED) {
-		render_guard(image, &text);
-		return nft_run("guard", &text);
-	}
-	render_remove_guard(&text);
-	return nft_run("removal of the guard", &text);
+	if (image_settings(image)->on_failure != ON_FAILURE_CLOSED)
+		return guard_remove();
+	render_guard(image, &text);
+	if (nft_run("guard", &text) == -1 || routing_sweep(ROUTE_GUARD) == -1)
+		return -1;
+	return routing_apply(image, ROUTE_GUARD);
 }
 
 static int
@@ -63,8 +75,8 @@ capture_begin(const struct image *image, const struct render_local *local)
 {
 	if (claim() == -1 || guard_set(image) == -1)
 		return -1;
-	if (routing_sweep() == -1 ||
-	    routing_apply(image_settings(image)->mark_mask) == -1)
+	if (routing_sweep(ROUTE_DELIVERY) == -1 ||
+	    routing_apply(image, ROUTE_DELIVERY) == -1)
 		return -1;
 	if (table_set(image, local, 0) == -1)
 		return -1;
@@ -112,7 +124,7 @@ capture_end(const struct image *image)
 	if (!claimed)
 		return;
 	(void)table_remove();
-	(void)routing_sweep();
+	(void)routing_sweep(ROUTE_DELIVERY);
 	if (image != NULL && image_has_pass(image))
 		sysctl_restore();
 }
@@ -120,10 +132,7 @@ capture_end(const struct image *image)
 int
 capture_unblock(void)
 {
-	struct text text = { 0 };
-
-	if (table_remove() == -1 || routing_sweep() == -1)
+	if (table_remove() == -1 || routing_sweep(ROUTE_DELIVERY) == -1)
 		return -1;
-	render_remove_guard(&text);
-	return nft_run("removal of the guard", &text);
+	return guard_remove();
 }

@@ -13,7 +13,6 @@
 
 #include "common/log.h"
 #include "policy/mark.h"
-#include "policy/routes.h"
 
 #define BUFFER_BYTES 32768 /* MNL_SOCKET_BUFFER_SIZE is no constant */
 #define LOOPBACK_INDEX 1   /* in every network namespace */
@@ -25,6 +24,7 @@ static unsigned int sequence;
 /* What a dump found, as the requests that will remove it. */
 struct sweep {
 	int family;
+	uint8_t protocol;
 	size_t len;
 	_Alignas(8) char requests[SWEEP_LIMIT * 128];
 };
@@ -58,36 +58,6 @@ talk(struct nlmsghdr *request, mnl_cb_t on_message, void *ctx)
 	return more == MNL_CB_ERROR ? -1 : 0;
 }
 
-static void
-rule_put(struct nlmsghdr *request, const struct route_rule *rule, uint32_t mask)
-{
-	struct fib_rule_hdr *header =
-	    mnl_nlmsg_put_extra_header(request, sizeof(*header));
-
-	header->family = (uint8_t)rule->family;
-	header->action = FR_ACT_TO_TBL;
-	mnl_attr_put_u32(request, FRA_PRIORITY, rule->priority);
-	mnl_attr_put_u32(request, FRA_TABLE, rule->table);
-	mnl_attr_put_u32(request, FRA_FWMARK, mark_value(mask, rule->mark));
-	mnl_attr_put_u32(request, FRA_FWMASK, mask);
-	mnl_attr_put_u8(request, FRA_PROTOCOL, rule->protocol);
-}
-
-static void
-local_put(struct nlmsghdr *request, const struct route_local *route)
-{
-	struct rtmsg *header =
-	    mnl_nlmsg_put_extra_header(request, sizeof(*header));
-
-	header->rtm_family = (uint8_t)route->family;
-	header->rtm_protocol = route->protocol;
-	header->rtm_scope = RT_SCOPE_HOST;
-	header->rtm_type = RTN_LOCAL;
-	header->rtm_table = RT_TABLE_UNSPEC;
-	mnl_attr_put_u32(request, RTA_TABLE, route->table);
-	mnl_attr_put_u32(request, RTA_OIF, LOOPBACK_INDEX);
-}
-
 static struct nlmsghdr *
 request_new(char *buffer, uint16_t type, uint16_t flags)
 {
@@ -107,28 +77,71 @@ add(struct nlmsghdr *request, const char *what)
 	return -1;
 }
 
-int
-routing_apply(uint32_t mark_mask)
+static int
+rule_add(
+    void *ctx, int family, const struct route_rule *rule, const char *interface)
+{
+	static const uint8_t actions[] = {
+		[ROUTE_LOOKUP] = FR_ACT_TO_TBL,
+		[ROUTE_GOTO] = FR_ACT_GOTO,
+		[ROUTE_NOP] = FR_ACT_NOP,
+	};
+	_Alignas(8) char buffer[BUFFER_BYTES];
+	struct nlmsghdr *request =
+	    request_new(buffer, RTM_NEWRULE, NLM_F_CREATE | NLM_F_EXCL);
+	struct fib_rule_hdr *header =
+	    mnl_nlmsg_put_extra_header(request, sizeof(*header));
+	uint32_t mask = *(const uint32_t *)ctx;
+
+	header->family = (uint8_t)family;
+	header->action = actions[rule->action];
+	mnl_attr_put_u32(request, FRA_PRIORITY, rule->priority);
+	mnl_attr_put_u8(request, FRA_PROTOCOL, rule->protocol);
+	if (rule->action == ROUTE_LOOKUP)
+		mnl_attr_put_u32(request, FRA_TABLE, rule->target);
+	else if (rule->action == ROUTE_GOTO)
+		mnl_attr_put_u32(request, FRA_GOTO, rule->target);
+	if (rule->mark != 0) {
+		mnl_attr_put_u32(
+		    request, FRA_FWMARK, mark_value(mask, rule->mark));
+		mnl_attr_put_u32(request, FRA_FWMASK, mask);
+	}
+	if (interface != NULL) {
+		mnl_attr_put_strz(request, FRA_IIFNAME, interface);
+		mnl_attr_put_u8(request, FRA_IP_PROTO, rule->ipproto);
+	}
+	return add(request, "ip rule");
+}
+
+static int
+default_add(void *ctx, int family, const struct route_default *route)
 {
 	_Alignas(8) char buffer[BUFFER_BYTES];
-	struct nlmsghdr *request;
-	size_t i;
+	struct nlmsghdr *request =
+	    request_new(buffer, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL);
+	struct rtmsg *header =
+	    mnl_nlmsg_put_extra_header(request, sizeof(*header));
 
-	for (i = 0; i < route_local_count; i++) {
-		request = request_new(
-		    buffer, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL);
-		local_put(request, &route_locals[i]);
-		if (add(request, "ip route: local default dev lo") == -1)
-			return -1;
-	}
-	for (i = 0; i < route_rule_count; i++) {
-		request =
-		    request_new(buffer, RTM_NEWRULE, NLM_F_CREATE | NLM_F_EXCL);
-		rule_put(request, &route_rules[i], mark_mask);
-		if (add(request, "ip rule: marked packets") == -1)
-			return -1;
-	}
-	return 0;
+	(void)ctx;
+	header->rtm_family = (uint8_t)family;
+	header->rtm_protocol = route->protocol;
+	header->rtm_table = RT_TABLE_UNSPEC;
+	header->rtm_type = route->is_local ? RTN_LOCAL : RTN_BLACKHOLE;
+	header->rtm_scope = route->is_local ? RT_SCOPE_HOST : RT_SCOPE_UNIVERSE;
+	mnl_attr_put_u32(request, RTA_TABLE, route->table);
+	if (route->is_local)
+		mnl_attr_put_u32(request, RTA_OIF, LOOPBACK_INDEX);
+	return add(request, "ip route");
+}
+
+int
+routing_apply(const struct image *image, enum route_part part)
+{
+	uint32_t mask = image_settings(image)->mark_mask;
+
+	if (routes_each_default(part, default_add, NULL) == -1)
+		return -1;
+	return routes_each_rule(image, part, rule_add, &mask);
 }
 
 /* Turns a dumped object into the request that deletes it. */
@@ -165,7 +178,7 @@ on_rule(const struct nlmsghdr *found, void *ctx)
 	uint8_t protocol = 0;
 
 	mnl_attr_parse(found, sizeof(*header), on_rule_attribute, &protocol);
-	if (header->family == sweep->family && protocol == ROUTES_PROTOCOL)
+	if (header->family == sweep->family && protocol == sweep->protocol)
 		sweep_add(sweep, found, RTM_DELRULE);
 	return MNL_CB_OK;
 }
@@ -177,7 +190,7 @@ on_route(const struct nlmsghdr *found, void *ctx)
 	struct sweep *sweep = ctx;
 
 	if (header->rtm_family == sweep->family &&
-	    header->rtm_protocol == ROUTES_PROTOCOL)
+	    header->rtm_protocol == sweep->protocol)
 		sweep_add(sweep, found, RTM_DELROUTE);
 	return MNL_CB_OK;
 }
@@ -225,11 +238,13 @@ static const struct {
 };
 
 int
-routing_sweep(void)
+routing_sweep(enum route_part part)
 {
 	static struct sweep sweep;
 	size_t i;
 
+	sweep.protocol =
+	    part == ROUTE_GUARD ? ROUTES_GUARD_PROTOCOL : ROUTES_PROTOCOL;
 	for (i = 0; i < sizeof(sweeps) / sizeof(sweeps[0]); i++) {
 		sweep.family = sweeps[i].family;
 		sweep.len = 0;

@@ -12,36 +12,57 @@
 #include "policy/image.h"
 #include "policy/text.h"
 
-#define ROUTES_PRIORITY 74
+#define ROUTES_PROTOCOL 116	  /* RTPROT_: tells ours from others', */
+#define ROUTES_GUARD_PROTOCOL 117 /* and what stays when tpx ends */
 #define ROUTES_TABLE 7478
-#define ROUTES_PROTOCOL 116 /* RTPROT_: tells ours from others' */
+#define ROUTES_GUARD_TABLE 7479
 
-/* fwmark MARK/MASK lookup TABLE */
+/*
+ * DELIVERY brings marked packets to this host.  GUARD is the second line of
+ * on-failure closed, for when somebody flushes the nftables rules: captured
+ * packets without the pass mark end in a table whose only route is a
+ * blackhole.
+ */
+enum route_part { ROUTE_DELIVERY, ROUTE_GUARD };
+
+enum route_action { ROUTE_LOOKUP, ROUTE_GOTO, ROUTE_NOP };
+
 struct route_rule {
-	int family; /* AF_INET, AF_INET6 */
+	enum route_part part;
 	uint32_t priority;
-	uint32_t table;
+	enum route_action action;
+	uint32_t target; /* of LOOKUP the table, of GOTO the priority */
 	uint8_t protocol;
-	uint8_t
-	    mark; /* MARK_OURS or another: mark_value() of it and the mask */
+	uint8_t mark;	 /* MARK_PASS and the like under the mask; 0: any */
+	uint8_t ipproto; /* IPPROTO_, and then only from captured interfaces */
 };
 
-/* local default dev lo */
-struct route_local {
-	int family;
+/* The only route of a table: a default one. */
+struct route_default {
+	enum route_part part;
 	uint32_t table;
 	uint8_t protocol;
+	int is_local; /* local dev lo, else a blackhole */
 };
+
+/*
+ * Calls found for every rule of a part, for both families and, where it names
+ * one, for every captured interface (else NULL).  Stops and returns -1 when
+ * found does.
+ */
+typedef int route_rule_fn(
+    void *ctx, int family, const struct route_rule *, const char *interface);
+int routes_each_rule(
+    const struct image *, enum route_part, route_rule_fn *found, void *ctx);
+
+typedef int
+route_default_fn(void *ctx, int family, const struct route_default *);
+int routes_each_default(enum route_part, route_default_fn *found, void *ctx);
 
 struct route_sysctl {
 	const char *name; /* below /proc/sys, with slashes */
 	const char *value;
 };
-
-extern const struct route_rule route_rules[];
-extern const size_t route_rule_count;
-extern const struct route_local route_locals[];
-extern const size_t route_local_count;
 
 /* To be set only when image_has_pass(), and put back at the end. */
 extern const struct route_sysctl route_sysctls[];

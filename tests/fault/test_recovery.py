@@ -228,6 +228,37 @@ def test_flush_of_all_rules_leaves_capture_alive(
     assert sniffer.direct() == []
 
 
+def test_flush_of_all_rules_opens_nothing_while_no_tpxd_runs(
+        net, server, sniffer, tpx):
+    """The guard's second line stands outside nftables."""
+    instance = tpx()
+    kill([instance.tpxd.pid])
+    proc.wait_until(lambda: not proc.alive(instance.tpxd.pid), 2, "its end")
+    net.gateway.run("nft", "flush", "ruleset")
+    for target in (net.SERVER4, net.SERVER6):
+        assert traffic.outcome(net.client, target, ECHO, 0.5) != "served"
+        with net.client.socket(
+                socket.AF_INET6 if ":" in target else socket.AF_INET,
+                socket.SOCK_DGRAM) as sock:
+            for _ in range(10):
+                with contextlib.suppress(OSError):
+                    sock.sendto(b"leak", (target, ECHO))
+    assert sniffer.direct() == []
+    # while what the operator passes still does, once tpxd is back
+    instance.start()
+    proc.wait_until(
+        lambda: traffic.outcome(net.client, net.SERVER4, ECHO, 0.5) == "served",
+        10, "capture")
+    assert sniffer.direct() == []
+
+
+def test_passed_flows_go_by_the_second_line_too(net, server, tpx):
+    tpx(f"pass to any port {EXCHANGE}")
+    net.gateway.run("nft", "flush", "ruleset")
+    for target in (net.SERVER4, net.SERVER6):
+        traffic.exchange(net.client, target, EXCHANGE, 10, 10)
+
+
 def test_client_that_floods_with_resets_leaves_no_descriptor_behind(
         net, server, tpx, address):
     instance = tpx(workers=1)

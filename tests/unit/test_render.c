@@ -282,18 +282,19 @@ test_routes_are_shown_as_commands(void **state)
 {
 	struct text text = { 0 };
 	size_t len;
-	struct image *image = fixture_image(
-	    FIXTURE_CAPTURE "mark mask 0x70\ndefault pass\n", &len);
+	struct image *image = fixture_image(FIXTURE_CAPTURE
+	    "on-failure open\nmark mask 0x70\ndefault pass\n",
+	    &len);
 
 	(void)state;
 	render_routes(image, &text);
 	assert_string_equal(text.bytes,
 	    "ip -4 route add local default dev lo table 7478 proto 116\n"
 	    "ip -6 route add local default dev lo table 7478 proto 116\n"
-	    "ip -4 rule add fwmark 0x00000010/0x00000070 lookup 7478 "
-	    "priority 74 protocol 116\n"
-	    "ip -6 rule add fwmark 0x00000010/0x00000070 lookup 7478 "
-	    "priority 74 protocol 116\n"
+	    "ip -4 rule add priority 74 protocol 116 "
+	    "fwmark 0x00000010/0x00000070 lookup 7478\n"
+	    "ip -6 rule add priority 74 protocol 116 "
+	    "fwmark 0x00000010/0x00000070 lookup 7478\n"
 	    "sysctl -w net/netfilter/nf_conntrack_acct=1\n"
 	    "sysctl -w net/netfilter/nf_conntrack_timestamp=1\n");
 	free(image);
@@ -301,6 +302,31 @@ test_routes_are_shown_as_commands(void **state)
 	image = fixture_image(FIXTURE_CAPTURE, &len);
 	render_routes(image, &text);
 	assert_lacks(text.bytes, "sysctl");
+	text_free(&text);
+	free(image);
+}
+
+static void
+test_second_line_of_the_guard_is_for_captured_interfaces(void **state)
+{
+	struct text text = { 0 };
+	size_t len;
+	struct image *image =
+	    fixture_image("capture forwarded on { a b }\n", &len);
+
+	(void)state;
+	render_routes(image, &text);
+	assert_has(text.bytes,
+	    "ip -4 route add blackhole default table 7479 proto 117\n");
+	assert_has(text.bytes, "ip -4 rule add priority 75 protocol 117 "
+			       "fwmark 0x04000000/0x07000000 goto 78\n"
+			       "ip -4 rule add priority 76 protocol 117 "
+			       "iif a ipproto tcp lookup 7479\n"
+			       "ip -4 rule add priority 76 protocol 117 "
+			       "iif b ipproto tcp lookup 7479\n"
+			       "ip -4 rule add priority 77 protocol 117 "
+			       "iif a ipproto udp lookup 7479\n");
+	assert_has(text.bytes, "ip -6 rule add priority 78 protocol 117 nop\n");
 	text_free(&text);
 	free(image);
 }
@@ -328,6 +354,8 @@ main(void)
 		cmocka_unit_test(test_the_guard_lets_only_the_pass_mark_out),
 		cmocka_unit_test(test_removal_needs_no_table_to_be_there),
 		cmocka_unit_test(test_routes_are_shown_as_commands),
+		cmocka_unit_test(
+		    test_second_line_of_the_guard_is_for_captured_interfaces),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
