@@ -139,7 +139,7 @@ read_nothing(struct pump *pump, ssize_t n)
 }
 
 static enum pump_status
-copy_once(struct pump *pump, int from, int to, int hung_up)
+copy_once(struct pump *pump, int from, int to)
 {
 	ssize_t n = recv(from, shared, sizeof(shared), 0);
 	ssize_t written;
@@ -159,7 +159,7 @@ copy_once(struct pump *pump, int from, int to, int hung_up)
 	 * A short read has emptied the socket; what comes later is another
 	 * edge.  Only an end that is there already would stay unseen.
 	 */
-	return n < COPY_BYTES && !hung_up ? PUMP_WAIT : PUMP_AGAIN;
+	return n < COPY_BYTES && !pump->hung_up ? PUMP_WAIT : PUMP_AGAIN;
 }
 
 static enum pump_status
@@ -184,22 +184,22 @@ pump_write(struct pump *pump, int to)
 }
 
 static enum pump_status
-pump_read(struct pump *pump, int from, int to, int hung_up)
+pump_read(struct pump *pump, int from, int to)
 {
 	if (*pump->bytes > SPLICE_AFTER && pump->pipe == NULL)
 		pump->pipe = pipe_borrow();
 	if (pump->pipe != NULL)
 		return splice_once(pump, from, to);
-	return copy_once(pump, from, to, hung_up);
+	return copy_once(pump, from, to);
 }
 
 static enum pump_status
-pump_turn(struct pump *pump, int from, int to, int hung_up)
+pump_turn(struct pump *pump, int from, int to)
 {
 	if (pump_waits(pump))
 		return pump_write(pump, to);
 	if (!pump->end)
-		return pump_read(pump, from, to, hung_up);
+		return pump_read(pump, from, to);
 	pump->done = 1;
 	return PUMP_DONE;
 }
@@ -210,8 +210,9 @@ pump_run(struct pump *pump, int from, int to, int hung_up)
 	uint64_t begin = *pump->bytes;
 	enum pump_status status;
 
+	pump->hung_up |= hung_up != 0;
 	do {
-		status = pump_turn(pump, from, to, hung_up);
+		status = pump_turn(pump, from, to);
 	} while (status == PUMP_AGAIN && *pump->bytes - begin < SHARE);
 	if (pump->piped == 0)
 		pipe_give_back(pump);

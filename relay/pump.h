@@ -28,6 +28,7 @@ struct pump {
 	struct pipe *pipe;
 	size_t piped;	 /* bytes in pipe */
 	uint64_t *bytes; /* counts what was written */
+	uint8_t hung_up; /* from has said that it will send no more */
 	uint8_t end;	 /* the end was read */
 	uint8_t done;
 };
@@ -36,7 +37,8 @@ void pump_init(struct pump *, uint64_t *bytes);
 
 /*
  * from and to are non-blocking sockets watched edge-triggered.  hung_up: the
- * event said that from will send no more, so its end must be read now.
+ * event said that from will send no more.  It says so once, so from then on
+ * every read goes on until it has met the end.
  */
 enum pump_status pump_run(struct pump *, int from, int to, int hung_up);
 

@@ -200,6 +200,32 @@ test_end_waits_for_a_full_reader(void **state)
 }
 
 static void
+test_end_announced_while_the_reader_was_full_is_found(void **state)
+{
+	int small = 4096;
+	ssize_t n;
+
+	(void)state;
+	setsockopt(sink[0], SOL_SOCKET, SO_SNDBUF, &small, sizeof(small));
+	/* As much as makes the pump wait for the reader, and no more. */
+	while (!pump_waits(&pump)) {
+		(void)send(source[0], sent, 16384, 0);
+		(void)run(0);
+	}
+	(void)send(source[0], sent, 100, 0);
+	shutdown(source[0], SHUT_WR);
+	(void)run(1); /* the only time that the event says so */
+	/* From here on events come only from the reader. */
+	while (pump_waits(&pump)) {
+		do {
+			n = recv(sink[1], received, MUCH, 0);
+		} while (n > 0);
+		(void)run(0);
+	}
+	assert_true(pump.done);
+}
+
+static void
 test_reset_of_the_sender_is_told_as_such(void **state)
 {
 	(void)state;
@@ -256,6 +282,7 @@ main(void)
 		TEST(test_end_comes_after_every_byte),
 		TEST(test_end_alone_is_done),
 		TEST(test_end_waits_for_a_full_reader),
+		TEST(test_end_announced_while_the_reader_was_full_is_found),
 		TEST(test_reset_of_the_sender_is_told_as_such),
 		TEST(test_reset_of_the_reader_is_told_as_such),
 	};
