@@ -207,12 +207,8 @@ test_end_announced_while_the_reader_was_full_is_found(void **state)
 
 	(void)state;
 	setsockopt(sink[0], SOL_SOCKET, SO_SNDBUF, &small, sizeof(small));
-	/* As much as makes the pump wait for the reader, and no more. */
-	while (!pump_waits(&pump)) {
-		(void)send(source[0], sent, 16384, 0);
+	while (send(source[0], sent, 65536, 0) > 0)
 		(void)run(0);
-	}
-	(void)send(source[0], sent, 100, 0);
 	shutdown(source[0], SHUT_WR);
 	(void)run(1); /* the only time that the event says so */
 	/* From here on events come only from the reader. */
@@ -220,6 +216,7 @@ test_end_announced_while_the_reader_was_full_is_found(void **state)
 		do {
 			n = recv(sink[1], received, MUCH, 0);
 		} while (n > 0);
+		bytes = 0; /* stay with copying */
 		(void)run(0);
 	}
 	assert_true(pump.done);
