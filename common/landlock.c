@@ -135,7 +135,8 @@ landlock_enter(const struct sandbox *sandbox, const struct sandbox_path *extra)
 	int fd;
 
 	if (abi == -1) {
-		log_warn("sandbox: this kernel has no Landlock");
+		log_warn("sandbox: no Landlock, so only its user's rights keep "
+			 "this process from files");
 		return;
 	}
 	set = handled((int)abi);

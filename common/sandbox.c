@@ -69,6 +69,18 @@ limits_set(const struct sandbox_limit *limit)
 	}
 }
 
+void
+sandbox_raise_descriptors(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == -1)
+		fatal("sandbox: descriptors");
+	limit.rlim_cur = limit.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &limit) == -1)
+		fatal("sandbox: descriptors");
+}
+
 static unsigned int
 arguments_of(const struct sandbox_syscall *row, struct scmp_arg_cmp out[2])
 {

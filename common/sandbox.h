@@ -4,7 +4,7 @@
  * stages.  Whatever is not stated is gone: system calls end in
  * SECCOMP_RET_KILL_PROCESS, files in Landlock's EACCES, capabilities are
  * dropped from every set and read back.  Every failing step is fatal, except
- * that Landlock uses what the running kernel has and logs what it lacks.
+ * that Landlock uses what the running kernel has and says what it lacks.
  *
  * SETUP: no_new_privs, not dumpable, descriptors above 3 closed, limits,
  * capabilities, and a filter of the rows of both stages.
@@ -86,6 +86,12 @@ struct sandbox {
 	}
 
 /*
+ * Raises the soft limit of descriptors to the hard one; for the process that
+ * starts the others, which inherit it.
+ */
+void sandbox_raise_descriptors(void);
+
+/*
  * keep_fds: the highest descriptor that stays open.  Must be called while the
  * process has one thread.
  */
@@ -108,12 +114,14 @@ void sandbox_run(const struct sandbox *, const struct sandbox_path *extra);
 	    { SYS_futex, "library locks", { 0 }, { 0 } },                   \
 	    { SYS_getrandom, "heap and hash seeds", { 0 }, { 0 } },         \
 	    { SYS_clock_gettime, "clocks without vDSO", { 0 }, { 0 } },     \
+	    { SYS_gettimeofday, "clocks without vDSO", { 0 }, { 0 } },      \
 	    { SYS_rt_sigreturn, "signals", { 0 }, { 0 } },                  \
 	    { SYS_rt_sigprocmask, "signals, abort(3)", { 0 }, { 0 } },      \
 	    { SYS_rt_sigaction, "abort(3)", { 0 }, { 0 } },                 \
 	    { SYS_getpid, "abort(3)", { 0 }, { 0 } },                       \
 	    { SYS_gettid, "abort(3)", { 0 }, { 0 } },                       \
 	    { SYS_tgkill, "abort(3)", { 0 }, { 0 } },                       \
+	    { SYS_writev, "last words of the C library", { 0 }, { 0 } },    \
 	    { SYS_restart_syscall, "stop and continue", { 0 }, { 0 } },     \
 	{                                                                   \
 		SYS_exit_group, "the end", { 0 },                           \

@@ -24,7 +24,7 @@
 #define RETRY_FULL_US 1000000
 #define TRANSACTION_MAX 4096 /* flows; keeps a commit short */
 #define TRANSACTION_MIN 64
-#define RETIRE_FLOWS 2000 /* at a time */
+#define RETIRE_FLOWS 20000 /* a second: more than relays can make */
 
 struct waiting_flow {
 	struct flow_record record;

@@ -33,6 +33,8 @@
 #define STOP_POLL_US 10000 /* how often that is looked at */
 #define FLUSH_MS 500
 
+#define ARENAS_MOST 64
+
 struct flowlog {
 	struct event_base *base;
 	struct ipc_channel *supervisor;
@@ -45,6 +47,8 @@ struct flowlog {
 	struct sources *sources;
 	struct event *tick;
 	struct event *stop;
+	uint32_t arenas[ARENAS_MOST]; /* ids of those not on disk yet */
+	size_t narenas;
 	int64_t stop_by_us; /* CLOCK_MONOTONIC; 0: not stopping */
 	int started;
 };
@@ -185,23 +189,43 @@ flowlog_on_relay(void *ctx, struct ipc_message *message)
 		log_warn("tpx-relay[%u]", (unsigned int)worker->worker);
 }
 
+/* Says which arenas are of no more use: once all that waits is on disk. */
+static void
+arenas_done(struct flowlog *flowlog)
+{
+	struct msg_empty body = { 0 };
+
+	if (flowlog->narenas == 0 || batch_flush(flowlog->batch) == -1 ||
+	    batch_waiting(flowlog->batch) > 0)
+		return;
+	while (flowlog->narenas > 0) {
+		flowlog->narenas--;
+		(void)IPC_SEND(flowlog->supervisor, MSG_LOG_ARENA_DONE,
+		    flowlog->arenas[flowlog->narenas], &body, -1);
+	}
+}
+
 static void
 flowlog_on_arena(void *ctx, struct ipc_message *message)
 {
 	struct flowlog *flowlog = ctx;
 	const struct msg_worker *worker = message->body;
+	unsigned int number = (unsigned int)worker->worker;
 	struct msg_event event;
 	char actor[32];
 
-	if (arena_import(
-		message->fd, (unsigned int)worker->worker, flowlog->batch) == 0)
-		return;
-	(void)snprintf(actor, sizeof(actor), "tpx-relay[%u]",
-	    (unsigned int)worker->worker);
-	log_warn("%s: arena", actor);
-	event_make(&event, SEVERITY_WARNING, "arena-unreadable", actor,
-	    "its open flows have no rows");
-	report(flowlog, &event);
+	/* What the relay had sent and is still unread is in its arena too. */
+	workers_close(flowlog->workers, number);
+	if (arena_import(message->fd, number, flowlog->batch) == -1) {
+		(void)snprintf(actor, sizeof(actor), "tpx-relay[%u]", number);
+		log_warn("%s: arena", actor);
+		event_make(&event, SEVERITY_WARNING, "arena-unreadable", actor,
+		    "its open flows have no rows");
+		report(flowlog, &event);
+	}
+	if (flowlog->narenas < ARENAS_MOST)
+		flowlog->arenas[flowlog->narenas++] = message->id;
+	arenas_done(flowlog);
 }
 
 static void
@@ -299,6 +323,7 @@ on_tick(int fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	batch_retire(flowlog->batch);
+	arenas_done(flowlog);
 	send_stats(flowlog);
 }
 

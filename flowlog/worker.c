@@ -161,6 +161,12 @@ workers_open(struct workers *workers, unsigned int number, int fd)
 	return 0;
 }
 
+void
+workers_close(struct workers *workers, unsigned int number)
+{
+	worker_close(&workers->worker[number]);
+}
+
 static void
 worker_acknowledge(struct worker *worker, uint64_t sequence)
 {

@@ -32,6 +32,9 @@ int workers_open(struct workers *, unsigned int worker, int fd);
 /* Tells relays what is on disk; a batch_done_fn body. */
 void workers_done(struct workers *, const struct batch_origin *);
 
+/* What its relay has sent and was not read yet is not read any more. */
+void workers_close(struct workers *, unsigned int number);
+
 /* How many channels are open. */
 size_t workers_count(const struct workers *);
 

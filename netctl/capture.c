@@ -71,10 +71,16 @@ table_set(
 }
 
 int
+capture_guard(const struct image *image)
+{
+	if (claim() == -1)
+		return -1;
+	return guard_set(image);
+}
+
+int
 capture_begin(const struct image *image, const struct render_local *local)
 {
-	if (claim() == -1 || guard_set(image) == -1)
-		return -1;
 	if (routing_sweep(ROUTE_DELIVERY) == -1 ||
 	    routing_apply(image, ROUTE_DELIVERY) == -1)
 		return -1;

@@ -11,8 +11,15 @@
 #include "policy/render.h"
 
 /*
- * From nothing, or from what a killed predecessor left, to a capture table
- * whose lease is not live.  -1 when a step failed; it has been logged.
+ * The first step: owning the table, and the guard, which holds from then on
+ * whatever fails later.  -1 when it failed, as each of these; it has been
+ * logged.
+ */
+int capture_guard(const struct image *);
+
+/*
+ * From the guard alone, or from what a killed predecessor left, to a capture
+ * table whose lease is not live.
  */
 int capture_begin(const struct image *, const struct render_local *);
 

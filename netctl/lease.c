@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 #include "netctl/lease.h"
 
+#include "schema/limits.h"
+
 #define GOOD_BEATS 3
 
 void
@@ -13,20 +15,16 @@ lease_init(struct lease *lease, uint32_t lease_ms, int live, int64_t now_us)
 	lease->good = 0;
 }
 
-/*
- * The supervisor beats on proof at most a third of the lease old; with the
- * rest as the elements' life, a worker's silence ends capture in one lease.
- */
 int64_t
 lease_element_us(const struct lease *lease)
 {
-	return lease->lease_us * 2 / 3;
+	return LEASE_ELEMENT(lease->lease_us);
 }
 
 static int
 beat_is_good(struct lease *lease, int64_t sent_us, int64_t now_us)
 {
-	int64_t patience_us = lease->lease_us / 3;
+	int64_t patience_us = LEASE_PROOF(lease->lease_us);
 
 	if (sent_us > now_us || now_us - sent_us > patience_us) {
 		lease->good = 0;

@@ -24,6 +24,8 @@ serve(void)
 	unsigned int restarts = keeper_run();
 
 	routing_open();
+	if (restarts > 0)
+		capture_adopt();
 	netctl = netctl_new(restarts);
 	sandbox_run(&netctl_sandbox, NULL);
 	netctl_loop(netctl);

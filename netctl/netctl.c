@@ -77,10 +77,12 @@ arm(struct netctl *netctl)
 	return capture_arm(netctl->policy.image, &netctl->local);
 }
 
+/* One that fails is one beat less; the lease tells when they are too many. */
 static int
 renew(struct netctl *netctl)
 {
-	return capture_renew(netctl->policy.image);
+	(void)capture_renew(netctl->policy.image);
+	return 0;
 }
 
 static int
@@ -148,18 +150,25 @@ on_config(void *ctx, struct ipc_message *message)
 		fatalx("configuration: %s", why);
 }
 
-static void
+/* Hands a new descriptor to the supervisor and closes it here. */
+static int
 send_fd(struct netctl *netctl, enum msg_type type, const void *body, size_t len,
     int fd, const char *what)
 {
-	if (fd == -1)
-		fatal("%s", what);
-	if (ipc_send(netctl->supervisor, type, 0, body, len, fd) == -1)
-		fatal("%s", what);
+	int result;
+
+	if (fd == -1) {
+		log_warn("%s", what);
+		return -1;
+	}
+	result = ipc_send(netctl->supervisor, type, 0, body, len, fd);
+	if (result == -1)
+		log_warn("%s", what);
 	close(fd);
+	return result;
 }
 
-static void
+static int
 listeners_open(struct netctl *netctl, uint32_t workers)
 {
 	uint16_t *const ports[] = { &netctl->local.port4,
@@ -173,24 +182,31 @@ listeners_open(struct netctl *netctl, uint32_t workers)
 		body.family = i % 2 == 0 ? 4 : 6;
 		fd = listener_open(body.family, ports[i % 2]);
 		body.port = *ports[i % 2];
-		send_fd(netctl, MSG_NET_LISTENER, &body, sizeof(body), fd,
-		    "listener");
+		if (send_fd(netctl, MSG_NET_LISTENER, &body, sizeof(body), fd,
+			"listener") == -1)
+			return -1;
 	}
+	return 0;
 }
 
-static void
+static int
+source_pass(struct netctl *netctl, enum ipc_source kind, const char *what)
+{
+	struct msg_source body = { .kind = kind };
+
+	return send_fd(netctl, MSG_NET_SOURCE, &body, sizeof(body),
+	    source_open(kind), what);
+}
+
+static int
 sources_open(struct netctl *netctl)
 {
-	struct msg_source body;
-
-	body.kind = IPC_SOURCE_NFLOG;
-	send_fd(netctl, MSG_NET_SOURCE, &body, sizeof(body),
-	    source_open(IPC_SOURCE_NFLOG), "nflog socket");
+	if (source_pass(netctl, IPC_SOURCE_NFLOG,
+		"nflog group 74, which somebody else may hold") == -1)
+		return -1;
 	if (!image_has_pass(netctl->policy.image))
-		return;
-	body.kind = IPC_SOURCE_CONNTRACK;
-	send_fd(netctl, MSG_NET_SOURCE, &body, sizeof(body),
-	    source_open(IPC_SOURCE_CONNTRACK), "conntrack socket");
+		return 0;
+	return source_pass(netctl, IPC_SOURCE_CONNTRACK, "conntrack events");
 }
 
 /* After a predecessor: its sockets live, and its table too if it was live. */
@@ -199,9 +215,10 @@ take_over(struct netctl *netctl, const struct msg_net_start *start)
 {
 	netctl->local.port4 = start->port4;
 	netctl->local.port6 = start->port6;
-	capture_adopt();
 	if (start->live)
 		return 0;
+	if (capture_guard(netctl->policy.image) == -1)
+		return -1;
 	return capture_begin(netctl->policy.image, &netctl->local);
 }
 
@@ -210,11 +227,11 @@ begin(struct netctl *netctl, const struct msg_net_start *start)
 {
 	if (start->port4 != 0)
 		return take_over(netctl, start);
-	listeners_open(netctl, start->workers);
-	if (capture_begin(netctl->policy.image, &netctl->local) == -1)
+	if (capture_guard(netctl->policy.image) == -1 ||
+	    listeners_open(netctl, start->workers) == -1 ||
+	    sources_open(netctl) == -1)
 		return -1;
-	sources_open(netctl);
-	return 0;
+	return capture_begin(netctl->policy.image, &netctl->local);
 }
 
 static void

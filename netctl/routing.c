@@ -25,6 +25,8 @@ static unsigned int sequence;
 struct sweep {
 	int family;
 	uint8_t protocol;
+	size_t count;
+	size_t at[SWEEP_LIMIT]; /* where each request begins */
 	size_t len;
 	_Alignas(8) char requests[SWEEP_LIMIT * 128];
 };
@@ -150,8 +152,10 @@ sweep_add(struct sweep *sweep, const struct nlmsghdr *found, uint16_t type)
 {
 	struct nlmsghdr *request;
 
-	if (sweep->len + MNL_ALIGN(found->nlmsg_len) > sizeof(sweep->requests))
+	if (sweep->count == SWEEP_LIMIT ||
+	    sweep->len + MNL_ALIGN(found->nlmsg_len) > sizeof(sweep->requests))
 		return;
+	sweep->at[sweep->count++] = sweep->len;
 	request = (void *)(sweep->requests + sweep->len);
 	memcpy(request, found, found->nlmsg_len);
 	request->nlmsg_type = type;
@@ -207,18 +211,20 @@ sweep_find(struct sweep *sweep, uint16_t type, mnl_cb_t on_found)
 	header->rtm_family = (uint8_t)sweep->family;
 	request->nlmsg_type = type;
 	request->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
-	return talk(request, on_found, sweep);
+	/* EINTR: something changed meanwhile; what was found stays found. */
+	if (talk(request, on_found, sweep) == -1 && errno != EINTR)
+		return -1;
+	return 0;
 }
 
+/* Backwards: what lets traffic through goes after what stops it. */
 static int
 sweep_remove(struct sweep *sweep)
 {
 	struct nlmsghdr *request;
-	size_t done;
 
-	for (done = 0; done < sweep->len;
-	     done += MNL_ALIGN(request->nlmsg_len)) {
-		request = (void *)(sweep->requests + done);
+	while (sweep->count > 0) {
+		request = (void *)(sweep->requests + sweep->at[--sweep->count]);
 		if (talk(request, NULL, NULL) == -1 && errno != ENOENT &&
 		    errno != ESRCH)
 			return -1;
@@ -247,7 +253,7 @@ routing_sweep(enum route_part part)
 	    part == ROUTE_GUARD ? ROUTES_GUARD_PROTOCOL : ROUTES_PROTOCOL;
 	for (i = 0; i < sizeof(sweeps) / sizeof(sweeps[0]); i++) {
 		sweep.family = sweeps[i].family;
-		sweep.len = 0;
+		sweep.len = sweep.count = 0;
 		if (sweep_find(&sweep, sweeps[i].type, sweeps[i].on_found) ==
 			-1 ||
 		    sweep_remove(&sweep) == -1) {

@@ -27,7 +27,7 @@
 uint32_t
 render_lease_ms(const struct image *image)
 {
-	return image_settings(image)->lease_ms * 2 / 3;
+	return LEASE_ELEMENT(image_settings(image)->lease_ms);
 }
 
 static uint32_t

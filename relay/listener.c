@@ -14,11 +14,13 @@
 #include "common/log.h"
 
 #define ACCEPTS_PER_EVENT 64 /* then the open flows have their turn */
-#define SHORTAGE_US 100000   /* the pause when the system is short of memory */
+#define SHORTAGES_PER_LINE 100
+#define SHORTAGE_US 100000 /* the pause when the system is short of memory */
 
 struct listener {
 	int fd;
 	int paused;
+	unsigned int shortages;
 	struct event *readable;
 	struct event *shortage;
 	listener_fn *accept;
@@ -39,7 +41,8 @@ wait_out_shortage(struct listener *listener)
 {
 	static const struct timeval pause = { .tv_usec = SHORTAGE_US };
 
-	log_warn("accepting pauses");
+	if (listener->shortages++ % SHORTAGES_PER_LINE == 0)
+		log_warn("accepting pauses");
 	event_del(listener->readable);
 	event_add(listener->shortage, &pause);
 }
@@ -92,9 +95,12 @@ listener_new(struct event_base *base, int fd, listener_fn *accept, void *ctx)
 	listener->readable =
 	    event_new(base, fd, EV_READ | EV_PERSIST, on_readable, listener);
 	listener->shortage = event_new(base, -1, 0, on_shortage_over, listener);
-	if (listener->readable == NULL || listener->shortage == NULL)
-		return NULL;
-	return listener;
+	if (listener->readable != NULL && listener->shortage != NULL)
+		return listener;
+	if (listener->readable != NULL)
+		event_free(listener->readable);
+	free(listener);
+	return NULL;
 }
 
 void

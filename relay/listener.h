@@ -11,12 +11,15 @@
 
 struct event_base;
 struct listener;
+struct sockaddr;
 
 /* client is a non-blocking socket, the callee's from now on. */
-struct sockaddr;
 typedef void listener_fn(void *ctx, int client, const struct sockaddr *);
 
-/* Takes fd over; accepts nothing until listener_resume().  NULL: ENOMEM. */
+/*
+ * Takes fd over; accepts nothing until listener_resume().  NULL with ENOMEM,
+ * fd still the caller's.
+ */
 struct listener *
 listener_new(struct event_base *, int fd, listener_fn *, void *ctx);
 

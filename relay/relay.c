@@ -187,7 +187,8 @@ on_ask(void *ctx, struct ipc_message *message)
 	if (relay->leaving)
 		return;
 	answer.work = atomic_load(&journal_arena(relay->journal)->accepted);
-	for (i = 0; i < FAMILIES; i++)
+	/* Whom it has no room for is not waiting for it to work. */
+	for (i = 0; i < FAMILIES && flow_pool_has_room(relay->flows); i++)
 		answer.waiting += listener_waiting(relay->listeners[i]);
 	/* An answer that finds no room is a heartbeat that did not happen. */
 	(void)IPC_SEND(relay->supervisor, MSG_ANSWER, message->id, &answer, -1);

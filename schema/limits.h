@@ -17,6 +17,17 @@
 #define LIMIT_FLOW_BATCH 64	    /* flow records in one message */
 #define LIMIT_FLOW_WORKER 127	    /* worker number of rows nobody relayed */
 
+/*
+ * Parts of the lease.  The supervisor asks nine times in it; a beat that is
+ * older than a third proves nothing; the kernel's elements live two thirds, so
+ * that proof and element together last one lease.  Who is silent for half of
+ * it is replaced, which is sooner than the elements end.
+ */
+#define LEASE_BEAT(lease) ((lease) / 9)
+#define LEASE_PROOF(lease) ((lease) / 3)
+#define LEASE_PATIENCE(lease) ((lease) / 2)
+#define LEASE_ELEMENT(lease) ((lease)*2 / 3)
+
 #define LIMIT_LEASE_MIN_MS 1000
 #define LIMIT_LEASE_MAX_MS 60000
 

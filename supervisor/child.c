@@ -16,11 +16,13 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "supervisor/event.h"
+#include "supervisor/process.h"
 #include "supervisor/tpxd.h"
 
 #define CHANNEL_FD 3 /* where every child finds its channel */
 #define DELAY_FIRST_US 100000
 #define DELAY_MOST_US 30000000
+#define STARVING 8	      /* times the usual patience */
 #define LIFE_GOOD_US 10000000 /* who lived that long starts over at once */
 
 static const char *const state_words[] = {
@@ -28,6 +30,7 @@ static const char *const state_words[] = {
 	[CHILD_STARTING] = "starting",
 	[CHILD_RUNNING] = "running",
 	[CHILD_STOPPING] = "stopping",
+	[CHILD_KILLED] = "killed",
 };
 
 const char *
@@ -80,6 +83,8 @@ child_spawn(struct child *child, const char *libexecdir, int verbose)
 	child->state = CHILD_STARTING;
 	child->started_us = clock_mono_us();
 	child->answered_us = 0;
+	child->asked_us = 0;
+	child->answered = 0;
 	return ends[0];
 }
 
@@ -171,6 +176,10 @@ on_restart(int fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
+	/* At the end only the flow log may still have something to do. */
+	if (child->tpxd->state == IPC_STATE_STOPPING &&
+	    child->role != IPC_FLOWLOG)
+		return;
 	child->restarts++;
 	(void)child->start(child);
 }
@@ -196,10 +205,58 @@ child_schedule(struct child *child)
 }
 
 void
+child_schedule_soon(struct child *child)
+{
+	child->delay_us = 0;
+	child_schedule(child);
+}
+
+void
+child_ask(struct child *child, const struct msg_beat *ask)
+{
+	if (child->state != CHILD_RUNNING)
+		return;
+	if (child->asked_us == 0)
+		child->asked_us = ask->sent_us;
+	(void)IPC_SEND(child->channel, MSG_ASK, 0, ask, -1);
+}
+
+int
+child_answered(struct child *child, uint64_t sequence)
+{
+	if (sequence <= child->answered || sequence > child->tpxd->beat)
+		return -1;
+	child->answered = sequence;
+	child->answered_us = clock_mono_us();
+	child->asked_us =
+	    sequence == child->tpxd->beat ? 0 : child->answered_us;
+	return 0;
+}
+
+void
+child_judge(struct child *child, int64_t now_us, int64_t patience_us)
+{
+	int64_t since_us = child->asked_us;
+
+	if (child->state == CHILD_STARTING)
+		since_us = child->started_us;
+	else if (child->state != CHILD_RUNNING)
+		return;
+	if (since_us == 0 || now_us - since_us <= patience_us)
+		return;
+	if ((child->state == CHILD_STARTING ||
+		process_is_runnable(child->pid)) &&
+	    now_us - since_us <= patience_us * STARVING)
+		return;
+	child_kill(child, "stuck", "gave no sign of life");
+}
+
+void
 child_kill(struct child *child, const char *kind, const char *why)
 {
-	if (child->pid == 0)
+	if (child->pid == 0 || child->state == CHILD_KILLED)
 		return;
+	child->state = CHILD_KILLED;
 	event_record(child->tpxd, SEVERITY_WARNING, child, kind, why);
 	if (kill(child->pid, SIGKILL) == -1)
 		log_warn("%s: kill", child->program);

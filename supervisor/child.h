@@ -17,18 +17,27 @@ struct event;
 struct event_base;
 struct tpxd;
 
-enum child_state { CHILD_DOWN, CHILD_STARTING, CHILD_RUNNING, CHILD_STOPPING };
+enum child_state {
+	CHILD_DOWN,
+	CHILD_STARTING,
+	CHILD_RUNNING,
+	CHILD_STOPPING,
+	CHILD_KILLED, /* its end has not been seen yet */
+};
 
 struct child {
 	const char *program; /* "tpx-relay" */
 	enum ipc_role role;
 	int index; /* of several, or -1 */
 	struct tpxd *tpxd;
-	pid_t pid; /* 0: none */
+	pid_t pid;	/* 0: none */
+	pid_t work_pid; /* who works for it, when that is a child of its own */
 	enum child_state state;
 	uint32_t restarts;
 	int64_t started_us;  /* CLOCK_MONOTONIC, this one and the next two */
 	int64_t answered_us; /* 0: has not answered yet */
+	int64_t asked_us;    /* since when an answer is due; 0: none is */
+	uint64_t answered;   /* the last sequence it answered */
 	int64_t delay_us;    /* before the next start */
 	struct ipc_channel *channel;
 	struct event *restart;
@@ -49,6 +58,19 @@ int child_open(struct child *, const struct ipc_handler *);
 /* Opens the channel on our end of it.  Fatal without memory. */
 void child_attach(struct child *, const struct ipc_handler *, int fd);
 
+/* Asks for a sign of life, if it runs. */
+void child_ask(struct child *, const struct msg_beat *);
+
+/* It has answered; 0, or -1 when that was no answer to anything new. */
+int child_answered(struct child *, uint64_t sequence);
+
+/*
+ * Kills it when an answer is due for longer than patience.  One that still
+ * loads gets more time, and one that waits for a processor: killing it would
+ * cut flows to no avail.
+ */
+void child_judge(struct child *, int64_t now_us, int64_t patience_us);
+
 /* Tells it the configuration, or the next one. */
 int child_send_config(struct child *);
 
@@ -61,6 +83,9 @@ void child_gone(struct child *, int status);
 
 /* Starts it again after a delay that doubles while it keeps dying early. */
 void child_schedule(struct child *);
+
+/* The same without regard to how often it died. */
+void child_schedule_soon(struct child *);
 
 /* It broke a rule, or gives no sign of life: kills it, with an event. */
 void child_kill(struct child *, const char *kind, const char *why);

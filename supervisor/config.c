@@ -70,6 +70,17 @@ source_read(const char *path, struct source *source)
 	return result;
 }
 
+static int
+write_all(int fd, const char *bytes, size_t len)
+{
+	ssize_t n;
+
+	for (; len > 0; bytes += n, len -= (size_t)n)
+		if ((n = write(fd, bytes, len)) == -1)
+			return -1;
+	return 0;
+}
+
 static void
 errors_show(const struct conf_errors *errors, const char *path,
     const struct source *source)
@@ -78,7 +89,7 @@ errors_show(const struct conf_errors *errors, const char *path,
 
 	conf_errors_format(errors, path, source->text, source->len, &text);
 	if (text.bytes != NULL)
-		(void)fwrite(text.bytes, 1, text.len, stderr);
+		(void)write_all(STDERR_FILENO, text.bytes, text.len);
 	text_free(&text);
 }
 
@@ -104,20 +115,20 @@ config_print(const char *path)
 {
 	struct conf *conf = conf_read(path);
 	struct text text = { 0 };
-	size_t written = 0;
+	int result;
 
 	if (conf == NULL)
 		return -1;
 	print_conf(conf, &text);
 	conf_free(conf);
-	if (text_check(&text) == 0)
-		written = fwrite(text.bytes, 1, text.len, stdout);
-	if (written != text.len || fflush(stdout) != 0) {
+	result = text_check(&text);
+	/* stdio(3) would first ask what kind of file this is. */
+	if (result == 0)
+		result = write_all(STDOUT_FILENO, text.bytes, text.len);
+	if (result == -1)
 		log_warn("standard output");
-		return -1;
-	}
 	text_free(&text);
-	return 0;
+	return result;
 }
 
 static int

@@ -28,7 +28,7 @@
 #define PACE_US 5000
 
 struct client {
-	LIST_ENTRY(client) entry;
+	TAILQ_ENTRY(client) entry;
 	struct control *control;
 	struct ipc_channel *channel;
 	struct event *pace; /* goes on with a long answer */
@@ -42,14 +42,14 @@ struct control {
 	int fd;
 	char path[LIMIT_SOCKET_PATH_BYTES];
 	struct event *readable;
-	LIST_HEAD(, client) clients;
+	TAILQ_HEAD(, client) clients;
 	unsigned int nclients;
 };
 
 static void
 client_free(struct client *client)
 {
-	LIST_REMOVE(client, entry);
+	TAILQ_REMOVE(&client->control->clients, client, entry);
 	client->control->nclients--;
 	ipc_channel_free(client->channel);
 	event_free(client->pace);
@@ -136,22 +136,33 @@ static void
 child_send(struct client *client, const struct child *child)
 {
 	process_send(client, ipc_role_word(child->role),
-	    child->index > 0 ? (unsigned int)child->index : 0, child->pid,
-	    child);
+	    child->index > 0 ? (unsigned int)child->index : 0,
+	    child->work_pid != 0 ? child->work_pid : child->pid, child);
 }
 
 static void
-alarm_send(struct client *client, const struct child *child)
+alarm_send(struct client *client, const struct child *child, const char *what)
 {
 	struct msg_ctl_text alarm = { 0 };
 
-	if (child->state == CHILD_RUNNING || child->state == CHILD_STOPPING)
-		return;
 	(void)snprintf(alarm.text, sizeof(alarm.text),
-	    "degraded: %s %d is %s after %u restarts", child->program,
-	    child->index > 0 ? child->index : 0, child_state_word(child->state),
-	    child->restarts);
+	    "degraded: %s %d %s (%u restarts)", child->program,
+	    child->index > 0 ? child->index : 0, what, child->restarts);
 	(void)IPC_SEND(client->channel, MSG_CTL_ALARM, client->id, &alarm, -1);
+}
+
+static void
+child_alarm(struct client *client, const struct child *child)
+{
+	const struct tpxd *tpxd = client->control->tpxd;
+
+	if (tpxd->state == IPC_STATE_STARTING || child->state == CHILD_STOPPING)
+		return;
+	if (child->state != CHILD_RUNNING)
+		alarm_send(client, child, child_state_word(child->state));
+	else if (child->asked_us != 0 &&
+		 clock_mono_us() - child->asked_us > tpxd_lease_us(tpxd))
+		alarm_send(client, child, "gives no sign of life");
 }
 
 static void
@@ -166,11 +177,10 @@ answer_status(struct client *client)
 	for (i = 0; i < tpxd->nworkers; i++)
 		child_send(client, &tpxd->workers[i].child);
 	child_send(client, &tpxd->flowlog);
-	if (tpxd->state != IPC_STATE_STARTING) {
-		for (i = 0; i < tpxd->nworkers; i++)
-			alarm_send(client, &tpxd->workers[i].child);
-		alarm_send(client, &tpxd->flowlog);
-	}
+	child_alarm(client, &tpxd->netctl);
+	for (i = 0; i < tpxd->nworkers; i++)
+		child_alarm(client, &tpxd->workers[i].child);
+	child_alarm(client, &tpxd->flowlog);
 	answer_end(client, 0, "");
 }
 
@@ -305,7 +315,7 @@ client_new(struct control *control, int fd)
 		return -1;
 	}
 	ipc_channel_set_phase(client->channel, IPC_PHASE_RUN);
-	LIST_INSERT_HEAD(&control->clients, client, entry);
+	TAILQ_INSERT_TAIL(&control->clients, client, entry);
 	control->nclients++;
 	return 0;
 }
@@ -319,7 +329,10 @@ on_connection(int socket, short what, void *arg)
 	(void)what;
 	if (fd == -1)
 		return;
-	if (control->nclients >= CLIENTS_MOST || client_new(control, fd) == -1)
+	/* Whoever keeps its connections open locks nobody out. */
+	if (control->nclients >= CLIENTS_MOST)
+		client_free(TAILQ_FIRST(&control->clients));
+	if (client_new(control, fd) == -1)
 		close(fd);
 }
 
@@ -350,6 +363,7 @@ control_new(struct tpxd *tpxd, const char *path)
 	(void)snprintf(control->path, sizeof(control->path), "%s", path);
 	path_clear(&name);
 	control->tpxd = tpxd;
+	TAILQ_INIT(&control->clients);
 	control->fd =
 	    socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	umask(0117);
@@ -371,7 +385,7 @@ control_free(struct control *control)
 {
 	struct client *client;
 
-	while ((client = LIST_FIRST(&control->clients)) != NULL)
+	while ((client = TAILQ_FIRST(&control->clients)) != NULL)
 		client_free(client);
 	event_free(control->readable);
 	close(control->fd);

@@ -14,13 +14,17 @@
 #include "supervisor/event.h"
 #include "supervisor/tpxd.h"
 
-#define ARENAS_MOST 64 /* of relays that died while it was away */
+#define ARENAS_MOST 64	     /* of dead relays whose rows are not written */
+#define PATIENCE_US 10000000 /* a commit may take its time on a slow disk */
 
-static struct {
+/* Each is kept until the flow log has said that its rows are on disk. */
+static struct arena {
 	uint32_t worker;
+	uint32_t id;
 	int fd;
 } arenas[ARENAS_MOST];
 static size_t narenas;
+static uint32_t last_id;
 
 static void
 sources_send(struct tpxd *tpxd)
@@ -33,40 +37,59 @@ sources_send(struct tpxd *tpxd)
 			    &body, tpxd->sources[body.kind]);
 }
 
+/* One that cannot be sent now is sent to the next flow log. */
 static void
-arena_send(struct tpxd *tpxd, uint32_t worker, int fd)
+arena_send(struct tpxd *tpxd, const struct arena *arena)
 {
-	struct msg_worker body = { .worker = worker };
+	struct msg_worker body = { .worker = arena->worker };
 
-	if (IPC_SEND(tpxd->flowlog.channel, MSG_LOG_ARENA, 0, &body, fd) == -1)
-		log_warn("flow log: flows of a dead relay are lost");
+	if (tpxd->flowlog.state == CHILD_RUNNING)
+		(void)IPC_SEND(tpxd->flowlog.channel, MSG_LOG_ARENA, arena->id,
+		    &body, arena->fd);
 }
 
 static void
 arenas_send(struct tpxd *tpxd)
 {
-	while (narenas > 0) {
-		narenas--;
-		arena_send(tpxd, arenas[narenas].worker, arenas[narenas].fd);
-		close(arenas[narenas].fd);
-	}
+	size_t i;
+
+	for (i = 0; i < narenas; i++)
+		arena_send(tpxd, &arenas[i]);
 }
 
 void
-flowlog_arena(struct tpxd *tpxd, uint32_t worker, int fd)
+flowlog_arena(struct tpxd *tpxd, struct child *relay, int fd)
 {
-	if (tpxd->flowlog.channel != NULL &&
-	    tpxd->flowlog.state != CHILD_STARTING) {
-		arena_send(tpxd, worker, fd);
-		return;
-	}
+	struct arena *arena = &arenas[narenas];
+
 	if (narenas == ARENAS_MOST ||
 	    (fd = fcntl(fd, F_DUPFD_CLOEXEC, 0)) == -1) {
-		log_warnx("flow log: flows of a dead relay are lost");
+		event_record(tpxd, SEVERITY_ALARM, relay, "rows-lost",
+		    "its last flows have no rows");
 		return;
 	}
-	arenas[narenas].worker = worker;
-	arenas[narenas++].fd = fd;
+	narenas++;
+	arena->worker = (uint32_t)relay->index;
+	arena->id = ++last_id;
+	arena->fd = fd;
+	arena_send(tpxd, arena);
+}
+
+static void
+on_log_arena_done(void *ctx, struct ipc_message *message)
+{
+	const struct child *child = ctx;
+	size_t i;
+
+	for (i = 0; i < narenas; i++) {
+		if (arenas[i].id != message->id)
+			continue;
+		close(arenas[i].fd);
+		arenas[i] = arenas[--narenas];
+		break;
+	}
+	if (child->tpxd->state == IPC_STATE_STOPPING)
+		tpxd_stop_next(child->tpxd);
 }
 
 void
@@ -123,20 +146,20 @@ on_log_stats(void *ctx, struct ipc_message *message)
 	struct child *child = ctx;
 
 	child->tpxd->log_stats = *(const struct msg_log_stats *)message->body;
-	child->answered_us = clock_mono_us();
+	event_flush(child->tpxd);
 }
 
 static void
 on_answer(void *ctx, struct ipc_message *message)
 {
-	struct child *child = ctx;
+	const struct msg_answer *answer = message->body;
 
-	(void)message;
-	child->answered_us = clock_mono_us();
+	(void)child_answered(ctx, answer->sequence);
 }
 
 static const struct ipc_handler handlers[] = {
 	{ MSG_LOG_READY, on_log_ready },
+	{ MSG_LOG_ARENA_DONE, on_log_arena_done },
 	{ MSG_LOG_BREACH, on_log_breach },
 	{ MSG_LOG_STATS, on_log_stats },
 	{ MSG_ANSWER, on_answer },
@@ -163,6 +186,22 @@ flowlog_begin(struct tpxd *tpxd)
 	tpxd->flowlog.tpxd = tpxd;
 	tpxd->flowlog.start = flowlog_start;
 	(void)flowlog_start(&tpxd->flowlog);
+}
+
+void
+flowlog_ask(struct tpxd *tpxd, const struct msg_beat *ask)
+{
+	child_judge(&tpxd->flowlog, ask->sent_us, PATIENCE_US);
+	child_ask(&tpxd->flowlog, ask);
+}
+
+int
+flowlog_finish(struct tpxd *tpxd)
+{
+	if (narenas > 0 && tpxd->flowlog.pid == 0 &&
+	    tpxd->flowlog.start != NULL)
+		child_schedule_soon(&tpxd->flowlog);
+	return narenas > 0 && tpxd->flowlog.start != NULL;
 }
 
 void

@@ -5,6 +5,8 @@
 
 #include <stdint.h>
 
+struct child;
+struct msg_beat;
 struct tpxd;
 struct worker;
 
@@ -16,7 +18,19 @@ void flowlog_stop(struct tpxd *);
 /* Connects a relay to it, when both are there; later if not. */
 void flowlog_connect(struct tpxd *, struct worker *);
 
-/* Hands over the arena of a dead relay; fd stays the caller's. */
-void flowlog_arena(struct tpxd *, uint32_t worker, int fd);
+/*
+ * Hands over the arena of a relay that has ended, again and again until its
+ * rows are on disk; fd stays the caller's.
+ */
+void flowlog_arena(struct tpxd *, struct child *relay, int fd);
+
+/* Asks for a sign of life and kills it when it gave none for too long. */
+void flowlog_ask(struct tpxd *, const struct msg_beat *);
+
+/*
+ * At the end: 1 while arenas wait for their rows; starts it again for that if
+ * it is gone.
+ */
+int flowlog_finish(struct tpxd *);
 
 #endif

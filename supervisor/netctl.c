@@ -16,6 +16,27 @@
 #include "supervisor/tpxd.h"
 
 static void
+sources_close(struct tpxd *tpxd)
+{
+	int i;
+
+	for (i = 0; i < IPC_SOURCE_COUNT; i++) {
+		if (tpxd->sources[i] != -1)
+			close(tpxd->sources[i]);
+		tpxd->sources[i] = -1;
+	}
+}
+
+/* What the kernel does while nothing renews the lease. */
+static enum ipc_state
+state_on_failure(const struct tpxd *tpxd)
+{
+	return image_settings(tpxd->config.image)->on_failure == ON_FAILURE_OPEN
+		   ? IPC_STATE_OPEN
+		   : IPC_STATE_CLOSED;
+}
+
+static void
 on_net_hello(void *ctx, struct ipc_message *message)
 {
 	const struct msg_net_hello *hello = message->body;
@@ -26,9 +47,16 @@ on_net_hello(void *ctx, struct ipc_message *message)
 		.port4 = tpxd->port4,
 		.port6 = tpxd->port6 };
 
+	child->work_pid = (pid_t)hello->pid;
+	if (tpxd->state == IPC_STATE_STOPPING) {
+		netctl_stop(tpxd); /* its predecessor may not have read it */
+		return;
+	}
 	if (hello->restarts > 0)
 		event_record(tpxd, SEVERITY_WARNING, child, "restart",
 		    "its worker was replaced; rules and lease were kept");
+	if (tpxd->port4 == 0)
+		sources_close(tpxd); /* it will open all of them again */
 	child->restarts = hello->restarts;
 	child->state = CHILD_STARTING;
 	ipc_channel_set_phase(child->channel, IPC_PHASE_SETUP);
@@ -84,16 +112,14 @@ on_lease(void *ctx, struct ipc_message *message)
 	const struct msg_lease *lease = message->body;
 	struct child *child = ctx;
 	struct tpxd *tpxd = child->tpxd;
-	int fail_open =
-	    image_settings(tpxd->config.image)->on_failure == ON_FAILURE_OPEN;
 
 	child->answered_us = clock_mono_us();
+	child->asked_us = 0;
 	if (tpxd->state == IPC_STATE_STOPPING)
 		return;
 	if (!lease->live) {
-		tpxd_set_state(tpxd,
-		    fail_open ? IPC_STATE_OPEN : IPC_STATE_CLOSED,
-		    "heartbeats stopped");
+		tpxd_set_state(
+		    tpxd, state_on_failure(tpxd), "heartbeats stopped");
 		return;
 	}
 	if (tpxd->state == IPC_STATE_STARTING)
@@ -142,8 +168,19 @@ netctl_beat(struct tpxd *tpxd)
 	if (tpxd->state == IPC_STATE_STOPPING || tpxd->netctl.channel == NULL ||
 	    tpxd->netctl.state != CHILD_RUNNING || !workers_all_answered(tpxd))
 		return;
+	if (tpxd->netctl.asked_us == 0)
+		tpxd->netctl.asked_us = beat.sent_us;
 	/* A beat that finds no room did not happen: the lease will tell. */
 	(void)IPC_SEND(tpxd->netctl.channel, MSG_BEAT, 0, &beat, -1);
+}
+
+void
+netctl_judge(struct tpxd *tpxd, int64_t now_us)
+{
+	if (tpxd->state == IPC_STATE_ARMED && tpxd->netctl.asked_us != 0 &&
+	    now_us - tpxd->netctl.asked_us > tpxd_lease_us(tpxd))
+		tpxd_set_state(tpxd, state_on_failure(tpxd),
+		    "netctl gives no sign of life");
 }
 
 void

@@ -3,6 +3,8 @@
 #ifndef SUPERVISOR_NETCTL_H
 #define SUPERVISOR_NETCTL_H
 
+#include <stdint.h>
+
 struct tpxd;
 
 /*
@@ -16,6 +18,9 @@ void netctl_open(struct tpxd *, int fd);
 
 /* Renews the lease, if every relay has answered the last question. */
 void netctl_beat(struct tpxd *);
+
+/* No longer armed when netctl does not say that it renews the lease. */
+void netctl_judge(struct tpxd *, int64_t now_us);
 
 void netctl_stop(struct tpxd *);
 

@@ -10,11 +10,20 @@
 
 #include <netinet/in.h>
 
+#include "common/landlock.h"
+
 /* Besides these: the configured paths, see tpxd.c. */
 static const struct sandbox_path paths[] = {
-	{ "/usr", SANDBOX_EXECUTE },
-	{ "/lib", SANDBOX_EXECUTE },
-	{ "/lib64", SANDBOX_EXECUTE },
+	{ "/usr/lib", SANDBOX_READ },
+	{ "/lib", SANDBOX_READ },
+	{ "/lib64", SANDBOX_READ },
+	/* the dynamic linker, by the names of Debian's architectures */
+	{ "/lib64/ld-linux-x86-64.so.2", SANDBOX_EXECUTE },
+	{ "/lib/ld-linux-aarch64.so.1", SANDBOX_EXECUTE },
+	{ "/lib/ld-linux-armhf.so.3", SANDBOX_EXECUTE },
+	{ "/lib/ld-linux-riscv64-lp64d.so.1", SANDBOX_EXECUTE },
+	{ "/lib64/ld64.so.2", SANDBOX_EXECUTE },
+	{ "/lib/ld64.so.1", SANDBOX_EXECUTE },
 	{ "/etc/ld.so.cache", SANDBOX_READ },
 	{ "/proc", SANDBOX_READ },
 	{ NULL, 0 },
@@ -69,9 +78,9 @@ static const struct sandbox_syscall running[] = {
 	{ SYS_close_range, "sandbox", { 0 }, { 0 } },
 	{ SYS_capget, "sandbox", { 0 }, { 0 } },
 	{ SYS_capset, "sandbox", { 0 }, { 0 } },
-	{ 444, "landlock_create_ruleset", { 0 }, { 0 } },
-	{ 445, "landlock_add_rule", { 0 }, { 0 } },
-	{ 446, "landlock_restrict_self", { 0 }, { 0 } },
+	{ LANDLOCK_SYS_CREATE, "sandbox", { 0 }, { 0 } },
+	{ LANDLOCK_SYS_ADD_RULE, "sandbox", { 0 }, { 0 } },
+	{ LANDLOCK_SYS_RESTRICT, "sandbox", { 0 }, { 0 } },
 	SANDBOX_EVENT_BASE,
 
 	/* for relays */

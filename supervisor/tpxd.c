@@ -28,13 +28,18 @@
 #include "supervisor/notify.h"
 #include "supervisor/sandbox.h"
 
-#define BEATS_PER_LEASE 9
 #define STOP_LIMIT_S 6
+
+int64_t
+tpxd_lease_us(const struct tpxd *tpxd)
+{
+	return (int64_t)image_settings(tpxd->config.image)->lease_ms * 1000;
+}
 
 int64_t
 tpxd_patience_us(const struct tpxd *tpxd)
 {
-	return (int64_t)image_settings(tpxd->config.image)->lease_ms * 1000 / 2;
+	return LEASE_PATIENCE(tpxd_lease_us(tpxd));
 }
 
 void
@@ -76,8 +81,8 @@ workers_left(const struct tpxd *tpxd)
  * The end goes by steps: first the rules, so that new flows go as on-failure
  * says; then the relays, whose last rows the flow log still writes; then it.
  */
-static void
-stop_next(struct tpxd *tpxd)
+void
+tpxd_stop_next(struct tpxd *tpxd)
 {
 	if (tpxd->netctl.pid != 0)
 		return;
@@ -85,6 +90,8 @@ stop_next(struct tpxd *tpxd)
 		workers_stop(tpxd);
 		return;
 	}
+	if (flowlog_finish(tpxd))
+		return;
 	flowlog_stop(tpxd);
 	if (!children_left(tpxd))
 		event_base_loopbreak(tpxd->base);
@@ -103,7 +110,7 @@ tpxd_stop(struct tpxd *tpxd, int exit_code)
 	notify("STOPPING=1");
 	event_add(tpxd->stop_timer, &limit);
 	netctl_stop(tpxd);
-	stop_next(tpxd);
+	tpxd_stop_next(tpxd);
 }
 
 static void
@@ -152,7 +159,7 @@ child_ended(struct tpxd *tpxd, struct child *child, int status)
 	if (child->role == IPC_RELAY)
 		worker_gone((struct worker *)(void *)child);
 	if (tpxd->state == IPC_STATE_STOPPING)
-		stop_next(tpxd);
+		tpxd_stop_next(tpxd);
 	else if (child->role == IPC_NETCTL)
 		tpxd_stop(tpxd, 1);
 	else
@@ -178,11 +185,17 @@ static void
 on_beat_timer(int fd, short what, void *arg)
 {
 	struct tpxd *tpxd = arg;
+	struct msg_beat ask;
 
 	(void)fd;
 	(void)what;
-	if (tpxd->state != IPC_STATE_STOPPING)
-		workers_ask(tpxd);
+	if (tpxd->state == IPC_STATE_STOPPING)
+		return;
+	ask.sequence = ++tpxd->beat;
+	ask.sent_us = clock_mono_us();
+	workers_ask(tpxd, &ask);
+	flowlog_ask(tpxd, &ask);
+	netctl_judge(tpxd, ask.sent_us);
 }
 
 static void
@@ -197,9 +210,7 @@ signal_watch(struct tpxd *tpxd, int signal, event_callback_fn handler)
 static void
 timers_start(struct tpxd *tpxd)
 {
-	int64_t period_us =
-	    (int64_t)image_settings(tpxd->config.image)->lease_ms * 1000 /
-	    BEATS_PER_LEASE;
+	int64_t period_us = LEASE_BEAT(tpxd_lease_us(tpxd));
 	struct timeval period = { .tv_sec = period_us / 1000000,
 		.tv_usec = period_us % 1000000 };
 
@@ -285,6 +296,10 @@ tpxd_new(const struct tpxd_options *options)
 	struct tpxd *tpxd = tpxd_alloc(options);
 	int netctl_fd, highest_fd;
 
+	/* Whatever its starter left open is not for any of us. */
+	if (close_range(STDERR_FILENO + 1, ~0U, 0) == -1)
+		fatal("close_range");
+	sandbox_raise_descriptors();
 	if (!privilege_has_net_admin())
 		fatalx(
 		    "CAP_NET_ADMIN is needed: start it as root, or with "

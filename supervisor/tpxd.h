@@ -62,11 +62,16 @@ int tpxd_loop(struct tpxd *);
 /* Begins the end; exit_code is what tpxd_loop() will return. */
 void tpxd_stop(struct tpxd *, int exit_code);
 
+int64_t tpxd_lease_us(const struct tpxd *);
+
 /*
  * How long a process may give no sign of life: shorter than the kernel's lease
  * on capture, so that one that hangs is replaced before the lease lapses.
  */
 int64_t tpxd_patience_us(const struct tpxd *);
+
+/* The next step of the end, if the last one is done. */
+void tpxd_stop_next(struct tpxd *);
 
 /* Records a change of state as an event. */
 void tpxd_set_state(struct tpxd *, enum ipc_state, const char *why);

@@ -18,10 +18,8 @@
 #include "supervisor/event.h"
 #include "supervisor/flowlog.h"
 #include "supervisor/netctl.h"
-#include "supervisor/process.h"
 #include "supervisor/tpxd.h"
 
-#define STARVING 8 /* times the usual patience */
 #define ARENA_BYTES FLOW_ARENA_BYTES((size_t)LIMIT_FLOW_SLOTS)
 
 static struct worker *
@@ -37,7 +35,6 @@ on_relay_ready(void *ctx, struct ipc_message *message)
 
 	(void)message;
 	child->state = CHILD_RUNNING;
-	worker_of(child)->progressed_us = clock_mono_us();
 	ipc_channel_set_phase(child->channel, IPC_PHASE_RUN);
 }
 
@@ -52,11 +49,13 @@ on_answer(void *ctx, struct ipc_message *message)
 	struct child *child = ctx;
 	struct worker *worker = worker_of(child);
 
-	child->answered_us = clock_mono_us();
+	if (child_answered(child, answer->sequence) == -1)
+		return;
 	if (answer->waiting == 0 || answer->work != worker->work)
-		worker->progressed_us = child->answered_us;
+		worker->stalled_us = 0;
+	else if (worker->stalled_us == 0)
+		worker->stalled_us = child->answered_us;
 	worker->work = answer->work;
-	worker->answered = answer->sequence;
 	netctl_beat(child->tpxd);
 }
 
@@ -132,8 +131,8 @@ worker_start(struct child *child)
 		return -1;
 	}
 	worker->arena = arena;
-	worker->answered = 0;
 	worker->work = 0;
+	worker->stalled_us = 0;
 	if (child_open(child, handlers) == -1) {
 		arena_release(worker);
 		return -1;
@@ -214,69 +213,45 @@ worker_gone(struct worker *worker)
 	if (worker->arena == NULL)
 		return;
 	totals_add(&tpxd->gone, worker->arena);
-	flowlog_arena(tpxd, (uint32_t)worker->child.index, worker->arena_fd);
+	flowlog_arena(tpxd, &worker->child, worker->arena_fd);
 	arena_release(worker);
 }
 
-/*
- * How long a relay may say nothing.  One that still loads gets more time, and
- * one that waits for a processor: killing it would cut flows to no avail.
- */
-static int64_t
-silence_limit_us(const struct child *child)
+static int
+worker_stalls(const struct worker *worker)
 {
-	int64_t limit_us = tpxd_patience_us(child->tpxd);
-
-	if (child->state == CHILD_STARTING || process_is_runnable(child->pid))
-		limit_us *= STARVING;
-	return limit_us;
-}
-
-static void
-worker_judge(struct worker *worker, int64_t now_us)
-{
-	struct child *child = &worker->child;
-	int64_t patience_us = tpxd_patience_us(child->tpxd);
-	int64_t heard_us =
-	    child->answered_us != 0 ? child->answered_us : child->started_us;
-
-	if (child->pid == 0 || child->state == CHILD_STOPPING)
-		return;
-	if (now_us - heard_us > patience_us &&
-	    now_us - heard_us > silence_limit_us(child))
-		child_kill(child, "stuck", "gave no sign of life");
-	else if (child->state == CHILD_RUNNING &&
-		 heard_us - worker->progressed_us > patience_us)
-		child_kill(child, "stuck", "answered but accepted nobody");
+	return worker->stalled_us != 0 &&
+	       worker->child.answered_us - worker->stalled_us >
+		   tpxd_patience_us(worker->child.tpxd);
 }
 
 void
-workers_ask(struct tpxd *tpxd)
+workers_ask(struct tpxd *tpxd, const struct msg_beat *ask)
 {
-	struct msg_beat ask = { .sequence = ++tpxd->beat,
-		.sent_us = clock_mono_us() };
-	struct child *child;
-	uint32_t i;
+	struct worker *worker;
 
-	for (i = 0; i < tpxd->nworkers; i++) {
-		child = &tpxd->workers[i].child;
-		worker_judge(&tpxd->workers[i], ask.sent_us);
-		if (child->state == CHILD_RUNNING)
-			(void)IPC_SEND(child->channel, MSG_ASK, 0, &ask, -1);
+	for (worker = tpxd->workers; worker < tpxd->workers + tpxd->nworkers;
+	     worker++) {
+		child_judge(
+		    &worker->child, ask->sent_us, tpxd_patience_us(tpxd));
+		if (worker->child.state == CHILD_RUNNING &&
+		    worker_stalls(worker))
+			child_kill(&worker->child, "stuck",
+			    "answered but accepted nobody");
+		child_ask(&worker->child, ask);
 	}
 }
 
 int
 workers_all_answered(const struct tpxd *tpxd)
 {
-	int64_t now_us = clock_mono_us();
 	const struct worker *worker;
 
 	for (worker = tpxd->workers; worker < tpxd->workers + tpxd->nworkers;
 	     worker++)
 		if (worker->child.state != CHILD_RUNNING ||
-		    worker->answered != tpxd->beat ||
-		    now_us - worker->progressed_us > tpxd_patience_us(tpxd))
+		    worker->child.answered != tpxd->beat ||
+		    worker_stalls(worker))
 			return 0;
 	return 1;
 }

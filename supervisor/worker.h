@@ -18,10 +18,8 @@ struct worker {
 	int listeners[2];   /* v4, v6 */
 	int arena_fd;
 	struct flow_arena *arena;
-	uint64_t answered; /* the last sequence it answered */
-	uint64_t work;	   /* its progress as of then */
-	int64_t
-	    progressed_us; /* CLOCK_MONOTONIC: worked, or had nothing to do */
+	uint64_t work;	    /* its progress as of the last answer */
+	int64_t stalled_us; /* of the first answer without any; 0: none */
 };
 
 struct worker_totals {
@@ -45,7 +43,7 @@ void workers_stop(struct tpxd *);
 void worker_gone(struct worker *);
 
 /* Asks everyone for a sign of life and kills who gave none for too long. */
-void workers_ask(struct tpxd *);
+void workers_ask(struct tpxd *, const struct msg_beat *);
 
 /* 1 when every relay has proven work on the last question. */
 int workers_all_answered(const struct tpxd *);

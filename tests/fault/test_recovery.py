@@ -15,25 +15,6 @@ from rig import proc, servers, snapshot, traffic
 from rig.traffic import Hammer
 
 
-def kill(pids, number=signal.SIGKILL):
-    for pid in pids:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, number)
-
-
-def echoes(sock, word=b"still there"):
-    sock.sendall(word)
-    return servers.read_exactly(sock, len(word)) == word
-
-
-def replaced(instance, role, old, timeout_s):
-    """Wait until as many other processes have taken the place of old ones."""
-    def done():
-        new = instance.by_role()[role]
-        return len(new) == len(old) and not set(new) & set(old) and new
-    return proc.wait_until(done, timeout_s, f"a new {role}")
-
-
 @pytest.mark.parametrize("mode", ["open", "closed"])
 def test_capture_is_back_a_second_after_netctls_worker_was_killed(
         net, server, sniffer, tpx, mode):
@@ -43,7 +24,7 @@ def test_capture_is_back_a_second_after_netctls_worker_was_killed(
     with Hammer(net.client, (net.SERVER4, net.SERVER6), CLOSE):
         for _ in range(3):
             killed = time.monotonic()
-            kill(instance.by_role()["netctl"])
+            proc.kill(instance.by_role()["netctl"])
             proc.wait_until(
                 lambda: server[CLOSE].addresses(killed + 0.1) >= gateway, 1,
                 "traffic is captured again")
@@ -64,19 +45,19 @@ def test_established_flow_outlives_netctls_worker_and_a_lapse(
         net, server, tpx, address, mode):
     instance = tpx(mode=mode, lease="1s")
     with traffic.connect(net.client, address, ECHO) as sock:
-        assert echoes(sock)
-        kill(instance.by_role()["netctl"])
-        assert echoes(sock)
+        assert traffic.echoes(sock)
+        proc.kill(instance.by_role()["netctl"])
+        assert traffic.echoes(sock)
         instance.wait_state("armed")
         roles = instance.by_role()
-        kill(roles["keeper"] + roles["netctl"], signal.SIGSTOP)
+        proc.kill(roles["keeper"] + roles["netctl"], signal.SIGSTOP)
         # the lease is over once a new connection is no longer captured
         proc.wait_until(
             lambda: not _captured(net, server, address), 10, "a lapse")
-        assert echoes(sock)
-        kill(roles["keeper"] + roles["netctl"], signal.SIGCONT)
+        assert traffic.echoes(sock)
+        proc.kill(roles["keeper"] + roles["netctl"], signal.SIGCONT)
         instance.wait_state("armed", timeout_s=20)
-        assert echoes(sock)
+        assert traffic.echoes(sock)
 
 
 def _captured(net, server, address):
@@ -90,11 +71,11 @@ def test_stopped_relay_is_replaced_and_its_waiting_client_served(
         net, server, tpx, address):
     instance = tpx(workers=1, lease="3s")
     old = instance.by_role()["relay"]
-    kill(old, signal.SIGSTOP)
+    proc.kill(old, signal.SIGSTOP)
     begin = time.monotonic()
     assert traffic.ask(net.client, address, ECHO, b"hello", 6) == b"hello"
     assert time.monotonic() - begin < 3.5
-    replaced(instance, "relay", old, 1)
+    instance.wait_replaced("relay", old, 1)
     instance.rows(1)
     assert instance.unaccounted() == 0
 
@@ -103,16 +84,16 @@ def test_killed_relay_leaves_rows_and_is_replaced(net, server, tpx, address):
     instance = tpx(workers=1)
     socks = [traffic.connect(net.client, address, ECHO) for _ in range(5)]
     for sock in socks:
-        assert echoes(sock)
+        assert traffic.echoes(sock)
     before = instance.by_role()
-    kill(before["relay"])
+    proc.kill(before["relay"])
     killed = time.monotonic()
     for sock in socks:
         sock.settimeout(1)
         with contextlib.suppress(ConnectionResetError):
             assert sock.recv(1) == b""
     assert time.monotonic() - killed < 1
-    replaced(instance, "relay", before["relay"], 2)
+    instance.wait_replaced("relay", before["relay"], 2)
     assert traffic.ask(net.client, address, ECHO, b"next") == b"next"
     rows = instance.rows(5, "close = 'worker-lost'")
     assert {row["sport"] for row in rows} == \
@@ -140,8 +121,8 @@ def test_killed_flow_log_loses_and_doubles_nothing(net, server, tpx):
                 lambda: len(server[EXCHANGE].visits)
                 > (number + 1) * count // (kills + 2), 30, "load")
             old = instance.by_role()["flowlog"]
-            kill(old)
-            replaced(instance, "flowlog", old, 5)
+            proc.kill(old)
+            instance.wait_replaced("flowlog", old, 5)
         assert list(received) == list(range(count))
     rows = instance.rows(count, timeout_s=20)
     assert sorted(row["down_bytes"] for row in rows) == list(range(count))
@@ -155,7 +136,7 @@ def test_rows_survive_a_stop_and_ids_go_on(net, server, tpx):
     for _ in range(3):
         traffic.ask(net.client, net.SERVER4, ECHO, b"before")
     with traffic.connect(net.client, net.SERVER4, ECHO) as sock:
-        assert echoes(sock)
+        assert traffic.echoes(sock)
         assert instance.stop() == 0
     rows = instance.rows(4)
     assert [row["close"] for row in rows].count("shutdown") == 1
@@ -212,7 +193,7 @@ def test_next_start_cleans_what_a_killed_one_left(net, server, tpx, mode):
 def test_children_of_a_killed_tpxd_leave_within_a_second(net, tpx):
     instance = tpx()
     children = instance.pids()[1:]
-    kill([instance.tpxd.pid])
+    proc.kill([instance.tpxd.pid])
     proc.wait_until(lambda: not any(map(proc.alive, children)), 1,
                     "children are gone")
 
@@ -232,7 +213,7 @@ def test_flush_of_all_rules_opens_nothing_while_no_tpxd_runs(
         net, server, sniffer, tpx):
     """The guard's second line stands outside nftables."""
     instance = tpx()
-    kill([instance.tpxd.pid])
+    proc.kill([instance.tpxd.pid])
     proc.wait_until(lambda: not proc.alive(instance.tpxd.pid), 2, "its end")
     net.gateway.run("nft", "flush", "ruleset")
     for target in (net.SERVER4, net.SERVER6):
@@ -257,6 +238,23 @@ def test_passed_flows_go_by_the_second_line_too(net, server, tpx):
     net.gateway.run("nft", "flush", "ruleset")
     for target in (net.SERVER4, net.SERVER6):
         traffic.exchange(net.client, target, EXCHANGE, 10, 10)
+
+
+def test_passed_flow_goes_on_after_a_restart_in_closed_mode(
+        net, server, tpx, address):
+    instance = tpx(f"pass to any port {ECHO}", lease="1s")
+    with traffic.connect(net.client, address, ECHO) as sock:
+        assert traffic.echoes(sock)
+        assert instance.stop() == 0
+        sock.sendall(b"later")
+        sock.settimeout(0.5)
+        with pytest.raises(TimeoutError):
+            sock.recv(1)
+        instance.start()
+        instance.wait_state("armed")
+        sock.settimeout(5)
+        assert servers.read_exactly(sock, 5) == b"later"
+        assert traffic.echoes(sock)
 
 
 def test_client_that_floods_with_resets_leaves_no_descriptor_behind(

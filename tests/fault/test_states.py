@@ -14,8 +14,8 @@ import time
 
 import pytest
 
-from conftest import CLOSE
-from rig import proc, snapshot
+from conftest import CLOSE, ECHO
+from rig import proc, snapshot, traffic
 from rig.traffic import Hammer
 
 LEASE_S = 2.0
@@ -157,6 +157,38 @@ def test_open_lets_traffic_go_direct_within_one_lease(
         later_rounds(hammer)
         assert server[CLOSE].addresses(stopped + GRACE_S) == client
     assert sniffer.direct(stopped)
+
+
+def test_tpxd_that_was_stopped_for_longer_than_a_lease_replaces_nobody(
+        net, server, tpx, address):
+    """Its children were not silent: it was it that did not listen."""
+    instance = tpx(lease="1s")
+    before = instance.by_role()
+    with traffic.connect(net.client, address, ECHO) as sock:
+        assert traffic.echoes(sock)
+        stop_tpxd(instance)
+        proc.stays(lambda: traffic.echoes(sock), 2.5, "an open flow")
+        os.kill(instance.tpxd.pid, signal.SIGCONT)
+        instance.wait_state("armed")
+        proc.stays(lambda: instance.by_role() == before, 1.5, "every process")
+        assert traffic.echoes(sock)
+
+
+@pytest.mark.parametrize("mode", ["open", "closed"])
+@pytest.mark.parametrize("roles", [["netctl"], ["keeper", "netctl"]],
+                         ids=["worker", "both"])
+def test_status_says_that_the_lease_is_over_while_netctl_is_stopped(
+        net, tpx, roles, mode):
+    lease_s = 1
+    instance = tpx(mode=mode, lease=f"{lease_s}s")
+    pids = [pid for role in roles for pid in instance.by_role()[role]]
+    proc.kill(pids, signal.SIGSTOP)
+    instance.wait_state(mode, timeout_s=lease_s + 1)
+    assert any("netctl" in alarm for alarm in instance.status()["alarms"])
+    proc.stays(lambda: instance.status()["state"] == mode, lease_s, mode)
+    proc.kill(pids, signal.SIGCONT)
+    instance.wait_state("armed")
+    proc.wait_until(lambda: instance.status()["alarms"] == [], 5, "no alarm")
 
 
 # stopped processes that are let go on

@@ -46,14 +46,14 @@ ERRORS = {
 }
 
 
-def check(build, folder, text):
+def check(build, folder, text, stdout=subprocess.PIPE):
     """tpxd -n on a text; a CompletedProcess."""
     path = folder / "tpx.conf"
     path.write_text(text)
     for parent in [path, *list(path.parents)[:-2]]:
         parent.chmod(parent.stat().st_mode | 0o055)
     return subprocess.run([build / "tpxd", "-n", "-f", path], text=True,
-                          capture_output=True, timeout=10,
+                          stdout=stdout, stderr=subprocess.PIPE, timeout=10,
                           stdin=subprocess.DEVNULL)
 
 
@@ -112,6 +112,11 @@ def test_control_bytes_of_the_file_never_reach_the_terminal(build, tmp_path):
     done = check(build, tmp_path, MINIMAL + "block \x1b[31m\x07 any\n")
     assert done.returncode == 1
     assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f]", done.stderr)
+
+
+def test_good_file_is_good_without_a_place_for_its_canonical_form(
+        build, tmp_path):
+    assert check(build, tmp_path, FULL, subprocess.DEVNULL).returncode == 0
 
 
 def test_missing_file_is_one_line(build):

@@ -183,6 +183,31 @@ def test_client_that_reads_late_gets_everything(net, server, tpx, address):
             BIG_BYTES, BODY.sha256(BIG_BYTES))
 
 
+# what is downloaded, and what the client's kernel takes before it is read
+LATE = [(count, buffer_bytes)
+        for count in (20_000, 60_000, 70_000, 100_000, 130_000, 150_000,
+                      180_000, 200_000, 230_000, 250_000)
+        for buffer_bytes in (2048, 4096, 16384, 65536)]
+
+
+@pytest.mark.smoke
+def test_client_that_reads_after_the_servers_end_sees_it(
+        net, server, tpx, address):
+    instance = tpx(workers=1)
+    socks = []
+    for count, buffer_bytes in LATE:
+        sock = traffic.connect(net.client, address, EXCHANGE, 3, buffer_bytes)
+        sock.sendall(servers.EXCHANGE.pack(0, count))
+        socks.append((sock, count))
+    proc.wait_until(lambda: server[EXCHANGE].served(len(LATE)), 10,
+                    "the server has sent and closed everything")
+    for sock, count in socks:
+        with sock:
+            assert servers.read_to_end(sock) == (count, BODY.sha256(count))
+    rows = instance.rows(len(LATE))
+    assert {row["close"] for row in rows} == {"server-fin"}
+
+
 def test_idle_limit_of_a_rule_ends_its_flows_only(net, server, tpx, address):
     instance = tpx(f"relay proto tcp from any to any port {ECHO} idle 1s")
     with traffic.connect(net.client, address, STALL) as other, \

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: ISC
 """How tpxd starts and stops, with which rights, and what it leaves behind."""
 
+import os
+import pathlib
 import re
 import subprocess
 
@@ -104,6 +106,22 @@ def test_unblock_with_nothing_to_unblock_succeeds(net, tpx):
     before = snapshot.take(net.gateway)
     instance.unblock()
     assert snapshot.take(net.gateway) == before
+
+
+def descriptors(pid):
+    """What the descriptors of a process are, by number."""
+    folder = pathlib.Path(f"/proc/{pid}/fd")
+    return {int(link.name): os.readlink(link) for link in folder.iterdir()}
+
+
+def test_descriptors_of_the_caller_are_not_kept(net, tpx):
+    """Wherever they stand among those that tpxd opens."""
+    foreign = "/etc/passwd"
+    instance = tpx(prefix=(
+        "bash", "-c", 'exec "$@"' + "".join(
+            f" {number}<{foreign}" for number in (3, 5, 8, 40)), "bash"))
+    for pid in instance.pids():
+        assert foreign not in descriptors(pid).values(), proc.name(pid)
 
 
 @pytest.mark.parametrize("mode", ["open", "closed"])

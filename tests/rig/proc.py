@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: ISC
 """Processes that a test starts, and waiting for what they bring about.
 
-A process is ended by its own pid only.  No function here sleeps for a fixed
-time: wait_until() asks again and again until the answer is yes or the deadline
-has passed.
+A process is ended by its own pid only.  Nothing sleeps for a fixed time:
+wait_until() asks again and again until the answer is yes or the deadline has
+passed, stays() asks whether it is yes all the while.
 """
 
+import contextlib
 import os
 import pathlib
 import pwd
@@ -36,6 +37,14 @@ def wait_until(condition, timeout_s=10.0, what="the condition"):
         if time.monotonic() >= deadline:
             last = f" (last: {error!r})" if error else ""
             raise TimeoutError(f"{what}: not within {timeout_s} s{last}")
+        time.sleep(POLL_S)
+
+
+def stays(condition, seconds, what="the condition"):
+    """Call condition() all the time for so long; it has to be true."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        assert condition(), f"{what}: no longer so"
         time.sleep(POLL_S)
 
 
@@ -120,14 +129,17 @@ def descendants(pid):
     return found
 
 
+def kill(pids, number=signal.SIGKILL):
+    """Send a signal to every one of these that is still there."""
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
+
+
 def kill_at_once(pids):
     """End processes with SIGKILL so that none sees another one end."""
-    for number in (signal.SIGSTOP, signal.SIGKILL):
-        for pid in pids:
-            try:
-                os.kill(pid, number)
-            except ProcessLookupError:
-                pass
+    kill(pids, signal.SIGSTOP)
+    kill(pids)
 
 
 class Process:

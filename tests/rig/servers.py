@@ -203,14 +203,18 @@ class Server:
         return {visit.address for visit in list(self.visits)
                 if visit.time >= since}
 
+    def served(self, count):
+        """Have so many come, and been served to the end?"""
+        return len(self.visits) >= count and not self._connections
+
     def _accept(self, listener):
         while not self.closing.is_set():
             try:
                 connection, peer = listener.accept()
             except OSError:
                 return
-            self.visits.append(Visit(time.monotonic(), peer[0], peer[1]))
             self._connections.add(connection)
+            self.visits.append(Visit(time.monotonic(), peer[0], peer[1]))
             threading.Thread(target=self._serve, args=(connection,),
                              daemon=True).start()
 

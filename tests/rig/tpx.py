@@ -141,6 +141,13 @@ class Tpx:
             return status
         return proc.wait_until(reached, timeout_s, f"tpxd is in {states}")
 
+    def wait_replaced(self, role, old, timeout_s):
+        """Wait until as many others are in the place of old ones; these."""
+        def done():
+            new = self.by_role()[role]
+            return len(new) == len(old) and not set(new) & set(old) and new
+        return proc.wait_until(done, timeout_s, f"a new {role}")
+
     def _no_orphans(self):
         """Kill what a killed tpxd may have left; is nothing there now?"""
         orphans = [pid for pid in self.namespace.pids()

@@ -16,17 +16,28 @@ HAMMER_INTERVAL_S = 0.02
 HAMMER_PATIENCE_S = 1.5
 
 
-def connect(namespace, address, port, timeout_s=5.0):
-    """A connected socket of the namespace."""
+def connect(namespace, address, port, timeout_s=5.0, buffer_bytes=0):
+    """A connected socket of the namespace.
+
+    buffer_bytes bounds what it takes in before it is read (SO_RCVBUF).
+    """
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     sock = namespace.socket(family)
     sock.settimeout(timeout_s)
+    if buffer_bytes:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer_bytes)
     try:
         sock.connect((address, port))
     except BaseException:
         sock.close()
         raise
     return sock
+
+
+def echoes(sock, word=b"still there"):
+    """Does the echo server answer on this connection?"""
+    sock.sendall(word)
+    return servers.read_exactly(sock, len(word)) == word
 
 
 def ask(namespace, address, port, sent, timeout_s=5.0):
