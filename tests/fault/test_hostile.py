@@ -48,9 +48,11 @@ def contract_events(instance):
 
 
 def settled(instance):
-    """The pids once every role is there."""
-    return proc.wait_until(lambda: all(instance.by_role().values())
-                           and instance.by_role(), 10, "every process")
+    """The pids once every role is there, and both relays at once."""
+    def complete():
+        found = instance.by_role()
+        return all(found.values()) and len(found["relay"]) == 2 and found
+    return proc.wait_until(complete, 20, "every process")
 
 
 @pytest.mark.parametrize("breach, rule", BREACHES.items(), ids=BREACHES)
