@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * Owns the sqlite connection.  Values from other processes reach SQL only as
- * bound parameters.  Must never wait for a lock: there is no busy handler.
+ * bound parameters.  Once open it must never wait for a lock: there is no busy
+ * handler then.
  */
 #include "flowlog/store.h"
 
@@ -18,6 +19,7 @@
 #include "flowlog/migrate.h"
 #include "schema/flowlog.sql.h"
 
+#define OPEN_BUSY_MS 5000
 #define PAGE_BYTES 4096
 /* Of the quota, what the write-ahead log may keep. */
 #define WAL_BYTES_MAX (16U << 20)
@@ -250,9 +252,12 @@ store_open(const char *dir, struct store **out)
 		(void)fail(store, rc);
 		goto fail;
 	}
+	/* A reader that is there already may hold a lock for a moment. */
+	(void)sqlite3_busy_timeout(store->db, OPEN_BUSY_MS);
 	if (configure(store) == -1 || prepare(store) == -1 ||
 	    read_totals(store) == -1)
 		goto fail;
+	(void)sqlite3_busy_timeout(store->db, 0);
 	*out = store;
 	return 0;
 fail:

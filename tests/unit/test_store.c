@@ -355,6 +355,45 @@ test_another_writer_is_not_waited_for(void **state)
 	assert_int_equal(add(&record), 1);
 }
 
+/* Holds the database for itself, as one that opens it may for a moment. */
+static pid_t
+holder_start(int held)
+{
+	char path[FIXTURE_PATH + 16];
+	sqlite3 *db;
+	pid_t child = fork();
+
+	if (child != 0)
+		return child;
+	(void)snprintf(path, sizeof(path), "%s/flows.db", dir);
+	if (sqlite3_open(path, &db) != SQLITE_OK ||
+	    sqlite3_exec(db, "PRAGMA journal_mode=DELETE; BEGIN EXCLUSIVE",
+		NULL, NULL, NULL) != SQLITE_OK ||
+	    write(held, "x", 1) != 1)
+		_exit(1);
+	(void)usleep(300000);
+	_exit(sqlite3_exec(db, "COMMIT", NULL, NULL, NULL) != SQLITE_OK);
+}
+
+static void
+test_a_lock_at_the_start_is_waited_out(void **state)
+{
+	int ends[2], status;
+	pid_t child;
+	char byte;
+
+	(void)state;
+	close_store();
+	assert_int_equal(pipe(ends), 0);
+	child = holder_start(ends[1]);
+	close(ends[1]);
+	assert_int_equal(read(ends[0], &byte, 1), 1);
+	close(ends[0]);
+	open_store();
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+}
+
 static void
 test_newer_database_is_refused(void **state)
 {
@@ -521,6 +560,7 @@ main(void)
 		TEST(test_full_quota_is_said_and_leaves_the_log_whole),
 		TEST(test_file_above_a_new_quota_shrinks),
 		TEST(test_another_writer_is_not_waited_for),
+		TEST(test_a_lock_at_the_start_is_waited_out),
 		TEST(test_newer_database_is_refused),
 		TEST(test_damaged_file_is_said_and_can_be_set_aside),
 		TEST(test_view_that_differs_is_made_anew),
