@@ -9,7 +9,8 @@
 #include "common/addr.h"
 
 #define TIME_MAX_US (253402300799LL * 1000000) /* the end of the year 9999 */
-#define ERROR_MAX 4095			       /* the kernel's MAX_ERRNO */
+#define BYTES_MOST (UINT64_C(1) << 48) /* so that sums do not overflow */
+#define ERROR_MAX 4095		       /* the kernel's MAX_ERRNO */
 
 static int
 id_is_of(uint64_t id, unsigned int worker)
@@ -52,7 +53,7 @@ record_violation(const struct flow_record *record, unsigned int worker)
 		return "a flow id of another worker";
 	if (!time_fits(record))
 		return "a flow's time out of range";
-	if (record->up_bytes > INT64_MAX || record->down_bytes > INT64_MAX)
+	if (record->up_bytes > BYTES_MOST || record->down_bytes > BYTES_MOST)
 		return "a flow's bytes out of range";
 	if (record->proto != IPPROTO_TCP && record->proto != IPPROTO_UDP)
 		return "a flow's protocol";

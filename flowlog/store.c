@@ -35,6 +35,7 @@ enum statement {
 	COMMIT,
 	ROLLBACK,
 	ADD_FLOW,
+	SAME_FLOW,
 	ADD_EVENT,
 	ADD_LOSS,
 	FORGET_RULES,
@@ -74,6 +75,8 @@ static const char *const texts[STATEMENTS] = {
 		     " ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, (SELECT rule"
 		     " FROM rule_number WHERE generation = ?22"
 		     " AND number = ?23))",
+	[SAME_FLOW] = "SELECT count(*) FROM flow WHERE id = ?1 AND"
+		      " start_us = ?2 AND sport = ?3 AND dport = ?4",
 	[ADD_EVENT] = "INSERT INTO event (time_us, severity, process, kind,"
 		      " actor, message, data) VALUES (?1, ?2, ?3, ?4,"
 		      " nullif(?5, ''), ?6,"
@@ -95,7 +98,7 @@ static const char *const texts[STATEMENTS] = {
 	[REMOVE_LOSSES] = REMOVE_OLD("loss"),
 	[OLDEST] = "SELECT min(end_us) FROM flow",
 	[LAST_ID] = "SELECT max(id) FROM flow",
-	[SUM_LOSSES] = "SELECT sum(count) FROM loss",
+	[SUM_LOSSES] = "SELECT CAST(total(count) AS INTEGER) FROM loss",
 	[PAGES] = "PRAGMA page_count",
 	[FREE_PAGES] = "PRAGMA freelist_count",
 	[SHRINK] = "PRAGMA incremental_vacuum(" SHRINK_PAGES ")",
@@ -277,39 +280,6 @@ store_close(struct store *store)
 	release(store);
 }
 
-/* Renames dir/flows.db and a suffix; one that is not there is no failure. */
-static int
-aside(const char *dir, const char *name, const char *suffix)
-{
-	char from[STORE_PATH_BYTES], to[STORE_PATH_BYTES];
-
-	if (snprintf(from, sizeof(from), "%s/" FLOWLOG_FILE "%s", dir,
-		suffix) >= (int)sizeof(from) ||
-	    snprintf(to, sizeof(to), "%s/%s%s", dir, name, suffix) >=
-		(int)sizeof(to)) {
-		errno = ENAMETOOLONG;
-		return -1;
-	}
-	return rename(from, to) == -1 && errno != ENOENT ? -1 : 0;
-}
-
-int
-store_set_aside(const char *dir, int64_t now_us, char name[STORE_PATH_BYTES])
-{
-	time_t now = (time_t)(now_us / 1000000);
-	struct tm utc;
-	char when[32];
-
-	if (gmtime_r(&now, &utc) == NULL)
-		return -1;
-	(void)strftime(when, sizeof(when), "%Y%m%dT%H%M%SZ", &utc);
-	(void)snprintf(name, STORE_PATH_BYTES, FLOWLOG_FILE ".bad-%s", when);
-	/* sqlite finds a WAL by the name of its database. */
-	if (aside(dir, name, "-wal") == -1 || aside(dir, name, "-shm") == -1)
-		return -1;
-	return aside(dir, name, "");
-}
-
 static int
 set_pragma(struct store *store, const char *name, uint64_t value)
 {
@@ -418,6 +388,26 @@ bind_error(sqlite3_stmt *statement, int at, unsigned int error)
 		(void)sqlite3_bind_text(statement, at, name, -1, SQLITE_STATIC);
 }
 
+/* A row with this id is there: the same one sent again, or another's. */
+static int
+check_taken(struct store *store, const struct flow_record *record)
+{
+	sqlite3_stmt *same = store->statements[SAME_FLOW];
+	int is_same;
+
+	(void)sqlite3_bind_int64(same, 1, (int64_t)record->id);
+	(void)sqlite3_bind_int64(same, 2, record->start_us);
+	(void)sqlite3_bind_int64(same, 3, record->sport);
+	(void)sqlite3_bind_int64(same, 4, record->dport);
+	is_same = sqlite3_step(same) == SQLITE_ROW &&
+		  sqlite3_column_int64(same, 0) > 0;
+	(void)sqlite3_reset(same);
+	if (is_same)
+		return 0;
+	return store_add_loss(
+	    store, record->start_us, "flowlog", "id-taken", 1);
+}
+
 int
 store_add_flow(
     struct store *store, const struct flow_record *record, int *added)
@@ -455,7 +445,7 @@ store_add_flow(
 		return -1;
 	*added = sqlite3_changes(store->db);
 	store->rows_pending += *added;
-	return 0;
+	return *added ? 0 : check_taken(store, record);
 }
 
 /* A terminal that shows the log must not be driven by what is in it. */

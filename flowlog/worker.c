@@ -13,12 +13,16 @@
 #include "flowlog/record.h"
 #include "ipc/channel.h"
 
+/* More than a relay can lose in its life, and too little to overflow a sum. */
+#define DROPPED_MOST (UINT64_C(1) << 40)
+
 struct worker {
 	struct workers *owner;
 	struct ipc_channel *channel; /* NULL: none */
 	unsigned int number;
 	uint32_t life; /* tells this channel from those before it */
 	uint64_t received;
+	uint64_t dropped; /* as it said last */
 	uint64_t acknowledged;
 };
 
@@ -97,7 +101,7 @@ flows_violation(const struct worker *worker, const struct msg_flows *flows)
 
 	if (flows->sequence < worker->received || flows->sequence > INT64_MAX)
 		return "a sequence that goes back";
-	if (flows->dropped > INT64_MAX)
+	if (flows->dropped < worker->dropped || flows->dropped > DROPPED_MOST)
 		return "a count of losses out of range";
 	for (i = 0; i < flows->count; i++)
 		if ((why = record_violation(
@@ -122,6 +126,7 @@ on_flows(void *ctx, struct ipc_message *message)
 		worker_cut_off(worker, why);
 		return;
 	}
+	worker->dropped = flows->dropped;
 	batch_relay_dropped(batch, worker->number, flows->dropped, 0);
 	for (i = 0; i < flows->count; i++) {
 		/* Adding may commit: only the last one completes the message.
@@ -157,6 +162,7 @@ workers_open(struct workers *workers, unsigned int number, int fd)
 	ipc_channel_set_phase(worker->channel, IPC_PHASE_RUN);
 	worker->life = ++workers->lives;
 	worker->received = 0;
+	worker->dropped = 0;
 	worker->acknowledged = 0;
 	return 0;
 }

@@ -40,6 +40,7 @@ struct ipc_channel {
 	TAILQ_HEAD(, outgoing) queue;
 	size_t queued;
 	int over; /* the end has been told */
+	int held; /* not read while an answer to it waits */
 	int busy; /* on_readable() is at work: freeing waits for it */
 	int freed;
 };
@@ -115,8 +116,12 @@ on_writable(int fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	if (queue_send(channel) == 0)
+	if (queue_send(channel) == 0) {
+		if (channel->held)
+			event_add(channel->readable, NULL);
+		channel->held = 0;
 		return;
+	}
 	if (errno == EAGAIN || errno == EWOULDBLOCK)
 		event_add(channel->writable, NULL);
 	/* A dead peer is seen by the reading side. */
@@ -293,6 +298,22 @@ channel_release(struct ipc_channel *channel)
 	free(channel);
 }
 
+/*
+ * Whoever only asks, as tpxctl does, waits behind everything else, and for each
+ * answer before the next question is read.
+ */
+static int
+is_ours(const struct ipc_channel *channel)
+{
+	return channel->gate.peer != IPC_CTL;
+}
+
+static int
+reads_due(const struct ipc_channel *channel)
+{
+	return is_ours(channel) ? READS_PER_EVENT : 1;
+}
+
 static void
 on_readable(int socket, short what, void *arg)
 {
@@ -302,9 +323,13 @@ on_readable(int socket, short what, void *arg)
 	(void)socket;
 	(void)what;
 	channel->busy = 1;
-	for (n = 0; n < READS_PER_EVENT; n++)
+	for (n = 0; n < reads_due(channel); n++)
 		if (!receive_one(channel) || channel->over)
 			break;
+	if (!channel->over && !is_ours(channel) && channel->queued > 0) {
+		channel->held = 1;
+		event_del(channel->readable);
+	}
 	channel->busy = 0;
 	if (channel->freed)
 		channel_release(channel);
@@ -332,7 +357,8 @@ ipc_channel_new(struct event_base *base, int fd, enum ipc_role self,
 	    event_new(base, fd, EV_READ | EV_PERSIST, on_readable, channel);
 	channel->writable = event_new(base, fd, EV_WRITE, on_writable, channel);
 	if (channel->readable != NULL && channel->writable != NULL &&
-	    event_priority_set(channel->readable, LOOP_MESSAGES) == 0 &&
+	    event_priority_set(channel->readable,
+		is_ours(channel) ? LOOP_MESSAGES : LOOP_WORK) == 0 &&
 	    event_add(channel->readable, NULL) == 0)
 		return channel;
 	channel_release(channel);

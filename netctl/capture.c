@@ -131,7 +131,8 @@ capture_end(const struct image *image)
 		return;
 	(void)table_remove();
 	(void)routing_sweep(ROUTE_DELIVERY);
-	if (image != NULL && image_has_pass(image))
+	/* Without an image its predecessor's may have had passes. */
+	if (image == NULL || image_has_pass(image))
 		sysctl_restore();
 }
 

@@ -20,7 +20,6 @@ static const struct sandbox_path paths[] = {
 
 static const struct sandbox_limit limits[] = {
 	{ RLIMIT_CORE, 0 },
-	{ RLIMIT_FSIZE, 4096 },
 	{ RLIMIT_NOFILE, 1024 },
 	SANDBOX_LIMIT_END,
 };

@@ -214,11 +214,30 @@ render_upstream(const struct render_local *local, struct text *text)
 static void
 render_passed(const struct image *image, struct text *text)
 {
+	/* A source that is not there would turn a later flow into its answer.
+	 */
 	text_printf(text,
-	    "\tchain passed {\n\t\tct mark set ct mark | 0x%08" PRIx32 "\n",
+	    "\tchain passed {\n"
+	    "\t\tfib saddr . iif oif missing counter drop\n"
+	    "\t\tct mark set ct mark | 0x%08" PRIx32 "\n",
 	    mark_of(image, MARK_PASS));
 	render_timeout("meta l4proto 6", "passed", text);
 	text_puts(text, "\t\tgoto pass\n\t}\n");
+}
+
+/*
+ * Flows that others begin toward captured interfaces are known by their
+ * conntrack mark, so that answers to them may leave.  Nothing that a captured
+ * interface or this host begins gets it, whatever its addresses say.
+ */
+static void
+render_elsewhere(const struct image *image, struct text *text)
+{
+	text_printf(text,
+	    "\tchain elsewhere {\n"
+	    "\t\tct state new ct mark set ct mark | 0x%08" PRIx32 "\n"
+	    "\t\taccept\n\t}\n",
+	    mark_of(image, MARK_OURS));
 }
 
 static void
@@ -233,7 +252,7 @@ render_rest(const struct image *image, struct text *text)
 			"policy accept;\n\t\tiifname != ");
 	render_interfaces(image, text);
 	text_printf(text,
-	    " accept\n\t\tmeta mark & 0x%08" PRIx32 " == 0x%08" PRIx32
+	    " goto elsewhere\n\t\tmeta mark & 0x%08" PRIx32 " == 0x%08" PRIx32
 	    " accept\n",
 	    mask, mark_of(image, MARK_OURS));
 	if (has_pass)
@@ -246,8 +265,9 @@ render_rest(const struct image *image, struct text *text)
 	    "\t\tfib daddr type != unicast accept\n"
 	    "\t\tmeta l4proto != { 6, 17 } accept\n"
 	    "\t\tmeta l4proto != @lease accept\n"
-	    "\t\tct direction reply goto pass\n",
-	    mask, pass);
+	    "\t\tct direction reply ct mark & 0x%08" PRIx32 " == 0x%08" PRIx32
+	    " goto pass\n",
+	    mask, pass, mask, mark_of(image, MARK_OURS));
 	if (has_pass)
 		text_printf(text,
 		    "\t\tct mark & 0x%08" PRIx32 " == 0x%08" PRIx32
@@ -274,6 +294,7 @@ render_capture(const struct image *image, const struct render_local *local,
 		render_passed(image, text);
 	render_verdicts(image, text);
 	render_first(image, text);
+	render_elsewhere(image, text);
 	render_rest(image, text);
 	render_answers(image, text);
 	render_upstream(local, text);
@@ -305,6 +326,10 @@ render_lapse(struct text *text)
 	    "delete element inet " RENDER_TABLE " lease { 6, 17 }\n");
 }
 
+/*
+ * What is left after TCP and UDP may leave only when its protocol can be read:
+ * no fragment, and no chain of IPv6 headers that ends too early.
+ */
 void
 render_guard(const struct image *image, struct text *text)
 {
@@ -312,11 +337,15 @@ render_guard(const struct image *image, struct text *text)
 	text_puts(text, "table inet " RENDER_GUARD_TABLE " {\n"
 			"\tchain forward {\n"
 			"\t\ttype filter hook forward priority filter; "
-			"policy accept;\n\t\tiifname ");
+			"policy accept;\n\t\tiifname != ");
 	render_interfaces(image, text);
 	text_printf(text,
-	    " meta l4proto { 6, 17 } meta mark & 0x%08" PRIx32
-	    " != 0x%08" PRIx32 " counter drop\n\t}\n}\n",
+	    " accept\n"
+	    "\t\tmeta mark & 0x%08" PRIx32 " == 0x%08" PRIx32 " accept\n"
+	    "\t\tmeta l4proto { 6, 17 } counter drop\n"
+	    "\t\texthdr frag exists counter drop\n"
+	    "\t\tmeta l4proto != { 6, 17 } accept\n"
+	    "\t\tcounter drop\n\t}\n}\n",
 	    mask_of(image), mark_of(image, MARK_PASS));
 }
 

@@ -269,7 +269,7 @@ flow_pump(struct flow *flow, enum end from, short what)
 	if (pump->done)
 		return 0;
 	status = pump_run(pump, event_get_fd(&flow->socket[from]),
-	    event_get_fd(&flow->socket[to]), (what & EV_CLOSED) != 0);
+	    event_get_fd(&flow->socket[to]));
 	if (status == PUMP_FROM_FAILED || status == PUMP_TO_FAILED) {
 		flow_fail(flow, status == PUMP_FROM_FAILED ? from : to, errno);
 		return -1;

@@ -17,8 +17,6 @@
 
 #define FLUSH_US 50000
 
-#define NO_SLOT UINT32_MAX /* a record that was given up */
-
 struct journal {
 	struct flow_arena *arena;
 	uint32_t slots;
@@ -80,46 +78,40 @@ slot_of(struct flow_record *record)
 static void
 slot_release(struct journal *journal, uint32_t slot)
 {
-	if (slot == NO_SLOT)
-		return;
 	atomic_store_explicit(&journal->arena->slot[slot].state, FLOW_SLOT_FREE,
 	    memory_order_release);
 	journal->vacant[journal->nvacant++] = slot;
 }
 
-static void
-give_up_oldest(struct journal *journal)
-{
-	uint32_t *slot = &journal->ring[journal->sent % journal->slots];
-
-	slot_release(journal, *slot);
-	*slot = NO_SLOT;
-	journal->sent++;
-	atomic_fetch_add(&journal->arena->dropped, 1);
-}
-
-static uint32_t
+/*
+ * A slot of the arena, or memory of its own for a flow that will have no row:
+ * every slot then holds an open flow or one that the flow log has not written.
+ */
+static struct flow_slot *
 slot_take(struct journal *journal)
 {
 	if (journal->nvacant > 0)
-		return journal->vacant[--journal->nvacant];
+		return &journal->arena
+			    ->slot[journal->vacant[--journal->nvacant]];
 	if (journal->arena->used < journal->slots)
-		return journal->arena->used++;
-	if (journal->sent == journal->closed)
-		return NO_SLOT;
-	give_up_oldest(journal);
-	return slot_take(journal);
+		return &journal->arena->slot[journal->arena->used++];
+	return calloc(1, sizeof(struct flow_slot));
+}
+
+static int
+is_logged(const struct journal *journal, const struct flow_slot *slot)
+{
+	return slot >= journal->arena->slot &&
+	       slot < journal->arena->slot + journal->slots;
 }
 
 struct flow_record *
 journal_open(struct journal *journal)
 {
-	uint32_t number = slot_take(journal);
-	struct flow_slot *slot;
+	struct flow_slot *slot = slot_take(journal);
 
-	if (number == NO_SLOT)
+	if (slot == NULL)
 		return NULL;
-	slot = &journal->arena->slot[number];
 	memset(&slot->record, 0, sizeof(slot->record));
 	slot->record.id = journal->next_id;
 	journal->next_id += FLOW_ID_STEP;
@@ -131,8 +123,12 @@ journal_open(struct journal *journal)
 	    &slot->state, FLOW_SLOT_OPEN, memory_order_release);
 	atomic_fetch_add_explicit(
 	    &journal->arena->accepted, 1, memory_order_relaxed);
-	atomic_fetch_add_explicit(
-	    &journal->arena->open, 1, memory_order_relaxed);
+	if (is_logged(journal, slot))
+		atomic_fetch_add_explicit(
+		    &journal->arena->open, 1, memory_order_relaxed);
+	else
+		atomic_fetch_add_explicit(
+		    &journal->arena->dropped, 1, memory_order_relaxed);
 	return &slot->record;
 }
 
@@ -145,28 +141,15 @@ timer_start(struct journal *journal)
 		event_add(journal->timer, &delay);
 }
 
-/*
- * The ring has a place for every slot, and holes left by records that were
- * given up: when those have filled it, wait for acknowledgements no longer.
- */
-static void
-ring_make_room(struct journal *journal)
-{
-	while (journal->closed - journal->acked >= journal->slots) {
-		if (journal->sent == journal->acked)
-			give_up_oldest(journal);
-		slot_release(
-		    journal, journal->ring[journal->acked % journal->slots]);
-		journal->acked++;
-	}
-}
-
 void
 journal_close(struct journal *journal, struct flow_record *record)
 {
 	struct flow_slot *slot = slot_of(record);
 
-	ring_make_room(journal);
+	if (!is_logged(journal, slot)) {
+		free(slot);
+		return;
+	}
 	atomic_store_explicit(
 	    &slot->state, FLOW_SLOT_CLOSED, memory_order_release);
 	atomic_fetch_sub_explicit(
@@ -209,9 +192,7 @@ batch_send(struct journal *journal)
 
 	while (position < journal->closed && batch.count < LIMIT_FLOW_BATCH) {
 		slot = journal->ring[position++ % journal->slots];
-		if (slot != NO_SLOT)
-			batch.record[batch.count++] =
-			    journal->arena->slot[slot].record;
+		batch.record[batch.count++] = journal->arena->slot[slot].record;
 	}
 	batch.sequence = position;
 	if (ipc_send(journal->log, MSG_FLOWS, 0, &batch,

@@ -4,7 +4,8 @@
  * until the flow log has said that its row is on disk.  Closed records go out
  * in batches, at the latest 50 ms after the flow's end; those not yet
  * acknowledged are sent again when the flow log was restarted.  Nothing here
- * waits: without room the oldest unsent record is given up and counted.
+ * waits: a flow that begins while every slot is taken is relayed all the same,
+ * has no row and is counted as dropped.
  */
 #ifndef RELAY_JOURNAL_H
 #define RELAY_JOURNAL_H
@@ -25,8 +26,8 @@ struct journal *journal_new(struct event_base *, struct flow_arena *,
     uint32_t slots, uint32_t worker, uint64_t first_id);
 
 /*
- * A zeroed record with a new id, or NULL when all slots hold open flows.
- * Give it back with journal_close().
+ * A zeroed record with a new id, or NULL without memory.  Give it back with
+ * journal_close().
  */
 struct flow_record *journal_open(struct journal *);
 

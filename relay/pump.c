@@ -155,11 +155,7 @@ copy_once(struct pump *pump, int from, int to)
 			return PUMP_FROM_FAILED;
 		return PUMP_WAIT;
 	}
-	/*
-	 * A short read has emptied the socket; what comes later is another
-	 * edge.  Only an end that is there already would stay unseen.
-	 */
-	return n < COPY_BYTES && !pump->hung_up ? PUMP_WAIT : PUMP_AGAIN;
+	return PUMP_AGAIN;
 }
 
 static enum pump_status
@@ -205,12 +201,11 @@ pump_turn(struct pump *pump, int from, int to)
 }
 
 enum pump_status
-pump_run(struct pump *pump, int from, int to, int hung_up)
+pump_run(struct pump *pump, int from, int to)
 {
 	uint64_t begin = *pump->bytes;
 	enum pump_status status;
 
-	pump->hung_up |= hung_up != 0;
 	do {
 		status = pump_turn(pump, from, to);
 	} while (status == PUMP_AGAIN && *pump->bytes - begin < SHARE);

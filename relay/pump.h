@@ -28,7 +28,6 @@ struct pump {
 	struct pipe *pipe;
 	size_t piped;	 /* bytes in pipe */
 	uint64_t *bytes; /* counts what was written */
-	uint8_t hung_up; /* from has said that it will send no more */
 	uint8_t end;	 /* the end was read */
 	uint8_t done;
 };
@@ -36,11 +35,11 @@ struct pump {
 void pump_init(struct pump *, uint64_t *bytes);
 
 /*
- * from and to are non-blocking sockets watched edge-triggered.  hung_up: the
- * event said that from will send no more.  It says so once, so from then on
- * every read goes on until it has met the end.
+ * from and to are non-blocking sockets watched edge-triggered, so reading goes
+ * on until there is nothing: an end or a reset that came with the last bytes
+ * has no event of its own.
  */
-enum pump_status pump_run(struct pump *, int from, int to, int hung_up);
+enum pump_status pump_run(struct pump *, int from, int to);
 
 /* Bytes wait for the writing side. */
 int pump_waits(const struct pump *);

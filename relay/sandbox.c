@@ -15,7 +15,6 @@ static const struct sandbox_path paths[] = { { NULL, 0 } };
 static const struct sandbox_limit limits[] = {
 	{ RLIMIT_CORE, 0 },
 	{ RLIMIT_NPROC, 0 },
-	{ RLIMIT_FSIZE, 0 },
 	{ RLIMIT_MEMLOCK, 0 },
 	SANDBOX_LIMIT_END,
 };

@@ -52,7 +52,7 @@ read_all(int fd, struct source *source)
 static int
 source_read(const char *path, struct source *source)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	int result;
 
 	memset(source, 0, sizeof(*source));

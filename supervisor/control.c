@@ -327,8 +327,12 @@ on_connection(int socket, short what, void *arg)
 	int fd = accept4(socket, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 	(void)what;
-	if (fd == -1)
+	if (fd == -1) {
+		/* Without descriptors, whoever has been here longest goes. */
+		if (errno != EAGAIN && control->nclients > 0)
+			client_free(TAILQ_FIRST(&control->clients));
 		return;
+	}
 	/* Whoever keeps its connections open locks nobody out. */
 	if (control->nclients >= CLIENTS_MOST)
 		client_free(TAILQ_FIRST(&control->clients));

@@ -28,6 +28,7 @@
 #include "supervisor/notify.h"
 #include "supervisor/sandbox.h"
 
+#define CALLBACKS_PER_LOOP 4 /* tpxctl's; then heartbeats have their turn */
 #define STOP_LIMIT_S 6
 
 int64_t
@@ -218,6 +219,7 @@ timers_start(struct tpxd *tpxd)
 	    event_new(tpxd->base, -1, EV_PERSIST, on_beat_timer, tpxd);
 	tpxd->stop_timer = event_new(tpxd->base, -1, 0, on_stop_limit, tpxd);
 	if (tpxd->beat_timer == NULL || tpxd->stop_timer == NULL ||
+	    event_priority_set(tpxd->beat_timer, LOOP_MESSAGES) == -1 ||
 	    event_add(tpxd->beat_timer, &period) == -1)
 		fatal("timers");
 }
@@ -278,7 +280,7 @@ tpxd_begin(struct tpxd *tpxd, int netctl_fd)
 {
 	const struct image *image = tpxd->config.image;
 
-	if ((tpxd->base = ipc_loop_new(0)) == NULL)
+	if ((tpxd->base = ipc_loop_new(CALLBACKS_PER_LOOP)) == NULL)
 		fatal("event base");
 	signal_watch(tpxd, SIGCHLD, on_child);
 	signal_watch(tpxd, SIGTERM, on_terminate);

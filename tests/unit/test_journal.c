@@ -182,7 +182,7 @@ test_unacknowledged_records_are_sent_again_to_the_next_log(void **state)
 }
 
 static void
-test_without_a_log_the_oldest_are_given_up_and_counted(void **state)
+test_without_a_log_what_finds_no_slot_is_counted(void **state)
 {
 	struct msg_flows batch;
 	uint64_t rows = 0;
@@ -192,6 +192,8 @@ test_without_a_log_the_oldest_are_given_up_and_counted(void **state)
 	assert_int_equal(atomic_load(&arena->dropped), 50);
 	connect_log();
 	while (batch_read(&batch)) {
+		if (rows == 0)
+			assert_int_equal(batch.record[0].id, FIRST_ID);
 		rows += batch.count;
 		assert_int_equal(batch.dropped, 50);
 	}
@@ -200,18 +202,38 @@ test_without_a_log_the_oldest_are_given_up_and_counted(void **state)
 }
 
 static void
-test_no_record_when_every_slot_holds_an_open_flow(void **state)
+test_flow_without_a_slot_is_served_and_counted(void **state)
 {
-	struct flow_record *record = NULL;
+	struct flow_record *record = NULL, *surplus;
 	int i;
 
 	(void)state;
 	for (i = 0; i < SLOTS; i++)
 		assert_non_null(record = journal_open(journal));
-	assert_null(journal_open(journal));
-	journal_close(journal, record);
-	assert_non_null(journal_open(journal));
+	assert_non_null(surplus = journal_open(journal));
+	assert_int_equal(atomic_load(&arena->open), SLOTS);
 	assert_int_equal(atomic_load(&arena->dropped), 1);
+	journal_close(journal, surplus);
+	journal_close(journal, record);
+	assert_int_equal(journal_pending(journal), 1);
+	assert_int_equal(atomic_load(&arena->accepted), SLOTS + 1);
+}
+
+static void
+test_records_that_were_sent_are_kept_until_acknowledged(void **state)
+{
+	struct msg_flows batch;
+	uint64_t rows = 0;
+
+	(void)state;
+	connect_log();
+	flows_close(SLOTS + 10);
+	lose_log(); /* with all it had been sent, and nothing on disk */
+	connect_log();
+	while (batch_read(&batch))
+		rows += batch.count;
+	assert_int_equal(rows, SLOTS);
+	assert_int_equal(atomic_load(&arena->dropped), 10);
 }
 
 static void
@@ -265,8 +287,9 @@ main(void)
 		TEST(test_slot_is_free_only_after_acknowledgement),
 		TEST(
 		    test_unacknowledged_records_are_sent_again_to_the_next_log),
-		TEST(test_without_a_log_the_oldest_are_given_up_and_counted),
-		TEST(test_no_record_when_every_slot_holds_an_open_flow),
+		TEST(test_without_a_log_what_finds_no_slot_is_counted),
+		TEST(test_flow_without_a_slot_is_served_and_counted),
+		TEST(test_records_that_were_sent_are_kept_until_acknowledged),
 		TEST(test_acknowledgement_of_what_was_never_sent_is_ignored),
 		TEST(test_slow_log_gets_everything_in_the_end),
 	};

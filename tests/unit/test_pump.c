@@ -89,9 +89,9 @@ reset(int fd)
 }
 
 static enum pump_status
-run(int hung_up)
+run(void)
 {
-	return pump_run(&pump, source[1], sink[0], hung_up);
+	return pump_run(&pump, source[1], sink[0]);
 }
 
 /* Moves len bytes through with a reader that takes at most step at a time. */
@@ -105,7 +105,7 @@ move(size_t len, size_t step)
 		if (in < len &&
 		    (n = send(source[0], sent + in, len - in, 0)) > 0)
 			in += (size_t)n;
-		assert_true(run(0) <= PUMP_AGAIN);
+		assert_true(run() <= PUMP_AGAIN);
 		n = recv(sink[1], received + out,
 		    len - out < step ? len - out : step, 0);
 		if (n > 0)
@@ -148,7 +148,7 @@ test_reader_that_never_reads_costs_one_buffer(void **state)
 	setsockopt(sink[0], SOL_SOCKET, SO_SNDBUF, &small, sizeof(small));
 	for (i = 0; i < 1000; i++) {
 		(void)send(source[0], sent, 65536, 0);
-		(void)run(0);
+		(void)run();
 	}
 	assert_true(pump_waits(&pump));
 	/* What the pump does not take, the sender's socket keeps. */
@@ -162,7 +162,7 @@ test_end_comes_after_every_byte(void **state)
 	(void)state;
 	(void)send(source[0], sent, 1000, 0);
 	shutdown(source[0], SHUT_WR);
-	assert_int_equal(run(1), PUMP_DONE);
+	assert_int_equal(run(), PUMP_DONE);
 	assert_true(pump.done);
 	assert_int_equal(recv(sink[1], received, MUCH, 0), 1000);
 }
@@ -172,7 +172,7 @@ test_end_alone_is_done(void **state)
 {
 	(void)state;
 	shutdown(source[0], SHUT_WR);
-	assert_int_equal(run(1), PUMP_DONE);
+	assert_int_equal(run(), PUMP_DONE);
 	assert_int_equal(bytes, 0);
 }
 
@@ -186,12 +186,12 @@ test_end_waits_for_a_full_reader(void **state)
 	setsockopt(sink[0], SOL_SOCKET, SO_SNDBUF, &small, sizeof(small));
 	while ((n = send(source[0], sent, 65536, 0)) > 0) {
 		total += n;
-		(void)run(0);
+		(void)run();
 	}
 	shutdown(source[0], SHUT_WR);
-	assert_int_equal(run(1), PUMP_WAIT);
+	assert_int_equal(run(), PUMP_WAIT);
 	assert_false(pump.done);
-	while (run(1) != PUMP_DONE)
+	while (run() != PUMP_DONE)
 		if ((n = recv(sink[1], received, MUCH, 0)) > 0)
 			total -= n;
 	while ((n = recv(sink[1], received, MUCH, 0)) > 0)
@@ -208,16 +208,16 @@ test_end_announced_while_the_reader_was_full_is_found(void **state)
 	(void)state;
 	setsockopt(sink[0], SOL_SOCKET, SO_SNDBUF, &small, sizeof(small));
 	while (send(source[0], sent, 65536, 0) > 0)
-		(void)run(0);
+		(void)run();
 	shutdown(source[0], SHUT_WR);
-	(void)run(1); /* the only time that the event says so */
+	(void)run();
 	/* From here on events come only from the reader. */
 	while (pump_waits(&pump)) {
 		do {
 			n = recv(sink[1], received, MUCH, 0);
 		} while (n > 0);
 		bytes = 0; /* stay with copying */
-		(void)run(0);
+		(void)run();
 	}
 	assert_true(pump.done);
 }
@@ -227,7 +227,7 @@ test_reset_of_the_sender_is_told_as_such(void **state)
 {
 	(void)state;
 	reset(source[0]);
-	assert_int_equal(run(1), PUMP_FROM_FAILED);
+	assert_int_equal(run(), PUMP_FROM_FAILED);
 	assert_int_equal(errno, ECONNRESET);
 }
 
@@ -237,7 +237,7 @@ test_reset_of_the_reader_is_told_as_such(void **state)
 	(void)state;
 	reset(sink[1]);
 	(void)send(source[0], sent, 10, 0);
-	assert_int_equal(run(0), PUMP_TO_FAILED);
+	assert_int_equal(run(), PUMP_TO_FAILED);
 }
 
 static void
@@ -258,7 +258,7 @@ test_one_run_is_bounded_and_copies_without_a_pipe(void **state)
 	none = was;
 	none.rlim_cur = 3; /* no descriptor is left for a pipe */
 	setrlimit(RLIMIT_NOFILE, &none);
-	assert_int_equal(run(0), PUMP_AGAIN);
+	assert_int_equal(run(), PUMP_AGAIN);
 	setrlimit(RLIMIT_NOFILE, &was);
 	assert_int_equal(bytes, 256 * 1024);
 	assert_null(pump.pipe);

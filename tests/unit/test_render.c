@@ -213,6 +213,21 @@ test_conntrack_soon_forgets_the_connections_of_relays(void **state)
 }
 
 static void
+test_answers_leave_only_to_flows_that_others_began(void **state)
+{
+	char *text = capture_of(FIXTURE_CAPTURE "pass to ::1\n", 1);
+
+	(void)state;
+	assert_has(text, "goto elsewhere\n");
+	assert_has(text, "ct state new ct mark set ct mark | 0x01000000\n");
+	assert_has(text,
+	    "ct direction reply ct mark & 0x07000000 == 0x01000000 goto pass");
+	/* nor does a passed flow begin with an address of the other side */
+	assert_has(text, "fib saddr . iif oif missing counter drop\n");
+	free(text);
+}
+
+static void
 test_the_mask_is_the_configured_one(void **state)
 {
 	char *text = capture_of(FIXTURE_CAPTURE "mark mask 0xe\n", 1);
@@ -257,8 +272,12 @@ test_the_guard_lets_only_the_pass_mark_out(void **state)
 	    "add table inet tpx_guard\ndelete table inet tpx_guard\n"
 	    "table inet tpx_guard {\n\tchain forward {\n"
 	    "\t\ttype filter hook forward priority filter; policy accept;\n"
-	    "\t\tiifname { \"a\", \"b\" } meta l4proto { 6, 17 } "
-	    "meta mark & 0x07000000 != 0x04000000 counter drop\n\t}\n}\n");
+	    "\t\tiifname != { \"a\", \"b\" } accept\n"
+	    "\t\tmeta mark & 0x07000000 == 0x04000000 accept\n"
+	    "\t\tmeta l4proto { 6, 17 } counter drop\n"
+	    "\t\texthdr frag exists counter drop\n"
+	    "\t\tmeta l4proto != { 6, 17 } accept\n"
+	    "\t\tcounter drop\n\t}\n}\n");
 	text_free(&text);
 	free(image);
 }
@@ -348,6 +367,8 @@ main(void)
 		cmocka_unit_test(test_pass_alone_needs_conntrack_objects),
 		cmocka_unit_test(
 		    test_conntrack_soon_forgets_the_connections_of_relays),
+		cmocka_unit_test(
+		    test_answers_leave_only_to_flows_that_others_began),
 		cmocka_unit_test(test_the_mask_is_the_configured_one),
 		cmocka_unit_test(
 		    test_renewal_works_on_live_and_expired_elements),
