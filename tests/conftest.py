@@ -25,7 +25,7 @@ SANITIZER = re.compile(
     r"ERROR: \w+Sanitizer|: runtime error: |SUMMARY: \w+Sanitizer")
 # every server of a test has its own port
 HTTP, ECHO, DIGEST, TALK_FIRST, EXCHANGE = 80, 7, 9, 81, 82
-RESET, STALL, LISTEN, CLOSE, REFUSED = 83, 84, 85, 86, 87
+RESET, STALL, LISTEN, CLOSE, REFUSED, BEHIND = 83, 84, 85, 86, 87, 88
 BEHAVIOURS = {
     HTTP: servers.http,
     ECHO: servers.echo,
@@ -36,6 +36,7 @@ BEHAVIOURS = {
     STALL: servers.stall,
     LISTEN: servers.listen_for_reset,
     CLOSE: servers.close_at_once,
+    BEHIND: servers.reset_behind_bytes,
 }
 
 

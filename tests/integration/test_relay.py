@@ -2,13 +2,14 @@
 """The data path: what a client and a server see of each other through tpx."""
 
 import concurrent.futures
+import contextlib
 import re
 import socket
 
 import pytest
 
-from conftest import (CLOSE, DIGEST, ECHO, EXCHANGE, HTTP, LISTEN, REFUSED,
-                      RESET, STALL, TALK_FIRST, client_of, outside_of)
+from conftest import (BEHIND, CLOSE, DIGEST, ECHO, EXCHANGE, HTTP, LISTEN,
+                      REFUSED, RESET, STALL, TALK_FIRST, client_of, outside_of)
 from rig import proc, servers, traffic
 from rig.servers import BODY
 
@@ -232,6 +233,19 @@ def test_reset_of_the_server_reaches_the_client(net, server, tpx, address):
             sock.recv(1)
     row, = instance.rows(1)
     assert (row["close"], row["up_bytes"]) == ("server-rst", 1)
+
+
+def test_reset_right_behind_bytes_leaves_no_client_waiting(
+        net, server, tpx, address):
+    instance = tpx()
+    for _ in range(40):
+        with traffic.connect(net.client, address, BEHIND) as sock:
+            sock.sendall(b"x")
+            with contextlib.suppress(ConnectionResetError):
+                while sock.recv(4096):
+                    pass
+    instance.rows(40)
+    assert instance.unaccounted() == 0
 
 
 def test_reset_of_the_client_reaches_the_server(net, server, tpx, address):

@@ -138,6 +138,13 @@ def reset_after_word(server, connection):
     reset(connection)
 
 
+def reset_behind_bytes(server, connection):
+    """Read something, answer, and reset at once."""
+    connection.recv(1)
+    connection.sendall(b"y" * 1000)
+    reset(connection)
+
+
 def stall(server, connection):
     """Read nothing as long as the test runs."""
     server.closing.wait()
