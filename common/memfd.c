@@ -9,19 +9,10 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "common/output.h"
+
 #define SIZE_SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
 #define ALL_SEALS (SIZE_SEALS | F_SEAL_WRITE)
-
-static int
-write_all(int fd, const char *bytes, size_t len)
-{
-	ssize_t n;
-
-	for (; len > 0; bytes += n, len -= (size_t)n)
-		if ((n = write(fd, bytes, len)) == -1)
-			return -1;
-	return 0;
-}
 
 static int
 memfd_abandon(int fd)
@@ -40,7 +31,7 @@ memfd_sealed(const char *name, const void *bytes, size_t len)
 
 	if (fd == -1)
 		return -1;
-	if (write_all(fd, bytes, len) == -1 ||
+	if (output_all(fd, bytes, len) == -1 ||
 	    fcntl(fd, F_ADD_SEALS, ALL_SEALS) == -1)
 		return memfd_abandon(fd);
 	return fd;

@@ -14,6 +14,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/memfd.h"
+#include "common/output.h"
 #include "common/privilege.h"
 #include "policy/conf.h"
 #include "policy/print.h"
@@ -70,17 +71,6 @@ source_read(const char *path, struct source *source)
 	return result;
 }
 
-static int
-write_all(int fd, const char *bytes, size_t len)
-{
-	ssize_t n;
-
-	for (; len > 0; bytes += n, len -= (size_t)n)
-		if ((n = write(fd, bytes, len)) == -1)
-			return -1;
-	return 0;
-}
-
 static void
 errors_show(const struct conf_errors *errors, const char *path,
     const struct source *source)
@@ -89,7 +79,7 @@ errors_show(const struct conf_errors *errors, const char *path,
 
 	conf_errors_format(errors, path, source->text, source->len, &text);
 	if (text.bytes != NULL)
-		(void)write_all(STDERR_FILENO, text.bytes, text.len);
+		(void)output_all(STDERR_FILENO, text.bytes, text.len);
 	text_free(&text);
 }
 
@@ -124,7 +114,7 @@ config_print(const char *path)
 	result = text_check(&text);
 	/* stdio(3) would first ask what kind of file this is. */
 	if (result == 0)
-		result = write_all(STDOUT_FILENO, text.bytes, text.len);
+		result = output_all(STDOUT_FILENO, text.bytes, text.len);
 	if (result == -1)
 		log_warn("standard output");
 	text_free(&text);
