@@ -25,6 +25,8 @@ int status_run(const struct ctl *, int argc, char *argv[]);
 int flows_run(const struct ctl *, int argc, char *argv[]);
 int sql_run(const struct ctl *, int argc, char *argv[]);
 int plan_run(const struct ctl *, int argc, char *argv[]);
+int pause_run(const struct ctl *, int argc, char *argv[]);
+int resume_run(const struct ctl *, int argc, char *argv[]);
 int unblock_run(const struct ctl *, int argc, char *argv[]);
 int version_run(const struct ctl *, int argc, char *argv[]);
 

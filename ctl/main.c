@@ -19,6 +19,8 @@ static const struct command {
 	    " [-n N] [--follow] [--db FILE]" },
 	{ "sql", sql_run, "[--db FILE] 'SELECT ...'" },
 	{ "plan", plan_run, "[-f file]" },
+	{ "pause", pause_run, "" },
+	{ "resume", resume_run, "" },
 	{ "unblock", unblock_run, "[-x libexecdir]" },
 	{ "version", version_run, "" },
 };

@@ -123,7 +123,7 @@ render_all(const struct image *image, const struct render_local *local,
 {
 	if (image_settings(image)->on_failure == ON_FAILURE_CLOSED)
 		render_guard(image, nft);
-	render_capture(image, local, 1, nft);
+	render_capture(image, local, RENDER_CAPTURE, nft);
 	render_routes(image, routes);
 }
 

@@ -60,13 +60,13 @@ guard_set(const struct image *image)
 	return routing_apply(image, ROUTE_GUARD);
 }
 
-static int
-table_set(
-    const struct image *image, const struct render_local *local, int armed)
+int
+capture_set(const struct image *image, const struct render_local *local,
+    enum render_lease lease)
 {
 	struct text text = { 0 };
 
-	render_capture(image, local, armed, &text);
+	render_capture(image, local, lease, &text);
 	return nft_run("capture table", &text);
 }
 
@@ -84,17 +84,11 @@ capture_begin(const struct image *image, const struct render_local *local)
 	if (routing_sweep(ROUTE_DELIVERY) == -1 ||
 	    routing_apply(image, ROUTE_DELIVERY) == -1)
 		return -1;
-	if (table_set(image, local, 0) == -1)
+	if (capture_set(image, local, RENDER_NO_LEASE) == -1)
 		return -1;
 	if (image_has_pass(image))
 		sysctl_apply();
 	return 0;
-}
-
-int
-capture_arm(const struct image *image, const struct render_local *local)
-{
-	return table_set(image, local, 1);
 }
 
 int

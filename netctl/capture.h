@@ -26,8 +26,9 @@ int capture_begin(const struct image *, const struct render_local *);
 /* The table of a predecessor is this process's to take away. */
 void capture_adopt(void);
 
-/* The same state once more, in one transaction, with a live lease. */
-int capture_arm(const struct image *, const struct render_local *);
+/* The table once more, in one transaction, with a live lease or without. */
+int capture_set(
+    const struct image *, const struct render_local *, enum render_lease);
 
 int capture_renew(const struct image *);
 void capture_lapse(void);

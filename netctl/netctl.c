@@ -36,6 +36,7 @@ struct netctl {
 	struct mapping policy;
 	struct render_local local;
 	struct lease lease;
+	int paused; /* what the lease, once live, stands for */
 	pid_t keeper;
 	int begun;
 	int failed;
@@ -63,10 +64,9 @@ expiry_set(struct netctl *netctl)
 }
 
 static void
-lease_tell(struct netctl *netctl, uint64_t sequence, int live)
+lease_tell(struct netctl *netctl, uint64_t sequence, enum ipc_lease state)
 {
-	struct msg_lease body = { .sequence = sequence,
-		.live = (uint64_t)live };
+	struct msg_lease body = { .sequence = sequence, .state = state };
 
 	(void)IPC_SEND(netctl->supervisor, MSG_LEASE, 0, &body, -1);
 }
@@ -74,7 +74,8 @@ lease_tell(struct netctl *netctl, uint64_t sequence, int live)
 static int
 arm(struct netctl *netctl)
 {
-	return capture_arm(netctl->policy.image, &netctl->local);
+	return capture_set(netctl->policy.image, &netctl->local,
+	    netctl->paused ? RENDER_PAUSE : RENDER_CAPTURE);
 }
 
 /* One that fails is one beat less; the lease tells when they are too many. */
@@ -90,7 +91,7 @@ lapse(struct netctl *netctl)
 {
 	log_warnx("heartbeats stopped: the lease has lapsed");
 	capture_lapse();
-	lease_tell(netctl, 0, 0);
+	lease_tell(netctl, 0, IPC_LEASE_NONE);
 	return 0;
 }
 
@@ -122,7 +123,7 @@ on_expiry(int fd, short what, void *arg)
 static void
 on_beat(void *ctx, struct ipc_message *message)
 {
-	const struct msg_beat *beat = message->body;
+	const struct msg_renew *beat = message->body;
 	struct netctl *netctl = ctx;
 	int64_t now_us = clock_mono_us();
 	enum lease_action action;
@@ -131,11 +132,15 @@ on_beat(void *ctx, struct ipc_message *message)
 		return; /* it was meant for a predecessor */
 	act(netctl, lease_expire(&netctl->lease, now_us));
 	action = lease_beat(&netctl->lease, beat->sent_us, now_us);
+	if (action == LEASE_NOTHING)
+		return;
+	if (netctl->paused != (int)beat->paused)
+		action = LEASE_ARM; /* renews it as well */
+	netctl->paused = (int)beat->paused;
 	act(netctl, action);
-	if (action == LEASE_ARM || action == LEASE_RENEW) {
-		expiry_set(netctl);
-		lease_tell(netctl, beat->sequence, 1);
-	}
+	expiry_set(netctl);
+	lease_tell(netctl, beat->sequence,
+	    netctl->paused ? IPC_LEASE_PAUSE : IPC_LEASE_CAPTURE);
 }
 
 static void
@@ -215,7 +220,8 @@ take_over(struct netctl *netctl, const struct msg_net_start *start)
 {
 	netctl->local.port4 = start->port4;
 	netctl->local.port6 = start->port6;
-	if (start->live)
+	netctl->paused = start->lease == IPC_LEASE_PAUSE;
+	if (start->lease != IPC_LEASE_NONE)
 		return 0;
 	if (capture_guard(netctl->policy.image) == -1)
 		return -1;
@@ -248,9 +254,9 @@ on_net_start(void *ctx, struct ipc_message *message)
 		return;
 	}
 	lease_init(&netctl->lease,
-	    image_settings(netctl->policy.image)->lease_ms, start->live,
-	    clock_mono_us());
-	if (start->live)
+	    image_settings(netctl->policy.image)->lease_ms,
+	    start->lease != IPC_LEASE_NONE, clock_mono_us());
+	if (start->lease != IPC_LEASE_NONE)
 		expiry_set(netctl);
 	ready.port4 = netctl->local.port4;
 	ready.port6 = netctl->local.port6;

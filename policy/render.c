@@ -72,14 +72,15 @@ render_lease(const struct image *image, struct text *text)
 }
 
 static void
-render_sets(const struct image *image, int armed, struct text *text)
+render_sets(
+    const struct image *image, enum render_lease lease, struct text *text)
 {
 	static const char *const families[] = { "ipv4_addr", "ipv6_addr" };
 	size_t i;
 
 	text_puts(text, "\tset lease {\n\t\ttype inet_proto\n"
 			"\t\tflags timeout\n");
-	if (armed) {
+	if (lease != RENDER_NO_LEASE) {
 		text_puts(text, "\t\telements = ");
 		render_lease(image, text);
 		text_puts(text, "\n");
@@ -102,7 +103,7 @@ render_sets(const struct image *image, int armed, struct text *text)
  * for that, and the relays' own connections would else fill its table.
  */
 static void
-render_timeouts(const struct image *image, struct text *text)
+render_timeouts(struct text *text)
 {
 	static const struct {
 		const char *name;
@@ -111,10 +112,10 @@ render_timeouts(const struct image *image, struct text *text)
 		{ "relayed", "syn_sent : 60, time_wait : 1, close : 1" },
 		{ "passed", "time_wait : 5, close : 1" },
 	};
-	size_t i, n = image_has_pass(image) ? 2 : 1;
+	size_t i;
 	int v6;
 
-	for (i = 0; i < n * 2; i++) {
+	for (i = 0; i < sizeof(timeouts) / sizeof(timeouts[0]) * 2; i++) {
 		v6 = i % 2 != 0;
 		text_printf(text,
 		    "\tct timeout %s_tcp%d {\n\t\tprotocol tcp\n"
@@ -241,11 +242,11 @@ render_elsewhere(const struct image *image, struct text *text)
 }
 
 static void
-render_rest(const struct image *image, struct text *text)
+render_rest(
+    const struct image *image, enum render_lease lease, struct text *text)
 {
 	uint32_t mask = mask_of(image);
 	uint32_t pass = mark_of(image, MARK_PASS);
-	int has_pass = image_has_pass(image);
 
 	text_puts(text, "\tchain rest {\n"
 			"\t\ttype filter hook prerouting priority mangle; "
@@ -253,49 +254,45 @@ render_rest(const struct image *image, struct text *text)
 	render_interfaces(image, text);
 	text_printf(text,
 	    " goto elsewhere\n\t\tmeta mark & 0x%08" PRIx32 " == 0x%08" PRIx32
-	    " accept\n",
-	    mask, mark_of(image, MARK_OURS));
-	if (has_pass)
-		text_printf(text,
-		    "\t\tmeta mark & 0x%08" PRIx32 " == 0x%08" PRIx32
-		    " ct state new goto passed\n",
-		    mask, pass);
-	text_printf(text,
+	    " accept\n"
+	    "\t\tmeta mark & 0x%08" PRIx32 " == 0x%08" PRIx32
+	    " ct state new goto passed\n"
 	    "\t\tmeta mark & 0x%08" PRIx32 " == 0x%08" PRIx32 " accept\n"
 	    "\t\tfib daddr type != unicast accept\n"
 	    "\t\tmeta l4proto != { 6, 17 } accept\n"
 	    "\t\tmeta l4proto != @lease accept\n"
 	    "\t\tct direction reply ct mark & 0x%08" PRIx32 " == 0x%08" PRIx32
-	    " goto pass\n",
-	    mask, pass, mask, mark_of(image, MARK_OURS));
-	if (has_pass)
-		text_printf(text,
-		    "\t\tct mark & 0x%08" PRIx32 " == 0x%08" PRIx32
-		    " goto pass\n",
-		    mask, pass);
+	    " goto pass\n"
+	    "\t\tct mark & 0x%08" PRIx32 " == 0x%08" PRIx32 " goto pass\n",
+	    mask, mark_of(image, MARK_OURS), mask, pass, mask, pass, mask,
+	    mark_of(image, MARK_OURS), mask, pass);
 	/* It began while nothing was captured, and is not cut. */
 	if (image_settings(image)->on_failure == ON_FAILURE_OPEN)
 		text_puts(text, "\t\tct state established accept\n");
 	/* What belongs to no flow is answered by the listener: a reset. */
-	text_puts(text, "\t\tmeta l4proto 6 goto relay_tcp\n"
-			"\t\tgoto verdict_udp\n\t}\n");
+	text_printf(text,
+	    "\t\tmeta l4proto 6 goto %s\n"
+	    "\t\tgoto verdict_udp\n\t}\n",
+	    lease == RENDER_PAUSE ? "pass" : "relay_tcp");
 }
 
 void
 render_capture(const struct image *image, const struct render_local *local,
-    int armed, struct text *text)
+    enum render_lease lease, struct text *text)
 {
 	render_remove_capture(text);
 	text_puts(text, "table inet " RENDER_TABLE " {\n\tflags owner\n");
-	render_timeouts(image, text);
-	render_sets(image, armed, text);
+	render_timeouts(text);
+	render_sets(image, lease, text);
 	render_ends(image, local, text);
-	if (image_has_pass(image))
-		render_passed(image, text);
-	render_verdicts(image, text);
+	render_passed(image, text);
+	if (lease == RENDER_PAUSE)
+		render_verdicts_pass(text);
+	else
+		render_verdicts(image, text);
 	render_first(image, text);
 	render_elsewhere(image, text);
-	render_rest(image, text);
+	render_rest(image, lease, text);
 	render_answers(image, text);
 	render_upstream(local, text);
 	text_puts(text, "}\n");

@@ -27,11 +27,17 @@ struct render_local {
 uint32_t render_lease_ms(const struct image *);
 
 /*
+ * What a live lease stands for.  PAUSE: whatever is captured gets the pass
+ * mark, so that not even a guard stops it.
+ */
+enum render_lease { RENDER_NO_LEASE, RENDER_CAPTURE, RENDER_PAUSE };
+
+/*
  * Replaces the capture table, whose owner is the socket that sends this.
- * armed: with a live lease, else with an empty one.
+ * NO_LEASE: with an empty lease, and what a live one would capture.
  */
 void render_capture(const struct image *, const struct render_local *,
-    int armed, struct text *);
+    enum render_lease, struct text *);
 /* The lease from now on, whether the last one is live, expired or none. */
 void render_renew(const struct image *, struct text *);
 /* Ends the lease, also one that has ended. */

@@ -352,3 +352,10 @@ render_verdicts(const struct image *image, struct text *text)
 	render_verdict(image, RULE_TCP, "tcp", text);
 	render_verdict(image, RULE_UDP, "udp", text);
 }
+
+void
+render_verdicts_pass(struct text *text)
+{
+	text_puts(text, "\tchain verdict_tcp {\n\t\tgoto pass\n\t}\n"
+			"\tchain verdict_udp {\n\t\tgoto passed\n\t}\n");
+}

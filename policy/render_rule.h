@@ -15,4 +15,7 @@ void render_refusals(struct text *);
 /* verdict_tcp, verdict_udp and a chain for each rule that blocks. */
 void render_verdicts(const struct image *, struct text *);
 
+/* The same chains for a pause: everything passes. */
+void render_verdicts_pass(struct text *);
+
 #endif

@@ -20,20 +20,25 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "supervisor/event.h"
 #include "supervisor/process.h"
 #include "supervisor/tpxd.h"
 
 #define CLIENTS_MOST 32
 #define QUEUE_LOW 64 /* messages in a client's queue: then no more for now */
 #define PACE_US 5000
+#define WISH_LIMIT_S 4 /* then who asked is told that it is not in force yet \
+			*/
 
 struct client {
 	TAILQ_ENTRY(client) entry;
 	struct control *control;
 	struct ipc_channel *channel;
 	struct event *pace; /* goes on with a long answer */
-	uint32_t id;	    /* of the request being answered */
-	uint32_t worker;    /* where a list of live flows goes on */
+	int is_root;
+	int awaits_state; /* that a wish for a pause, or its end, comes true */
+	uint32_t id;	  /* of the request being answered */
+	uint32_t worker;  /* where a list of live flows goes on */
 	uint32_t slot;
 };
 
@@ -240,12 +245,91 @@ live_continue(struct client *client)
 	event_add(client->pace, &pace);
 }
 
+/* A wish has come true when the state is that of a lease of its kind. */
+static int
+wish_fulfilled(const struct tpxd *tpxd)
+{
+	return tpxd->paused ? tpxd->state == IPC_STATE_PAUSED
+			    : tpxd->state != IPC_STATE_PAUSED;
+}
+
+static void
+wish_answer(struct client *client)
+{
+	const struct tpxd *tpxd = client->control->tpxd;
+	int stopping = tpxd->state == IPC_STATE_STOPPING;
+
+	if (!client->awaits_state || (!stopping && !wish_fulfilled(tpxd)))
+		return;
+	client->awaits_state = 0;
+	event_del(client->pace);
+	answer_end(client, stopping, stopping ? "tpxd is stopping" : "");
+}
+
+static void
+wish_late(struct client *client)
+{
+	const struct tpxd *tpxd = client->control->tpxd;
+	char text[128];
+
+	client->awaits_state = 0;
+	(void)snprintf(text, sizeof(text),
+	    "tpxd will do it as soon as netctl answers; it is %s",
+	    ipc_state_word(tpxd->state));
+	answer_end(client, 1, text);
+}
+
+void
+control_tell(struct control *control)
+{
+	struct client *client;
+
+	if (control == NULL)
+		return;
+	TAILQ_FOREACH (client, &control->clients, entry)
+		wish_answer(client);
+}
+
+static void
+wish(struct client *client, int paused)
+{
+	static const struct timeval limit = { .tv_sec = WISH_LIMIT_S };
+	struct tpxd *tpxd = client->control->tpxd;
+
+	if (tpxd->paused != paused) {
+		tpxd->paused = paused;
+		event_record(tpxd, SEVERITY_INFO, NULL,
+		    paused ? "pause" : "resume", "asked for by root");
+	}
+	client->awaits_state = 1;
+	event_add(client->pace, &limit);
+	tpxd_ask(tpxd);
+	wish_answer(client);
+}
+
+static void
+answer_pause(struct client *client)
+{
+	wish(client, 1);
+}
+
+static void
+answer_resume(struct client *client)
+{
+	wish(client, 0);
+}
+
 static void
 on_pace(int fd, short what, void *arg)
 {
+	struct client *client = arg;
+
 	(void)fd;
 	(void)what;
-	live_continue(arg);
+	if (client->awaits_state)
+		wish_late(client);
+	else
+		live_continue(client);
 }
 
 static void
@@ -276,7 +360,12 @@ static void (*const answers[IPC_CTL_COUNT])(struct client *) = {
 	[IPC_CTL_COMMAND_STATUS] = answer_status,
 	[IPC_CTL_COMMAND_LIVE] = answer_live,
 	[IPC_CTL_COMMAND_IMAGE] = answer_image,
+	[IPC_CTL_COMMAND_PAUSE] = answer_pause,
+	[IPC_CTL_COMMAND_RESUME] = answer_resume,
 };
+
+#define CHANGES(name, word, changes) [IPC_CTL_COMMAND_##name] = changes,
+static const int changes[IPC_CTL_COUNT] = { IPC_CTL_COMMANDS(CHANGES) };
 
 static void
 on_request(void *ctx, struct ipc_message *message)
@@ -286,13 +375,27 @@ on_request(void *ctx, struct ipc_message *message)
 
 	event_del(client->pace);
 	client->id = message->id;
-	answers[request->command](client);
+	client->awaits_state = 0;
+	if (changes[request->command] && !client->is_root)
+		answer_end(client, 4, "not permitted: that is for root");
+	else
+		answers[request->command](client);
 }
 
 static const struct ipc_handler handlers[] = {
 	{ MSG_CTL_REQUEST, on_request },
 	{ MSG_NONE, NULL },
 };
+
+static int
+peer_is_root(int fd)
+{
+	struct ucred peer;
+	socklen_t len = sizeof(peer);
+
+	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 &&
+	       peer.uid == 0;
+}
 
 static int
 client_new(struct control *control, int fd)
@@ -302,6 +405,7 @@ client_new(struct control *control, int fd)
 	if (client == NULL)
 		return -1;
 	client->control = control;
+	client->is_root = peer_is_root(fd);
 	client->pace = event_new(control->tpxd->base, -1, 0, on_pace, client);
 	if (client->pace == NULL) {
 		free(client);

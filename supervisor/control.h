@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * The control socket: what tpxctl asks, answered in the messages of msg.def.
- * Whoever may connect (root and group tpx, by the socket's mode) may read.
+ * Whoever may connect (root and group tpx, by the socket's mode) may read; to
+ * change something is for root, as the kernel knows the peer (SO_PEERCRED).
  */
 #ifndef SUPERVISOR_CONTROL_H
 #define SUPERVISOR_CONTROL_H
@@ -11,6 +12,9 @@ struct tpxd;
 
 /* Binds and listens.  Fatal when the socket is another live tpxd's. */
 struct control *control_new(struct tpxd *, const char *path);
+
+/* tpxd's state has changed. */
+void control_tell(struct control *);
 
 /* Closes everything and removes the socket. */
 void control_free(struct control *);

@@ -12,7 +12,6 @@
 #include "common/log.h"
 #include "supervisor/event.h"
 #include "supervisor/flowlog.h"
-#include "supervisor/notify.h"
 #include "supervisor/tpxd.h"
 
 static void
@@ -27,15 +26,6 @@ sources_close(struct tpxd *tpxd)
 	}
 }
 
-/* What the kernel does while nothing renews the lease. */
-static enum ipc_state
-state_on_failure(const struct tpxd *tpxd)
-{
-	return image_settings(tpxd->config.image)->on_failure == ON_FAILURE_OPEN
-		   ? IPC_STATE_OPEN
-		   : IPC_STATE_CLOSED;
-}
-
 static void
 on_net_hello(void *ctx, struct ipc_message *message)
 {
@@ -43,7 +33,7 @@ on_net_hello(void *ctx, struct ipc_message *message)
 	struct child *child = ctx;
 	struct tpxd *tpxd = child->tpxd;
 	struct msg_net_start start = { .workers = (uint16_t)tpxd->nworkers,
-		.live = tpxd->state == IPC_STATE_ARMED,
+		.lease = (uint16_t)state_lease(tpxd->state),
 		.port4 = tpxd->port4,
 		.port6 = tpxd->port6 };
 
@@ -106,6 +96,15 @@ on_net_ready(void *ctx, struct ipc_message *message)
 	workers_start(tpxd);
 }
 
+static const struct {
+	enum state_input input;
+	const char *why;
+} inputs[IPC_LEASE_COUNT] = {
+	[IPC_LEASE_NONE] = { STATE_LAPSES, "heartbeats stopped" },
+	[IPC_LEASE_CAPTURE] = { STATE_CAPTURES, "every worker works" },
+	[IPC_LEASE_PAUSE] = { STATE_PASSES, "asked to" },
+};
+
 static void
 on_lease(void *ctx, struct ipc_message *message)
 {
@@ -115,16 +114,7 @@ on_lease(void *ctx, struct ipc_message *message)
 
 	child->answered_us = clock_mono_us();
 	child->asked_us = 0;
-	if (tpxd->state == IPC_STATE_STOPPING)
-		return;
-	if (!lease->live) {
-		tpxd_set_state(
-		    tpxd, state_on_failure(tpxd), "heartbeats stopped");
-		return;
-	}
-	if (tpxd->state == IPC_STATE_STARTING)
-		notify("READY=1");
-	tpxd_set_state(tpxd, IPC_STATE_ARMED, "every worker works");
+	tpxd_change(tpxd, inputs[lease->state].input, inputs[lease->state].why);
 }
 
 static const struct ipc_handler handlers[] = {
@@ -162,11 +152,13 @@ netctl_open(struct tpxd *tpxd, int fd)
 void
 netctl_beat(struct tpxd *tpxd)
 {
-	struct msg_beat beat = { .sequence = tpxd->beat,
-		.sent_us = clock_mono_us() };
+	struct msg_renew beat = { .sequence = tpxd->beat,
+		.sent_us = clock_mono_us(),
+		.paused = (uint64_t)tpxd->paused };
 
 	if (tpxd->state == IPC_STATE_STOPPING || tpxd->netctl.channel == NULL ||
-	    tpxd->netctl.state != CHILD_RUNNING || !workers_all_answered(tpxd))
+	    tpxd->netctl.state != CHILD_RUNNING ||
+	    (!tpxd->paused && !workers_all_answered(tpxd)))
 		return;
 	if (tpxd->netctl.asked_us == 0)
 		tpxd->netctl.asked_us = beat.sent_us;
@@ -177,10 +169,10 @@ netctl_beat(struct tpxd *tpxd)
 void
 netctl_judge(struct tpxd *tpxd, int64_t now_us)
 {
-	if (tpxd->state == IPC_STATE_ARMED && tpxd->netctl.asked_us != 0 &&
+	if (state_lease(tpxd->state) != IPC_LEASE_NONE &&
+	    tpxd->netctl.asked_us != 0 &&
 	    now_us - tpxd->netctl.asked_us > tpxd_lease_us(tpxd))
-		tpxd_set_state(tpxd, state_on_failure(tpxd),
-		    "netctl gives no sign of life");
+		tpxd_change(tpxd, STATE_LAPSES, "netctl gives no sign of life");
 }
 
 void

@@ -16,7 +16,10 @@ int netctl_spawn(struct tpxd *);
 /* Opens that channel; netctl's hello, sent meanwhile, waits in it. */
 void netctl_open(struct tpxd *, int fd);
 
-/* Renews the lease, if every relay has answered the last question. */
+/*
+ * Renews the lease, if every relay has answered the last question.  A pause
+ * needs none of them.
+ */
 void netctl_beat(struct tpxd *);
 
 /* No longer armed when netctl does not say that it renews the lease. */

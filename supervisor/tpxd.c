@@ -44,16 +44,21 @@ tpxd_patience_us(const struct tpxd *tpxd)
 }
 
 void
-tpxd_set_state(struct tpxd *tpxd, enum ipc_state state, const char *why)
+tpxd_change(struct tpxd *tpxd, enum state_input input, const char *why)
 {
+	enum ipc_state state = state_next(
+	    tpxd->state, input, image_settings(tpxd->config.image)->on_failure);
 	char message[128];
 
 	if (tpxd->state == state)
 		return;
 	(void)snprintf(message, sizeof(message), "%s to %s: %s",
 	    ipc_state_word(tpxd->state), ipc_state_word(state), why);
+	if (tpxd->state == IPC_STATE_STARTING && state != IPC_STATE_STOPPING)
+		notify("READY=1");
 	tpxd->state = state;
 	event_record(tpxd, SEVERITY_INFO, NULL, "state", message);
+	control_tell(tpxd->control);
 }
 
 static int
@@ -106,7 +111,7 @@ tpxd_stop(struct tpxd *tpxd, int exit_code)
 	if (tpxd->state == IPC_STATE_STOPPING)
 		return;
 	tpxd->exit_code = exit_code;
-	tpxd_set_state(tpxd, IPC_STATE_STOPPING,
+	tpxd_change(tpxd, STATE_STOPS,
 	    exit_code == 0 ? "asked to" : "a process it needs is gone");
 	notify("STOPPING=1");
 	event_add(tpxd->stop_timer, &limit);
@@ -182,21 +187,27 @@ on_child(int signal, short what, void *arg)
 			child_ended(tpxd, child, status);
 }
 
-static void
-on_beat_timer(int fd, short what, void *arg)
+void
+tpxd_ask(struct tpxd *tpxd)
 {
-	struct tpxd *tpxd = arg;
 	struct msg_beat ask;
 
-	(void)fd;
-	(void)what;
 	if (tpxd->state == IPC_STATE_STOPPING)
 		return;
 	ask.sequence = ++tpxd->beat;
 	ask.sent_us = clock_mono_us();
 	workers_ask(tpxd, &ask);
 	flowlog_ask(tpxd, &ask);
+	netctl_beat(tpxd);
 	netctl_judge(tpxd, ask.sent_us);
+}
+
+static void
+on_beat_timer(int fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	tpxd_ask(arg);
 }
 
 static void

@@ -10,6 +10,7 @@
 
 #include "supervisor/child.h"
 #include "supervisor/config.h"
+#include "supervisor/state.h"
 #include "supervisor/worker.h"
 
 struct event;
@@ -30,6 +31,7 @@ struct tpxd {
 	int verbose;
 	struct config config;
 	enum ipc_state state;
+	int paused;	    /* as an operator wishes */
 	int64_t started_us; /* CLOCK_MONOTONIC */
 	struct child netctl;
 	struct child flowlog;
@@ -73,7 +75,10 @@ int64_t tpxd_patience_us(const struct tpxd *);
 /* The next step of the end, if the last one is done. */
 void tpxd_stop_next(struct tpxd *);
 
-/* Records a change of state as an event. */
-void tpxd_set_state(struct tpxd *, enum ipc_state, const char *why);
+/* Enters the next state; a change is an event, and whoever awaits it hears. */
+void tpxd_change(struct tpxd *, enum state_input, const char *why);
+
+/* Asks every process for a sign of life, between two heartbeats as well. */
+void tpxd_ask(struct tpxd *);
 
 #endif

@@ -34,7 +34,7 @@ on_lease(void *ctx, struct ipc_message *message)
 
 	(void)ctx;
 	assert_int_equal(message->len, sizeof(*lease));
-	leases += (int)lease->live;
+	leases += (int)lease->state;
 	if (free_in_handler) {
 		ipc_channel_free(channel);
 		channel = NULL;
@@ -124,7 +124,7 @@ peer_send(enum msg_type type, const void *body, size_t len, size_t n)
 static void
 send_lease(void)
 {
-	struct msg_lease lease = { .live = 1 };
+	struct msg_lease lease = { .state = IPC_LEASE_CAPTURE };
 
 	peer_send(MSG_LEASE, &lease, sizeof(lease), 0);
 }
@@ -210,7 +210,7 @@ test_descriptor_is_taken_or_closed(void **state)
 static void
 test_reply_with_surplus_fd_is_refused(void **state)
 {
-	struct msg_lease lease = { .live = 1 };
+	struct msg_lease lease = { .state = IPC_LEASE_CAPTURE };
 	int before = open_fds();
 
 	(void)state;

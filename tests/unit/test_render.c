@@ -7,13 +7,13 @@
 static const struct render_local local = { 4004, 6006, 999 };
 
 static char *
-capture_of(const char *text, int armed)
+capture_of(const char *text, enum render_lease lease)
 {
 	struct text out = { 0 };
 	size_t len;
 	struct image *image = fixture_image(text, &len);
 
-	render_capture(image, &local, armed, &out);
+	render_capture(image, &local, lease, &out);
 	assert_int_equal(text_check(&out), 0);
 	free(image);
 	return out.bytes;
@@ -39,7 +39,7 @@ test_capture_is_one_replacement(void **state)
 	static const char start[] = "add table inet tpx { flags owner; }\n"
 				    "delete table inet tpx\n"
 				    "table inet tpx {\n\tflags owner\n";
-	char *text = capture_of(FIXTURE_CAPTURE, 0);
+	char *text = capture_of(FIXTURE_CAPTURE, RENDER_NO_LEASE);
 
 	(void)state;
 	assert_memory_equal(text, start, sizeof(start) - 1);
@@ -53,12 +53,12 @@ test_only_an_armed_capture_has_a_lease(void **state)
 {
 	static const char lease[] =
 	    "elements = { 6 timeout 2000ms, 17 timeout 2000ms }";
-	char *text = capture_of(FIXTURE_CAPTURE, 0);
+	char *text = capture_of(FIXTURE_CAPTURE, RENDER_NO_LEASE);
 
 	(void)state;
 	assert_lacks(text, lease);
 	free(text);
-	text = capture_of(FIXTURE_CAPTURE, 1);
+	text = capture_of(FIXTURE_CAPTURE, RENDER_CAPTURE);
 	assert_has(text, lease);
 	free(text);
 }
@@ -66,7 +66,7 @@ test_only_an_armed_capture_has_a_lease(void **state)
 static void
 test_the_lease_is_asked_by_new_flows_only(void **state)
 {
-	char *text = capture_of(FIXTURE_CAPTURE, 1);
+	char *text = capture_of(FIXTURE_CAPTURE, RENDER_CAPTURE);
 	const char *divert = strstr(text, "socket transparent 1 goto ours");
 
 	(void)state;
@@ -79,13 +79,13 @@ test_the_lease_is_asked_by_new_flows_only(void **state)
 static void
 test_without_listener_closed_drops_and_open_accepts(void **state)
 {
-	char *text = capture_of(FIXTURE_CAPTURE, 1);
+	char *text = capture_of(FIXTURE_CAPTURE, RENDER_CAPTURE);
 
 	(void)state;
 	assert_has(text, "[::1]:6006 goto ours\n\t\tcounter drop\n");
 	assert_lacks(text, "ct state established accept");
 	free(text);
-	text = capture_of(FIXTURE_CAPTURE "on-failure open\n", 1);
+	text = capture_of(FIXTURE_CAPTURE "on-failure open\n", RENDER_CAPTURE);
 	assert_has(text, "[::1]:6006 goto ours\n\t\tcounter accept\n");
 	assert_has(text, "ct state established accept");
 	free(text);
@@ -123,7 +123,8 @@ test_rules_keep_their_order_and_number(void **state)
 static void
 test_udp_to_be_relayed_goes_to_a_block(void **state)
 {
-	char *text = capture_of(FIXTURE_CAPTURE "relay to ::1\n", 1);
+	char *text =
+	    capture_of(FIXTURE_CAPTURE "relay to ::1\n", RENDER_CAPTURE);
 
 	(void)state;
 	assert_has(text, "chain verdict_udp {\n"
@@ -186,24 +187,40 @@ test_ranges_that_are_no_prefix_are_rendered(void **state)
 }
 
 static void
-test_pass_alone_needs_conntrack_objects(void **state)
+test_a_pause_lets_everything_pass_while_its_lease_lives(void **state)
 {
-	char *text = capture_of(FIXTURE_CAPTURE "default block\n", 1);
+	char *text = capture_of(FIXTURE_CAPTURE "block to 192.0.2.1\n"
+						"default relay\n",
+	    RENDER_PAUSE);
 
 	(void)state;
-	assert_lacks(text, "passed_tcp");
-	assert_lacks(text, "chain passed");
+	assert_has(text, "elements = { 6 timeout 2000ms");
+	assert_has(text, "chain verdict_tcp {\n\t\tgoto pass\n\t}");
+	assert_has(text, "chain verdict_udp {\n\t\tgoto passed\n\t}");
+	assert_has(text, "meta l4proto 6 goto pass\n");
+	assert_has(text, "meta l4proto != @lease accept");
+	assert_has(text, "socket transparent 1 goto ours");
+	assert_lacks(text, "192.0.2.1");
 	free(text);
-	text = capture_of(FIXTURE_CAPTURE "pass to ::1\n", 1);
+}
+
+static void
+test_what_passed_goes_on_under_every_policy(void **state)
+{
+	char *text =
+	    capture_of(FIXTURE_CAPTURE "default block\n", RENDER_CAPTURE);
+
+	(void)state;
 	assert_has(text, "ct timeout passed_tcp4 {");
-	assert_has(text, "chain passed");
+	assert_has(text, "ct mark & 0x07000000 == 0x04000000 goto pass");
 	free(text);
 }
 
 static void
 test_conntrack_soon_forgets_the_connections_of_relays(void **state)
 {
-	char *text = capture_of(FIXTURE_CAPTURE "default block\n", 1);
+	char *text =
+	    capture_of(FIXTURE_CAPTURE "default block\n", RENDER_CAPTURE);
 
 	(void)state;
 	assert_has(text, "ct timeout relayed_tcp4 {");
@@ -215,7 +232,8 @@ test_conntrack_soon_forgets_the_connections_of_relays(void **state)
 static void
 test_answers_leave_only_to_flows_that_others_began(void **state)
 {
-	char *text = capture_of(FIXTURE_CAPTURE "pass to ::1\n", 1);
+	char *text =
+	    capture_of(FIXTURE_CAPTURE "pass to ::1\n", RENDER_CAPTURE);
 
 	(void)state;
 	assert_has(text, "goto elsewhere\n");
@@ -230,7 +248,8 @@ test_answers_leave_only_to_flows_that_others_began(void **state)
 static void
 test_the_mask_is_the_configured_one(void **state)
 {
-	char *text = capture_of(FIXTURE_CAPTURE "mark mask 0xe\n", 1);
+	char *text =
+	    capture_of(FIXTURE_CAPTURE "mark mask 0xe\n", RENDER_CAPTURE);
 
 	(void)state;
 	assert_has(text, "meta mark set meta mark & 0xfffffff1 | 0x00000002");
@@ -364,7 +383,9 @@ main(void)
 		cmocka_unit_test(test_block_modes_refuse_as_written),
 		cmocka_unit_test(test_an_empty_family_is_not_rendered),
 		cmocka_unit_test(test_ranges_that_are_no_prefix_are_rendered),
-		cmocka_unit_test(test_pass_alone_needs_conntrack_objects),
+		cmocka_unit_test(
+		    test_a_pause_lets_everything_pass_while_its_lease_lives),
+		cmocka_unit_test(test_what_passed_goes_on_under_every_policy),
 		cmocka_unit_test(
 		    test_conntrack_soon_forgets_the_connections_of_relays),
 		cmocka_unit_test(
