@@ -73,23 +73,33 @@ client_is_running(const struct ctl *ctl)
 	return errno == ENOENT || errno == ECONNREFUSED ? 0 : -1;
 }
 
+/* fd -1: none goes with it. */
 static int
-request_send(const struct client *client, enum ipc_command command)
+request_send(const struct client *client, enum msg_type type, const void *body,
+    size_t len, int fd)
 {
-	struct {
-		struct msg_header header;
-		struct msg_ctl_request body;
-	} request = {
-		.header = { .type = MSG_CTL_REQUEST,
-		    .len_bytes = sizeof(request.body),
-		    .id = REQUEST_ID },
-		.body = { .command = command },
+	struct msg_header header = {
+		.type = type, .len_bytes = (uint32_t)len, .id = REQUEST_ID
 	};
+	struct iovec parts[] = { { &header, sizeof(header) },
+		{ (void *)(uintptr_t)body, len } };
+	union {
+		struct cmsghdr align;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} control = { 0 };
+	struct msghdr message = { .msg_iov = parts, .msg_iovlen = 2 };
+	struct cmsghdr *rights;
 
-	if (send(client->fd, &request, sizeof(request), MSG_NOSIGNAL) !=
-	    (ssize_t)sizeof(request))
-		return -1;
-	return 0;
+	if (fd != -1) {
+		message.msg_control = control.bytes;
+		message.msg_controllen = sizeof(control.bytes);
+		rights = CMSG_FIRSTHDR(&message);
+		rights->cmsg_level = SOL_SOCKET;
+		rights->cmsg_type = SCM_RIGHTS;
+		rights->cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(rights), &fd, sizeof(fd));
+	}
+	return sendmsg(client->fd, &message, MSG_NOSIGNAL) == -1 ? -1 : 0;
 }
 
 /* The first descriptor that came, or -1; *count says how many did. */
@@ -180,22 +190,71 @@ answers_read(struct client *client, client_fn *handle, void *ctx)
 	return CTL_FAILED;
 }
 
+static int
+client_open(struct client *client, const struct ctl *ctl)
+{
+	static const struct ipc_gate gate = { IPC_CTL, IPC_SUPERVISOR,
+		IPC_PHASE_RUN };
+
+	client->gate = gate;
+	client->fd = client_connect(ctl->socket);
+	return client->fd == -1 ? connect_failed(ctl->socket) : CTL_GOOD;
+}
+
+static int
+failed_on(const struct ctl *ctl)
+{
+	log_warn("%s", ctl->socket);
+	return CTL_FAILED;
+}
+
 int
 client_ask(const struct ctl *ctl, enum ipc_command command, client_fn *handle,
     void *ctx)
 {
-	struct client client = { .gate = {
-				     IPC_CTL, IPC_SUPERVISOR, IPC_PHASE_RUN } };
-	int result;
+	struct msg_ctl_request body = { .command = command };
+	struct client client;
+	int result = client_open(&client, ctl);
 
-	client.fd = client_connect(ctl->socket);
-	if (client.fd == -1)
-		return connect_failed(ctl->socket);
-	if (request_send(&client, command) == -1) {
-		log_warn("%s", ctl->socket);
-		result = CTL_FAILED;
-	} else {
+	if (result != CTL_GOOD)
+		return result;
+	if (request_send(&client, MSG_CTL_REQUEST, &body, sizeof(body), -1) ==
+	    -1)
+		result = failed_on(ctl);
+	else
 		result = answers_read(&client, handle, ctx);
+	close(client.fd);
+	return result;
+}
+
+int
+client_ignore(void *ctx, const struct client_message *message)
+{
+	(void)ctx;
+	(void)message;
+	return 0;
+}
+
+int
+client_apply(const struct ctl *ctl, uint32_t confirm_s,
+    int (*image)(void *ctx, size_t *size_bytes), void *ctx)
+{
+	struct msg_ctl_apply body = { .confirm_s = confirm_s };
+	struct client client;
+	size_t size_bytes;
+	int fd, result = client_open(&client, ctl);
+
+	if (result != CTL_GOOD)
+		return result;
+	result = CTL_FAILED;
+	if ((fd = image(ctx, &size_bytes)) != -1) {
+		body.size_bytes = (uint32_t)size_bytes;
+		if (request_send(
+			&client, MSG_CTL_APPLY, &body, sizeof(body), fd) == -1)
+			result = failed_on(ctl);
+		else
+			result = answers_read(&client, client_ignore, NULL);
+		close(fd);
 	}
 	close(client.fd);
 	return result;

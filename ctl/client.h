@@ -7,6 +7,7 @@
 #ifndef CTL_CLIENT_H
 #define CTL_CLIENT_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "ctl/ctl.h"
@@ -21,11 +22,22 @@ struct client_message {
 /* 0, or -1 when the answer is no use any more; the failure was explained. */
 typedef int client_fn(void *ctx, const struct client_message *);
 
+/* For answers that are but their end. */
+int client_ignore(void *ctx, const struct client_message *);
+
 /*
  * Asks, and hands every message before CTL_END to the handler.  Returns an
  * enum ctl_exit and has explained any failure.
  */
 int client_ask(const struct ctl *, enum ipc_command, client_fn *, void *ctx);
+
+/*
+ * Hands tpxd a policy image: image() gives a sealed memfd (common/memfd.h) and
+ * its size, or -1 when it has explained why not.  It runs once the connection
+ * is there, so it may give up the right to open one.
+ */
+int client_apply(const struct ctl *, uint32_t confirm_s,
+    int (*image)(void *ctx, size_t *size_bytes), void *ctx);
 
 /* 1 when something answers on the socket, 0 when not, -1 with errno. */
 int client_is_running(const struct ctl *);

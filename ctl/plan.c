@@ -3,10 +3,8 @@
  * tpxctl plan: what tpx loads into the kernel for a configuration, rendered by
  * the code that renders it for the kernel.  Changes nothing.
  */
-#include <errno.h>
 #include <pwd.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -16,8 +14,8 @@
 #include "ctl/ctl.h"
 #include "ctl/image.h"
 #include "ctl/json.h"
+#include "ctl/policy.h"
 #include "ctl/table.h"
-#include "policy/conf.h"
 #include "policy/image.h"
 #include "policy/render.h"
 #include "policy/routes.h"
@@ -35,75 +33,6 @@ struct placement {
 	const char *place;
 	const char *why;
 };
-
-/* A file's bytes for free(3), NULL with errno. */
-static char *
-file_read(const char *path, size_t *len)
-{
-	FILE *file = fopen(path, "re");
-	char *text = NULL;
-	size_t size = 0;
-
-	*len = 0;
-	if (file == NULL)
-		return NULL;
-	do {
-		char *larger;
-
-		size = size == 0 ? 65536 : size * 2;
-		if (size > CONF_BYTES_MAX ||
-		    (larger = realloc(text, size)) == NULL)
-			goto fail;
-		text = larger;
-		*len += fread(text + *len, 1, size - *len, file);
-	} while (*len == size);
-	if (ferror(file))
-		goto fail;
-	(void)fclose(file);
-	return text;
-fail:
-	free(text);
-	(void)fclose(file);
-	if (errno == 0)
-		errno = EFBIG;
-	return NULL;
-}
-
-static void
-errors_print(const struct conf_errors *errors, const char *path,
-    const char *text, size_t len)
-{
-	struct text out = { 0 };
-
-	conf_errors_format(errors, path, text, len, &out);
-	if (out.bytes != NULL)
-		(void)fputs(out.bytes, stderr);
-	text_free(&out);
-}
-
-static int
-image_parse(const char *path, const struct image **image)
-{
-	static struct conf_errors errors;
-	struct conf *conf = NULL;
-	void *bytes = NULL;
-	size_t len, image_len;
-	char *text;
-
-	errno = 0;
-	if ((text = file_read(path, &len)) == NULL) {
-		log_warn("%s", path);
-		return errno == EACCES ? CTL_NOT_PERMITTED : CTL_FAILED;
-	}
-	if (conf_parse(text, len, &conf, &errors) == 0 &&
-	    image_build(conf, 1, &bytes, &image_len) == -1)
-		log_warn("%s", path);
-	errors_print(&errors, path, text, len);
-	conf_free(conf);
-	free(text);
-	*image = bytes;
-	return bytes == NULL ? CTL_FAILED : CTL_GOOD;
-}
 
 /* What a tpxd that root starts would be bound to. */
 static struct render_local
@@ -279,6 +208,8 @@ plan_run(const struct ctl *ctl, int argc, char *argv[])
 {
 	struct image_answer answer = { 0 };
 	const char *path = NULL;
+	void *bytes = NULL;
+	size_t len;
 	int c, result;
 
 	while ((c = getopt(argc, argv, "f:")) != -1) {
@@ -291,7 +222,8 @@ plan_run(const struct ctl *ctl, int argc, char *argv[])
 	if (path == NULL) {
 		result = image_ask(ctl, &answer);
 	} else {
-		result = image_parse(path, &answer.policy.image);
+		result = policy_read(path, &bytes, &len);
+		answer.policy.image = bytes;
 		answer.local = local_assumed();
 	}
 	if (result != CTL_GOOD)

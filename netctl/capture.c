@@ -46,6 +46,17 @@ guard_remove(void)
 	return routing_sweep(ROUTE_GUARD);
 }
 
+/* The second line is renewed while the first holds. */
+static int
+second_line_set(const struct image *image)
+{
+	if (routing_sweep(ROUTE_GUARD) == -1)
+		return -1;
+	if (image_settings(image)->on_failure != ON_FAILURE_CLOSED)
+		return 0;
+	return routing_apply(image, ROUTE_GUARD);
+}
+
 /* Each of its two lines is renewed while the other holds. */
 static int
 guard_set(const struct image *image)
@@ -55,9 +66,9 @@ guard_set(const struct image *image)
 	if (image_settings(image)->on_failure != ON_FAILURE_CLOSED)
 		return guard_remove();
 	render_guard(image, &text);
-	if (nft_run("guard", &text) == -1 || routing_sweep(ROUTE_GUARD) == -1)
+	if (nft_run("guard", &text) == -1)
 		return -1;
-	return routing_apply(image, ROUTE_GUARD);
+	return second_line_set(image);
 }
 
 int
@@ -88,6 +99,29 @@ capture_begin(const struct image *image, const struct render_local *local)
 		return -1;
 	if (image_has_pass(image))
 		sysctl_apply();
+	return 0;
+}
+
+int
+capture_reconfigure(const struct image *before, const struct image *image,
+    const struct render_local *local, enum render_lease lease)
+{
+	struct text text = { 0 };
+
+	if (image_settings(image)->on_failure == ON_FAILURE_CLOSED)
+		render_guard(image, &text);
+	else
+		render_remove_guard(&text);
+	render_capture(image, local, lease, &text);
+	if (nft_run("configuration", &text) == -1)
+		return -1;
+	/* What is in force from here on holds without the rest. */
+	if (second_line_set(image) == -1)
+		log_warnx("the guard's second line is not complete");
+	if (image_has_pass(image))
+		sysctl_apply();
+	else if (image_has_pass(before))
+		sysctl_restore();
 	return 0;
 }
 

@@ -30,6 +30,13 @@ void capture_adopt(void);
 int capture_set(
     const struct image *, const struct render_local *, enum render_lease);
 
+/*
+ * From the rules of one image to those of the next, guard and table in one
+ * transaction: when it fails, everything is as before.
+ */
+int capture_reconfigure(const struct image *before, const struct image *,
+    const struct render_local *, enum render_lease);
+
 int capture_renew(const struct image *);
 void capture_lapse(void);
 

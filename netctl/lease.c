@@ -15,6 +15,13 @@ lease_init(struct lease *lease, uint32_t lease_ms, int live, int64_t now_us)
 	lease->good = 0;
 }
 
+void
+lease_set(struct lease *lease, uint32_t lease_ms, int64_t now_us)
+{
+	lease->lease_us = (int64_t)lease_ms * 1000;
+	lease->ends_us = now_us + lease_element_us(lease);
+}
+
 int64_t
 lease_element_us(const struct lease *lease)
 {

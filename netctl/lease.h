@@ -36,6 +36,12 @@ struct lease {
 void lease_init(struct lease *, uint32_t lease_ms, int live, int64_t now_us);
 
 /*
+ * Another configuration's length; a live lease has begun anew with it.  How
+ * many beats were good stays.
+ */
+void lease_set(struct lease *, uint32_t lease_ms, int64_t now_us);
+
+/*
  * A beat that was sent at sent_us has arrived.  When the lease had ended
  * meanwhile, lease_expire() must be asked first.
  */

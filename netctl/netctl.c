@@ -5,10 +5,10 @@
  * client or server comes here.
  *
  * What a hostile supervisor can do with each request: CONFIG and NET_START let
- * it choose a policy, which is its task; NET_START makes listeners on loopback
- * and netlink sockets that only report; BEAT keeps capture alive; STOP ends it
- * as the policy says.  None of them names a table, a rule or an address beyond
- * what policy/ renders.
+ * it choose a policy, which is its task, at any time; NET_START makes listeners
+ * on loopback and netlink sockets that only report; BEAT keeps capture alive;
+ * STOP ends it as the policy says.  None of them names a table, a rule or an
+ * address beyond what policy/ renders.
  */
 #include "netctl/netctl.h"
 
@@ -143,18 +143,6 @@ on_beat(void *ctx, struct ipc_message *message)
 	    netctl->paused ? IPC_LEASE_PAUSE : IPC_LEASE_CAPTURE);
 }
 
-static void
-on_config(void *ctx, struct ipc_message *message)
-{
-	const struct msg_config *config = message->body;
-	struct netctl *netctl = ctx;
-	const char *why;
-
-	if (mapping_replace(
-		&netctl->policy, message->fd, config->size_bytes, &why) == -1)
-		fatalx("configuration: %s", why);
-}
-
 /* Hands a new descriptor to the supervisor and closes it here. */
 static int
 send_fd(struct netctl *netctl, enum msg_type type, const void *body, size_t len,
@@ -212,6 +200,59 @@ sources_open(struct netctl *netctl)
 	if (!image_has_pass(netctl->policy.image))
 		return 0;
 	return source_pass(netctl, IPC_SOURCE_CONNTRACK, "conntrack events");
+}
+
+/* The lease that the table in the kernel should have at this moment. */
+static enum render_lease
+lease_now(const struct netctl *netctl)
+{
+	if (netctl->lease.state != LEASE_LIVE)
+		return RENDER_NO_LEASE;
+	return netctl->paused ? RENDER_PAUSE : RENDER_CAPTURE;
+}
+
+static int
+reconfigure(struct netctl *netctl, const struct image *image)
+{
+	int had_pass = image_has_pass(netctl->policy.image);
+
+	if (image_has_pass(image) && !had_pass &&
+	    source_pass(netctl, IPC_SOURCE_CONNTRACK, "conntrack events") == -1)
+		return -1;
+	if (capture_reconfigure(netctl->policy.image, image, &netctl->local,
+		lease_now(netctl)) == -1)
+		return -1;
+	lease_set(
+	    &netctl->lease, image_settings(image)->lease_ms, clock_mono_us());
+	if (netctl->lease.state == LEASE_LIVE)
+		expiry_set(netctl);
+	return 0;
+}
+
+/* The first configuration is for the start; the others replace one another. */
+static void
+on_config(void *ctx, struct ipc_message *message)
+{
+	const struct msg_config *config = message->body;
+	struct netctl *netctl = ctx;
+	struct msg_configured reply = { .generation = config->generation };
+	struct mapping next = { 0 };
+	const char *why;
+
+	if (mapping_replace(&next, message->fd, config->size_bytes, &why) == -1)
+		fatalx("configuration: %s", why);
+	if (netctl->begun) {
+		act(netctl, lease_expire(&netctl->lease, clock_mono_us()));
+		reply.done = reconfigure(netctl, next.image) == 0;
+		(void)IPC_SEND(
+		    netctl->supervisor, MSG_NET_CONFIGURED, 0, &reply, -1);
+	}
+	if (netctl->begun && !reply.done) {
+		mapping_free(&next);
+		return;
+	}
+	mapping_free(&netctl->policy);
+	netctl->policy = next;
 }
 
 /* After a predecessor: its sockets live, and its table too if it was live. */

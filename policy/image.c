@@ -34,6 +34,14 @@ image_settings(const struct image *image)
 	return &image->settings;
 }
 
+void
+image_stamp(void *bytes, uint32_t generation)
+{
+	struct image *image = bytes;
+
+	image->settings.generation = generation;
+}
+
 size_t
 image_bytes(const struct image *image)
 {

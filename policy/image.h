@@ -96,6 +96,9 @@ struct image; /* the block of bytes */
 int image_build(
     const struct conf *, uint32_t generation, void **bytes, size_t *len);
 
+/* Gives an image that nobody shares yet another generation. */
+void image_stamp(void *bytes, uint32_t generation);
+
 /*
  * 0 when every byte is in order, -1 with EINVAL and the reason (a static
  * string) otherwise.  bytes must be aligned to 8, as a mapping is.

@@ -9,6 +9,14 @@
 
 #include "common/memfd.h"
 
+void
+mapping_free(struct mapping *mapping)
+{
+	if (mapping->image != NULL)
+		munmap((void *)(uintptr_t)mapping->image, mapping->size_bytes);
+	mapping->image = NULL;
+}
+
 int
 mapping_replace(
     struct mapping *mapping, int fd, size_t size_bytes, const char **why)
@@ -24,8 +32,7 @@ mapping_replace(
 		errno = EINVAL;
 		return -1;
 	}
-	if (mapping->image != NULL)
-		munmap((void *)(uintptr_t)mapping->image, mapping->size_bytes);
+	mapping_free(mapping);
 	mapping->image = bytes;
 	mapping->size_bytes = size_bytes;
 	return 0;

@@ -23,4 +23,7 @@ struct mapping {
 int
 mapping_replace(struct mapping *, int fd, size_t size_bytes, const char **why);
 
+/* Lets go of the image, if there is one. */
+void mapping_free(struct mapping *);
+
 #endif

@@ -28,6 +28,7 @@
 #define LEASE_PATIENCE(lease) ((lease) / 2)
 #define LEASE_ELEMENT(lease) ((lease)*2 / 3)
 
+#define LIMIT_CONFIRM_S 86400 /* to confirm an applied configuration in */
 #define LIMIT_LEASE_MIN_MS 1000
 #define LIMIT_LEASE_MAX_MS 60000
 

@@ -2,6 +2,7 @@
 /* Opens the configuration, as user tpx and without any capability. */
 #include "supervisor/config.h"
 
+#include <sys/mman.h>
 #include <sys/stat.h>
 
 #include <errno.h>
@@ -17,6 +18,7 @@
 #include "common/output.h"
 #include "common/privilege.h"
 #include "policy/conf.h"
+#include "policy/mapping.h"
 #include "policy/print.h"
 
 struct source {
@@ -155,4 +157,45 @@ config_load(const char *path, uint32_t generation, struct config *config)
 	if (result == -1)
 		log_warn("%s", path);
 	return result;
+}
+
+int
+config_copy(
+    const struct config *config, uint32_t generation, struct config *copy)
+{
+	void *bytes = malloc(config->size_bytes);
+	int result;
+
+	if (bytes == NULL)
+		return -1;
+	memcpy(bytes, config->image, config->size_bytes);
+	image_stamp(bytes, generation);
+	result = image_seal(bytes, config->size_bytes, copy);
+	free(bytes);
+	return result;
+}
+
+int
+config_adopt(int fd, size_t size_bytes, uint32_t generation,
+    struct config *config, const char **why)
+{
+	struct config theirs = { .size_bytes = size_bytes };
+	struct mapping mapping = { 0 };
+	int result;
+
+	if (mapping_replace(&mapping, fd, size_bytes, why) == -1)
+		return -1;
+	theirs.image = mapping.image;
+	result = config_copy(&theirs, generation, config);
+	if (result == -1)
+		*why = strerror(errno);
+	mapping_free(&mapping);
+	return result;
+}
+
+void
+config_free(struct config *config)
+{
+	munmap((void *)(uintptr_t)config->image, config->size_bytes);
+	close(config->fd);
 }

@@ -22,6 +22,19 @@ struct config {
  */
 int config_load(const char *path, uint32_t generation, struct config *);
 
+/*
+ * Takes a policy image of somebody else over, sealed in a memfd of that size,
+ * as a copy with a generation of its own.  -1 with the reason.
+ */
+int config_adopt(int fd, size_t size_bytes, uint32_t generation,
+    struct config *, const char **why);
+
+/* The same policy with another generation.  -1 with errno. */
+int
+config_copy(const struct config *, uint32_t generation, struct config *copy);
+
+void config_free(struct config *);
+
 /* Writes its canonical form to standard output.  -1 as above. */
 int config_print(const char *path);
 

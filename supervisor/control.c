@@ -20,6 +20,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "supervisor/apply.h"
 #include "supervisor/event.h"
 #include "supervisor/process.h"
 #include "supervisor/tpxd.h"
@@ -27,8 +28,16 @@
 #define CLIENTS_MOST 32
 #define QUEUE_LOW 64 /* messages in a client's queue: then no more for now */
 #define PACE_US 5000
-#define WISH_LIMIT_S 4 /* then who asked is told that it is not in force yet \
-			*/
+#define LATE_S                                                  \
+	4 /* then who asked is told that it is not in force yet \
+	   */
+
+/* What an answer waits for. */
+enum awaited {
+	AWAITS_NOTHING,
+	AWAITS_STATE, /* a wish for a pause, or for its end, comes true */
+	AWAITS_APPLY, /* a configuration is in force */
+};
 
 struct client {
 	TAILQ_ENTRY(client) entry;
@@ -36,9 +45,9 @@ struct client {
 	struct ipc_channel *channel;
 	struct event *pace; /* goes on with a long answer */
 	int is_root;
-	int awaits_state; /* that a wish for a pause, or its end, comes true */
-	uint32_t id;	  /* of the request being answered */
-	uint32_t worker;  /* where a list of live flows goes on */
+	enum awaited awaits;
+	uint32_t id;	 /* of the request being answered */
+	uint32_t worker; /* where a list of live flows goes on */
 	uint32_t slot;
 };
 
@@ -157,6 +166,19 @@ alarm_send(struct client *client, const struct child *child, const char *what)
 }
 
 static void
+trial_alarm(struct client *client)
+{
+	struct msg_ctl_text alarm = { 0 };
+
+	if (apply_trial_s() == -1)
+		return;
+	(void)snprintf(alarm.text, sizeof(alarm.text),
+	    "the configuration waits to be confirmed: %d s left",
+	    apply_trial_s());
+	(void)IPC_SEND(client->channel, MSG_CTL_ALARM, client->id, &alarm, -1);
+}
+
+static void
 child_alarm(struct client *client, const struct child *child)
 {
 	const struct tpxd *tpxd = client->control->tpxd;
@@ -186,6 +208,7 @@ answer_status(struct client *client)
 	for (i = 0; i < tpxd->nworkers; i++)
 		child_alarm(client, &tpxd->workers[i].child);
 	child_alarm(client, &tpxd->flowlog);
+	trial_alarm(client);
 	answer_end(client, 0, "");
 }
 
@@ -245,6 +268,23 @@ live_continue(struct client *client)
 	event_add(client->pace, &pace);
 }
 
+static void
+await(struct client *client, enum awaited awaited)
+{
+	static const struct timeval limit = { .tv_sec = LATE_S };
+
+	client->awaits = awaited;
+	event_add(client->pace, &limit);
+}
+
+static void
+awaited_end(struct client *client, unsigned int exit_code, const char *text)
+{
+	client->awaits = AWAITS_NOTHING;
+	event_del(client->pace);
+	answer_end(client, exit_code, text);
+}
+
 /* A wish has come true when the state is that of a lease of its kind. */
 static int
 wish_fulfilled(const struct tpxd *tpxd)
@@ -259,24 +299,22 @@ wish_answer(struct client *client)
 	const struct tpxd *tpxd = client->control->tpxd;
 	int stopping = tpxd->state == IPC_STATE_STOPPING;
 
-	if (!client->awaits_state || (!stopping && !wish_fulfilled(tpxd)))
-		return;
-	client->awaits_state = 0;
-	event_del(client->pace);
-	answer_end(client, stopping, stopping ? "tpxd is stopping" : "");
+	if (client->awaits == AWAITS_STATE &&
+	    (stopping || wish_fulfilled(tpxd)))
+		awaited_end(
+		    client, stopping, stopping ? "tpxd is stopping" : "");
 }
 
 static void
-wish_late(struct client *client)
+awaited_late(struct client *client)
 {
 	const struct tpxd *tpxd = client->control->tpxd;
 	char text[128];
 
-	client->awaits_state = 0;
 	(void)snprintf(text, sizeof(text),
 	    "tpxd will do it as soon as netctl answers; it is %s",
 	    ipc_state_word(tpxd->state));
-	answer_end(client, 1, text);
+	awaited_end(client, 1, text);
 }
 
 void
@@ -293,7 +331,6 @@ control_tell(struct control *control)
 static void
 wish(struct client *client, int paused)
 {
-	static const struct timeval limit = { .tv_sec = WISH_LIMIT_S };
 	struct tpxd *tpxd = client->control->tpxd;
 
 	if (tpxd->paused != paused) {
@@ -301,8 +338,7 @@ wish(struct client *client, int paused)
 		event_record(tpxd, SEVERITY_INFO, NULL,
 		    paused ? "pause" : "resume", "asked for by root");
 	}
-	client->awaits_state = 1;
-	event_add(client->pace, &limit);
+	await(client, AWAITS_STATE);
 	tpxd_ask(tpxd);
 	wish_answer(client);
 }
@@ -326,8 +362,8 @@ on_pace(int fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	if (client->awaits_state)
-		wish_late(client);
+	if (client->awaits != AWAITS_NOTHING)
+		awaited_late(client);
 	else
 		live_continue(client);
 }
@@ -356,12 +392,33 @@ answer_image(struct client *client)
 	answer_end(client, 0, "");
 }
 
+void
+control_applied(struct control *control, const char *error)
+{
+	struct client *client;
+
+	TAILQ_FOREACH (client, &control->clients, entry)
+		if (client->awaits == AWAITS_APPLY)
+			awaited_end(
+			    client, error != NULL, error != NULL ? error : "");
+}
+
+static void
+answer_confirm(struct client *client)
+{
+	if (apply_confirm(client->control->tpxd) == -1)
+		answer_end(client, 1, "nothing waits to be confirmed");
+	else
+		answer_end(client, 0, "");
+}
+
 static void (*const answers[IPC_CTL_COUNT])(struct client *) = {
 	[IPC_CTL_COMMAND_STATUS] = answer_status,
 	[IPC_CTL_COMMAND_LIVE] = answer_live,
 	[IPC_CTL_COMMAND_IMAGE] = answer_image,
 	[IPC_CTL_COMMAND_PAUSE] = answer_pause,
 	[IPC_CTL_COMMAND_RESUME] = answer_resume,
+	[IPC_CTL_COMMAND_CONFIRM] = answer_confirm,
 };
 
 #define CHANGES(name, word, changes) [IPC_CTL_COMMAND_##name] = changes,
@@ -375,15 +432,34 @@ on_request(void *ctx, struct ipc_message *message)
 
 	event_del(client->pace);
 	client->id = message->id;
-	client->awaits_state = 0;
+	client->awaits = AWAITS_NOTHING;
 	if (changes[request->command] && !client->is_root)
 		answer_end(client, 4, "not permitted: that is for root");
 	else
 		answers[request->command](client);
 }
 
+static void
+on_apply(void *ctx, struct ipc_message *message)
+{
+	const struct msg_ctl_apply *request = message->body;
+	struct client *client = ctx;
+	char why[128];
+
+	event_del(client->pace);
+	client->id = message->id;
+	await(client, AWAITS_APPLY);
+	if (!client->is_root)
+		awaited_end(client, 4, "not permitted: that is for root");
+	else if (apply_begin(client->control->tpxd, message->fd,
+		     request->size_bytes, request->confirm_s, why,
+		     sizeof(why)) == -1)
+		awaited_end(client, 1, why);
+}
+
 static const struct ipc_handler handlers[] = {
 	{ MSG_CTL_REQUEST, on_request },
+	{ MSG_CTL_APPLY, on_apply },
 	{ MSG_NONE, NULL },
 };
 

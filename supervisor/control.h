@@ -16,6 +16,12 @@ struct control *control_new(struct tpxd *, const char *path);
 /* tpxd's state has changed. */
 void control_tell(struct control *);
 
+/*
+ * An applied configuration is in force, or, when there is an error, the one
+ * before is.
+ */
+void control_applied(struct control *, const char *error);
+
 /* Closes everything and removes the socket. */
 void control_free(struct control *);
 

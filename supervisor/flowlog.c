@@ -26,15 +26,23 @@ static struct arena {
 static size_t narenas;
 static uint32_t last_id;
 
+void
+flowlog_source(struct tpxd *tpxd, uint64_t kind)
+{
+	struct msg_source body = { .kind = kind };
+
+	if (tpxd->sources[kind] != -1 && tpxd->flowlog.state == CHILD_RUNNING)
+		(void)IPC_SEND(tpxd->flowlog.channel, MSG_LOG_SOURCE, 0, &body,
+		    tpxd->sources[kind]);
+}
+
 static void
 sources_send(struct tpxd *tpxd)
 {
-	struct msg_source body;
+	uint64_t kind;
 
-	for (body.kind = 0; body.kind < IPC_SOURCE_COUNT; body.kind++)
-		if (tpxd->sources[body.kind] != -1)
-			(void)IPC_SEND(tpxd->flowlog.channel, MSG_LOG_SOURCE, 0,
-			    &body, tpxd->sources[body.kind]);
+	for (kind = 0; kind < IPC_SOURCE_COUNT; kind++)
+		flowlog_source(tpxd, kind);
 }
 
 /* One that cannot be sent now is sent to the next flow log. */

@@ -24,6 +24,9 @@ void flowlog_connect(struct tpxd *, struct worker *);
  */
 void flowlog_arena(struct tpxd *, struct child *relay, int fd);
 
+/* netctl has opened another source. */
+void flowlog_source(struct tpxd *, uint64_t kind);
+
 /* Asks for a sign of life and kills it when it gave none for too long. */
 void flowlog_ask(struct tpxd *, const struct msg_beat *);
 

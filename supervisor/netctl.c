@@ -10,6 +10,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "supervisor/apply.h"
 #include "supervisor/event.h"
 #include "supervisor/flowlog.h"
 #include "supervisor/tpxd.h"
@@ -38,6 +39,9 @@ on_net_hello(void *ctx, struct ipc_message *message)
 		.port6 = tpxd->port6 };
 
 	child->work_pid = (pid_t)hello->pid;
+	/* Its predecessor may have died with a configuration in its hands. */
+	if (apply_under_way())
+		start.lease = IPC_LEASE_NONE;
 	if (tpxd->state == IPC_STATE_STOPPING) {
 		netctl_stop(tpxd); /* its predecessor may not have read it */
 		return;
@@ -75,6 +79,7 @@ on_net_source(void *ctx, struct ipc_message *message)
 	if (*source != -1)
 		close(*source);
 	*source = ipc_message_take_fd(message);
+	flowlog_source(child->tpxd, body->kind);
 }
 
 static void
@@ -90,10 +95,22 @@ on_net_ready(void *ctx, struct ipc_message *message)
 	child->answered_us = clock_mono_us();
 	tpxd->port4 = ready->port4;
 	tpxd->port6 = ready->port6;
+	apply_netctl(tpxd, 1); /* it has begun with the present one */
 	if (!first || tpxd->state == IPC_STATE_STOPPING)
 		return;
 	flowlog_begin(tpxd);
 	workers_start(tpxd);
+}
+
+static void
+on_net_configured(void *ctx, struct ipc_message *message)
+{
+	const struct msg_configured *body = message->body;
+	const struct child *child = ctx;
+
+	if (body->generation ==
+	    image_settings(child->tpxd->config.image)->generation)
+		apply_netctl(child->tpxd, (int)body->done);
 }
 
 static const struct {
@@ -122,6 +139,7 @@ static const struct ipc_handler handlers[] = {
 	{ MSG_NET_LISTENER, on_net_listener },
 	{ MSG_NET_SOURCE, on_net_source },
 	{ MSG_NET_READY, on_net_ready },
+	{ MSG_NET_CONFIGURED, on_net_configured },
 	{ MSG_LEASE, on_lease },
 	{ MSG_EVENT, child_on_event },
 	{ MSG_NONE, NULL },

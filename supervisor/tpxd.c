@@ -21,6 +21,7 @@
 #include "common/log.h"
 #include "common/privilege.h"
 #include "ipc/loop.h"
+#include "supervisor/apply.h"
 #include "supervisor/control.h"
 #include "supervisor/event.h"
 #include "supervisor/flowlog.h"
@@ -200,6 +201,7 @@ tpxd_ask(struct tpxd *tpxd)
 	flowlog_ask(tpxd, &ask);
 	netctl_beat(tpxd);
 	netctl_judge(tpxd, ask.sent_us);
+	apply_step(tpxd);
 }
 
 static void
@@ -219,20 +221,27 @@ signal_watch(struct tpxd *tpxd, int signal, event_callback_fn handler)
 		fatal("signal %d", signal);
 }
 
-static void
-timers_start(struct tpxd *tpxd)
+void
+tpxd_retime(struct tpxd *tpxd)
 {
 	int64_t period_us = LEASE_BEAT(tpxd_lease_us(tpxd));
 	struct timeval period = { .tv_sec = period_us / 1000000,
 		.tv_usec = period_us % 1000000 };
 
+	if (event_add(tpxd->beat_timer, &period) == -1)
+		fatal("timers");
+}
+
+static void
+timers_start(struct tpxd *tpxd)
+{
 	tpxd->beat_timer =
 	    event_new(tpxd->base, -1, EV_PERSIST, on_beat_timer, tpxd);
 	tpxd->stop_timer = event_new(tpxd->base, -1, 0, on_stop_limit, tpxd);
 	if (tpxd->beat_timer == NULL || tpxd->stop_timer == NULL ||
-	    event_priority_set(tpxd->beat_timer, LOOP_MESSAGES) == -1 ||
-	    event_add(tpxd->beat_timer, &period) == -1)
+	    event_priority_set(tpxd->beat_timer, LOOP_MESSAGES) == -1)
 		fatal("timers");
+	tpxd_retime(tpxd);
 }
 
 static uint32_t
@@ -277,7 +286,10 @@ tpxd_alloc(const struct tpxd_options *options)
 
 	if (tpxd == NULL)
 		fatal("memory");
-	tpxd->config_path = options->config_path;
+	/* What tpxctl reloads, from whatever directory. */
+	tpxd->config_path = realpath(options->config_path, NULL);
+	if (tpxd->config_path == NULL)
+		tpxd->config_path = options->config_path;
 	tpxd->libexecdir = options->libexecdir;
 	tpxd->verbose = options->verbose;
 	tpxd->started_us = clock_mono_us();
@@ -325,7 +337,7 @@ tpxd_new(const struct tpxd_options *options)
 	/* Then everything is given up, and only then a file is opened. */
 	privilege_drop_user();
 	sandbox_setup(&supervisor_sandbox, highest_fd);
-	if (config_load(options->config_path, 1, &tpxd->config) == -1)
+	if (config_load(tpxd->config_path, 1, &tpxd->config) == -1)
 		exit(1);
 	tpxd_begin(tpxd, netctl_fd);
 	sandbox_enter(tpxd);

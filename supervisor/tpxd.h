@@ -78,6 +78,9 @@ void tpxd_stop_next(struct tpxd *);
 /* Enters the next state; a change is an event, and whoever awaits it hears. */
 void tpxd_change(struct tpxd *, enum state_input, const char *why);
 
+/* The lease, and with it the heartbeat, may be another one. */
+void tpxd_retime(struct tpxd *);
+
 /* Asks every process for a sign of life, between two heartbeats as well. */
 void tpxd_ask(struct tpxd *);
 

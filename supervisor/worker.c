@@ -15,6 +15,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/memfd.h"
+#include "supervisor/apply.h"
 #include "supervisor/event.h"
 #include "supervisor/flowlog.h"
 #include "supervisor/netctl.h"
@@ -57,6 +58,7 @@ on_answer(void *ctx, struct ipc_message *message)
 		worker->stalled_us = child->answered_us;
 	worker->work = answer->work;
 	netctl_beat(child->tpxd);
+	apply_step(child->tpxd);
 }
 
 static const struct ipc_handler handlers[] = {

@@ -12,7 +12,6 @@ from rig import proc, traffic
 
 LEASE_S = 2.0
 GRACE_S = 0.5
-UDP = 5300
 
 
 @pytest.fixture(params=["closed", "open"])
@@ -72,8 +71,9 @@ def test_a_pause_ends_with_tpxd(net, server, tpx, sniffer):
     with traffic.Hammer(net.client, [net.SERVER4, net.SERVER6], ECHO) as hammer:
         proc.wait_until(sniffer.direct, what="direct packets")
         os.kill(instance.tpxd.pid, signal.SIGKILL)
-        time.sleep(LEASE_S + GRACE_S)
-        since, rounds = time.monotonic(), hammer.rounds
+        since = time.monotonic() + LEASE_S + GRACE_S
+        proc.wait_until(lambda: time.monotonic() > since, what="the lease")
+        rounds = hammer.rounds
         proc.wait_until(lambda: hammer.rounds > rounds + 50, what="knocks")
     assert sniffer.direct(since) == []
 

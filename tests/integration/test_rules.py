@@ -12,7 +12,6 @@ from conftest import (DIGEST, ECHO, EXCHANGE, HTTP, LISTEN, client_of,
 from rig import proc, servers, traffic
 from rig.servers import UdpServer
 
-PASS_ROW_S = 90
 
 RULES = """\
 table <client> { 10.74.1.0/24 fd00:74:1::/64 }
@@ -63,7 +62,7 @@ def test_default_decides_what_no_rule_does(
     assert traffic.outcome(net.client, address, ECHO) == sees
     expected = {seen_from(net, address)} if seen_from else set()
     assert server[ECHO].addresses() == expected
-    row, = passed_rows(net, instance)
+    row = instance.passed_row()
     assert (row["action"], row["rule"]) == (action, f"default {action}")
 
 
@@ -98,7 +97,7 @@ def test_pass_reaches_the_server_directly(net, server, tpx, address):
     instance = tpx(f"pass proto tcp to any port {EXCHANGE}")
     assert traffic.exchange(net.client, address, EXCHANGE, up, down) == down
     assert server[EXCHANGE].addresses() == {client_of(net, address)}
-    row, = passed_rows(net, instance)
+    row = instance.passed_row()
     assert (row["action"], row["proto"], row["dport"], row["dst"]) == \
         ("pass", "tcp", EXCHANGE, address)
     assert row["src"] == client_of(net, address)
@@ -197,18 +196,6 @@ def test_connection_to_the_listener_itself_is_refused(net, tpx):
             assert seen in ("reset", "closed", "timeout")
     assert instance.sql("SELECT * FROM flows WHERE action = 'relay' "
                         "AND close IN ('client-fin', 'server-fin')") == []
-
-
-def passed_rows(net, instance):
-    """The one row of a flow that the kernel itself may have decided.
-
-    conntrack reports its end when it cleans up, once a minute or so: reading
-    its table makes it look.
-    """
-    def there():
-        net.gateway.run("cat", "/proc/net/nf_conntrack")
-        return instance.rows(1, timeout_s=0)
-    return proc.wait_until(there, PASS_ROW_S, "a row")
 
 
 def _udp(net, address, port):

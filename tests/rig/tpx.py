@@ -13,6 +13,7 @@ import tempfile
 from . import proc
 
 USER = "tpx"
+PASS_ROW_S = 90
 
 
 class Tpx:
@@ -107,6 +108,18 @@ class Tpx:
         assert len(found) == count, f"{len(found)} rows instead of {count}"
         return found
 
+    def passed_row(self):
+        """The one row, of a flow that the kernel itself may have decided.
+
+        conntrack reports its end when it cleans up, once a minute or so:
+        reading its table makes it look.
+        """
+        def there():
+            self.namespace.run("cat", "/proc/net/nf_conntrack")
+            return self.rows(1, timeout_s=0)
+        row, = proc.wait_until(there, PASS_ROW_S, "a row")
+        return row
+
     def unaccounted(self):
         """Accepted flows that are neither rows, nor drops, nor still open."""
         status = self.status()
@@ -157,11 +170,18 @@ class Tpx:
                 os.kill(pid, signal.SIGKILL)
         return not orphans
 
+    def configure(self, config, path=None):
+        """Write a configuration, complete, to its file or another one."""
+        path = path or self.config
+        user = proc.ensure_user(USER)
+        path.write_text(f'{config}\ncontrol socket "{self.socket}"\n'
+                        f'log dir "{self.log}"\n')
+        os.chown(path, user.pw_uid, user.pw_gid)
+
     def _make_files(self, config):
         user = proc.ensure_user(USER)
         self.log.mkdir(mode=0o750)
-        self.config.write_text(f'{config}\ncontrol socket "{self.socket}"\n'
-                               f'log dir "{self.log}"\n')
         self.home.chmod(0o755)
-        for path in (self.home, self.log, self.config):
+        for path in (self.home, self.log):
             os.chown(path, user.pw_uid, user.pw_gid)
+        self.configure(config)

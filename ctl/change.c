@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * tpxctl pause, resume: captured traffic goes past tpx, or to it again.  tpxd
- * answers when the kernel does so.
+ * tpxctl pause, resume, confirm: commands without arguments that change
+ * something.  tpxd answers when it is done.
  */
 #include <stddef.h>
 
@@ -9,19 +9,11 @@
 #include "ctl/ctl.h"
 
 static int
-on_message(void *ctx, const struct client_message *message)
-{
-	(void)ctx;
-	(void)message;
-	return 0;
-}
-
-static int
 ask(const struct ctl *ctl, int argc, enum ipc_command command)
 {
 	if (argc != 1)
 		return CTL_USAGE;
-	return client_ask(ctl, command, on_message, NULL);
+	return client_ask(ctl, command, client_ignore, NULL);
 }
 
 int
@@ -36,4 +28,11 @@ resume_run(const struct ctl *ctl, int argc, char *argv[])
 {
 	(void)argv;
 	return ask(ctl, argc, IPC_CTL_COMMAND_RESUME);
+}
+
+int
+confirm_run(const struct ctl *ctl, int argc, char *argv[])
+{
+	(void)argv;
+	return ask(ctl, argc, IPC_CTL_COMMAND_CONFIRM);
 }

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: ISC */
+#include "ctl/policy.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/log.h"
+#include "ctl/ctl.h"
+#include "policy/conf.h"
+#include "policy/image.h"
+
+/* A file's bytes for free(3), NULL with errno. */
+static char *
+file_read(const char *path, size_t *len)
+{
+	FILE *file = fopen(path, "re");
+	char *text = NULL;
+	size_t size = 0;
+
+	*len = 0;
+	if (file == NULL)
+		return NULL;
+	do {
+		char *larger;
+
+		size = size == 0 ? 65536 : size * 2;
+		if (size > CONF_BYTES_MAX ||
+		    (larger = realloc(text, size)) == NULL)
+			goto fail;
+		text = larger;
+		*len += fread(text + *len, 1, size - *len, file);
+	} while (*len == size);
+	if (ferror(file))
+		goto fail;
+	(void)fclose(file);
+	return text;
+fail:
+	free(text);
+	(void)fclose(file);
+	if (errno == 0)
+		errno = EFBIG;
+	return NULL;
+}
+
+static void
+errors_print(const struct conf_errors *errors, const char *path,
+    const char *text, size_t len)
+{
+	struct text out = { 0 };
+
+	conf_errors_format(errors, path, text, len, &out);
+	if (out.bytes != NULL)
+		(void)fputs(out.bytes, stderr);
+	text_free(&out);
+}
+
+int
+policy_read(const char *path, void **image, size_t *len)
+{
+	static struct conf_errors errors;
+	struct conf *conf = NULL;
+	size_t text_len;
+	char *text;
+
+	*image = NULL;
+	errno = 0;
+	if ((text = file_read(path, &text_len)) == NULL) {
+		log_warn("%s", path);
+		return errno == EACCES ? CTL_NOT_PERMITTED : CTL_FAILED;
+	}
+	if (conf_parse(text, text_len, &conf, &errors) == 0 &&
+	    image_build(conf, 1, image, len) == -1)
+		log_warn("%s", path);
+	errors_print(&errors, path, text, text_len);
+	conf_free(conf);
+	free(text);
+	return *image == NULL ? CTL_FAILED : CTL_GOOD;
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * A new configuration on its way into force.  The relays and the flow log get
+ * it first; when every relay has shown that it works with it, netctl puts it
+ * into force in one transaction.  All of it or nothing: what cannot be put into
+ * force is taken back everywhere.  One at a time.
+ */
+#ifndef SUPERVISOR_APPLY_H
+#define SUPERVISOR_APPLY_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct tpxd;
+
+/*
+ * Begins with the policy image in fd, which stays the caller's.  confirm_s:
+ * the configuration before comes back after that time, if not 0 and nobody
+ * confirms.  How it ends is told by control_applied().  -1 when it cannot
+ * begin, with the reason in why (of size bytes).
+ */
+int apply_begin(struct tpxd *, int fd, size_t size_bytes, uint32_t confirm_s,
+    char *why, size_t size);
+
+/* Keeps what is in force on trial.  -1 when nothing is. */
+int apply_confirm(struct tpxd *);
+
+/* A relay has answered, or time has passed. */
+void apply_step(struct tpxd *);
+
+/* netctl has put the present configuration into force, or could not. */
+void apply_netctl(struct tpxd *, int done);
+
+/* 1 until the kernel has it: a new netctl must not keep what it finds. */
+int apply_under_way(void);
+
+/* Seconds left to confirm what is in force, or -1 when nothing is on trial. */
+int apply_trial_s(void);
+
+#endif
