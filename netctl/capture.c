@@ -3,11 +3,13 @@
 #include "netctl/capture.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "common/log.h"
 #include "netctl/nft.h"
 #include "netctl/routing.h"
 #include "netctl/sysctl.h"
+#include "netctl/watch.h"
 #include "policy/text.h"
 
 static int claimed; /* the capture table is ours */
@@ -54,7 +56,7 @@ second_line_set(const struct image *image)
 		return -1;
 	if (image_settings(image)->on_failure != ON_FAILURE_CLOSED)
 		return 0;
-	return routing_apply(image, ROUTE_GUARD);
+	return routing_apply(image, ROUTE_GUARD) == -1 ? -1 : 0;
 }
 
 /* Each of its two lines is renewed while the other holds. */
@@ -141,6 +143,57 @@ capture_lapse(void)
 
 	render_lapse(&text);
 	(void)nft_run("end of the lease", &text);
+}
+
+static int
+guard_repair(const struct image *image, struct capture_repair *repair)
+{
+	struct text text = { 0 };
+
+	if (image_settings(image)->on_failure != ON_FAILURE_CLOSED)
+		return 0;
+	render_guard(image, &text);
+	if (nft_run("guard", &text) == -1)
+		return -1;
+	repair->guard = 1;
+	return 0;
+}
+
+static int
+routing_repair(const struct image *image, enum route_part part, int altered,
+    struct capture_repair *repair)
+{
+	int added;
+
+	if (part == ROUTE_GUARD &&
+	    image_settings(image)->on_failure != ON_FAILURE_CLOSED)
+		return 0;
+	if (altered && routing_replace(part) == -1)
+		return -1;
+	if ((added = routing_apply(image, part)) == -1)
+		return -1;
+	repair->routing |= altered || added > 0;
+	return 0;
+}
+
+int
+capture_repair(const struct image *image, unsigned int subjects,
+    struct capture_repair *repair)
+{
+	static const unsigned int guard = WATCH_GUARD | WATCH_LOST;
+	static const unsigned int routes = WATCH_ROUTES | WATCH_LOST;
+	int altered = (subjects & routes) != 0;
+	int result = 0;
+
+	memset(repair, 0, sizeof(*repair));
+	if ((subjects & guard) != 0 && guard_repair(image, repair) == -1)
+		result = -1;
+	if ((subjects & (WATCH_RULES | routes)) == 0)
+		return result;
+	if (routing_repair(image, ROUTE_GUARD, altered, repair) == -1 ||
+	    routing_repair(image, ROUTE_DELIVERY, altered, repair) == -1)
+		result = -1;
+	return result;
 }
 
 static int

@@ -40,6 +40,19 @@ int capture_reconfigure(const struct image *before, const struct image *,
 int capture_renew(const struct image *);
 void capture_lapse(void);
 
+/* What was put back. */
+struct capture_repair {
+	int guard;
+	int routing;
+};
+
+/*
+ * Makes sure of a set of enum watch_subject, each in one step.  -1 when
+ * something could not be put back.
+ */
+int capture_repair(
+    const struct image *, unsigned int subjects, struct capture_repair *);
+
 /*
  * Takes everything away but, with on-failure closed, the guard.  Nothing, when
  * the table was never ours: another tpxd may be at work.

@@ -14,6 +14,7 @@
 
 #include <event2/event.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -22,6 +23,7 @@
 #include "ipc/channel.h"
 #include "ipc/loop.h"
 #include "netctl/capture.h"
+#include "netctl/drift.h"
 #include "netctl/lease.h"
 #include "netctl/listener.h"
 #include "netctl/nft.h"
@@ -34,6 +36,7 @@ struct netctl {
 	struct event *expiry;	/* when the live lease ends */
 	struct event *orphaned; /* the keeper is gone */
 	struct mapping policy;
+	struct drift *drift;
 	struct render_local local;
 	struct lease lease;
 	int paused; /* what the lease, once live, stands for */
@@ -253,6 +256,8 @@ on_config(void *ctx, struct ipc_message *message)
 	}
 	mapping_free(&netctl->policy);
 	netctl->policy = next;
+	if (netctl->drift != NULL)
+		drift_set_image(netctl->drift, next.image);
 }
 
 /* After a predecessor: its sockets live, and its table too if it was live. */
@@ -282,6 +287,22 @@ begin(struct netctl *netctl, const struct msg_net_start *start)
 }
 
 static void
+tell(void *ctx, enum event_severity severity, const char *kind,
+    const char *message)
+{
+	struct netctl *netctl = ctx;
+	struct msg_event event = { .time_us = clock_real_us(),
+		.severity = severity,
+		.process = "tpx-netctl",
+		.actor = "tpx-netctl" };
+
+	(void)snprintf(event.kind, sizeof(event.kind), "%s", kind);
+	(void)snprintf(event.message, sizeof(event.message), "%s", message);
+	log_warnx("%s: %s", kind, message);
+	(void)IPC_SEND(netctl->supervisor, MSG_EVENT, 0, &event, -1);
+}
+
+static void
 on_net_start(void *ctx, struct ipc_message *message)
 {
 	const struct msg_net_start *start = message->body;
@@ -299,6 +320,10 @@ on_net_start(void *ctx, struct ipc_message *message)
 	    start->lease != IPC_LEASE_NONE, clock_mono_us());
 	if (start->lease != IPC_LEASE_NONE)
 		expiry_set(netctl);
+	netctl->drift = drift_new(netctl->base, netctl->policy.image,
+	    start->port4 != 0, tell, netctl);
+	if (netctl->drift == NULL)
+		fatal("watching the rules");
 	ready.port4 = netctl->local.port4;
 	ready.port6 = netctl->local.port6;
 	if (IPC_SEND(netctl->supervisor, MSG_NET_READY, 0, &ready, -1) == -1)

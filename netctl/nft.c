@@ -49,6 +49,17 @@ nft_open(void)
 	nft_ctx_buffer_output(nft);
 }
 
+unsigned int
+nft_portid(void)
+{
+	struct sockaddr_nl name = { 0 };
+	socklen_t len = sizeof(name);
+
+	if (getsockname(nft_fd, (struct sockaddr *)&name, &len) == -1)
+		fatal("nftables: its socket");
+	return name.nl_pid;
+}
+
 void
 nft_drain(void)
 {

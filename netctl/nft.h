@@ -21,4 +21,7 @@ void nft_drain(void);
  */
 int nft_run(const char *name, struct text *);
 
+/* The address of the socket, by which the kernel names who asked. */
+unsigned int nft_portid(void);
+
 #endif

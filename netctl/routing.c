@@ -70,10 +70,21 @@ request_new(char *buffer, uint16_t type, uint16_t flags)
 	return request;
 }
 
+/* What goes on behind the rules of a part. */
+struct adding {
+	uint32_t mask;
+	uint16_t flags; /* NLM_F_EXCL or NLM_F_REPLACE */
+	int added;
+};
+
 static int
-add(struct nlmsghdr *request, const char *what)
+add(struct adding *adding, struct nlmsghdr *request, const char *what)
 {
-	if (talk(request, NULL, NULL) == 0 || errno == EEXIST)
+	if (talk(request, NULL, NULL) == 0) {
+		adding->added++;
+		return 0;
+	}
+	if (errno == EEXIST)
 		return 0;
 	log_warn("%s", what);
 	return -1;
@@ -91,9 +102,9 @@ rule_add(
 	_Alignas(8) char buffer[BUFFER_BYTES];
 	struct nlmsghdr *request =
 	    request_new(buffer, RTM_NEWRULE, NLM_F_CREATE | NLM_F_EXCL);
+	struct adding *adding = ctx;
 	struct fib_rule_hdr *header =
 	    mnl_nlmsg_put_extra_header(request, sizeof(*header));
-	uint32_t mask = *(const uint32_t *)ctx;
 
 	header->family = (uint8_t)family;
 	header->action = actions[rule->action];
@@ -105,26 +116,26 @@ rule_add(
 		mnl_attr_put_u32(request, FRA_GOTO, rule->target);
 	if (rule->mark != 0) {
 		mnl_attr_put_u32(
-		    request, FRA_FWMARK, mark_value(mask, rule->mark));
-		mnl_attr_put_u32(request, FRA_FWMASK, mask);
+		    request, FRA_FWMARK, mark_value(adding->mask, rule->mark));
+		mnl_attr_put_u32(request, FRA_FWMASK, adding->mask);
 	}
 	if (interface != NULL) {
 		mnl_attr_put_strz(request, FRA_IIFNAME, interface);
 		mnl_attr_put_u8(request, FRA_IP_PROTO, rule->ipproto);
 	}
-	return add(request, "ip rule");
+	return add(adding, request, "ip rule");
 }
 
 static int
 default_add(void *ctx, int family, const struct route_default *route)
 {
 	_Alignas(8) char buffer[BUFFER_BYTES];
+	struct adding *adding = ctx;
 	struct nlmsghdr *request =
-	    request_new(buffer, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL);
+	    request_new(buffer, RTM_NEWROUTE, NLM_F_CREATE | adding->flags);
 	struct rtmsg *header =
 	    mnl_nlmsg_put_extra_header(request, sizeof(*header));
 
-	(void)ctx;
 	header->rtm_family = (uint8_t)family;
 	header->rtm_protocol = route->protocol;
 	header->rtm_table = RT_TABLE_UNSPEC;
@@ -133,17 +144,33 @@ default_add(void *ctx, int family, const struct route_default *route)
 	mnl_attr_put_u32(request, RTA_TABLE, route->table);
 	if (route->is_local)
 		mnl_attr_put_u32(request, RTA_OIF, LOOPBACK_INDEX);
-	return add(request, "ip route");
+	return add(adding, request, "ip route");
 }
 
 int
 routing_apply(const struct image *image, enum route_part part)
 {
-	uint32_t mask = image_settings(image)->mark_mask;
+	struct adding adding = { .mask = image_settings(image)->mark_mask,
+		.flags = NLM_F_EXCL };
 
-	if (routes_each_default(part, default_add, NULL) == -1)
+	if (routes_each_default(part, default_add, &adding) == -1 ||
+	    routes_each_rule(image, part, rule_add, &adding) == -1)
 		return -1;
-	return routes_each_rule(image, part, rule_add, &mask);
+	return adding.added;
+}
+
+int
+routing_replace(enum route_part part)
+{
+	struct adding adding = { .flags = NLM_F_REPLACE };
+
+	return routes_each_default(part, default_add, &adding);
+}
+
+unsigned int
+routing_portid(void)
+{
+	return mnl_socket_get_portid(rtnl);
 }
 
 /* Turns a dumped object into the request that deletes it. */

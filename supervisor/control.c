@@ -28,6 +28,7 @@
 #define CLIENTS_MOST 32
 #define QUEUE_LOW 64 /* messages in a client's queue: then no more for now */
 #define PACE_US 5000
+#define ALARM_SHOWN_US 90000000 /* a fight raises its alarm once a minute */
 #define LATE_S                                                  \
 	4 /* then who asked is told that it is not in force yet \
 	   */
@@ -165,6 +166,20 @@ alarm_send(struct client *client, const struct child *child, const char *what)
 	(void)IPC_SEND(client->channel, MSG_CTL_ALARM, client->id, &alarm, -1);
 }
 
+/* An alarm of a process is an event: it is shown for a while. */
+static void
+event_alarm(struct client *client)
+{
+	const struct tpxd *tpxd = client->control->tpxd;
+	struct msg_ctl_text alarm = { 0 };
+
+	if (tpxd->alarm_us == 0 ||
+	    clock_mono_us() - tpxd->alarm_us > ALARM_SHOWN_US)
+		return;
+	(void)snprintf(alarm.text, sizeof(alarm.text), "%s", tpxd->alarm);
+	(void)IPC_SEND(client->channel, MSG_CTL_ALARM, client->id, &alarm, -1);
+}
+
 static void
 trial_alarm(struct client *client)
 {
@@ -209,6 +224,7 @@ answer_status(struct client *client)
 		child_alarm(client, &tpxd->workers[i].child);
 	child_alarm(client, &tpxd->flowlog);
 	trial_alarm(client);
+	event_alarm(client);
 	answer_end(client, 0, "");
 }
 

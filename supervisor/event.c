@@ -28,6 +28,11 @@ event_send(struct tpxd *tpxd, const struct msg_event *event)
 void
 event_pass(struct tpxd *tpxd, const struct msg_event *event)
 {
+	if (event->severity == SEVERITY_ALARM) {
+		(void)snprintf(
+		    tpxd->alarm, sizeof(tpxd->alarm), "%s", event->message);
+		tpxd->alarm_us = clock_mono_us();
+	}
 	if (event_send(tpxd, event) == 0)
 		return;
 	if (nwaiting < WAITING_MOST)

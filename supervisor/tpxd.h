@@ -44,6 +44,8 @@ struct tpxd {
 	struct event *beat_timer;
 	struct event *stop_timer;
 	struct msg_log_stats log_stats;
+	char alarm[200];	   /* the last that a process raised */
+	int64_t alarm_us;	   /* when, CLOCK_MONOTONIC; 0: none yet */
 	struct worker_totals gone; /* of relays that have died */
 	struct control *control;
 	int exit_code;

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: ISC */
+#include "netctl/drift.h"
+
+#include <event2/event.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "ipc/loop.h"
+#include "netctl/capture.h"
+#include "netctl/pace.h"
+#include "netctl/watch.h"
+
+#define GATHER_US 10000	 /* one command of somebody is several events */
+#define AGAIN_US 1000000 /* after a repair that failed */
+
+struct drift {
+	const struct image *image;
+	drift_event_fn *tell;
+	void *ctx;
+	struct pace pace;
+	unsigned int subjects; /* to be put right */
+	struct event *repair;
+	int listed;
+	int links[LIMIT_INTERFACES]; /* index of each captured one, 0: none */
+};
+
+static void
+schedule(struct drift *drift, int64_t delay_us)
+{
+	struct timeval delay = { .tv_sec = delay_us / 1000000,
+		.tv_usec = delay_us % 1000000 };
+
+	if (!event_pending(drift->repair, EV_TIMEOUT, NULL))
+		event_add(drift->repair, &delay);
+}
+
+static void
+tell_repair(struct drift *drift, const struct capture_repair *repair)
+{
+	char message[160];
+
+	(void)snprintf(message, sizeof(message),
+	    "put back what somebody changed:%s%s%s",
+	    repair->guard ? " the guard" : "",
+	    repair->guard && repair->routing ? " and" : "",
+	    repair->routing ? " routing rules or routes" : "");
+	drift->tell(drift->ctx, SEVERITY_WARNING, "drift", message);
+	if (pace_repaired(&drift->pace, clock_mono_us()))
+		drift->tell(drift->ctx, SEVERITY_ALARM, "drift",
+		    "somebody keeps changing what belongs to tpx: it is put "
+		    "back once a second only");
+}
+
+static void
+on_repair(int fd, short what, void *arg)
+{
+	struct drift *drift = arg;
+	unsigned int subjects = drift->subjects;
+	struct capture_repair repair;
+
+	(void)fd;
+	(void)what;
+	drift->subjects = 0;
+	if (capture_repair(drift->image, subjects, &repair) == -1) {
+		drift->subjects = subjects;
+		schedule(drift, AGAIN_US);
+	}
+	if ((subjects & WATCH_LOST) != 0)
+		drift->tell(drift->ctx, SEVERITY_WARNING, "resync",
+		    "nobody watched for a while: everything was compared");
+	else if (repair.guard || repair.routing)
+		tell_repair(drift, &repair);
+}
+
+static void
+on_touched(void *ctx, unsigned int subjects)
+{
+	struct drift *drift = ctx;
+	int64_t delay_us = pace_delay_us(&drift->pace, clock_mono_us());
+
+	drift->subjects |= subjects;
+	schedule(drift, delay_us > GATHER_US ? delay_us : GATHER_US);
+}
+
+static void
+tell_interface(struct drift *drift, enum event_severity severity, uint32_t i,
+    const char *what)
+{
+	char message[IFNAMSIZ + 64];
+
+	(void)snprintf(message, sizeof(message), "%s %s",
+	    image_interface(drift->image, i), what);
+	drift->tell(drift->ctx, severity, "interface", message);
+}
+
+/* nftables and the routing rules follow names by themselves. */
+static void
+on_link(void *ctx, int index, const char *name)
+{
+	struct drift *drift = ctx;
+	uint32_t i;
+	int is_this;
+
+	for (i = 0; i < image_interface_count(drift->image); i++) {
+		is_this = name != NULL &&
+			  strcmp(name, image_interface(drift->image, i)) == 0;
+		if (drift->links[i] == index && !is_this) {
+			drift->links[i] = 0;
+			tell_interface(drift, SEVERITY_WARNING, i, "is gone");
+		} else if (drift->links[i] != index && is_this) {
+			drift->links[i] = index;
+			if (drift->listed)
+				tell_interface(drift, SEVERITY_INFO, i,
+				    "is there, and captured");
+		}
+	}
+}
+
+static void
+on_listed(void *ctx)
+{
+	struct drift *drift = ctx;
+	uint32_t i;
+
+	if (drift->listed)
+		return;
+	drift->listed = 1;
+	for (i = 0; i < image_interface_count(drift->image); i++)
+		if (drift->links[i] == 0)
+			tell_interface(
+			    drift, SEVERITY_WARNING, i, "is not there yet");
+}
+
+static const struct watch_handler handlers = {
+	.touched = on_touched,
+	.link = on_link,
+	.listed = on_listed,
+};
+
+struct drift *
+drift_new(struct event_base *base, const struct image *image, int inherited,
+    drift_event_fn *tell, void *ctx)
+{
+	struct drift *drift = calloc(1, sizeof(*drift));
+
+	if (drift == NULL)
+		return NULL;
+	drift->image = image;
+	drift->tell = tell;
+	drift->ctx = ctx;
+	drift->repair = evtimer_new(base, on_repair, drift);
+	if (drift->repair == NULL ||
+	    event_priority_set(drift->repair, LOOP_MESSAGES) == -1 ||
+	    watch_open(base, &handlers, drift) == -1)
+		return NULL;
+	if (inherited)
+		on_touched(drift, WATCH_LOST);
+	return drift;
+}
+
+void
+drift_set_image(struct drift *drift, const struct image *image)
+{
+	drift->image = image;
+	memset(drift->links, 0, sizeof(drift->links));
+}

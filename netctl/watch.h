@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What others do to the rules of tpx, as the kernel tells it: rtnetlink(7) and
+ * nfnetlink multicast groups.  What this process does itself is left out.
+ */
+#ifndef NETCTL_WATCH_H
+#define NETCTL_WATCH_H
+
+struct event_base;
+
+enum watch_subject {
+	WATCH_RULES = 1,  /* ip rules, or routes that may be gone */
+	WATCH_ROUTES = 2, /* a route was put in the place of ours */
+	WATCH_GUARD = 4,
+	WATCH_LOST = 8, /* events were: anything may have happened */
+};
+
+struct watch_handler {
+	/* A set of enum watch_subject may not be as it should. */
+	void (*touched)(void *ctx, unsigned int subjects);
+	/* An interface has this name, or is gone (name NULL). */
+	void (*link)(void *ctx, int index, const char *name);
+	/* Every interface there is has been told of. */
+	void (*listed)(void *ctx);
+};
+
+/*
+ * Starts to watch, and lists the interfaces.  handlers outlives it.  -1 with
+ * errno.
+ */
+int watch_open(
+    struct event_base *, const struct watch_handler *handlers, void *ctx);
+
+#endif
