@@ -28,6 +28,7 @@ int plan_run(const struct ctl *, int argc, char *argv[]);
 int apply_run(const struct ctl *, int argc, char *argv[]);
 int confirm_run(const struct ctl *, int argc, char *argv[]);
 int reload_run(const struct ctl *, int argc, char *argv[]);
+int guard_run(const struct ctl *, int argc, char *argv[]);
 int pause_run(const struct ctl *, int argc, char *argv[]);
 int resume_run(const struct ctl *, int argc, char *argv[]);
 int unblock_run(const struct ctl *, int argc, char *argv[]);

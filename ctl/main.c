@@ -24,6 +24,7 @@ static const struct command {
 	{ "confirm", confirm_run, "" },
 	{ "pause", pause_run, "" },
 	{ "resume", resume_run, "" },
+	{ "guard", guard_run, "[-f file] [-x libexecdir]" },
 	{ "unblock", unblock_run, "[-x libexecdir]" },
 	{ "version", version_run, "" },
 };

@@ -4,30 +4,12 @@
  * which knows what belongs to tpx; no tpxd is needed, and none may run: it
  * would put the guard back.
  */
-#include <errno.h>
-#include <limits.h>
-#include <stdio.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "common/log.h"
 #include "ctl/client.h"
 #include "ctl/ctl.h"
-
-static int
-netctl_exec(const char *dir)
-{
-	char path[PATH_MAX];
-	char *argv[] = { path, (char[]){ "unblock" }, NULL };
-
-	if (snprintf(path, sizeof(path), "%s/tpx-netctl", dir) >=
-	    (int)sizeof(path))
-		errno = ENAMETOOLONG;
-	else
-		(void)execv(path, argv);
-	log_warn("%s/tpx-netctl", dir);
-	return CTL_FAILED;
-}
+#include "ctl/netctl.h"
 
 int
 unblock_run(const struct ctl *ctl, int argc, char *argv[])
@@ -51,5 +33,5 @@ unblock_run(const struct ctl *ctl, int argc, char *argv[])
 		    "tpxd is running and guards this host: stop it first");
 		return CTL_FAILED;
 	}
-	return netctl_exec(dir);
+	return netctl_exec(dir, "unblock", -1);
 }

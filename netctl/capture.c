@@ -224,3 +224,18 @@ capture_unblock(void)
 		return -1;
 	return guard_remove();
 }
+
+int
+capture_guard_only(const struct image *image)
+{
+	return guard_set(image);
+}
+
+int
+capture_guard_all(void)
+{
+	struct text text = { 0 };
+
+	render_guard_all(&text);
+	return nft_run("guard", &text);
+}

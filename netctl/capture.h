@@ -59,6 +59,12 @@ int capture_repair(
  */
 void capture_end(const struct image *);
 
+/* For tpxctl guard: the guard of an image, where no tpxd need run. */
+int capture_guard_only(const struct image *);
+
+/* The same when there is no image to tell what is captured: all forwarding. */
+int capture_guard_all(void);
+
 /* Takes away whatever any tpx has left in this network namespace. */
 int capture_unblock(void);
 

@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * tpx-netctl [-v]: started by tpxd, with a message socket on fd 3.
- * tpx-netctl unblock: removes what a tpxd has left; for tpxctl, as root.
+ * For tpxctl, as root, without a tpxd:
+ * tpx-netctl guard: loads the guard of the policy image in the memfd on fd 3.
+ * tpx-netctl guard-all: loads a guard against all forwarding.
+ * tpx-netctl unblock: removes what a tpxd has left.
  */
+#include <sys/stat.h>
+
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
@@ -16,6 +21,7 @@
 #include "netctl/routing.h"
 #include "netctl/sandbox.h"
 #include "netctl/sysctl.h"
+#include "policy/mapping.h"
 
 static void
 serve(void)
@@ -32,14 +38,50 @@ serve(void)
 	netctl_shutdown(netctl);
 }
 
+static int
+guard(void)
+{
+	struct mapping policy = { 0 };
+	struct stat status;
+	const char *why;
+
+	if (fstat(NETCTL_CHANNEL_FD, &status) == -1)
+		fatal("policy image");
+	if (mapping_replace(
+		&policy, NETCTL_CHANNEL_FD, (size_t)status.st_size, &why) == -1)
+		fatalx("policy image: %s", why);
+	return capture_guard_only(policy.image);
+}
+
+static const struct mode {
+	const char *name;
+	int (*run)(void);
+	int highest_fd; /* of what it was given */
+} modes[] = {
+	{ "guard", guard, NETCTL_CHANNEL_FD },
+	{ "guard-all", capture_guard_all, STDERR_FILENO },
+	{ "unblock", capture_unblock, STDERR_FILENO },
+};
+
+static const struct mode *
+mode_of(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(modes) / sizeof(modes[0]); i++)
+		if (strcmp(modes[i].name, name) == 0)
+			return &modes[i];
+	return NULL;
+}
+
 int
 main(int argc, char *argv[])
 {
-	int unblock = argc == 2 && strcmp(argv[1], "unblock") == 0;
+	const struct mode *mode = argc == 2 ? mode_of(argv[1]) : NULL;
 	int verbose = argc == 2 && strcmp(argv[1], "-v") == 0;
 
 	log_init("tpx-netctl", -1, verbose);
-	if (argc != 1 + unblock + verbose)
+	if (argc != 1 + (mode != NULL) + verbose)
 		return 2;
 	/* The end is the supervisor's to announce, also for signals. */
 	signal(SIGTERM, SIG_IGN);
@@ -47,14 +89,14 @@ main(int argc, char *argv[])
 	signal(SIGHUP, SIG_IGN);
 	signal(SIGPIPE, SIG_IGN);
 	privilege_drop_user();
-	sandbox_setup(
-	    &netctl_sandbox, unblock ? STDERR_FILENO : NETCTL_CHANNEL_FD);
+	sandbox_setup(&netctl_sandbox,
+	    mode != NULL ? mode->highest_fd : NETCTL_CHANNEL_FD);
 	nft_open();
 	sysctl_remember();
-	if (!unblock) {
+	if (mode == NULL) {
 		serve();
 		return 0;
 	}
 	routing_open();
-	return capture_unblock() == -1;
+	return mode->run() == -1;
 }

@@ -327,23 +327,43 @@ render_lapse(struct text *text)
  * What is left after TCP and UDP may leave only when its protocol can be read:
  * no fragment, and no chain of IPv6 headers that ends too early.
  */
-void
-render_guard(const struct image *image, struct text *text)
+static void
+render_guard_end(struct text *text)
+{
+	text_puts(text, "\t\tmeta l4proto { 6, 17 } counter drop\n"
+			"\t\texthdr frag exists counter drop\n"
+			"\t\tmeta l4proto != { 6, 17 } accept\n"
+			"\t\tcounter drop\n\t}\n}\n");
+}
+
+static void
+render_guard_begin(struct text *text)
 {
 	render_remove_guard(text);
 	text_puts(text, "table inet " RENDER_GUARD_TABLE " {\n"
 			"\tchain forward {\n"
 			"\t\ttype filter hook forward priority filter; "
-			"policy accept;\n\t\tiifname != ");
+			"policy accept;\n");
+}
+
+void
+render_guard(const struct image *image, struct text *text)
+{
+	render_guard_begin(text);
+	text_puts(text, "\t\tiifname != ");
 	render_interfaces(image, text);
 	text_printf(text,
 	    " accept\n"
-	    "\t\tmeta mark & 0x%08" PRIx32 " == 0x%08" PRIx32 " accept\n"
-	    "\t\tmeta l4proto { 6, 17 } counter drop\n"
-	    "\t\texthdr frag exists counter drop\n"
-	    "\t\tmeta l4proto != { 6, 17 } accept\n"
-	    "\t\tcounter drop\n\t}\n}\n",
+	    "\t\tmeta mark & 0x%08" PRIx32 " == 0x%08" PRIx32 " accept\n",
 	    mask_of(image), mark_of(image, MARK_PASS));
+	render_guard_end(text);
+}
+
+void
+render_guard_all(struct text *text)
+{
+	render_guard_begin(text);
+	render_guard_end(text);
 }
 
 void

@@ -46,6 +46,9 @@ void render_remove_capture(struct text *); /* also when it is not there */
 
 /* Replaces the guard; it belongs to no socket.  For on-failure closed. */
 void render_guard(const struct image *, struct text *);
+/* The same for every interface: when no configuration says which. */
+void render_guard_all(struct text *);
+
 void render_remove_guard(struct text *); /* also when it is not there */
 
 #endif

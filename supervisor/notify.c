@@ -6,13 +6,18 @@
 #include <sys/un.h>
 
 #include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "common/log.h"
 
 static int notify_fd = -1;
+static int64_t alive_period_us; /* 0: nobody asked */
+static int64_t alive_us;
 
 int
 notify_open(void)
@@ -23,6 +28,9 @@ notify_open(void)
 
 	if (path == NULL)
 		return -1;
+	/* Half of it would do; a beat may be late. */
+	if (getenv("WATCHDOG_USEC") != NULL)
+		alive_period_us = atoll(getenv("WATCHDOG_USEC")) / 4;
 	len = strlen(path);
 	if (len < 2 || len >= sizeof(name.sun_path))
 		return -1;
@@ -44,4 +52,24 @@ notify(const char *state)
 	if (notify_fd != -1)
 		(void)send(notify_fd, state, strlen(state),
 		    MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+void
+notify_status(const char *state)
+{
+	char line[64];
+
+	(void)snprintf(line, sizeof(line), "STATUS=%s", state);
+	notify(line);
+}
+
+void
+notify_alive(void)
+{
+	int64_t now_us = clock_mono_us();
+
+	if (alive_period_us <= 0 || now_us - alive_us < alive_period_us)
+		return;
+	alive_us = now_us;
+	notify("WATCHDOG=1");
 }

@@ -9,4 +9,11 @@ int notify_open(void);
 /* "READY=1" and the like.  Nothing when nobody listens. */
 void notify(const char *state);
 
+/*
+ * The state, as a line for people; and that the caller's loop turns, which the
+ * service manager may have asked to be told of.
+ */
+void notify_status(const char *state);
+void notify_alive(void);
+
 #endif

@@ -58,6 +58,7 @@ tpxd_change(struct tpxd *tpxd, enum state_input input, const char *why)
 	if (tpxd->state == IPC_STATE_STARTING && state != IPC_STATE_STOPPING)
 		notify("READY=1");
 	tpxd->state = state;
+	notify_status(ipc_state_word(state));
 	event_record(tpxd, SEVERITY_INFO, NULL, "state", message);
 	control_tell(tpxd->control);
 }
@@ -209,6 +210,7 @@ on_beat_timer(int fd, short what, void *arg)
 {
 	(void)fd;
 	(void)what;
+	notify_alive();
 	tpxd_ask(arg);
 }
 

@@ -15,6 +15,11 @@ RESETS = (errno.ECONNRESET, errno.ECONNREFUSED, errno.EPIPE, errno.ENOTCONN)
 HAMMER_INTERVAL_S = 0.02
 HAMMER_PATIENCE_S = 1.5
 
+# an echo request with identifier 1 and sequence 1, its checksum included
+# (RFC 792); the kernel fills in that of ICMPv6 (RFC 4443)
+PING4 = b"\x08\x00\xf7\xfd\x00\x01\x00\x01"
+PING6 = b"\x80\x00\x00\x00\x00\x01\x00\x01"
+
 
 def connect(namespace, address, port, timeout_s=5.0, buffer_bytes=0):
     """A connected socket of the namespace.
@@ -67,6 +72,23 @@ def exchange(namespace, address, port, up, down, timeout_s=20.0):
         sock.sendall(servers.EXCHANGE.pack(up, down)
                      + servers.BODY.bytes[:up])
         return sum(iter(lambda: len(sock.recv(servers.CHUNK_BYTES)), 0))
+
+
+def ping(namespace, address, timeout_s=3.0):
+    """Is an ICMP echo answered?"""
+    family, protocol, request = (
+        (socket.AF_INET6, socket.IPPROTO_ICMPV6, PING6) if ":" in address
+        else (socket.AF_INET, socket.IPPROTO_ICMP, PING4))
+    with namespace.socket(family, socket.SOCK_RAW, protocol) as sock:
+        sock.settimeout(timeout_s)
+        sock.sendto(request, (address, 0))
+        try:
+            # neighbour discovery may be heard before the answer is
+            while sock.recvfrom(1500)[1][0] != address:
+                pass
+        except TimeoutError:
+            return False
+    return True
 
 
 class Hammer:

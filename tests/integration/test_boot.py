@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: ISC
+"""Closed from before the network is up: tpxctl guard, and the systemd units."""
+
+import os
+import pathlib
+import re
+import shutil
+import signal
+import socket
+import subprocess
+
+import pytest
+
+from conftest import ECHO, configuration
+from rig import proc, snapshot, traffic
+from rig.tpx import Tpx
+from test_start import AMBIENT
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+UNITS = ["tpxd.service", "tpx-guard.service"]
+EXPOSURE_MOST = 30  # of 100
+WATCHDOG_S = 2
+
+
+@pytest.fixture
+def boot(net, build):
+    """A gateway with a configuration, and no tpxd: boot(text)."""
+    instances = []
+
+    def prepare(text=configuration("default relay")):
+        instances.append(Tpx(net.gateway, build, text))
+        return instances[-1]
+    yield prepare
+    for instance in instances:
+        instance.close()
+
+
+def guard(instance, check=True):
+    return instance.ctl("guard", "-f", instance.config, "-x", instance.build,
+                        check=check)
+
+
+def knock(net, sniffer, rounds=25):
+    """Whether anything of a client reaches the server directly."""
+    with traffic.Hammer(net.client, [net.SERVER4, net.SERVER6], ECHO) as hammer:
+        proc.wait_until(lambda: hammer.rounds >= rounds, what="knocks")
+    return bool(sniffer.direct())
+
+
+def test_the_guard_closes_without_tpxd(net, server, boot, sniffer, address):
+    instance = boot()
+    assert traffic.outcome(net.client, address, ECHO) == "served"
+    since = len(sniffer.direct())
+    guard(instance)
+    guard(instance)  # twice is as good as once
+    with traffic.Hammer(net.client, [address], ECHO) as hammer:
+        proc.wait_until(lambda: hammer.rounds >= 25, what="knocks")
+    assert len(sniffer.direct()) == since
+    assert traffic.ping(net.client, address)
+    net.gateway.nft("flush ruleset")  # the second line is there, too
+    assert traffic.outcome(net.client, address, ECHO, 1) != "served"
+    instance.unblock()
+    assert traffic.outcome(net.client, address, ECHO) == "served"
+
+
+def test_from_boot_to_stop_not_one_packet_leaks(net, server, boot, sniffer):
+    instance = boot()
+    guard(instance)
+    with traffic.Hammer(net.client, [net.SERVER4, net.SERVER6], ECHO) as hammer:
+        instance.start()
+        instance.wait_state("armed")
+        proc.wait_until(lambda: hammer.rounds >= 50, what="knocks")
+        assert instance.stop() == 0
+        rounds = hammer.rounds
+        proc.wait_until(lambda: hammer.rounds >= rounds + 25, what="knocks")
+    assert sniffer.direct() == []
+    assert server[ECHO].addresses() == {net.OUTSIDE4, net.OUTSIDE6}
+
+
+def test_the_guard_leaves_a_running_tpxd_alone(net, server, tpx):
+    instance = tpx("default relay")
+    listing = "nft", "-s", "list", "ruleset"
+    before = net.gateway.run(*listing).stdout
+    guard(instance)
+    assert net.gateway.run(*listing).stdout == before
+
+
+def test_open_needs_no_guard(net, boot):
+    before = snapshot.take(net.gateway)
+    guard(boot(configuration("default relay", mode="open")))
+    assert snapshot.take(net.gateway) == before
+
+
+@pytest.mark.parametrize("text", ["relya all", None], ids=["wrong", "none"])
+def test_an_unreadable_configuration_closes_all_forwarding(
+        net, server, boot, sniffer, text):
+    instance = boot(text or "")
+    if text is None:
+        instance.config.unlink()
+    result = guard(instance, check=False)
+    assert result.returncode == 1
+    assert "all forwarding is closed" in result.stderr
+    assert not knock(net, sniffer)
+    assert traffic.ping(net.client, net.SERVER4)
+    instance.configure(configuration("default relay"))
+    instance.start()
+    instance.wait_state("armed")
+    assert traffic.outcome(net.client, net.SERVER4, ECHO) == "served"
+
+
+def test_the_guard_is_for_root(net, boot):
+    instance = boot()
+    result = net.gateway.run(
+        "setpriv", "--reuid", "tpx", "--regid", "tpx", "--clear-groups",
+        instance.build / "tpxctl", "guard", check=False)
+    assert result.returncode == 4
+
+
+def test_the_configuration_is_read_as_user_tpx(net, boot):
+    instance = boot()
+    os.chown(instance.config, 0, 0)
+    os.chmod(instance.config, 0o600)
+    result = guard(instance, check=False)
+    assert result.returncode == 1 and "denied" in result.stderr
+
+
+class Manager:
+    """Listens as a service manager does.  A context."""
+
+    def __init__(self, path):
+        self.path = str(path)
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket.bind(self.path)
+        os.chmod(self.path, 0o666)
+        self.lines = []
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self._socket.close()
+
+    def hears(self, line):
+        """Has this been said since the last call of forget()?"""
+        self._socket.setblocking(False)
+        try:
+            while True:
+                self.lines.append(self._socket.recv(256).decode())
+        except BlockingIOError:
+            return line in self.lines
+
+    def forget(self):
+        self.hears("")
+        self.lines = []
+
+
+def test_the_service_manager_hears_how_it_is(net, server, boot):
+    instance = boot()
+    with Manager(instance.home / "notify") as manager:
+        instance.start([*AMBIENT, "env", f"NOTIFY_SOCKET={manager.path}",
+                        f"WATCHDOG_USEC={WATCHDOG_S * 1000000}"])
+        proc.wait_until(lambda: manager.hears("READY=1"), what="READY")
+        assert "STATUS=armed" in manager.lines
+        for _ in range(3):
+            manager.forget()
+            proc.wait_until(lambda: manager.hears("WATCHDOG=1"), WATCHDOG_S,
+                            "a sign of life")
+        os.kill(instance.tpxd.pid, signal.SIGSTOP)
+        manager.forget()
+        proc.stays(lambda: not manager.hears("WATCHDOG=1"), WATCHDOG_S,
+                   "silence of a stopped tpxd")
+        os.kill(instance.tpxd.pid, signal.SIGCONT)
+        instance.stop()
+        proc.wait_until(lambda: manager.hears("STOPPING=1"), what="STOPPING")
+
+
+@pytest.fixture
+def units(build, tmp_path):
+    """A root directory with the units, as they are after installation."""
+    if not shutil.which("systemd-analyze"):
+        pytest.skip("systemd-analyze is not here")
+    for name in "etc/systemd/system usr/sbin usr/bin".split():
+        (tmp_path / name).mkdir(parents=True)
+    for name in UNITS:
+        text = (ROOT / "contrib/systemd" / f"{name}.in").read_text()
+        text = text.replace("@sbindir@", "/usr/sbin")
+        text = text.replace("@bindir@", "/usr/bin")
+        assert "@" not in re.sub(r"Filter=.*", "", text)
+        (tmp_path / "etc/systemd/system" / name).write_text(text)
+    shutil.copy(build / "tpxd", tmp_path / "usr/sbin")
+    shutil.copy(build / "tpxctl", tmp_path / "usr/bin")
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", UNITS)
+def test_the_units_are_sound(units, name):
+    done = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", f"--root={units}",
+         "--recursive-errors=no", units / "etc/systemd/system" / name],
+        capture_output=True, text=True, check=False)
+    about_ours = [line for line in done.stderr.splitlines() if "tpx" in line]
+    assert about_ours == []
+    assert done.returncode == 0
+
+
+def test_the_service_is_fenced_in(units):
+    done = subprocess.run(
+        ["systemd-analyze", "security", "--offline=true", "--no-pager",
+         f"--threshold={EXPOSURE_MOST}", f"--root={units}", "tpxd.service"],
+        capture_output=True, text=True, check=False)
+    print(done.stdout.splitlines()[-1:], done.stderr)
+    assert done.returncode == 0
