@@ -58,6 +58,7 @@ struct flow_pool {
 	struct idle_wheel *wheel;
 	struct flow *flows; /* most of them; reserved, not touched */
 	uint32_t most;
+	int full;
 	uint32_t open;
 	uint32_t used; /* flows at and above this were never used */
 	LIST_HEAD(, flow) live;
@@ -94,6 +95,12 @@ flow_pool_new(struct event_base *base, struct journal *journal, uint32_t most,
 }
 
 int
+flow_pool_is_full(const struct flow_pool *pool)
+{
+	return pool->full;
+}
+
+int
 flow_pool_has_room(const struct flow_pool *pool)
 {
 	return pool->open < pool->most;
@@ -110,6 +117,7 @@ flow_take(struct flow_pool *pool)
 		flow = &pool->flows[pool->used++];
 	LIST_INSERT_HEAD(&pool->live, flow, entry);
 	pool->open++;
+	pool->full |= pool->open == pool->most;
 	return flow;
 }
 
@@ -121,6 +129,7 @@ flow_give_back(struct flow *flow)
 	LIST_REMOVE(flow, entry);
 	LIST_INSERT_HEAD(&pool->spare, flow, entry);
 	pool->open--;
+	pool->full &= pool->open > pool->most - (pool->most + 7) / 8;
 }
 
 /* close(2) then sends RST instead of FIN (socket(7), SO_LINGER). */

@@ -47,6 +47,12 @@ int flow_block(struct flow_pool *, int client, const struct flow_start *);
 /* 1 when flow_begin() would find room. */
 int flow_pool_has_room(const struct flow_pool *);
 
+/*
+ * From the moment that there is no room for another flow until there is for an
+ * eighth of all.
+ */
+int flow_pool_is_full(const struct flow_pool *);
+
 /* Ends every flow, with FLOW_CLOSE_SHUTDOWN in its record. */
 void flow_pool_shutdown(struct flow_pool *);
 

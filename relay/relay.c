@@ -187,6 +187,7 @@ on_ask(void *ctx, struct ipc_message *message)
 	if (relay->leaving)
 		return;
 	answer.work = atomic_load(&journal_arena(relay->journal)->accepted);
+	answer.full = (uint64_t)flow_pool_is_full(relay->flows);
 	/* Whom it has no room for is not waiting for it to work. */
 	for (i = 0; i < FAMILIES && flow_pool_has_room(relay->flows); i++)
 		answer.waiting += listener_waiting(relay->listeners[i]);

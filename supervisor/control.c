@@ -194,6 +194,19 @@ trial_alarm(struct client *client)
 }
 
 static void
+worker_alarm(struct client *client, const struct worker *worker)
+{
+	struct msg_ctl_text alarm = { 0 };
+
+	if (!worker->overloaded || worker->arena == NULL)
+		return;
+	(void)snprintf(alarm.text, sizeof(alarm.text),
+	    "overload: %s %d has no room (%ju flows)", worker->child.program,
+	    worker->child.index, (uintmax_t)atomic_load(&worker->arena->open));
+	(void)IPC_SEND(client->channel, MSG_CTL_ALARM, client->id, &alarm, -1);
+}
+
+static void
 child_alarm(struct client *client, const struct child *child)
 {
 	const struct tpxd *tpxd = client->control->tpxd;
@@ -220,8 +233,10 @@ answer_status(struct client *client)
 		child_send(client, &tpxd->workers[i].child);
 	child_send(client, &tpxd->flowlog);
 	child_alarm(client, &tpxd->netctl);
-	for (i = 0; i < tpxd->nworkers; i++)
+	for (i = 0; i < tpxd->nworkers; i++) {
 		child_alarm(client, &tpxd->workers[i].child);
+		worker_alarm(client, &tpxd->workers[i]);
+	}
 	child_alarm(client, &tpxd->flowlog);
 	trial_alarm(client);
 	event_alarm(client);

@@ -57,6 +57,10 @@ on_answer(void *ctx, struct ipc_message *message)
 	else if (worker->stalled_us == 0)
 		worker->stalled_us = child->answered_us;
 	worker->work = answer->work;
+	if (!answer->full)
+		worker->full_us = 0;
+	else if (worker->full_us == 0)
+		worker->full_us = child->answered_us;
 	netctl_beat(child->tpxd);
 	apply_step(child->tpxd);
 }
@@ -135,6 +139,7 @@ worker_start(struct child *child)
 	worker->arena = arena;
 	worker->work = 0;
 	worker->stalled_us = 0;
+	worker->full_us = 0;
 	if (child_open(child, handlers) == -1) {
 		arena_release(worker);
 		return -1;
@@ -227,6 +232,32 @@ worker_stalls(const struct worker *worker)
 		   tpxd_patience_us(worker->child.tpxd);
 }
 
+/* Says when a relay has had no room for a while, and when it has again. */
+static void
+worker_weigh(struct worker *worker, int64_t now_us)
+{
+	struct tpxd *tpxd = worker->child.tpxd;
+	int overloaded = worker->full_us != 0 &&
+			 now_us - worker->full_us > tpxd_patience_us(tpxd);
+
+	if (overloaded == worker->overloaded)
+		return;
+	worker->overloaded = overloaded;
+	event_record(tpxd, overloaded ? SEVERITY_WARNING : SEVERITY_INFO,
+	    &worker->child, "overload",
+	    overloaded ? "has no room for more flows" : "has room again");
+}
+
+/* With on-failure open, clients that it has no room for shall go direct. */
+static int
+worker_turns_away(const struct worker *worker)
+{
+	const struct image *image = worker->child.tpxd->config.image;
+
+	return worker->overloaded &&
+	       image_settings(image)->on_failure == ON_FAILURE_OPEN;
+}
+
 void
 workers_ask(struct tpxd *tpxd, const struct msg_beat *ask)
 {
@@ -240,6 +271,7 @@ workers_ask(struct tpxd *tpxd, const struct msg_beat *ask)
 		    worker_stalls(worker))
 			child_kill(&worker->child, "stuck",
 			    "answered but accepted nobody");
+		worker_weigh(worker, ask->sent_us);
 		child_ask(&worker->child, ask);
 	}
 }
@@ -253,7 +285,7 @@ workers_all_answered(const struct tpxd *tpxd)
 	     worker++)
 		if (worker->child.state != CHILD_RUNNING ||
 		    worker->child.answered != tpxd->beat ||
-		    worker_stalls(worker))
+		    worker_stalls(worker) || worker_turns_away(worker))
 			return 0;
 	return 1;
 }

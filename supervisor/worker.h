@@ -20,6 +20,8 @@ struct worker {
 	struct flow_arena *arena;
 	uint64_t work;	    /* its progress as of the last answer */
 	int64_t stalled_us; /* of the first answer without any; 0: none */
+	int64_t full_us;    /* of the first answer without room; 0: has some */
+	int overloaded;	    /* that has lasted */
 };
 
 struct worker_totals {
