@@ -137,11 +137,11 @@ capture_renew(const struct image *image)
 }
 
 void
-capture_lapse(void)
+capture_lapse(const struct image *image)
 {
 	struct text text = { 0 };
 
-	render_lapse(&text);
+	render_lapse(image, &text);
 	(void)nft_run("end of the lease", &text);
 }
 

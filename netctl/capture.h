@@ -38,7 +38,7 @@ int capture_reconfigure(const struct image *before, const struct image *,
     const struct render_local *, enum render_lease);
 
 int capture_renew(const struct image *);
-void capture_lapse(void);
+void capture_lapse(const struct image *);
 
 /* What was put back. */
 struct capture_repair {

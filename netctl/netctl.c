@@ -93,7 +93,7 @@ static int
 lapse(struct netctl *netctl)
 {
 	log_warnx("heartbeats stopped: the lease has lapsed");
-	capture_lapse();
+	capture_lapse(netctl->policy.image);
 	lease_tell(netctl, 0, IPC_LEASE_NONE);
 	return 0;
 }

@@ -76,6 +76,7 @@ struct conf {
 	uint32_t lease_ms;
 	uint32_t workers; /* 0: one per core */
 	uint32_t mark_mask;
+	enum other_protocols other_protocols;
 	enum flow_action default_action;
 	struct place default_place;	      /* line 0: not written */
 	char socket[LIMIT_SOCKET_PATH_BYTES]; /* of the control socket */

@@ -30,6 +30,19 @@ parse_on_failure(struct parser *parser)
 }
 
 static int
+parse_other_protocols(struct parser *parser)
+{
+	static const char *const words[] = { "pass", "block" };
+	unsigned int choice;
+
+	if (parse_choice(
+		parser, words, COUNT(words), "pass or block", &choice) == -1)
+		return -1;
+	parser->conf->other_protocols = choice;
+	return 0;
+}
+
+static int
 parse_lease(struct parser *parser)
 {
 	uint64_t ms = CONF_LEASE_MS;
@@ -277,7 +290,7 @@ static const struct statement {
 	{ "mark", parse_mark, 1 },
 	{ "capture", parse_capture, 0 },
 	{ "exclude", parse_unsupported, 0 },
-	{ "other-protocols", parse_unsupported, 0 },
+	{ "other-protocols", parse_other_protocols, 1 },
 	{ "table", parse_table, 0 },
 	{ "domains", parse_unsupported, 0 },
 	{ "upstream", parse_unsupported, 0 },

@@ -22,7 +22,7 @@
 #include "schema/limits.h"
 
 #define IMAGE_MAGIC 0x69787074U /* "tpxi" */
-#define IMAGE_VERSION 1U
+#define IMAGE_VERSION 2U
 
 struct image_settings {
 	uint32_t generation;
@@ -33,7 +33,8 @@ struct image_settings {
 	uint64_t max_bytes;	/* 0: no limit */
 	uint8_t on_failure;	/* enum on_failure */
 	uint8_t default_action; /* enum flow_action */
-	uint8_t reserved[6];
+	uint8_t other_protocols;
+	uint8_t reserved[5];
 };
 
 /* items first .. first + count - 1 of some section */

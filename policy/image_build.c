@@ -308,6 +308,7 @@ build_settings(
 		.max_bytes = conf->max_bytes,
 		.on_failure = (uint8_t)conf->on_failure,
 		.default_action = (uint8_t)conf->default_action,
+		.other_protocols = (uint8_t)conf->other_protocols,
 	};
 	head->socket = append_string(builder, conf->socket);
 	head->log_dir = append_string(builder, conf->log_dir);

@@ -113,7 +113,8 @@ check_settings(struct walk *walk)
 	if (settings->keep_s > INT64_MAX || settings->max_bytes > INT64_MAX)
 		return "bad limit of the log";
 	if (settings->on_failure >= ON_FAILURE_COUNT ||
-	    settings->default_action >= FLOW_ACTION_COUNT)
+	    settings->default_action >= FLOW_ACTION_COUNT ||
+	    settings->other_protocols >= OTHER_COUNT)
 		return "unknown setting";
 	if (memcmp(settings->reserved, zero, sizeof(zero)) != 0)
 		return "reserved bytes are not zero";

@@ -174,7 +174,8 @@ print_settings(const struct conf *conf, struct text *text)
 	for (i = 0; i < conf->interface_count; i++)
 		text_printf(text, " %s", conf->interfaces[i].name);
 	print_close(conf->interface_count, text);
-	text_puts(text, "\n");
+	text_printf(text, "\nother-protocols %s\n",
+	    conf->other_protocols == OTHER_BLOCK ? "block" : "pass");
 }
 
 static void

@@ -15,6 +15,7 @@
 #include "policy/render.h"
 
 #include <inttypes.h>
+#include <netinet/in.h>
 
 #include "policy/mark.h"
 #include "policy/render_rule.h"
@@ -23,6 +24,7 @@
  * longer than the pauses of tcp_syn_retries. */
 #define BLOCKED_TIMEOUT_S 70
 #define BLOCKED_SIZE 65536
+#define PROTOCOLS 256
 
 uint32_t
 render_lease_ms(const struct image *image)
@@ -62,13 +64,36 @@ render_removal(const char *table, const char *flags, struct text *text)
 	    flags, table);
 }
 
+static int
+blocks_others(const struct image *image)
+{
+	return image_settings(image)->other_protocols == OTHER_BLOCK;
+}
+
+/* A set that looks up protocols as they are can hold no ranges of them. */
+static int
+is_leased(const struct image *image, unsigned int protocol)
+{
+	return protocol == IPPROTO_TCP || protocol == IPPROTO_UDP ||
+	       blocks_others(image);
+}
+
 static void
 render_lease(const struct image *image, struct text *text)
 {
 	uint32_t ms = render_lease_ms(image);
 
-	text_printf(text,
-	    "{ 6 timeout %" PRIu32 "ms, 17 timeout %" PRIu32 "ms }", ms, ms);
+	unsigned int protocol, first = 1;
+
+	text_puts(text, "{ ");
+	for (protocol = 0; protocol < PROTOCOLS; protocol++) {
+		if (!is_leased(image, protocol))
+			continue;
+		text_printf(text, "%s%u timeout %" PRIu32 "ms",
+		    first ? "" : ", ", protocol, ms);
+		first = 0;
+	}
+	text_puts(text, " }");
 }
 
 static void
@@ -241,6 +266,23 @@ render_elsewhere(const struct image *image, struct text *text)
 	    mark_of(image, MARK_OURS));
 }
 
+/*
+ * What is neither TCP nor UDP.  Blocked, errors about what passes still do:
+ * path MTU discovery needs them.
+ */
+static const char *
+others(const struct image *image, enum render_lease lease)
+{
+	if (!blocks_others(image))
+		return "\t\tmeta l4proto != { 6, 17 } accept\n";
+	if (lease == RENDER_PAUSE)
+		return "\t\tmeta l4proto != { 6, 17 } "
+		       "meta l4proto @lease goto pass\n";
+	return "\t\tmeta l4proto { 1, 58 } ct state related goto pass\n"
+	       "\t\tmeta l4proto != { 6, 17 } "
+	       "meta l4proto @lease counter drop\n";
+}
+
 static void
 render_rest(
     const struct image *image, enum render_lease lease, struct text *text)
@@ -259,13 +301,13 @@ render_rest(
 	    " ct state new goto passed\n"
 	    "\t\tmeta mark & 0x%08" PRIx32 " == 0x%08" PRIx32 " accept\n"
 	    "\t\tfib daddr type != unicast accept\n"
-	    "\t\tmeta l4proto != { 6, 17 } accept\n"
+	    "%s"
 	    "\t\tmeta l4proto != @lease accept\n"
 	    "\t\tct direction reply ct mark & 0x%08" PRIx32 " == 0x%08" PRIx32
 	    " goto pass\n"
 	    "\t\tct mark & 0x%08" PRIx32 " == 0x%08" PRIx32 " goto pass\n",
-	    mask, mark_of(image, MARK_OURS), mask, pass, mask, pass, mask,
-	    mark_of(image, MARK_OURS), mask, pass);
+	    mask, mark_of(image, MARK_OURS), mask, pass, mask, pass,
+	    others(image, lease), mask, mark_of(image, MARK_OURS), mask, pass);
 	/* It began while nothing was captured, and is not cut. */
 	if (image_settings(image)->on_failure == ON_FAILURE_OPEN)
 		text_puts(text, "\t\tct state established accept\n");
@@ -309,18 +351,29 @@ render_renew(const struct image *image, struct text *text)
 {
 	/* An element keeps its time when it is added again; and it can be
 	 * deleted only while it is there. */
-	render_lapse(text);
+	render_lapse(image, text);
 	text_puts(text, "add element inet " RENDER_TABLE " lease ");
 	render_lease(image, text);
 	text_puts(text, "\n");
 }
 
+/* Adding first: what has timed out already cannot be deleted. */
 void
-render_lapse(struct text *text)
+render_lapse(const struct image *image, struct text *text)
 {
-	text_puts(text,
-	    "add element inet " RENDER_TABLE " lease { 6, 17 }\n"
-	    "delete element inet " RENDER_TABLE " lease { 6, 17 }\n");
+	static const char *const commands[] = { "add", "delete" };
+	unsigned int protocol;
+	size_t i;
+
+	for (i = 0; i < 2; i++) {
+		text_printf(text, "%s element inet " RENDER_TABLE " lease { 6",
+		    commands[i]);
+		for (protocol = 0; protocol < PROTOCOLS; protocol++)
+			if (protocol != IPPROTO_TCP &&
+			    is_leased(image, protocol))
+				text_printf(text, ", %u", protocol);
+		text_puts(text, " }\n");
+	}
 }
 
 /*
@@ -328,12 +381,13 @@ render_lapse(struct text *text)
  * no fragment, and no chain of IPv6 headers that ends too early.
  */
 static void
-render_guard_end(struct text *text)
+render_guard_end(enum other_protocols others, struct text *text)
 {
-	text_puts(text, "\t\tmeta l4proto { 6, 17 } counter drop\n"
-			"\t\texthdr frag exists counter drop\n"
-			"\t\tmeta l4proto != { 6, 17 } accept\n"
-			"\t\tcounter drop\n\t}\n}\n");
+	if (others == OTHER_PASS)
+		text_puts(text, "\t\tmeta l4proto { 6, 17 } counter drop\n"
+				"\t\texthdr frag exists counter drop\n"
+				"\t\tmeta l4proto != { 6, 17 } accept\n");
+	text_puts(text, "\t\tcounter drop\n\t}\n}\n");
 }
 
 static void
@@ -356,14 +410,14 @@ render_guard(const struct image *image, struct text *text)
 	    " accept\n"
 	    "\t\tmeta mark & 0x%08" PRIx32 " == 0x%08" PRIx32 " accept\n",
 	    mask_of(image), mark_of(image, MARK_PASS));
-	render_guard_end(text);
+	render_guard_end(image_settings(image)->other_protocols, text);
 }
 
 void
 render_guard_all(struct text *text)
 {
 	render_guard_begin(text);
-	render_guard_end(text);
+	render_guard_end(OTHER_PASS, text);
 }
 
 void

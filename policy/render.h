@@ -41,7 +41,7 @@ void render_capture(const struct image *, const struct render_local *,
 /* The lease from now on, whether the last one is live, expired or none. */
 void render_renew(const struct image *, struct text *);
 /* Ends the lease, also one that has ended. */
-void render_lapse(struct text *);
+void render_lapse(const struct image *, struct text *);
 void render_remove_capture(struct text *); /* also when it is not there */
 
 /* Replaces the guard; it belongs to no socket.  For on-failure closed. */

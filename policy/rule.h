@@ -9,6 +9,9 @@
 
 enum on_failure { ON_FAILURE_CLOSED, ON_FAILURE_OPEN, ON_FAILURE_COUNT };
 
+/* What is neither TCP nor UDP. */
+enum other_protocols { OTHER_PASS, OTHER_BLOCK, OTHER_COUNT };
+
 /*
  * How a blocked flow is refused.  DEFAULT: TCP gets a reset, UDP is dropped.
  * RESET: UDP gets an ICMP port unreachable as well.  DROP: nothing is sent.

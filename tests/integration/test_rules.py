@@ -168,6 +168,27 @@ def test_ping_passes(net, tpx, address):
     assert traffic.ping(net.client, address)
 
 
+@pytest.mark.parametrize("mode", ["closed", "open"])
+def test_other_protocols_can_be_blocked(net, server, tpx, address, mode):
+    instance = tpx("other-protocols block\ndefault relay", mode=mode,
+                   lease="1s")
+    assert not traffic.ping(net.client, address, 1)
+    assert traffic.ping(net.client, net.GATEWAY4), "the gateway itself"
+    assert traffic.outcome(net.client, address, ECHO) == "served"
+    # the lease goes on being renewed with all that it holds
+    proc.stays(lambda: instance.status()["state"] == "armed", 2.0, "armed")
+    assert not traffic.ping(net.client, address, 1)
+    instance.ctl("pause")
+    assert traffic.ping(net.client, address)
+    instance.ctl("resume")
+    assert not traffic.ping(net.client, address, 1)
+    instance.stop()
+    assert traffic.ping(net.client, address, 1) == (mode == "open")
+    if mode == "closed":
+        net.gateway.nft("flush ruleset")
+        assert not traffic.ping(net.client, address, 1)
+
+
 def test_connection_to_the_listener_itself_is_refused(net, tpx):
     """Nobody reaches the relay but by capture, so nothing can loop."""
     instance = tpx()

@@ -214,7 +214,6 @@ test_what_this_version_lacks_is_refused(void **state)
 		{ "capture local\n", "local" },
 		{ "capture local user { a }\n", "local" },
 		{ "exclude to any\n", "exclude" },
-		{ "other-protocols pass\n", "other-protocols" },
 		{ "domains <a> { \"b\" }\n", "domains" },
 		{ "upstream a socks5 1.2.3.4:1 user \"u\"\n", "upstream" },
 		{ "dns forward { 9.9.9.9 }\n", "dns" },

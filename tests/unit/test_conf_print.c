@@ -22,7 +22,8 @@ test_defaults_are_printed(void **state)
 	print(FIXTURE_CAPTURE, &out);
 	assert_string_equal(out.bytes,
 	    "on-failure closed\nlease 3s\nworkers 0\nmark mask 0x07000000\n"
-	    "capture forwarded on eth0\ndefault relay\n"
+	    "capture forwarded on eth0\nother-protocols pass\n"
+	    "default relay\n"
 	    "control socket \"/run/tpx/tpxd.sock\"\n"
 	    "log dir \"/var/lib/tpx\"\n");
 	text_free(&out);
@@ -42,11 +43,13 @@ test_everything_has_one_form(void **state)
 	      "block to ::1 with reset\n"
 	      "table <t> {\n 192.0.2.1/32\n}\n"
 	      "capture forwarded on { b }\ncapture forwarded on a\n"
-	      "mark mask 0xE0\nworkers 2\nlease 60000ms\non-failure open\n",
+	      "other-protocols block\nmark mask 0xE0\nworkers 2\nlease "
+	      "60000ms\non-failure open\n",
 	    &out);
 	assert_string_equal(out.bytes,
 	    "on-failure open\nlease 1m\nworkers 2\nmark mask 0x000000e0\n"
-	    "capture forwarded on { b a }\ntable <t> { 192.0.2.1 }\n"
+	    "capture forwarded on { b a }\nother-protocols block\ntable <t> { "
+	    "192.0.2.1 }\n"
 	    "block to { <t> 10.0.0.0/8 } port { 5 6 } with drop\n"
 	    "relay proto tcp idle 90s\n"
 	    "pass to any\nblock to ::1 with reset\ndefault pass\n"

@@ -256,16 +256,17 @@ test_every_field_is_checked(void **state)
 
 	(void)state;
 	REFUSED(image->magic, 0, "not a policy image");
-	REFUSED(image->version, 2, "another version");
+	REFUSED(image->version, 1, "another version");
 	REFUSED(image->bytes, 8, "its length is not the one it tells");
 	REFUSED(image->reserved, 1, zero);
-	REFUSED(image->settings.reserved[5], 1, zero);
+	REFUSED(image->settings.reserved[4], 1, zero);
 	REFUSED(image->settings.lease_ms, 999, "lease out of range");
 	REFUSED(image->settings.lease_ms, 60001, "lease out of range");
 	REFUSED(image->settings.workers, 65, "too many workers");
 	REFUSED(image->settings.mark_mask, 0, "bad mark mask");
 	REFUSED(image->settings.keep_s, UINT64_MAX, "bad limit of the log");
 	REFUSED(image->settings.on_failure, 2, "unknown setting");
+	REFUSED(image->settings.other_protocols, 2, "unknown setting");
 	REFUSED(image->settings.default_action, 3, "unknown setting");
 	REFUSED(image->socket.first, 1, "bad path");
 	REFUSED(image->socket.length, UINT32_MAX, "bad path");

@@ -205,6 +205,37 @@ test_a_pause_lets_everything_pass_while_its_lease_lives(void **state)
 }
 
 static void
+test_other_protocols_block(void **state)
+{
+	static const char config[] = FIXTURE_CAPTURE "other-protocols block\n";
+	char *text = capture_of(config, RENDER_CAPTURE);
+	struct text guard = { 0 };
+	struct image *image;
+	size_t len;
+
+	(void)state;
+	assert_has(text, "elements = { 0 timeout 2000ms, 1 timeout 2000ms,");
+	assert_has(text, ", 255 timeout 2000ms }");
+	assert_has(text, "meta l4proto { 1, 58 } ct state related goto pass");
+	assert_has(text, "meta l4proto != { 6, 17 } meta l4proto @lease "
+			 "counter drop");
+	free(text);
+	text = capture_of(config, RENDER_PAUSE);
+	assert_has(text, "meta l4proto != { 6, 17 } meta l4proto @lease "
+			 "goto pass");
+	free(text);
+	image = fixture_image(config, &len);
+	render_guard(image, &guard);
+	assert_lacks(guard.bytes, "meta l4proto != { 6, 17 } accept");
+	text_free(&guard);
+	render_routes(image, &guard);
+	assert_has(
+	    guard.bytes, "priority 78 protocol 117 iif eth0 lookup 7479");
+	text_free(&guard);
+	free(image);
+}
+
+static void
 test_what_passed_goes_on_under_every_policy(void **state)
 {
 	char *text =
@@ -357,14 +388,14 @@ test_second_line_of_the_guard_is_for_captured_interfaces(void **state)
 	assert_has(text.bytes,
 	    "ip -4 route add blackhole default table 7479 proto 117\n");
 	assert_has(text.bytes, "ip -4 rule add priority 75 protocol 117 "
-			       "fwmark 0x04000000/0x07000000 goto 78\n"
+			       "fwmark 0x04000000/0x07000000 goto 79\n"
 			       "ip -4 rule add priority 76 protocol 117 "
 			       "iif a ipproto tcp lookup 7479\n"
 			       "ip -4 rule add priority 76 protocol 117 "
 			       "iif b ipproto tcp lookup 7479\n"
 			       "ip -4 rule add priority 77 protocol 117 "
 			       "iif a ipproto udp lookup 7479\n");
-	assert_has(text.bytes, "ip -6 rule add priority 78 protocol 117 nop\n");
+	assert_has(text.bytes, "ip -6 rule add priority 79 protocol 117 nop\n");
 	text_free(&text);
 	free(image);
 }
@@ -385,6 +416,7 @@ main(void)
 		cmocka_unit_test(test_ranges_that_are_no_prefix_are_rendered),
 		cmocka_unit_test(
 		    test_a_pause_lets_everything_pass_while_its_lease_lives),
+		cmocka_unit_test(test_other_protocols_block),
 		cmocka_unit_test(test_what_passed_goes_on_under_every_policy),
 		cmocka_unit_test(
 		    test_conntrack_soon_forgets_the_connections_of_relays),
