@@ -105,7 +105,7 @@ close_all(const char *dir)
 	if (child == 0)
 		_exit(netctl_exec(dir, "guard-all", -1));
 	if (child == -1 || waitpid(child, &status, 0) == -1 || status != 0)
-		log_warnx("guard: nothing is closed");
+		log_warnx("guard: nothing was changed");
 	else
 		log_warnx("guard: all forwarding is closed until the "
 			  "configuration is in order, or `tpxctl unblock'");

@@ -20,13 +20,19 @@ capture_adopt(void)
 	claimed = 1;
 }
 
+static void
+render_claim(struct text *text)
+{
+	text_puts(text, "add table inet " RENDER_TABLE " { flags owner; }\n");
+}
+
 /* Owning the table before anything else tells whether another tpxd runs. */
 static int
 claim(void)
 {
 	struct text text = { 0 };
 
-	text_puts(&text, "add table inet " RENDER_TABLE " { flags owner; }\n");
+	render_claim(&text);
 	if (nft_run("claim of table inet " RENDER_TABLE, &text) == 0) {
 		claimed = 1;
 		return 0;
@@ -225,10 +231,23 @@ capture_unblock(void)
 	return guard_remove();
 }
 
+/* Only the kernel knows for sure: tpxd's socket may be anywhere. */
+static int
+others_guard(void)
+{
+	struct text text = { 0 };
+
+	render_claim(&text);
+	if (nft_try(&text) == 0 || errno != EPERM)
+		return 0;
+	log_info("tpxd runs in this network namespace and guards it");
+	return 1;
+}
+
 int
 capture_guard_only(const struct image *image)
 {
-	return guard_set(image);
+	return others_guard() ? 0 : guard_set(image);
 }
 
 int
@@ -236,6 +255,8 @@ capture_guard_all(void)
 {
 	struct text text = { 0 };
 
+	if (others_guard())
+		return -1;
 	render_guard_all(&text);
 	return nft_run("guard", &text);
 }

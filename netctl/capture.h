@@ -59,10 +59,16 @@ int capture_repair(
  */
 void capture_end(const struct image *);
 
-/* For tpxctl guard: the guard of an image, where no tpxd need run. */
+/*
+ * For tpxctl guard: the guard of an image, where no tpxd need run.  One that
+ * runs is left alone, and 0 then.
+ */
 int capture_guard_only(const struct image *);
 
-/* The same when there is no image to tell what is captured: all forwarding. */
+/*
+ * The same when there is no image to tell what is captured: all forwarding.
+ * -1 when a tpxd runs.
+ */
 int capture_guard_all(void);
 
 /* Takes away whatever any tpx has left in this network namespace. */

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <linux/netlink.h>
 #include <nftables/libnftables.h>
+#include <stdbool.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -80,8 +81,9 @@ error_log(const char *name)
 	log_warnx("nftables: %s: %.*s", name, (int)strcspn(error, "\n"), error);
 }
 
-int
-nft_run(const char *name, struct text *text)
+/* NULL for the name: nothing is logged. */
+static int
+transact(const char *name, struct text *text)
 {
 	int result;
 
@@ -93,9 +95,28 @@ nft_run(const char *name, struct text *text)
 	result = nft_run_cmd_from_buffer(nft, text->bytes);
 	if (result != 0) {
 		result = errno != 0 ? errno : EIO;
-		error_log(name);
+		if (name != NULL)
+			error_log(name);
 	}
 	text_free(text);
 	errno = result;
 	return result == 0 ? 0 : -1;
+}
+
+int
+nft_run(const char *name, struct text *text)
+{
+	return transact(name, text);
+}
+
+/* The kernel judges the transaction, and is not told to commit it. */
+int
+nft_try(struct text *text)
+{
+	int result;
+
+	nft_ctx_set_dry_run(nft, true);
+	result = transact(NULL, text);
+	nft_ctx_set_dry_run(nft, false);
+	return result;
 }

@@ -21,6 +21,12 @@ void nft_drain(void);
  */
 int nft_run(const char *name, struct text *);
 
+/*
+ * What nft_run() would return, and its errno, but nothing is changed, and what
+ * nftables said is not logged.
+ */
+int nft_try(struct text *);
+
 /* The address of the socket, by which the kernel names who asked. */
 unsigned int nft_portid(void);
 

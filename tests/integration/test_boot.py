@@ -210,3 +210,33 @@ def test_the_service_is_fenced_in(units):
         capture_output=True, text=True, check=False)
     print(done.stdout.splitlines()[-1:], done.stderr)
     assert done.returncode == 0
+
+
+@pytest.mark.parametrize("text", ["relya all\n", None],
+                         ids=["wrong", "another"])
+def test_the_guard_leaves_a_tpxd_of_another_socket_alone(
+        net, server, tpx, boot, address, text):
+    """The kernel knows of it, whatever its configuration calls its socket."""
+    instance = tpx("default relay")
+    other = boot()
+    if text:
+        other.config.write_text(text)
+    else:
+        other.config.write_text(
+            other.config.read_text().replace(net.CLIENT_IF, net.SERVER_IF))
+    listing = "nft", "-s", "list", "ruleset"
+    before = net.gateway.run(*listing).stdout
+    with traffic.connect(net.client, address, ECHO) as flow:
+        for _ in range(5):
+            done = guard(other, check=False)
+            assert net.gateway.run(*listing).stdout == before, done.stderr
+        assert traffic.echoes(flow)
+    assert instance.stop() == 0
+
+
+def test_a_table_of_others_is_no_reason_to_stay_open(net, server, boot):
+    """It has the name of tpx's, but nobody owns it: no tpxd runs."""
+    instance = boot()
+    net.gateway.nft("add table inet tpx")
+    guard(instance)
+    assert traffic.outcome(net.client, net.SERVER4, ECHO, 1) != "served"
