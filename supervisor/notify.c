@@ -19,6 +19,18 @@ static int notify_fd = -1;
 static int64_t alive_period_us; /* 0: nobody asked */
 static int64_t alive_us;
 
+/* How soon the manager misses a sign of life of this process; 0: never. */
+static int64_t
+watchdog_us(void)
+{
+	const char *pid = getenv("WATCHDOG_PID");
+	const char *period = getenv("WATCHDOG_USEC");
+
+	if (period == NULL || (pid != NULL && atoll(pid) != getpid()))
+		return 0;
+	return atoll(period);
+}
+
 int
 notify_open(void)
 {
@@ -29,8 +41,7 @@ notify_open(void)
 	if (path == NULL)
 		return -1;
 	/* Half of it would do; a beat may be late. */
-	if (getenv("WATCHDOG_USEC") != NULL)
-		alive_period_us = atoll(getenv("WATCHDOG_USEC")) / 4;
+	alive_period_us = watchdog_us() / 4;
 	len = strlen(path);
 	if (len < 2 || len >= sizeof(name.sun_path))
 		return -1;

@@ -174,6 +174,19 @@ def test_the_service_manager_hears_how_it_is(net, server, boot):
         proc.wait_until(lambda: manager.hears("STOPPING=1"), what="STOPPING")
 
 
+@pytest.mark.parametrize("words", [
+    [], ["WATCHDOG_USEC=0"], ["WATCHDOG_USEC=soon"],
+    ["WATCHDOG_USEC=1000", "WATCHDOG_PID=1"],
+], ids=["nothing", "0", "no number", "of another process"])
+def test_who_did_not_ask_hears_no_signs_of_life(boot, words):
+    instance = boot()
+    with Manager(instance.home / "notify") as manager:
+        instance.start(["env", f"NOTIFY_SOCKET={manager.path}", *words])
+        proc.wait_until(lambda: manager.hears("READY=1"), what="READY")
+        # several heartbeats of a lease of 2 s
+        proc.stays(lambda: not manager.hears("WATCHDOG=1"), 1, "silence")
+
+
 @pytest.fixture
 def units(build, tmp_path):
     """A root directory with the units, as they are after installation."""
@@ -201,6 +214,54 @@ def test_the_units_are_sound(units, name):
     about_ours = [line for line in done.stderr.splitlines() if "tpx" in line]
     assert about_ours == []
     assert done.returncode == 0
+
+
+def directives(root, name):
+    """Values of a unit by name; a name that occurs again has several."""
+    found = {}
+    for line in (root / "etc/systemd/system" / name).read_text().splitlines():
+        key, equals, value = line.partition("=")
+        if equals and not line.startswith("#"):
+            found.setdefault(key, []).append(value)
+    return found
+
+
+def test_nothing_but_its_own_stop_opens_the_guard(units):
+    """Neither the end of tpxd nor a shutdown, whose links are up yet."""
+    found = directives(units, "tpx-guard.service")
+    assert found["DefaultDependencies"] == ["no"]
+    assert set(found) & {"Conflicts", "PartOf", "BindsTo", "Requires",
+                         "StopPropagatedFrom"} == set()
+    found = directives(units, "tpxd.service")
+    assert [key for key, values in found.items()
+            if any("tpx-guard" in value for value in values)
+            and key not in ("After", "Wants")] == []
+
+
+def filter_set(name):
+    """The system calls of a set of systemd's, with those of sets in it."""
+    listed = subprocess.run(
+        ["systemd-analyze", "syscall-filter", "--no-pager", name], check=True,
+        capture_output=True, text=True).stdout.splitlines()[1:]
+    words = {line.strip() for line in listed
+             if line.strip() and not line.strip().startswith("#")}
+    calls = {word for word in words if not word.startswith("@")}
+    return calls.union(*map(filter_set, words - calls))
+
+
+def test_filter_of_the_service_allows_what_the_sandboxes_do(units):
+    allowed = filter_set("@default")
+    for line in directives(units, "tpxd.service")["SystemCallFilter"]:
+        for word in line.split():
+            allowed |= filter_set(word) if word[0] == "@" else {word}
+    tables = [*ROOT.glob("*/sandbox.c"), ROOT / "common/sandbox.h"]
+    text = "".join(path.read_text() for path in tables)
+    text = re.sub(r"#ifdef __SANITIZE.*?#endif", "", text, flags=re.S)
+    needed = set(re.findall(r"\bSYS_(\w+)", text))
+    assert {"sendmsg", "fchown", "seccomp"} <= needed
+    needed |= {"landlock_create_ruleset", "landlock_add_rule",
+               "landlock_restrict_self"}
+    assert needed - allowed == set()
 
 
 def test_the_service_is_fenced_in(units):
