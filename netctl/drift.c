@@ -22,18 +22,24 @@ struct drift {
 	struct pace pace;
 	unsigned int subjects; /* to be put right */
 	struct event *repair;
+	int64_t due_us; /* when that is, if it is pending */
 	int listed;
 	int links[LIMIT_INTERFACES]; /* index of each captured one, 0: none */
 };
 
+/* A repair that was to be tried again later can be due sooner. */
 static void
 schedule(struct drift *drift, int64_t delay_us)
 {
 	struct timeval delay = { .tv_sec = delay_us / 1000000,
 		.tv_usec = delay_us % 1000000 };
+	int64_t due_us = clock_mono_us() + delay_us;
 
-	if (!event_pending(drift->repair, EV_TIMEOUT, NULL))
-		event_add(drift->repair, &delay);
+	if (event_pending(drift->repair, EV_TIMEOUT, NULL) &&
+	    drift->due_us <= due_us)
+		return;
+	drift->due_us = due_us;
+	event_add(drift->repair, &delay);
 }
 
 static void

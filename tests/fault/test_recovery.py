@@ -46,9 +46,10 @@ def test_established_flow_outlives_netctls_worker_and_a_lapse(
     instance = tpx(mode=mode, lease="1s")
     with traffic.connect(net.client, address, ECHO) as sock:
         assert traffic.echoes(sock)
-        proc.kill(instance.by_role()["netctl"])
+        worker = instance.by_role()["netctl"]
+        proc.kill(worker)
         assert traffic.echoes(sock)
-        instance.wait_state("armed")
+        instance.wait_replaced("netctl", worker, 5)
         roles = instance.by_role()
         proc.kill(roles["keeper"] + roles["netctl"], signal.SIGSTOP)
         # the lease is over once a new connection is no longer captured
