@@ -226,7 +226,13 @@ capture_end(const struct image *image)
 int
 capture_unblock(void)
 {
-	if (table_remove() == -1 || routing_sweep(ROUTE_DELIVERY) == -1)
+	if (table_remove() == -1) {
+		if (errno == EPERM)
+			log_warnx("tpxd runs in this network namespace: "
+				  "stop it first");
+		return -1;
+	}
+	if (routing_sweep(ROUTE_DELIVERY) == -1)
 		return -1;
 	return guard_remove();
 }

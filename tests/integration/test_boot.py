@@ -124,6 +124,44 @@ def test_the_configuration_is_read_as_user_tpx(net, boot):
     assert result.returncode == 1 and "denied" in result.stderr
 
 
+def test_unblock_is_refused_while_a_tpxd_of_any_socket_runs(net, boot):
+    instance = boot()
+    instance.start()
+    instance.wait_state("armed")
+    before = snapshot.take(net.gateway)["ip -4 rule"]
+    for sock in (instance.socket, "/nonexistent"):
+        done = net.gateway.run(
+            instance.build / "tpxctl", "-s", sock, "unblock", "-x",
+            instance.build, check=False)
+        assert done.returncode == 1 and "stop it first" in done.stderr
+    assert snapshot.take(net.gateway)["ip -4 rule"] == before
+    assert instance.status()["state"] == "armed"
+
+
+def unit_text(name):
+    return (ROOT / "contrib/systemd" / f"{name}.in").read_text()
+
+
+def test_the_guard_needs_no_more_than_its_unit_gives(
+        net, server, boot, sniffer):
+    text = unit_text("tpx-guard.service")
+    assert "\nNoNewPrivileges=yes\n" in text
+    names = re.search("^CapabilityBoundingSet=(.*)$", text, re.M)[1].split()
+    rights = "-all," + ",".join(
+        "+" + name.removeprefix("CAP_").lower() for name in names)
+    instance = boot()
+    net.gateway.run(
+        "setpriv", "--no-new-privs", "--inh-caps", "-all", "--bounding-set",
+        rights, instance.build / "tpxctl", "-s", instance.socket, "guard",
+        "-f", instance.config, "-x", instance.build)
+    assert not knock(net, sniffer)
+
+
+def test_nobody_flushes_the_rule_set_behind_the_guard():
+    assert re.search(r"^After=.*\bnftables\.service",
+                     unit_text("tpx-guard.service"), re.M)
+
+
 class Manager:
     """Listens as a service manager does.  A context."""
 
@@ -264,10 +302,11 @@ def test_filter_of_the_service_allows_what_the_sandboxes_do(units):
     assert needed - allowed == set()
 
 
-def test_the_service_is_fenced_in(units):
+@pytest.mark.parametrize("name", UNITS)
+def test_the_service_is_fenced_in(units, name):
     done = subprocess.run(
         ["systemd-analyze", "security", "--offline=true", "--no-pager",
-         f"--threshold={EXPOSURE_MOST}", f"--root={units}", "tpxd.service"],
+         f"--threshold={EXPOSURE_MOST}", f"--root={units}", name],
         capture_output=True, text=True, check=False)
     print(done.stdout.splitlines()[-1:], done.stderr)
     assert done.returncode == 0
