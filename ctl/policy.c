@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "common/log.h"
+#include "common/users.h"
 #include "ctl/ctl.h"
 #include "policy/conf.h"
 #include "policy/image.h"
@@ -59,6 +60,7 @@ int
 policy_read(const char *path, void **image, size_t *len)
 {
 	static struct conf_errors errors;
+	struct users users = { 0 };
 	struct conf *conf = NULL;
 	size_t text_len;
 	char *text;
@@ -69,11 +71,14 @@ policy_read(const char *path, void **image, size_t *len)
 		log_warn("%s", path);
 		return errno == EACCES ? CTL_NOT_PERMITTED : CTL_FAILED;
 	}
-	if (conf_parse(text, text_len, &conf, &errors) == 0 &&
+	if (users_read(USERS_PATH, &users) == -1)
+		log_warn("%s", USERS_PATH);
+	if (conf_parse(text, text_len, &users, &conf, &errors) == 0 &&
 	    image_build(conf, 1, image, len) == -1)
 		log_warn("%s", path);
 	errors_print(&errors, path, text, text_len);
 	conf_free(conf);
+	users_free(&users);
 	free(text);
 	return *image == NULL ? CTL_FAILED : CTL_GOOD;
 }

@@ -30,6 +30,20 @@ conf_new(void)
 	return conf;
 }
 
+static void
+rules_free(struct conf_rule *rules, size_t count)
+{
+	size_t i;
+
+	for (i = 0; i < count; i++) {
+		free(rules[i].from.items);
+		free(rules[i].to.items);
+		free(rules[i].ports.items);
+		free(rules[i].text);
+	}
+	free(rules);
+}
+
 void
 conf_free(struct conf *conf)
 {
@@ -39,15 +53,11 @@ conf_free(struct conf *conf)
 		return;
 	for (i = 0; i < conf->table_count; i++)
 		free(conf->tables[i].prefixes);
-	for (i = 0; i < conf->rule_count; i++) {
-		free(conf->rules[i].from.items);
-		free(conf->rules[i].to.items);
-		free(conf->rules[i].ports.items);
-		free(conf->rules[i].text);
-	}
+	rules_free(conf->rules, conf->rule_count);
+	rules_free(conf->exclusions, conf->exclusion_count);
 	free(conf->interfaces);
+	free(conf->users);
 	free(conf->tables);
-	free(conf->rules);
 	free(conf);
 }
 
@@ -72,10 +82,10 @@ parse_text(struct parser *parser, const char *text, size_t len)
 }
 
 int
-conf_parse(
-    const char *text, size_t len, struct conf **out, struct conf_errors *errors)
+conf_parse(const char *text, size_t len, const struct users *users,
+    struct conf **out, struct conf_errors *errors)
 {
-	struct parser parser = { .errors = errors };
+	struct parser parser = { .users = users, .errors = errors };
 
 	*out = NULL;
 	memset(errors, 0, sizeof(*errors));

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "common/addr.h"
+#include "common/users.h"
 #include "policy/lexer.h"
 #include "policy/rule.h"
 #include "policy/text.h"
@@ -59,9 +60,17 @@ struct conf_ports {
 	size_t count;
 };
 
+/* Written as a name, or as numbers when name is "". */
+struct conf_user {
+	char name[USERS_NAME_BYTES];
+	struct uid_range uids;
+};
+
+/* An exclusion is one too, with action pass and neither mode nor idle. */
 struct conf_rule {
 	enum flow_action action;
-	unsigned int protos; /* RULE_TCP, RULE_UDP; both when not written */
+	/* Both when not written; an exclusion's RULE_OTHER, see rule.h. */
+	unsigned int protos;
 	enum block_mode mode;
 	uint32_t idle_ms; /* 0: not written */
 	struct conf_addresses from;
@@ -85,10 +94,15 @@ struct conf {
 	uint64_t max_bytes; /* 0: no limit */
 	struct conf_interface *interfaces;
 	size_t interface_count;
+	enum capture_local local;
+	struct conf_user *users; /* in the order written */
+	size_t user_count;
 	struct conf_table *tables;
 	size_t table_count;
 	struct conf_rule *rules;
 	size_t rule_count;
+	struct conf_rule *exclusions;
+	size_t exclusion_count;
 };
 
 enum conf_severity { CONF_ERROR, CONF_WARNING };
@@ -111,12 +125,13 @@ struct conf_errors {
 };
 
 /*
- * Parses a whole configuration.  errors is cleared first.  0 and a tree for
+ * Parses a whole configuration, with names of users as that list has them;
+ * NULL knows no name.  errors is cleared first.  0 and a tree for
  * conf_free(), with perhaps warnings in errors; -1 with EINVAL when there are
  * errors, or ENOMEM; *out is NULL then.
  */
-int conf_parse(
-    const char *text, size_t len, struct conf **out, struct conf_errors *);
+int conf_parse(const char *text, size_t len, const struct users *,
+    struct conf **out, struct conf_errors *);
 void conf_free(struct conf *); /* NULL is fine */
 
 /*

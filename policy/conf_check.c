@@ -65,6 +65,18 @@ resolve_addresses(
 }
 
 static void
+resolve_rules(
+    struct parser *parser, struct conf_rule *rules, size_t count, uint8_t *used)
+{
+	size_t i;
+
+	for (i = 0; i < count; i++) {
+		resolve_addresses(parser, &rules[i].from, used);
+		resolve_addresses(parser, &rules[i].to, used);
+	}
+}
+
+static void
 warn_tables(struct parser *parser, const uint8_t *used)
 {
 	const struct conf *conf = parser->conf;
@@ -75,12 +87,76 @@ warn_tables(struct parser *parser, const uint8_t *used)
 
 		if (!used[i])
 			conf_report(parser->errors, CONF_WARNING, &table->place,
-			    NULL, NULL, "no rule uses table <%s>", table->name);
+			    NULL, NULL, "nothing uses table <%s>", table->name);
 		else if (table->count == 0)
 			conf_report(parser->errors, CONF_WARNING, &table->place,
 			    NULL, NULL,
 			    "table <%s> is empty: no address is in it",
 			    table->name);
+	}
+}
+
+#define FAMILY_4 1U
+#define FAMILY_6 2U
+#define FAMILIES (FAMILY_4 | FAMILY_6)
+
+static unsigned int
+family_of(const struct prefix *prefix)
+{
+	return addr_is_v4(&prefix->addr) && prefix->bits >= 96 ? FAMILY_4
+							       : FAMILY_6;
+}
+
+/* The families that a list has addresses of. */
+static unsigned int
+families_of(const struct conf *conf, const struct conf_addresses *addresses)
+{
+	unsigned int families = addresses->count == 0 ? FAMILIES : 0;
+	size_t i, n;
+
+	for (i = 0; i < addresses->count; i++) {
+		const struct conf_address *item = &addresses->items[i];
+		const struct conf_table *table;
+
+		if (item->table == CONF_NO_TABLE) {
+			families |= family_of(&item->prefix);
+			continue;
+		}
+		table = &conf->tables[item->table];
+		for (n = 0; n < table->count; n++)
+			families |= family_of(&table->prefixes[n]);
+	}
+	return families;
+}
+
+/* An exclusion that is not what was meant leaves no trace in the log. */
+static void
+warn_exclusions(struct parser *parser)
+{
+	const struct conf *conf = parser->conf;
+	size_t i;
+
+	for (i = 0; i < conf->exclusion_count; i++) {
+		const struct conf_rule *exclusion = &conf->exclusions[i];
+		unsigned int from = families_of(conf, &exclusion->from);
+		unsigned int to = families_of(conf, &exclusion->to);
+		const char *message = NULL;
+
+		if (from == 0 || to == 0)
+			message = "the exclusion never matches: no address is "
+				  "in its tables";
+		else if ((from & to) == 0)
+			message = "the exclusion never matches: one side is "
+				  "IPv4, the other IPv6";
+		else if (exclusion->from.count == 0 &&
+			 exclusion->to.count == 0 &&
+			 exclusion->ports.count == 0 &&
+			 (exclusion->protos & RULE_PROTOS) == RULE_PROTOS)
+			message = "the exclusion is of everything: no tcp or "
+				  "udp is captured";
+		if (message != NULL)
+			conf_report(parser->errors, CONF_WARNING,
+			    &exclusion->place, NULL, NULL, "%s", message);
 	}
 }
 
@@ -129,23 +205,21 @@ conf_check(struct parser *parser)
 {
 	struct conf *conf = parser->conf;
 	uint8_t *used;
-	size_t i;
 
 	if (!parser->capture_seen)
 		conf_report(parser->errors, CONF_ERROR, NULL,
-		    "capture forwarded on INTERFACE", NULL,
+		    "capture forwarded on INTERFACE or capture local", NULL,
 		    "nothing is captured");
 	used = calloc(conf->table_count + 1, 1);
 	if (used == NULL) {
 		parser->no_memory = 1;
 		return;
 	}
-	for (i = 0; i < conf->rule_count; i++) {
-		resolve_addresses(parser, &conf->rules[i].from, used);
-		resolve_addresses(parser, &conf->rules[i].to, used);
-	}
+	resolve_rules(parser, conf->rules, conf->rule_count, used);
+	resolve_rules(parser, conf->exclusions, conf->exclusion_count, used);
 	if (parser->errors->errors == 0) {
 		warn_tables(parser, used);
+		warn_exclusions(parser);
 		warn_rules(parser);
 	}
 	free(used);

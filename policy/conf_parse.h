@@ -19,9 +19,11 @@ struct parser {
 	struct token token;   /* the next one to take */
 	struct token keyword; /* that began the statement */
 	const char *end;      /* of the last token taken */
+	const struct users *users;
 	struct conf *conf;
 	struct conf_errors *errors;
 	struct place log_dir; /* of the first 'log dir' */
+	struct place local;   /* of the first 'capture local' */
 	int capture_seen;
 	int resume;    /* token begins a statement already */
 	int no_memory; /* then nothing else counts */
@@ -96,7 +98,11 @@ int parse_prefixes(struct parser *, struct conf_table *);
 /* "<name>" to name; -1 when it is none. */
 int parse_table_name(struct parser *, char name[LIMIT_NAME_BYTES]);
 
+/* conf_capture.c */
+int parse_capture(struct parser *);
+
 /* conf_rule.c */
+int parse_exclusion(struct parser *);
 int parse_rule_block(struct parser *);
 int parse_rule_pass(struct parser *);
 int parse_rule_relay(struct parser *);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* Rules: an action and selectors in any order, each a row of a table. */
+/*
+ * Rules and exclusions: selectors in any order, each a row of a table.
+ */
 #include <stdlib.h>
 #include <string.h>
 
@@ -140,31 +142,36 @@ parse_idle(struct parser *parser, struct conf_rule *rule)
 
 #define ACTION(name) (1U << FLOW_ACTION_##name)
 #define ACTIONS_ALL (ACTION(RELAY) | ACTION(PASS) | ACTION(BLOCK))
+#define EXCLUDE (1U << FLOW_ACTION_COUNT)
+#define KINDS_ALL (ACTIONS_ALL | EXCLUDE)
 
-/* parse NULL: not in this version.  matches: it narrows what is decided. */
+/*
+ * parse NULL: not in this version.  kinds: what it goes with.  matches: it
+ * narrows what is decided.
+ */
 static const struct selector {
 	const char *word;
 	int (*parse)(struct parser *, struct conf_rule *);
-	unsigned int actions;
+	unsigned int kinds;
 	int matches;
 } selectors[] = {
-	{ "proto", parse_proto, ACTIONS_ALL, 1 },
-	{ "from", parse_from, ACTIONS_ALL, 1 },
-	{ "to", parse_to, ACTIONS_ALL, 1 },
-	{ "port", parse_port, ACTIONS_ALL, 1 },
+	{ "proto", parse_proto, KINDS_ALL, 1 },
+	{ "from", parse_from, KINDS_ALL, 1 },
+	{ "to", parse_to, KINDS_ALL, 1 },
+	{ "port", parse_port, KINDS_ALL, 1 },
 	{ "with", parse_with, ACTION(BLOCK), 0 },
 	{ "idle", parse_idle, ACTION(RELAY), 0 },
-	{ "domain", NULL, ACTIONS_ALL, 1 },
-	{ "user", NULL, ACTIONS_ALL, 1 },
-	{ "group", NULL, ACTIONS_ALL, 1 },
-	{ "cgroup", NULL, ACTIONS_ALL, 1 },
+	{ "domain", NULL, KINDS_ALL, 1 },
+	{ "user", NULL, KINDS_ALL, 1 },
+	{ "group", NULL, KINDS_ALL, 1 },
+	{ "cgroup", NULL, KINDS_ALL, 1 },
 	{ "via", NULL, ACTION(RELAY), 0 },
 	{ "source", NULL, ACTION(RELAY), 0 },
 	{ "log", NULL, ACTIONS_ALL, 0 },
 };
 
 static int
-unknown_selector(struct parser *parser)
+unknown_selector(struct parser *parser, unsigned int kind)
 {
 	char word[LEXER_WORD_BYTES + 1], quote[CONF_QUOTE_BYTES];
 	struct token *token = &parser->token;
@@ -175,17 +182,21 @@ unknown_selector(struct parser *parser)
 		return -1;
 	nearest_init(&nearest, word);
 	for (i = 0; i < COUNT(selectors); i++)
-		nearest_try(&nearest, selectors[i].word);
+		if ((selectors[i].kinds & kind) != 0)
+			nearest_try(&nearest, selectors[i].word);
 	conf_report(parser->errors, CONF_ERROR, &token->place,
-	    "proto, from, to, port, with or idle", nearest.best,
-	    "unknown selector %s", conf_quote(token->bytes, token->len, quote));
+	    kind == EXCLUDE ? "proto, from, to or port"
+			    : "proto, from, to, port, with or idle",
+	    nearest.best, "unknown selector %s",
+	    conf_quote(token->bytes, token->len, quote));
 	return -1;
 }
 
 static int
-parse_selector(
-    struct parser *parser, struct conf_rule *rule, struct place *seen)
+parse_selector(struct parser *parser, unsigned int kind, struct conf_rule *rule,
+    struct place *seen)
 {
+	char quote[CONF_QUOTE_BYTES];
 	const struct selector *selector = NULL;
 	struct token word = parser->token;
 	size_t i;
@@ -194,15 +205,16 @@ parse_selector(
 		if (token_is(&word, selectors[i].word))
 			selector = &selectors[i];
 	if (selector == NULL)
-		return unknown_selector(parser);
-	if (selector->parse == NULL)
-		return parser_unsupported(parser, &word);
-	if ((selector->actions & 1U << rule->action) == 0) {
+		return unknown_selector(parser, kind);
+	if ((selector->kinds & kind) == 0) {
 		conf_report(parser->errors, CONF_ERROR, &word.place, NULL, NULL,
-		    "'%s' does not go with '%s'", selector->word,
-		    flow_action_word(rule->action));
+		    "'%s' does not go with %s", selector->word,
+		    conf_quote(
+			parser->keyword.bytes, parser->keyword.len, quote));
 		return -1;
 	}
+	if (selector->parse == NULL)
+		return parser_unsupported(parser, &word);
 	i = (size_t)(selector - selectors);
 	if (seen[i].line != 0)
 		parser_twice(parser, &word, &seen[i]);
@@ -241,14 +253,15 @@ rule_text(const char *from, const char *end)
 }
 
 static int
-parse_selectors(struct parser *parser, struct conf_rule *rule)
+parse_selectors(
+    struct parser *parser, unsigned int kind, struct conf_rule *rule)
 {
 	struct place seen[COUNT(selectors)] = { 0 };
 	unsigned int matches = 0;
 	size_t i;
 
 	while (parser->token.kind != TOKEN_STATEMENT_END)
-		if (parse_selector(parser, rule, seen) == -1)
+		if (parse_selector(parser, kind, rule, seen) == -1)
 			return -1;
 	for (i = 0; i < COUNT(selectors); i++)
 		if (seen[i].line != 0 && selectors[i].matches)
@@ -256,11 +269,15 @@ parse_selectors(struct parser *parser, struct conf_rule *rule)
 	if (matches == 0) {
 		conf_report(parser->errors, CONF_ERROR, &parser->keyword.place,
 		    "proto, from, to or port ('to any' for everything)", NULL,
-		    "the rule does not say what it is for");
+		    "the %s does not say what it is for",
+		    kind == EXCLUDE ? "exclusion" : "rule");
 		return -1;
 	}
-	if (rule->protos == 0)
+	if (rule->protos == 0) {
 		rule->protos = RULE_PROTOS;
+		if (kind == EXCLUDE && rule->ports.count == 0)
+			rule->protos |= RULE_OTHER;
+	}
 	rule->text = rule_text(parser->keyword.bytes, parser->end);
 	if (rule->text == NULL)
 		parser->no_memory = 1;
@@ -287,7 +304,30 @@ parse_rule(struct parser *parser, enum flow_action action)
 	memset(rules, 0, sizeof(*rules));
 	rules->action = action;
 	rules->place = parser->keyword.place;
-	return parse_selectors(parser, rules);
+	return parse_selectors(parser, 1U << action, rules);
+}
+
+int
+parse_exclusion(struct parser *parser)
+{
+	struct conf *conf = parser->conf;
+	struct conf_rule *exclusions;
+
+	if (conf->exclusion_count == LIMIT_EXCLUSIONS) {
+		conf_report(parser->errors, CONF_ERROR, &parser->keyword.place,
+		    NULL, NULL, "more than %d exclusions", LIMIT_EXCLUSIONS);
+		return -1;
+	}
+	exclusions = array_grow(parser, conf->exclusions, conf->exclusion_count,
+	    sizeof(*exclusions));
+	if (exclusions == NULL)
+		return -1;
+	conf->exclusions = exclusions;
+	exclusions += conf->exclusion_count++;
+	memset(exclusions, 0, sizeof(*exclusions));
+	exclusions->action = FLOW_ACTION_PASS;
+	exclusions->place = parser->keyword.place;
+	return parse_selectors(parser, EXCLUDE, exclusions);
 }
 
 int

@@ -7,7 +7,6 @@
 
 #include "policy/conf_parse.h"
 #include "policy/mark.h"
-#include "policy/name.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -101,61 +100,6 @@ parse_mark(struct parser *parser)
 	parser->conf->mark_mask = read_hex(word);
 	parser_next(parser);
 	return 0;
-}
-
-static int
-interface_item(struct parser *parser, void *arg)
-{
-	static const char expected[] = "the name of an interface";
-	struct conf *conf = arg;
-	struct conf_interface *interfaces;
-	char word[LEXER_WORD_BYTES + 1];
-	size_t i;
-
-	if (parse_word(parser, expected, word) == -1)
-		return -1;
-	if (!name_is_interface(word))
-		return parser_bad_value(parser, "interface", expected);
-	for (i = 0; i < conf->interface_count; i++)
-		if (strcmp(conf->interfaces[i].name, word) == 0) {
-			parser_twice(
-			    parser, &parser->token, &conf->interfaces[i].place);
-			parser_next(parser);
-			return 0;
-		}
-	if (conf->interface_count == LIMIT_INTERFACES) {
-		conf_report(parser->errors, CONF_ERROR, &parser->token.place,
-		    NULL, NULL, "more than %d interfaces", LIMIT_INTERFACES);
-		return -1;
-	}
-	interfaces = array_grow(parser, conf->interfaces, conf->interface_count,
-	    sizeof(*interfaces));
-	if (interfaces == NULL)
-		return -1;
-	conf->interfaces = interfaces;
-	interfaces += conf->interface_count++;
-	memset(interfaces, 0, sizeof(*interfaces));
-	memcpy(interfaces->name, word, strlen(word) + 1);
-	interfaces->place = parser->token.place;
-	parser_next(parser);
-	return 0;
-}
-
-static int
-parse_capture(struct parser *parser)
-{
-	struct list list = { .expected = "the name of an interface",
-		.item = interface_item,
-		.arg = parser->conf,
-		.any_word = 1 };
-
-	parser->capture_seen = 1;
-	if (token_is(&parser->token, "local"))
-		return parser_unsupported(parser, &parser->token);
-	if (parse_keyword(parser, "forwarded") == -1 ||
-	    parse_keyword(parser, "on") == -1)
-		return -1;
-	return parse_list(parser, &list);
 }
 
 /* A table of that name, or NULL. */
@@ -289,7 +233,7 @@ static const struct statement {
 	{ "workers", parse_workers, 1 },
 	{ "mark", parse_mark, 1 },
 	{ "capture", parse_capture, 0 },
-	{ "exclude", parse_unsupported, 0 },
+	{ "exclude", parse_exclusion, 0 },
 	{ "other-protocols", parse_other_protocols, 1 },
 	{ "table", parse_table, 0 },
 	{ "domains", parse_unsupported, 0 },

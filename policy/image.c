@@ -75,6 +75,13 @@ image_interface(const struct image *image, uint32_t i)
 	return interfaces[i].name;
 }
 
+const struct uid_range *
+image_users(const struct image *image, uint32_t *n)
+{
+	*n = count(image, IMAGE_USERS);
+	return image_section(image, IMAGE_USERS);
+}
+
 uint32_t
 image_table_count(const struct image *image)
 {
@@ -114,6 +121,27 @@ image_rule_text(const struct image *image, uint32_t i)
 	if (rule == NULL)
 		return defaults[image->settings.default_action];
 	return string(image, rule->text);
+}
+
+uint32_t
+image_exclusion_count(const struct image *image)
+{
+	return count(image, IMAGE_EXCLUSIONS);
+}
+
+const struct image_rule *
+image_exclusion(const struct image *image, uint32_t i)
+{
+	const struct image_rule *exclusions =
+	    image_section(image, IMAGE_EXCLUSIONS);
+
+	return &exclusions[i];
+}
+
+const char *
+image_exclusion_text(const struct image *image, uint32_t i)
+{
+	return string(image, image_exclusion(image, i)->text);
 }
 
 int

@@ -22,7 +22,7 @@
 #include "schema/limits.h"
 
 #define IMAGE_MAGIC 0x69787074U /* "tpxi" */
-#define IMAGE_VERSION 2U
+#define IMAGE_VERSION 3U
 
 struct image_settings {
 	uint32_t generation;
@@ -34,7 +34,8 @@ struct image_settings {
 	uint8_t on_failure;	/* enum on_failure */
 	uint8_t default_action; /* enum flow_action */
 	uint8_t other_protocols;
-	uint8_t reserved[5];
+	uint8_t local; /* enum capture_local */
+	uint8_t reserved[4];
 };
 
 /* items first .. first + count - 1 of some section */
@@ -74,10 +75,13 @@ struct image_string {
 	uint32_t length;
 };
 
-/* Spans: from and to are of refs (set numbers), ports of ports; empty: any. */
+/*
+ * Spans: from and to are of refs (set numbers), ports of ports; empty: any.
+ * An exclusion is a rule with action pass and neither mode nor idle_ms.
+ */
 struct image_rule {
 	uint8_t action; /* enum flow_action */
-	uint8_t protos; /* RULE_TCP, RULE_UDP */
+	uint8_t protos; /* RULE_TCP, RULE_UDP; an exclusion's: RULE_OTHER too */
 	uint8_t mode;	/* enum block_mode */
 	uint8_t reserved;
 	uint32_t idle_ms; /* 0: the relay's own */
@@ -111,8 +115,12 @@ size_t image_bytes(const struct image *);
 const char *image_control_socket(const struct image *);
 const char *image_log_dir(const struct image *);
 
+/* 0 only when something local is captured. */
 uint32_t image_interface_count(const struct image *);
 const char *image_interface(const struct image *, uint32_t);
+
+/* Sorted, apart from each other; none unless local is LOCAL_USERS. */
+const struct uid_range *image_users(const struct image *, uint32_t *count);
 
 uint32_t image_table_count(const struct image *);
 const char *image_table(const struct image *, uint32_t); /* its name */
@@ -122,6 +130,11 @@ uint32_t image_rule_count(const struct image *);
 const struct image_rule *image_rule(const struct image *, uint32_t);
 /* The rule as written, or the default statement for any other number. */
 const char *image_rule_text(const struct image *, uint32_t);
+
+/* What is as if nothing captured it, i below the count.  Before all rules. */
+uint32_t image_exclusion_count(const struct image *);
+const struct image_rule *image_exclusion(const struct image *, uint32_t i);
+const char *image_exclusion_text(const struct image *, uint32_t i);
 
 /* Whether anything can pass: a rule's action, or the default. */
 int image_has_pass(const struct image *);

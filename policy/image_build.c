@@ -272,7 +272,43 @@ build_ports(struct builder *builder, const struct conf_ports *ports,
 }
 
 static int
-build_rule(struct builder *builder, const struct conf_rule *from)
+compare_users(const void *a, const void *b)
+{
+	uint32_t p = ((const struct uid_range *)a)->first;
+	uint32_t q = ((const struct uid_range *)b)->first;
+
+	return p < q ? -1 : p > q;
+}
+
+/* No range ends in UINT32_MAX, so there is always a next one. */
+static int
+build_users(struct builder *builder, const struct conf *conf)
+{
+	struct uid_range *merged;
+	size_t i, n = 0;
+
+	if (conf->user_count == 0)
+		return 0;
+	merged = calloc(conf->user_count, sizeof(*merged));
+	if (merged == NULL)
+		return -1;
+	for (i = 0; i < conf->user_count; i++)
+		merged[i] = conf->users[i].uids;
+	qsort(merged, conf->user_count, sizeof(*merged), compare_users);
+	for (i = 0; i < conf->user_count; i++) {
+		if (n == 0 || merged[i].first > merged[n - 1].last + 1)
+			merged[n++] = merged[i];
+		else if (merged[i].last > merged[n - 1].last)
+			merged[n - 1].last = merged[i].last;
+	}
+	append(builder, IMAGE_USERS, merged, n * sizeof(*merged));
+	free(merged);
+	return 0;
+}
+
+static int
+build_rule(struct builder *builder, enum image_section_name section,
+    const struct conf_rule *from)
 {
 	struct image_rule rule = {
 		.action = (uint8_t)from->action,
@@ -287,7 +323,7 @@ build_rule(struct builder *builder, const struct conf_rule *from)
 	    build_ports(builder, &from->ports, &rule.ports) == -1)
 		return -1;
 	rule.text = append_string(builder, from->text);
-	append(builder, IMAGE_RULES, &rule, sizeof(rule));
+	append(builder, section, &rule, sizeof(rule));
 	return 0;
 }
 
@@ -309,6 +345,7 @@ build_settings(
 		.on_failure = (uint8_t)conf->on_failure,
 		.default_action = (uint8_t)conf->default_action,
 		.other_protocols = (uint8_t)conf->other_protocols,
+		.local = (uint8_t)conf->local,
 	};
 	head->socket = append_string(builder, conf->socket);
 	head->log_dir = append_string(builder, conf->log_dir);
@@ -326,11 +363,17 @@ build_sections(struct builder *builder, const struct conf *conf)
 		append(
 		    builder, IMAGE_INTERFACES, &interface, sizeof(interface));
 	}
+	if (build_users(builder, conf) == -1)
+		return -1;
 	for (i = 0; i < conf->table_count; i++)
 		if (build_table(builder, &conf->tables[i]) == -1)
 			return -1;
 	for (i = 0; i < conf->rule_count; i++)
-		if (build_rule(builder, &conf->rules[i]) == -1)
+		if (build_rule(builder, IMAGE_RULES, &conf->rules[i]) == -1)
+			return -1;
+	for (i = 0; i < conf->exclusion_count; i++)
+		if (build_rule(
+			builder, IMAGE_EXCLUSIONS, &conf->exclusions[i]) == -1)
 			return -1;
 	for (i = 0; i < IMAGE_SECTION_COUNT; i++)
 		if (text_check(&builder->sections[i]) == -1)

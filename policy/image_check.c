@@ -114,7 +114,8 @@ check_settings(struct walk *walk)
 		return "bad limit of the log";
 	if (settings->on_failure >= ON_FAILURE_COUNT ||
 	    settings->default_action >= FLOW_ACTION_COUNT ||
-	    settings->other_protocols >= OTHER_COUNT)
+	    settings->other_protocols >= OTHER_COUNT ||
+	    settings->local >= LOCAL_COUNT)
 		return "unknown setting";
 	if (memcmp(settings->reserved, zero, sizeof(zero)) != 0)
 		return "reserved bytes are not zero";
@@ -154,8 +155,10 @@ check_names(struct walk *walk)
 	const char *tables = image_section(walk->image, IMAGE_TABLES);
 	uint32_t i;
 
-	if (items(walk, IMAGE_INTERFACES) == 0 ||
-	    items(walk, IMAGE_INTERFACES) > LIMIT_INTERFACES ||
+	if (items(walk, IMAGE_INTERFACES) == 0 &&
+	    walk->image->settings.local == LOCAL_NONE)
+		return "nothing is captured";
+	if (items(walk, IMAGE_INTERFACES) > LIMIT_INTERFACES ||
 	    items(walk, IMAGE_TABLES) > LIMIT_TABLES ||
 	    items(walk, IMAGE_TABLES) > items(walk, IMAGE_SETS))
 		return "bad number of interfaces or tables";
@@ -258,15 +261,26 @@ take_ports(struct walk *walk, struct image_span span)
 }
 
 static const char *
-check_rule(struct walk *walk, const struct image_rule *rule)
+check_users(struct walk *walk)
 {
-	if (rule->action >= FLOW_ACTION_COUNT || rule->mode >= BLOCK_COUNT ||
-	    rule->protos == 0 || (rule->protos & ~RULE_PROTOS) != 0)
-		return "a rule of an unknown kind";
-	if ((rule->mode != BLOCK_DEFAULT &&
-		rule->action != FLOW_ACTION_BLOCK) ||
-	    (rule->idle_ms != 0 && rule->action != FLOW_ACTION_RELAY))
-		return "a rule that contradicts itself";
+	uint32_t i, count;
+	const struct uid_range *users = image_users(walk->image, &count);
+	int has_users = walk->image->settings.local == LOCAL_USERS;
+
+	if (count > LIMIT_USERS || (count > 0) != has_users)
+		return "bad number of users";
+	for (i = 0; i < count; i++)
+		if (users[i].first > users[i].last ||
+		    users[i].last == UINT32_MAX ||
+		    (i > 0 && users[i].first <= users[i - 1].last + 1))
+			return "users are not in order";
+	return NULL;
+}
+
+/* What rules and exclusions have in common. */
+static const char *
+check_selectors(struct walk *walk, const struct image_rule *rule)
+{
 	if (rule->reserved != 0)
 		return "reserved bytes are not zero";
 	if (take_refs(walk, rule->from) == -1 ||
@@ -277,6 +291,34 @@ check_rule(struct walk *walk, const struct image_rule *rule)
 	if (take_string(walk, rule->text) == -1)
 		return "a rule's text is not in order";
 	return NULL;
+}
+
+static const char *
+check_rule(struct walk *walk, const struct image_rule *rule)
+{
+	if (rule->action >= FLOW_ACTION_COUNT || rule->mode >= BLOCK_COUNT ||
+	    rule->protos == 0 || (rule->protos & ~RULE_PROTOS) != 0)
+		return "a rule of an unknown kind";
+	if ((rule->mode != BLOCK_DEFAULT &&
+		rule->action != FLOW_ACTION_BLOCK) ||
+	    (rule->idle_ms != 0 && rule->action != FLOW_ACTION_RELAY))
+		return "a rule that contradicts itself";
+	return check_selectors(walk, rule);
+}
+
+/* Protocols without ports are excluded all together, or not at all. */
+static const char *
+check_exclusion(struct walk *walk, const struct image_rule *exclusion)
+{
+	unsigned int all = RULE_PROTOS | RULE_OTHER;
+
+	if (exclusion->action != FLOW_ACTION_PASS ||
+	    exclusion->mode != BLOCK_DEFAULT || exclusion->idle_ms != 0 ||
+	    exclusion->protos == 0 || (exclusion->protos & ~all) != 0 ||
+	    ((exclusion->protos & RULE_OTHER) != 0 &&
+		(exclusion->protos != all || exclusion->ports.count != 0)))
+		return "an exclusion of an unknown kind";
+	return check_selectors(walk, exclusion);
 }
 
 static const char *
@@ -291,6 +333,22 @@ check_rules(struct walk *walk)
 		return "too many rules";
 	for (i = 0; i < items(walk, IMAGE_RULES); i++) {
 		why = check_rule(walk, &rules[i]);
+		if (why != NULL)
+			return why;
+	}
+	return NULL;
+}
+
+static const char *
+check_exclusions(struct walk *walk)
+{
+	const char *why;
+	uint32_t i;
+
+	if (items(walk, IMAGE_EXCLUSIONS) > LIMIT_EXCLUSIONS)
+		return "too many exclusions";
+	for (i = 0; i < items(walk, IMAGE_EXCLUSIONS); i++) {
+		why = check_exclusion(walk, image_exclusion(walk->image, i));
 		if (why != NULL)
 			return why;
 	}
@@ -315,7 +373,8 @@ int
 image_check(const void *bytes, size_t len, const char **why)
 {
 	static const char *(*const checks[])(struct walk *) = { check_settings,
-		check_names, check_sets, check_rules, check_rest };
+		check_names, check_users, check_sets, check_rules,
+		check_exclusions, check_rest };
 	struct walk walk = { .image = bytes };
 	size_t i;
 

@@ -19,7 +19,9 @@
 #define IMAGE_SECTIONS(X)                     \
 	X(INTERFACES, struct image_interface) \
 	X(TABLES, struct image_table)         \
+	X(USERS, struct uid_range)            \
 	X(RULES, struct image_rule)           \
+	X(EXCLUSIONS, struct image_rule)      \
 	X(REFS, uint32_t)                     \
 	X(PORTS, struct port_range)           \
 	X(SETS, struct image_set)             \
@@ -45,7 +47,7 @@ struct image {
 	struct image_settings settings;
 	struct image_section sections[IMAGE_SECTION_COUNT];
 	struct image_string socket;  /* the first in the strings */
-	struct image_string log_dir; /* the second; rules' texts follow */
+	struct image_string log_dir; /* the second; texts of rules follow */
 };
 
 extern const uint32_t image_item_bytes[IMAGE_SECTION_COUNT];

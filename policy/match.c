@@ -10,7 +10,7 @@ proto_bit(uint8_t proto)
 {
 	if (proto == IPPROTO_TCP)
 		return RULE_TCP;
-	return proto == IPPROTO_UDP ? RULE_UDP : 0;
+	return proto == IPPROTO_UDP ? RULE_UDP : RULE_OTHER;
 }
 
 static int
@@ -45,6 +45,28 @@ possible(unsigned int proto, unsigned int action)
 	return action;
 }
 
+static int
+match_rule(const struct image *image, const struct image_rule *rule,
+    unsigned int proto, const struct policy_query *query)
+{
+	return (rule->protos & proto) != 0 &&
+	       match_port(image, rule->ports, query->dport) &&
+	       match_addr(image, rule->from, &query->src) &&
+	       match_addr(image, rule->to, &query->dst);
+}
+
+int
+policy_excluded(const struct image *image, const struct policy_query *query)
+{
+	unsigned int proto = proto_bit(query->proto);
+	uint32_t i;
+
+	for (i = 0; i < image_exclusion_count(image); i++)
+		if (match_rule(image, image_exclusion(image, i), proto, query))
+			return 1;
+	return 0;
+}
+
 struct policy_verdict
 policy_match(const struct image *image, const struct policy_query *query)
 {
@@ -53,15 +75,12 @@ policy_match(const struct image *image, const struct policy_query *query)
 	unsigned int proto = proto_bit(query->proto);
 	uint32_t i;
 
-	if (proto == 0)
+	if (proto == RULE_OTHER)
 		return verdict;
 	for (i = 0; i < image_rule_count(image); i++) {
 		const struct image_rule *rule = image_rule(image, i);
 
-		if ((rule->protos & proto) == 0 ||
-		    !match_port(image, rule->ports, query->dport) ||
-		    !match_addr(image, rule->from, &query->src) ||
-		    !match_addr(image, rule->to, &query->dst))
+		if (!match_rule(image, rule, proto, query))
 			continue;
 		verdict.action = possible(proto, rule->action);
 		verdict.rule = (uint16_t)i;

@@ -31,4 +31,7 @@ struct policy_verdict {
 struct policy_verdict
 policy_match(const struct image *, const struct policy_query *);
 
+/* 1 when an exclusion matches: then nothing captures it, whatever rules say. */
+int policy_excluded(const struct image *, const struct policy_query *);
+
 #endif

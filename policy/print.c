@@ -124,6 +124,29 @@ print_ports(const struct conf_ports *ports, struct text *text)
 }
 
 static void
+print_exclusion(const struct conf_rule *exclusion, struct text *text)
+{
+	static const char *const protos[] = {
+		[RULE_TCP] = " proto tcp",
+		[RULE_UDP] = " proto udp",
+		[RULE_PROTOS] = " proto { tcp udp }",
+		[RULE_PROTOS | RULE_OTHER] = "",
+	};
+	size_t start;
+
+	text_puts(text, "exclude");
+	start = text->len;
+	if (exclusion->protos != RULE_PROTOS || exclusion->ports.count == 0)
+		text_puts(text, protos[exclusion->protos]);
+	print_addresses("from", &exclusion->from, text);
+	print_addresses("to", &exclusion->to, text);
+	print_ports(&exclusion->ports, text);
+	if (text->len == start)
+		text_puts(text, " to any");
+	text_puts(text, "\n");
+}
+
+static void
 print_rule(const struct conf_rule *rule, struct text *text)
 {
 	static const char *const modes[] = { "", " with reset", " with drop" };
@@ -159,22 +182,62 @@ print_table(const struct conf_table *table, struct text *text)
 }
 
 static void
-print_settings(const struct conf *conf, struct text *text)
+print_forwarded(const struct conf *conf, struct text *text)
 {
 	size_t i;
 
+	if (conf->interface_count == 0)
+		return;
+	text_puts(text, "capture forwarded on");
+	print_open(conf->interface_count, text);
+	for (i = 0; i < conf->interface_count; i++)
+		text_printf(text, " %s", conf->interfaces[i].name);
+	print_close(conf->interface_count, text);
+	text_puts(text, "\n");
+}
+
+static void
+print_user(const struct conf_user *user, struct text *text)
+{
+	if (user->name[0] != '\0') {
+		text_printf(text, " %s", user->name);
+		return;
+	}
+	text_printf(text, " %" PRIu32, user->uids.first);
+	if (user->uids.last != user->uids.first)
+		text_printf(text, "-%" PRIu32, user->uids.last);
+}
+
+static void
+print_local(const struct conf *conf, struct text *text)
+{
+	size_t i;
+
+	if (conf->local == LOCAL_NONE)
+		return;
+	text_puts(text, "capture local");
+	if (conf->local == LOCAL_USERS) {
+		text_puts(text, " user");
+		print_open(conf->user_count, text);
+		for (i = 0; i < conf->user_count; i++)
+			print_user(&conf->users[i], text);
+		print_close(conf->user_count, text);
+	}
+	text_puts(text, "\n");
+}
+
+static void
+print_settings(const struct conf *conf, struct text *text)
+{
 	text_printf(text, "on-failure %s\n",
 	    conf->on_failure == ON_FAILURE_OPEN ? "open" : "closed");
 	text_puts(text, "lease ");
 	print_duration(conf->lease_ms, text);
 	text_printf(text, "\nworkers %" PRIu32 "\n", conf->workers);
 	text_printf(text, "mark mask 0x%08" PRIx32 "\n", conf->mark_mask);
-	text_puts(text, "capture forwarded on");
-	print_open(conf->interface_count, text);
-	for (i = 0; i < conf->interface_count; i++)
-		text_printf(text, " %s", conf->interfaces[i].name);
-	print_close(conf->interface_count, text);
-	text_printf(text, "\nother-protocols %s\n",
+	print_forwarded(conf, text);
+	print_local(conf, text);
+	text_printf(text, "other-protocols %s\n",
 	    conf->other_protocols == OTHER_BLOCK ? "block" : "pass");
 }
 
@@ -204,6 +267,8 @@ print_conf(const struct conf *conf, struct text *text)
 	print_settings(conf, text);
 	for (i = 0; i < conf->table_count; i++)
 		print_table(&conf->tables[i], text);
+	for (i = 0; i < conf->exclusion_count; i++)
+		print_exclusion(&conf->exclusions[i], text);
 	for (i = 0; i < conf->rule_count; i++)
 		print_rule(&conf->rules[i], text);
 	text_printf(

@@ -18,15 +18,28 @@ enum other_protocols { OTHER_PASS, OTHER_BLOCK, OTHER_COUNT };
  */
 enum block_mode { BLOCK_DEFAULT, BLOCK_RESET, BLOCK_DROP, BLOCK_COUNT };
 
-/* Bits of a rule's protocols. */
+/* Whose sockets on this host are captured: nobody's, everybody's, or users'. */
+enum capture_local { LOCAL_NONE, LOCAL_HOST, LOCAL_USERS, LOCAL_COUNT };
+
+/*
+ * Bits of a rule's protocols.  An exclusion that names neither a protocol nor
+ * a port has OTHER as well: what is neither TCP nor UDP.  No rule has it.
+ */
 #define RULE_TCP 0x01U
 #define RULE_UDP 0x02U
+#define RULE_OTHER 0x04U
 #define RULE_PROTOS (RULE_TCP | RULE_UDP)
 
 /* Both ends belong to it; host order. */
 struct port_range {
 	uint16_t first;
 	uint16_t last;
+};
+
+/* Both ends belong to it; never UINT32_MAX, which stands for no user. */
+struct uid_range {
+	uint32_t first;
+	uint32_t last;
 };
 
 #endif

@@ -9,7 +9,9 @@
 #define LIMIT_MESSAGE_BYTES 16384    /* one IPC message, header included */
 #define LIMIT_IMAGE_BYTES (1U << 30) /* a policy image */
 #define LIMIT_INTERFACES 64	     /* captured interfaces */
+#define LIMIT_USERS 1024	     /* users and ranges of them */
 #define LIMIT_RULES 4096
+#define LIMIT_EXCLUSIONS 256
 #define LIMIT_TABLES 1024
 #define LIMIT_NAME_BYTES 32	    /* a table's name, NUL included */
 #define LIMIT_SOCKET_PATH_BYTES 108 /* sun_path of unix(7), NUL included */

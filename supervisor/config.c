@@ -17,6 +17,7 @@
 #include "common/memfd.h"
 #include "common/output.h"
 #include "common/privilege.h"
+#include "common/users.h"
 #include "policy/conf.h"
 #include "policy/mapping.h"
 #include "policy/print.h"
@@ -89,15 +90,20 @@ static struct conf *
 conf_read(const char *path)
 {
 	static struct conf_errors errors;
+	struct users users = { 0 };
 	struct source source;
 	struct conf *conf = NULL;
 
+	if (users_read(USERS_PATH, &users) == -1)
+		log_warn("%s", USERS_PATH);
 	if (source_read(path, &source) == 0) {
-		if (conf_parse(source.text, source.len, &conf, &errors) == -1 &&
+		if (conf_parse(source.text, source.len, &users, &conf,
+			&errors) == -1 &&
 		    errno != EINVAL)
 			log_warn("%s", path);
 		errors_show(&errors, path, &source);
 	}
+	users_free(&users);
 	free(source.text);
 	return conf;
 }

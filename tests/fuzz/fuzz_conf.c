@@ -12,6 +12,8 @@
 #include "policy/render.h"
 #include "policy/routes.h"
 
+static struct user user[] = { { "www-data", 33 }, { "build", 1200 } };
+static const struct users users = { user, 2 };
 static struct conf_errors errors;
 
 static void
@@ -35,7 +37,7 @@ check_print(const struct conf *conf)
 	struct conf *again;
 
 	print_conf(conf, &once);
-	if (conf_parse(once.bytes, once.len, &again, &errors) == -1)
+	if (conf_parse(once.bytes, once.len, &users, &again, &errors) == -1)
 		abort();
 	print_conf(again, &twice);
 	if (strcmp(once.bytes, twice.bytes) != 0)
@@ -72,7 +74,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	const char *bytes = (const char *)data;
 	struct conf *conf;
 
-	if (conf_parse(bytes, size, &conf, &errors) == -1) {
+	if (conf_parse(bytes, size, &users, &conf, &errors) == -1) {
 		if (errors.errors == 0)
 			abort();
 		check_errors(bytes, size);

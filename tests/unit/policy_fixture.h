@@ -17,13 +17,19 @@
 
 #define FIXTURE_CAPTURE "capture forwarded on eth0\n"
 
+/* The only users that its configurations can name. */
+static struct user fixture_user[] = { { "www-data", 33 }, { "tpx", 990 },
+	{ "build", 1200 } };
+static const struct users fixture_users = { fixture_user, 3 };
+
 static inline struct conf *
 fixture_conf(const char *text)
 {
 	struct conf_errors errors;
 	struct conf *conf;
 
-	if (conf_parse(text, strlen(text), &conf, &errors) == -1)
+	if (conf_parse(text, strlen(text), &fixture_users, &conf, &errors) ==
+	    -1)
 		fail_msg("%u:%u: %s", errors.items[0].place.line,
 		    errors.items[0].place.column, errors.items[0].message);
 	return conf;

@@ -14,7 +14,8 @@ error_of_bytes(const char *text, size_t len)
 {
 	struct conf *conf;
 
-	assert_int_equal(conf_parse(text, len, &conf, &errors), -1);
+	assert_int_equal(
+	    conf_parse(text, len, &fixture_users, &conf, &errors), -1);
 	assert_int_equal(errno, EINVAL);
 	assert_null(conf);
 	assert_true(errors.errors > 0);
@@ -39,7 +40,8 @@ warning_of(const char *text)
 {
 	struct conf *conf;
 
-	assert_int_equal(conf_parse(text, strlen(text), &conf, &errors), 0);
+	assert_int_equal(
+	    conf_parse(text, strlen(text), &fixture_users, &conf, &errors), 0);
 	conf_free(conf);
 	return errors.count == 0 ? NULL : &errors.items[0];
 }

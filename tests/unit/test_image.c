@@ -259,7 +259,7 @@ test_every_field_is_checked(void **state)
 	REFUSED(image->version, 1, "another version");
 	REFUSED(image->bytes, 8, "its length is not the one it tells");
 	REFUSED(image->reserved, 1, zero);
-	REFUSED(image->settings.reserved[4], 1, zero);
+	REFUSED(image->settings.reserved[3], 1, zero);
 	REFUSED(image->settings.lease_ms, 999, "lease out of range");
 	REFUSED(image->settings.lease_ms, 60001, "lease out of range");
 	REFUSED(image->settings.workers, 65, "too many workers");
