@@ -17,7 +17,8 @@ use_image(const struct image *image)
 	const struct render_local local = { 1, 2 };
 	struct policy_query query = { .dport = 80 };
 	struct text out = { 0 };
-	uint32_t i;
+	const struct uid_range *users;
+	uint32_t i, count;
 
 	render_capture(image, &local, 1, &out);
 	render_guard(image, &out);
@@ -26,12 +27,18 @@ use_image(const struct image *image)
 	text_puts(&out, image_log_dir(image));
 	for (i = 0; i <= image_rule_count(image); i++)
 		text_puts(&out, image_rule_text(image, i));
+	for (i = 0; i < image_exclusion_count(image); i++)
+		text_puts(&out, image_exclusion_text(image, i));
+	users = image_users(image, &count);
+	for (i = 0; i < count; i++)
+		text_printf(&out, "%u", users[i].last);
 	for (i = 0; i < 4; i++) {
 		memset(query.src.byte, i & 1 ? 0xff : 0, 10);
 		memset(query.src.byte + 10, 0xff, 6);
 		query.dst = query.src;
 		query.proto = protos[i / 2];
 		policy_match(image, &query);
+		policy_excluded(image, &query);
 	}
 	text_free(&out);
 }

@@ -213,9 +213,13 @@ static void
 test_what_this_version_lacks_is_refused(void **state)
 {
 	static const char *const cases[][2] = {
-		{ "capture local\n", "local" },
-		{ "capture local user { a }\n", "local" },
-		{ "exclude to any\n", "exclude" },
+		{ "capture local group { a }\n", "group" },
+		{ "capture local cgroup \"x\"\n", "cgroup" },
+		{ "capture local user 1 group a\n", "group" },
+		{ "exclude user root\n", "user" },
+		{ "exclude to ::1 group root\n", "group" },
+		{ "exclude cgroup \"x\"\n", "cgroup" },
+		{ "exclude domain { \"x\" }\n", "domain" },
 		{ "domains <a> { \"b\" }\n", "domains" },
 		{ "upstream a socks5 1.2.3.4:1 user \"u\"\n", "upstream" },
 		{ "dns forward { 9.9.9.9 }\n", "dns" },
@@ -286,7 +290,7 @@ test_what_is_hardly_meant_warns(void **state)
 	assert_string_equal(
 	    warning_of(FIXTURE_CAPTURE "table <t> { ::1 }\ndefault pass\n")
 		->message,
-	    "no rule uses table <t>");
+	    "nothing uses table <t>");
 	assert_string_equal(warning_of(FIXTURE_CAPTURE
 				"table <t> {}\nblock to <t>\ndefault pass\n")
 				->message,
@@ -365,8 +369,19 @@ test_bad_values_are_refused(void **state)
 		"block proto icmp", "block proto any", "block to ::1 with rst",
 		"pass to ::1 with reset", "pass to ::1 idle 1m",
 		"block to ::1 idle 1m", "relay to ::1 with drop",
-		"relay to ::1 idle 99ms", "relay to ::1 idle 31d", "{", "}",
-		"\"block\"", "block { to ::1 }" };
+		"capture local user", "capture local user {}",
+		"capture local user any", "capture local user -1",
+		"capture local user 20-10", "capture local user 1-",
+		"capture local user 010", "capture local user 1-2-3",
+		"capture local user 4294967295",
+		"capture local user 0-4294967295", "capture local user \"tpx\"",
+		"capture local user 1 user 2", "capture local user 1 2",
+		"capture local on eth1", "capture", "exclude",
+		"exclude idle 1m", "exclude to ::1 with drop",
+		"exclude to ::1 log no", "exclude to { }", "exclude proto icmp",
+		"exclude port 0", "exclude any", "relay to ::1 idle 99ms",
+		"relay to ::1 idle 31d", "{", "}", "\"block\"",
+		"block { to ::1 }" };
 	char text[160];
 	size_t i;
 
@@ -435,6 +450,17 @@ test_limits_are_kept(void **state)
 	for (i = 0; i <= LIMIT_INTERFACES; i++)
 		text_printf(&text, "capture forwarded on e%d\n", i);
 	assert_string_equal(message_of(text.bytes), "more than 64 interfaces");
+	text.len = 0;
+	text_puts(&text, FIXTURE_CAPTURE);
+	for (i = 0; i <= LIMIT_EXCLUSIONS; i++)
+		text_puts(&text, "exclude to ::1\n");
+	assert_string_equal(message_of(text.bytes), "more than 256 exclusions");
+	text.len = 0;
+	text_puts(&text, "capture local user {");
+	for (i = 0; i <= LIMIT_USERS; i++)
+		text_printf(&text, " %d", i);
+	text_puts(&text, " }\n");
+	assert_string_equal(message_of(text.bytes), "more than 1024 users");
 	text.len = 0;
 	text_puts(&text, FIXTURE_CAPTURE "block to {");
 	for (i = 0; i <= CONF_LIST_TABLES; i++)

@@ -58,6 +58,64 @@ test_everything_has_one_form(void **state)
 	text_free(&out);
 }
 
+static void
+test_what_is_captured_has_one_form(void **state)
+{
+	static const char *const cases[][2] = {
+		{ "capture local\n", "capture local\n" },
+		{ "capture local user { 33 }\n", "capture local user 33\n" },
+		{ "capture local user www-data\ncapture local user { 5-6 "
+		  "8-8, www-data }\n",
+		    "capture local user { www-data 5-6 8 www-data }\n" },
+		{ "capture local user 4294967294\ncapture forwarded on a\n",
+		    "capture forwarded on a\n"
+		    "capture local user 4294967294\n" },
+	};
+	struct text out = { 0 };
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		out.len = 0;
+		print(cases[i][0], &out);
+		*strstr(out.bytes, "other-protocols") = '\0';
+		assert_string_equal(strstr(out.bytes, "capture"), cases[i][1]);
+	}
+	text_free(&out);
+}
+
+/* What is neither TCP nor UDP must stay as it was, in or out. */
+static void
+test_an_exclusion_has_one_form(void **state)
+{
+	static const char *const cases[][2] = {
+		{ "exclude to any", "exclude to any" },
+		{ "exclude port any from any", "exclude to any" },
+		{ "exclude proto { udp tcp }", "exclude proto { tcp udp }" },
+		{ "exclude to ::1 proto { udp tcp }",
+		    "exclude proto { tcp udp } to ::1" },
+		{ "exclude to { ::1 }", "exclude to ::1" },
+		{ "exclude port { 22, } proto { tcp udp }", "exclude port 22" },
+		{ "exclude port 123 to ::1 from ::2 proto udp",
+		    "exclude proto udp from ::2 to ::1 port 123" },
+	};
+	struct text in = { 0 }, out = { 0 };
+	char *line;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		in.len = out.len = 0;
+		text_printf(&in, FIXTURE_CAPTURE "%s\n", cases[i][0]);
+		print(in.bytes, &out);
+		line = strstr(out.bytes, "exclude");
+		*strchr(line, '\n') = '\0';
+		assert_string_equal(line, cases[i][1]);
+	}
+	text_free(&in);
+	text_free(&out);
+}
+
 /* Lines that may stand together in any number and order. */
 static const char *const lines[] = {
 	"table <a> { 10.0.0.0/8 fd00::/8 }\n",
@@ -71,6 +129,8 @@ static const char *const lines[] = {
 	"control socket \"/a b\"\n",
 	"log dir \"/\xc3\xa4\" keep 1500ms max 65537\n",
 	"block\tto <a>\n",
+	"capture local user { www-data, 7-7 1000-4294967294 }\n",
+	"exclude port { 22 80 } proto { udp tcp } to <a>\n",
 	"block from <a> to { <b-1> ::/0 0.0.0.0/0 } port { 1 2-3 }\n",
 	"pass proto { udp, tcp } to any port 53\n",
 	"pass proto udp port any from any\n",
@@ -88,7 +148,7 @@ test_printed_text_prints_the_same(void **state)
 	size_t i;
 
 	(void)state;
-	for (set = 0; set < 1U << LINES; set += 37) {
+	for (set = 0; set < 1U << LINES; set += 149) {
 		in.len = once.len = twice.len = 0;
 		/* The tables are named by other lines, so both are there. */
 		text_printf(&in, FIXTURE_CAPTURE "%s%s", lines[0], lines[1]);
@@ -132,6 +192,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_defaults_are_printed),
 		cmocka_unit_test(test_everything_has_one_form),
+		cmocka_unit_test(test_what_is_captured_has_one_form),
+		cmocka_unit_test(test_an_exclusion_has_one_form),
 		cmocka_unit_test(test_printed_text_prints_the_same),
 		cmocka_unit_test(test_numbers_take_the_largest_exact_unit),
 	};

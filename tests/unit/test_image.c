@@ -1,20 +1,25 @@
 /* SPDX-License-Identifier: ISC */
 #include "policy/image.h"
 
+#include <netinet/in.h>
 #include <stdio.h>
 
 #include "policy/image_layout.h"
+#include "policy/match.h"
 #include "policy/render.h"
 #include "policy_fixture.h"
 
 static const char sample[] =
     "on-failure open\nlease 2s\nworkers 3\nmark mask 0x70\n"
     "capture forwarded on { e1 e2 }\n"
+    "capture local user { 1003-2000 www-data 1000-1002 1500 7 }\n"
     "table <t> { 10.0.0.0/9 10.128.0.0/9 192.0.2.7 fd00::/9 fd80::/9 }\n"
     "table <none> { }\n"
     "block to { <t> 198.51.100.1 198.51.100.0 <t> } port { 5-6 7 9 }\n"
     "pass from <none>\n"
     "relay proto tcp to ::1 idle 10m # why\n"
+    "exclude to { <t> 203.0.113.0/24 } port 22 # ssh\n"
+    "exclude from fd00::/8\n"
     "default block\nlog dir \"/log\" keep 1500ms max 1G\n"
     "control socket \"/s\"\n";
 
@@ -54,7 +59,7 @@ test_rules_arrive(void **state)
 	(void)state;
 	assert_int_equal(image_rule_count(image), 3);
 	assert_int_equal(rule->action, FLOW_ACTION_BLOCK);
-	assert_int_equal(rule->line, 8);
+	assert_int_equal(rule->line, 9);
 	assert_string_equal(image_rule_text(image, 0),
 	    "block to { <t> 198.51.100.1 198.51.100.0 <t> } "
 	    "port { 5-6 7 9 }");
@@ -71,6 +76,85 @@ test_rules_arrive(void **state)
 	assert_int_equal(ports[0].last, 7);
 	assert_int_equal(image_rule(image, 1)->from.count, 1);
 	assert_int_equal(image_rule(image, 2)->idle_ms, 600000);
+	free(image);
+}
+
+static void
+test_exclusions_arrive(void **state)
+{
+	size_t len;
+	struct image *image = fixture_image(sample, &len);
+	const struct image_rule *first, *second;
+
+	(void)state;
+	assert_int_equal(image_exclusion_count(image), 2);
+	first = image_exclusion(image, 0);
+	second = image_exclusion(image, 1);
+	assert_int_equal(first->protos, RULE_PROTOS);
+	assert_int_equal(first->line, 12);
+	assert_int_equal(first->from.count, 0);
+	assert_int_equal(first->to.count, 2);
+	assert_int_equal(image_ref(image, first->to, 0), 0);
+	assert_int_equal(first->ports.count, 1);
+	assert_int_equal(image_ports(image, first->ports)->first, 22);
+	assert_string_equal(image_exclusion_text(image, 0),
+	    "exclude to { <t> 203.0.113.0/24 } port 22");
+	assert_int_equal(second->protos, RULE_PROTOS | RULE_OTHER);
+	assert_int_equal(second->from.count, 1);
+	assert_string_equal(
+	    image_exclusion_text(image, 1), "exclude from fd00::/8");
+	free(image);
+}
+
+static void
+test_users_are_sorted_and_merged(void **state)
+{
+	size_t len;
+	struct image *image = fixture_image(sample, &len);
+	const struct uid_range *users;
+	uint32_t count;
+
+	(void)state;
+	assert_int_equal(image_settings(image)->local, LOCAL_USERS);
+	users = image_users(image, &count);
+	assert_int_equal(count, 3);
+	assert_int_equal(users[0].first, 7);
+	assert_int_equal(users[0].last, 7);
+	assert_int_equal(users[1].first, 33);
+	assert_int_equal(users[2].first, 1000);
+	assert_int_equal(users[2].last, 2000);
+	free(image);
+}
+
+static void
+test_local_capture_alone_needs_no_interface(void **state)
+{
+	size_t len;
+	struct image *image = fixture_image("capture local\n", &len);
+	uint32_t count;
+
+	(void)state;
+	assert_int_equal(image_interface_count(image), 0);
+	assert_int_equal(image_settings(image)->local, LOCAL_HOST);
+	image_users(image, &count);
+	assert_int_equal(count, 0);
+	free(image);
+}
+
+static void
+test_an_image_that_captures_nothing_is_refused(void **state)
+{
+	size_t len;
+	struct image *image = fixture_image("capture local\n", &len);
+	const char *why;
+
+	(void)state;
+	image->settings.local = LOCAL_NONE;
+	assert_int_equal(image_check(image, len, &why), -1);
+	assert_string_equal(why, "nothing is captured");
+	image->settings.local = LOCAL_USERS;
+	assert_int_equal(image_check(image, len, &why), -1);
+	assert_string_equal(why, "bad number of users");
 	free(image);
 }
 
@@ -178,7 +262,9 @@ use(const struct image *image)
 	struct render_local local = { 1, 2 };
 	struct text text = { 0 };
 	struct addr addr = { { 0 } };
-	uint32_t i;
+	struct policy_query query = { .proto = IPPROTO_TCP, .dport = 22 };
+	const struct uid_range *users;
+	uint32_t i, count;
 
 	render_capture(image, &local, 1, &text);
 	render_guard(image, &text);
@@ -186,6 +272,12 @@ use(const struct image *image)
 		image_set_contains(image, i, &addr);
 	for (i = 0; i <= image_rule_count(image); i++)
 		text_puts(&text, image_rule_text(image, i));
+	for (i = 0; i < image_exclusion_count(image); i++)
+		text_puts(&text, image_exclusion_text(image, i));
+	policy_excluded(image, &query);
+	users = image_users(image, &count);
+	for (i = 0; i < count; i++)
+		assert_true(users[i].first <= users[i].last);
 	text_puts(&text, image_control_socket(image));
 	text_puts(&text, image_log_dir(image));
 	text_free(&text);
@@ -223,6 +315,8 @@ test_a_changed_image_is_refused_or_harmless(void **state)
 		size_t len_;                                                   \
 		struct image *image = fixture_image(sample, &len_);            \
 		struct image_rule *rules = items_of(image, IMAGE_RULES);       \
+		struct image_rule *excl = items_of(image, IMAGE_EXCLUSIONS);   \
+		struct uid_range *users = items_of(image, IMAGE_USERS);        \
 		struct image_set *sets = items_of(image, IMAGE_SETS);          \
 		struct image_range4 *range4s = items_of(image, IMAGE_RANGES4); \
 		struct image_interface *interfaces =                           \
@@ -231,6 +325,7 @@ test_a_changed_image_is_refused_or_harmless(void **state)
 		struct port_range *ports = items_of(image, IMAGE_PORTS);       \
 		char *strings = items_of(image, IMAGE_STRINGS);                \
 		(void)rules, (void)sets, (void)range4s, (void)interfaces;      \
+		(void)excl, (void)users;                                       \
 		(void)refs, (void)ports, (void)strings;                        \
 		(field) = (value);                                             \
 		assert_int_equal(image_check(image, len_, &why_), -1);         \
@@ -252,6 +347,8 @@ test_every_field_is_checked(void **state)
 	static const char zero[] = "reserved bytes are not zero";
 	static const char where[] = "a section is not where it must be";
 	static const char order[] = "a set's ranges are not in order";
+	static const char excluded[] = "an exclusion of an unknown kind";
+	static const char uids[] = "users are not in order";
 	static const char names[] = "bad name of an interface";
 
 	(void)state;
@@ -268,6 +365,13 @@ test_every_field_is_checked(void **state)
 	REFUSED(image->settings.on_failure, 2, "unknown setting");
 	REFUSED(image->settings.other_protocols, 2, "unknown setting");
 	REFUSED(image->settings.default_action, 3, "unknown setting");
+	REFUSED(image->settings.local, 3, "unknown setting");
+	REFUSED(image->settings.local, LOCAL_NONE, "bad number of users");
+	REFUSED(image->settings.local, LOCAL_HOST, "bad number of users");
+	REFUSED(users[0].first, 8, uids);
+	REFUSED(users[0].last, 32, uids);
+	REFUSED(users[1].first, 2000, uids);
+	REFUSED(users[2].last, UINT32_MAX, uids);
 	REFUSED(image->socket.first, 1, "bad path");
 	REFUSED(image->socket.length, UINT32_MAX, "bad path");
 	REFUSED(strings[0], 'x', "bad path");
@@ -294,6 +398,17 @@ test_every_field_is_checked(void **state)
 	REFUSED(refs[0], 99, "a rule's addresses are not in order");
 	REFUSED(ports[0].last, 9, "a rule's ports are not in order");
 	REFUSED(rules[0].text.length, 3, "a rule's text is not in order");
+	REFUSED(excl[0].action, FLOW_ACTION_BLOCK, excluded);
+	REFUSED(excl[0].mode, 1, excluded);
+	REFUSED(excl[0].idle_ms, 1, excluded);
+	REFUSED(excl[0].protos, 0, excluded);
+	REFUSED(excl[0].protos, 7, excluded);
+	REFUSED(excl[1].protos, 5, excluded);
+	REFUSED(excl[1].protos, 8, excluded);
+	REFUSED(excl[0].reserved, 1, zero);
+	REFUSED(excl[0].to.count, 1, "a rule's addresses are not in order");
+	REFUSED(excl[0].ports.first, 0, "a rule's ports are not in order");
+	REFUSED(excl[1].text.length, 3, "a rule's text is not in order");
 	REFUSED(rules[2].ports.count, 1, "a rule's ports are not in order");
 }
 
@@ -303,6 +418,11 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_settings_arrive),
 		cmocka_unit_test(test_rules_arrive),
+		cmocka_unit_test(test_exclusions_arrive),
+		cmocka_unit_test(test_users_are_sorted_and_merged),
+		cmocka_unit_test(test_local_capture_alone_needs_no_interface),
+		cmocka_unit_test(
+		    test_an_image_that_captures_nothing_is_refused),
 		cmocka_unit_test(test_ranges_are_sorted_and_merged),
 		cmocka_unit_test(test_whole_families_do_not_overflow),
 		cmocka_unit_test(test_any_other_length_is_refused),

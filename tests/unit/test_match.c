@@ -108,6 +108,68 @@ test_ports_have_both_ends(void **state)
 		    FLOW_RULE_DEFAULT);
 }
 
+static int
+excluded(const char *text, uint8_t proto, const char *src, const char *dst,
+    uint16_t dport)
+{
+	struct policy_query query = { proto, addr_of(src), addr_of(dst),
+		dport };
+	size_t len;
+	struct image *image = fixture_image(text, &len);
+	int answer = policy_excluded(image, &query);
+
+	free(image);
+	return answer;
+}
+
+static void
+test_any_exclusion_excludes(void **state)
+{
+	static const char text[] =
+	    FIXTURE_CAPTURE "exclude to 10.0.0.0/8 port 22\n"
+			    "exclude proto udp to any port 123\n"
+			    "table <none> { }\nexclude from <none>\n";
+
+	(void)state;
+	assert_true(excluded(text, TCP, "192.0.2.1", "10.0.0.1", 22));
+	assert_true(excluded(text, UDP, "192.0.2.1", "10.0.0.1", 22));
+	assert_true(excluded(text, UDP, "::1", "::2", 123));
+	assert_false(excluded(text, TCP, "192.0.2.1", "10.0.0.1", 23));
+	assert_false(excluded(text, TCP, "10.0.0.1", "192.0.2.1", 22));
+	assert_false(excluded(text, TCP, "::1", "::2", 123));
+	assert_false(
+	    excluded(FIXTURE_CAPTURE "pass to any\n", TCP, "::1", "::2", 123));
+}
+
+static void
+test_an_exclusion_does_not_change_what_rules_decide(void **state)
+{
+	struct policy_verdict verdict = verdict_of(FIXTURE_CAPTURE
+	    "exclude to 10.0.0.0/8\nblock to 10.0.0.0/8\n",
+	    TCP, "192.0.2.1", "10.0.0.1", 22);
+
+	(void)state;
+	assert_int_equal(verdict.action, FLOW_ACTION_BLOCK);
+	assert_int_equal(verdict.rule, 0);
+}
+
+static void
+test_addresses_alone_exclude_every_protocol(void **state)
+{
+	static const char all[] = FIXTURE_CAPTURE "exclude to ::1\n";
+	static const char both[] =
+	    FIXTURE_CAPTURE "exclude proto { tcp udp } to ::1\n";
+	static const char port[] = FIXTURE_CAPTURE "exclude port 1-65535\n";
+
+	(void)state;
+	assert_true(excluded(all, IPPROTO_ICMPV6, "::2", "::1", 0));
+	assert_true(excluded(all, TCP, "::2", "::1", 0));
+	assert_false(excluded(all, IPPROTO_ICMPV6, "::2", "::3", 0));
+	assert_false(excluded(both, IPPROTO_ICMPV6, "::2", "::1", 0));
+	assert_true(excluded(both, TCP, "::2", "::1", 0));
+	assert_false(excluded(port, IPPROTO_ICMPV6, "::2", "::1", 1));
+}
+
 /* The plain way: prefix by prefix on the tree. */
 static int
 list_contains(const struct conf *conf, const struct conf_addresses *list,
@@ -272,6 +334,10 @@ main(void)
 		cmocka_unit_test(test_other_protocols_pass),
 		cmocka_unit_test(test_an_empty_table_matches_nothing),
 		cmocka_unit_test(test_ports_have_both_ends),
+		cmocka_unit_test(test_any_exclusion_excludes),
+		cmocka_unit_test(
+		    test_an_exclusion_does_not_change_what_rules_decide),
+		cmocka_unit_test(test_addresses_alone_exclude_every_protocol),
 		cmocka_unit_test(test_image_and_tree_decide_alike),
 	};
 

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: ISC */
+/* What is captured and what is excluded. */
+#include <stdio.h>
+
+#include "policy_fixture.h"
+
+static struct conf_errors errors;
+
+static const struct conf_error *
+error_of(const char *text)
+{
+	struct conf *conf;
+
+	assert_int_equal(
+	    conf_parse(text, strlen(text), &fixture_users, &conf, &errors), -1);
+	assert_true(errors.errors > 0);
+	return &errors.items[0];
+}
+
+/* The first warning, of udp that is not relayed aside; "" if there is none. */
+static const char *
+warning_of(const char *lines)
+{
+	struct text text = { 0 };
+	struct conf *conf;
+
+	text_printf(&text, FIXTURE_CAPTURE "default pass\n%s", lines);
+	assert_int_equal(
+	    conf_parse(text.bytes, text.len, &fixture_users, &conf, &errors),
+	    0);
+	conf_free(conf);
+	text_free(&text);
+	return errors.count == 0 ? "" : errors.items[0].message;
+}
+
+static void
+test_nothing_local_is_captured_by_default(void **state)
+{
+	struct conf *conf = fixture_conf(FIXTURE_CAPTURE);
+
+	(void)state;
+	assert_int_equal(conf->local, LOCAL_NONE);
+	assert_int_equal(conf->user_count, 0);
+	assert_int_equal(conf->exclusion_count, 0);
+	conf_free(conf);
+}
+
+static void
+test_the_whole_host_needs_no_interface(void **state)
+{
+	struct conf *conf = fixture_conf("capture local # all\n");
+
+	(void)state;
+	assert_int_equal(conf->local, LOCAL_HOST);
+	assert_int_equal(conf->interface_count, 0);
+	conf_free(conf);
+}
+
+static void
+test_statements_with_users_add_up(void **state)
+{
+	struct conf *conf =
+	    fixture_conf("capture local user { www-data 1000-1999, 0 }\n"
+			 "capture local user 4294967294\n");
+
+	(void)state;
+	assert_int_equal(conf->local, LOCAL_USERS);
+	assert_int_equal(conf->user_count, 4);
+	assert_string_equal(conf->users[0].name, "www-data");
+	assert_int_equal(conf->users[0].uids.first, 33);
+	assert_int_equal(conf->users[0].uids.last, 33);
+	assert_string_equal(conf->users[1].name, "");
+	assert_int_equal(conf->users[1].uids.first, 1000);
+	assert_int_equal(conf->users[1].uids.last, 1999);
+	assert_int_equal(conf->users[2].uids.last, 0);
+	assert_int_equal(conf->users[3].uids.first, 4294967294);
+	conf_free(conf);
+}
+
+/* Also where a statement of that name could begin. */
+static void
+test_a_user_may_be_called_as_a_statement(void **state)
+{
+	static struct user user[] = { { "log", 7 } };
+	static const struct users users = { user, 1 };
+	static const char text[] = "capture local user {\nlog\n}\n";
+	struct conf *conf;
+
+	(void)state;
+	assert_int_equal(
+	    conf_parse(text, strlen(text), &users, &conf, &errors), 0);
+	assert_int_equal(conf->users[0].uids.first, 7);
+	conf_free(conf);
+}
+
+static void
+test_every_unknown_user_is_told_with_the_nearest(void **state)
+{
+	const struct conf_error *error =
+	    error_of("capture local user { wwwdata 5\n nobody }\n");
+
+	(void)state;
+	assert_int_equal(errors.errors, 2);
+	assert_string_equal(
+	    error->message, "there is no user 'wwwdata' in /etc/passwd");
+	assert_string_equal(error->suggestion, "www-data");
+	assert_int_equal(error->place.line, 1);
+	assert_int_equal(error->place.column, 22);
+	assert_int_equal(errors.items[1].place.line, 2);
+	assert_string_equal(errors.items[1].suggestion, "");
+}
+
+static void
+test_without_a_list_of_users_numbers_are_known(void **state)
+{
+	static const char number[] = "capture local user 33\n";
+	static const char name[] = "capture local user www-data\n";
+	struct conf *conf;
+
+	(void)state;
+	assert_int_equal(
+	    conf_parse(number, strlen(number), NULL, &conf, &errors), 0);
+	conf_free(conf);
+	assert_int_equal(
+	    conf_parse(name, strlen(name), NULL, &conf, &errors), -1);
+}
+
+static void
+test_the_whole_host_goes_with_no_other_statement(void **state)
+{
+	static const char message[] =
+	    "'capture local' without users is the whole host and goes with no "
+	    "other; the first is at 1:1";
+	static const char *const texts[] = {
+		"capture local\ncapture local\n",
+		"capture local\ncapture local user 7\n",
+		"capture local user 7\ncapture local\n",
+	};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		assert_string_equal(error_of(texts[i])->message, message);
+		assert_int_equal(errors.errors, 1);
+		assert_int_equal(errors.items[0].place.line, 2);
+	}
+}
+
+static void
+test_an_exclusion_has_the_selectors_of_a_rule(void **state)
+{
+	struct conf *conf = fixture_conf(
+	    FIXTURE_CAPTURE "table <t> { 10.0.0.0/8 }\n"
+			    "exclude proto udp from <t> to ::1 port { 1 3-4 }\n"
+			    "exclude to ::1\nexclude proto { udp tcp }\n"
+			    "exclude port 22\npass to any\n");
+	const struct conf_rule *first = &conf->exclusions[0];
+
+	(void)state;
+	assert_int_equal(conf->rule_count, 1);
+	assert_int_equal(conf->exclusion_count, 4);
+	assert_int_equal(first->protos, RULE_UDP);
+	assert_int_equal(first->from.items[0].table, 0);
+	assert_int_equal(first->to.count, 1);
+	assert_int_equal(first->ports.count, 2);
+	assert_int_equal(first->place.line, 3);
+	assert_string_equal(
+	    first->text, "exclude proto udp from <t> to ::1 port { 1 3-4 }");
+	assert_int_equal(conf->exclusions[1].protos, RULE_PROTOS | RULE_OTHER);
+	assert_int_equal(conf->exclusions[2].protos, RULE_PROTOS);
+	assert_int_equal(conf->exclusions[3].protos, RULE_PROTOS);
+	conf_free(conf);
+}
+
+static void
+test_wrong_selectors_of_an_exclusion_are_explained(void **state)
+{
+	(void)state;
+	assert_string_equal(error_of(FIXTURE_CAPTURE "exclude\n")->message,
+	    "the exclusion does not say what it is for");
+	assert_string_equal(
+	    error_of(FIXTURE_CAPTURE "exclude to ::1 idle 1m\n")->message,
+	    "'idle' does not go with 'exclude'");
+	error_of(FIXTURE_CAPTURE "exclude prot tcp\n");
+	assert_string_equal(
+	    errors.items[0].expected, "proto, from, to or port");
+	assert_string_equal(errors.items[0].suggestion, "proto");
+	error_of(FIXTURE_CAPTURE "table <lan> { }\nexclude to <lon>\n");
+	assert_string_equal(errors.items[0].suggestion, "<lan>");
+}
+
+static void
+test_an_exclusion_that_is_hardly_meant_warns(void **state)
+{
+	(void)state;
+	assert_string_equal(warning_of("exclude from ::1 to 10.0.0.1\n"),
+	    "the exclusion never matches: one side is IPv4, the other IPv6");
+	assert_string_equal(warning_of("exclude to <t>\ntable <t> { }\n"),
+	    "the exclusion never matches: no address is in its tables");
+	assert_int_equal(errors.items[0].place.line, 3);
+	assert_string_equal(warning_of("exclude port any\n"),
+	    "the exclusion is of everything: no tcp or udp is captured");
+	assert_string_equal(
+	    warning_of("table <t> { 10.0.0.1 ::1 }\n"
+		       "exclude from ::/0 to <t>\nexclude proto tcp\n"
+		       "exclude from 10.0.0.1 to { ::1 10.0.0.2 }\n"),
+	    "");
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_nothing_local_is_captured_by_default),
+		cmocka_unit_test(test_the_whole_host_needs_no_interface),
+		cmocka_unit_test(test_statements_with_users_add_up),
+		cmocka_unit_test(test_a_user_may_be_called_as_a_statement),
+		cmocka_unit_test(
+		    test_every_unknown_user_is_told_with_the_nearest),
+		cmocka_unit_test(
+		    test_without_a_list_of_users_numbers_are_known),
+		cmocka_unit_test(
+		    test_the_whole_host_goes_with_no_other_statement),
+		cmocka_unit_test(test_an_exclusion_has_the_selectors_of_a_rule),
+		cmocka_unit_test(
+		    test_wrong_selectors_of_an_exclusion_are_explained),
+		cmocka_unit_test(test_an_exclusion_that_is_hardly_meant_warns),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
