@@ -17,6 +17,8 @@ on_image(void *ctx, const struct client_message *message)
 		return 0;
 	answer->local.port4 = body->port4;
 	answer->local.port6 = body->port6;
+	answer->local.local4 = body->local4;
+	answer->local.local6 = body->local6;
 	answer->local.uid = body->uid;
 	if (mapping_replace(
 		&answer->policy, message->fd, body->size_bytes, &why) == 0)

@@ -3,6 +3,7 @@
  * tpxctl plan: what tpx loads into the kernel for a configuration, rendered by
  * the code that renders it for the kernel.  Changes nothing.
  */
+#include <inttypes.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <string.h>
@@ -23,6 +24,8 @@
 /* Stands for the listeners' ports, which the kernel chooses at the start. */
 #define PLAN_PORT 7474
 
+#define UIDS_TEXT_BYTES sizeof("4294967294-4294967294")
+
 #define SYSCTL_PREFIX "sysctl -w "
 
 #define FIRST_PACKET \
@@ -41,6 +44,8 @@ local_assumed(void)
 	const struct passwd *user = getpwnam(PRIVILEGE_USER);
 	struct render_local local = { .port4 = PLAN_PORT,
 		.port6 = PLAN_PORT,
+		.local4 = PLAN_PORT + 1,
+		.local6 = PLAN_PORT + 1,
 		.uid = user != NULL ? user->pw_uid : geteuid() };
 
 	return local;
@@ -51,7 +56,7 @@ render_all(const struct image *image, const struct render_local *local,
     struct text *nft, struct text *routes)
 {
 	if (image_settings(image)->on_failure == ON_FAILURE_CLOSED)
-		render_guard(image, nft);
+		render_guard(image, local, nft);
 	render_capture(image, local, RENDER_CAPTURE, nft);
 	render_routes(image, routes);
 }
@@ -75,6 +80,29 @@ placement_of(const struct image *image, uint32_t rule)
 		.why = why[action] };
 
 	return placement;
+}
+
+static struct placement
+exclusion_of(const struct image *image, uint32_t i)
+{
+	struct placement placement = { .rule = image_exclusion_text(image, i),
+		.place = "kernel",
+		.why = "before every rule; as if nothing captured it, "
+		       "not logged" };
+
+	return placement;
+}
+
+/* "33" or "1000-1999" */
+static const char *
+uids_format(const struct uid_range *uids, char *buf, size_t size)
+{
+	if (uids->first == uids->last)
+		(void)snprintf(buf, size, "%" PRIu32, uids->first);
+	else
+		(void)snprintf(
+		    buf, size, "%" PRIu32 "-%" PRIu32, uids->first, uids->last);
+	return buf;
 }
 
 /* Calls print for every line, which then ends in a NUL. */
@@ -134,6 +162,30 @@ json_rule(struct json *json, const struct placement *placement)
 }
 
 static void
+json_captured(struct json *json, const struct image *image)
+{
+	static const char *const words[LOCAL_COUNT] = { "none", "host",
+		"users" };
+	const struct uid_range *users;
+	char buf[UIDS_TEXT_BYTES];
+	uint32_t i, count;
+
+	json_object(json, "captured");
+	json_array(json, "interfaces");
+	for (i = 0; i < image_interface_count(image); i++)
+		json_string(json, NULL, image_interface(image, i));
+	json_array_end(json);
+	json_string(json, "local", words[image_settings(image)->local]);
+	json_array(json, "users");
+	users = image_users(image, &count);
+	for (i = 0; i < count; i++)
+		json_string(
+		    json, NULL, uids_format(&users[i], buf, sizeof(buf)));
+	json_array_end(json);
+	json_object_end(json);
+}
+
+static void
 plan_json(const struct image *image, const struct text *nft,
     const struct text *routes)
 {
@@ -146,6 +198,13 @@ plan_json(const struct image *image, const struct text *nft,
 	json_string(&json, "nft", nft->bytes);
 	json_list(&json, "routes", 0, routes);
 	json_list(&json, "sysctls", 1, routes);
+	json_captured(&json, image);
+	json_array(&json, "exclusions");
+	for (i = 0; i < image_exclusion_count(image); i++) {
+		placement = exclusion_of(image, i);
+		json_rule(&json, &placement);
+	}
+	json_array_end(&json);
 	json_array(&json, "rules");
 	for (i = 0; i <= image_rule_count(image); i++) {
 		placement = placement_of(
@@ -166,6 +225,30 @@ text_rule(const struct placement *placement)
 }
 
 static void
+text_captured(const struct image *image)
+{
+	const struct uid_range *users;
+	char buf[UIDS_TEXT_BYTES];
+	uint32_t i, count;
+
+	if (image_interface_count(image) > 0)
+		(void)fputs("# forwarded from", stdout);
+	for (i = 0; i < image_interface_count(image); i++)
+		(void)printf(" %s", image_interface(image, i));
+	if (image_interface_count(image) > 0)
+		(void)putchar('\n');
+	if (image_settings(image)->local == LOCAL_HOST)
+		(void)puts("# local: the whole host, except " PRIVILEGE_USER);
+	users = image_users(image, &count);
+	if (count > 0)
+		(void)fputs("# local: uids", stdout);
+	for (i = 0; i < count; i++)
+		(void)printf(" %s", uids_format(&users[i], buf, sizeof(buf)));
+	if (count > 0)
+		(void)puts(", except " PRIVILEGE_USER "'s");
+}
+
+static void
 plan_text(const struct image *image, const struct text *nft,
     const struct text *routes)
 {
@@ -174,7 +257,13 @@ plan_text(const struct image *image, const struct text *nft,
 
 	(void)printf("# nft transaction\n%s", nft->bytes);
 	(void)printf("\n# policy routing and sysctls\n%s", routes->bytes);
+	(void)printf("\n# what is captured\n");
+	text_captured(image);
 	(void)printf("\n# where each rule is decided\n");
+	for (i = 0; i < image_exclusion_count(image); i++) {
+		placement = exclusion_of(image, i);
+		text_rule(&placement);
+	}
 	for (i = 0; i <= image_rule_count(image); i++) {
 		placement = placement_of(
 		    image, i < image_rule_count(image) ? i : FLOW_RULE_DEFAULT);

@@ -112,12 +112,20 @@ conntrack_parse(const struct nlmsghdr *header, struct conntrack_event *event)
 	return 0;
 }
 
-int
-conntrack_passed(const struct conntrack_event *event, const struct image *image)
+static int
+mark_is(const struct conntrack_event *event, const struct image *image,
+    uint32_t mark)
 {
 	uint32_t mask = image_settings(image)->mark_mask;
 
-	return (event->mark & mark_value(mask, MARK_PASS)) != 0;
+	return (event->mark & mask) == mark_value(mask, mark);
+}
+
+int
+conntrack_passed(const struct conntrack_event *event, const struct image *image)
+{
+	return mark_is(event, image, MARK_PASS) ||
+	       mark_is(event, image, MARK_PASS_LOCAL);
 }
 
 static uint32_t
@@ -164,7 +172,9 @@ conntrack_record(const struct conntrack_event *event, const struct image *image,
 	memcpy(record->dst, event->dst.byte, sizeof(record->dst));
 	record->proto = event->proto;
 	record->action = FLOW_ACTION_PASS;
-	record->capture = FLOW_CAPTURE_FORWARDED;
+	record->capture = mark_is(event, image, MARK_PASS_LOCAL)
+			      ? FLOW_CAPTURE_LOCAL
+			      : FLOW_CAPTURE_FORWARDED;
 	record->final = 1;
 	record->worker = LIMIT_FLOW_WORKER;
 	record_rule(event, image, record);

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <libmnl/libmnl.h>
+#include <linux/netfilter.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter/nfnetlink_log.h>
 #include <netinet/in.h>
@@ -183,6 +184,21 @@ parse_prefix(const struct nlattr *attribute, struct nflog_packet *packet)
 	return 0;
 }
 
+/* Only this host's own packets have a socket to tell of. */
+static void
+parse_sender(
+    const struct netlink_attributes *found, struct nflog_packet *packet)
+{
+	struct nfulnl_msg_packet_hdr hook;
+
+	packet->uid = FLOW_UID_NONE;
+	if (found->of[NFULA_UID] != NULL)
+		packet->uid = netlink_be32(found->of[NFULA_UID]);
+	packet->local = netlink_copy(found->of[NFULA_PACKET_HDR], &hook,
+			    sizeof(hook)) == 0 &&
+			hook.hook == NF_INET_LOCAL_OUT;
+}
+
 int
 nflog_parse(const struct nlmsghdr *header, struct nflog_packet *packet)
 {
@@ -197,6 +213,7 @@ nflog_parse(const struct nlmsghdr *header, struct nflog_packet *packet)
 	}
 	if (netlink_parse(header, &found) == -1)
 		return -1;
+	parse_sender(&found, packet);
 	packet->has_sequence = found.of[NFULA_SEQ] != NULL;
 	packet->sequence = netlink_be32(found.of[NFULA_SEQ]);
 	if (parse_prefix(found.of[NFULA_PREFIX], packet) == -1)
@@ -231,7 +248,7 @@ nflog_record(const struct nflog_packet *packet, int64_t now_us,
 	record->up_bytes = packet->len_bytes;
 	record->up_packets = 1;
 	record->connect_us = FLOW_CONNECT_NONE;
-	record->uid = FLOW_UID_NONE;
+	record->uid = packet->uid;
 	record->generation = packet->generation;
 	record->rule = packet->rule;
 	record->sport = packet->sport;
@@ -240,7 +257,8 @@ nflog_record(const struct nflog_packet *packet, int64_t now_us,
 	memcpy(record->dst, packet->dst.byte, sizeof(record->dst));
 	record->proto = packet->proto;
 	record->action = FLOW_ACTION_BLOCK;
-	record->capture = FLOW_CAPTURE_FORWARDED;
+	record->capture =
+	    packet->local ? FLOW_CAPTURE_LOCAL : FLOW_CAPTURE_FORWARDED;
 	record->close = FLOW_CLOSE_POLICY;
 	record->final = 1;
 	record->worker = LIMIT_FLOW_WORKER;

@@ -20,6 +20,8 @@ struct nflog_packet {
 	uint16_t rule;
 	uint32_t sequence;
 	int has_sequence;
+	uint32_t uid;  /* whose socket sent it, or FLOW_UID_NONE */
+	uint8_t local; /* this host sent it */
 	uint8_t proto;
 	struct addr src;
 	struct addr dst;

@@ -4,8 +4,10 @@
 
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/log.h"
+#include "netctl/kept.h"
 #include "netctl/nft.h"
 #include "netctl/routing.h"
 #include "netctl/sysctl.h"
@@ -65,15 +67,34 @@ second_line_set(const struct image *image)
 	return routing_apply(image, ROUTE_GUARD) == -1 ? -1 : 0;
 }
 
+/*
+ * What this host has begun before its sockets are captured goes on.  With
+ * on-failure open the capture table itself lets it.
+ */
+static void
+kept_note(const struct image *image, const struct render_local *local)
+{
+	int kept;
+
+	if (image_settings(image)->local == LOCAL_NONE ||
+	    image_settings(image)->on_failure != ON_FAILURE_CLOSED)
+		return;
+	if ((kept = kept_remember(image, local->uid)) == -1)
+		log_warn("established connections of this host");
+	else if (kept > 0)
+		log_info("%d established connections of this host go on", kept);
+}
+
 /* Each of its two lines is renewed while the other holds. */
 static int
-guard_set(const struct image *image)
+guard_set(const struct image *image, const struct render_local *local)
 {
 	struct text text = { 0 };
 
 	if (image_settings(image)->on_failure != ON_FAILURE_CLOSED)
 		return guard_remove();
-	render_guard(image, &text);
+	kept_note(image, local);
+	render_guard(image, local, &text);
 	if (nft_run("guard", &text) == -1)
 		return -1;
 	return second_line_set(image);
@@ -90,11 +111,11 @@ capture_set(const struct image *image, const struct render_local *local,
 }
 
 int
-capture_guard(const struct image *image)
+capture_guard(const struct image *image, const struct render_local *local)
 {
 	if (claim() == -1)
 		return -1;
-	return guard_set(image);
+	return guard_set(image, local);
 }
 
 int
@@ -116,8 +137,9 @@ capture_reconfigure(const struct image *before, const struct image *image,
 {
 	struct text text = { 0 };
 
+	kept_note(image, local);
 	if (image_settings(image)->on_failure == ON_FAILURE_CLOSED)
-		render_guard(image, &text);
+		render_guard(image, local, &text);
 	else
 		render_remove_guard(&text);
 	render_capture(image, local, lease, &text);
@@ -152,13 +174,14 @@ capture_lapse(const struct image *image)
 }
 
 static int
-guard_repair(const struct image *image, struct capture_repair *repair)
+guard_repair(const struct image *image, const struct render_local *local,
+    struct capture_repair *repair)
 {
 	struct text text = { 0 };
 
 	if (image_settings(image)->on_failure != ON_FAILURE_CLOSED)
 		return 0;
-	render_guard(image, &text);
+	render_guard(image, local, &text);
 	if (nft_run("guard", &text) == -1)
 		return -1;
 	repair->guard = 1;
@@ -183,8 +206,8 @@ routing_repair(const struct image *image, enum route_part part, int altered,
 }
 
 int
-capture_repair(const struct image *image, unsigned int subjects,
-    struct capture_repair *repair)
+capture_repair(const struct image *image, const struct render_local *local,
+    unsigned int subjects, struct capture_repair *repair)
 {
 	static const unsigned int guard = WATCH_GUARD | WATCH_LOST;
 	static const unsigned int routes = WATCH_ROUTES | WATCH_LOST;
@@ -192,7 +215,7 @@ capture_repair(const struct image *image, unsigned int subjects,
 	int result = 0;
 
 	memset(repair, 0, sizeof(*repair));
-	if ((subjects & guard) != 0 && guard_repair(image, repair) == -1)
+	if ((subjects & guard) != 0 && guard_repair(image, local, repair) == -1)
 		result = -1;
 	if ((subjects & (WATCH_RULES | routes)) == 0)
 		return result;
@@ -253,7 +276,9 @@ others_guard(void)
 int
 capture_guard_only(const struct image *image)
 {
-	return others_guard() ? 0 : guard_set(image);
+	const struct render_local local = { .uid = geteuid() };
+
+	return others_guard() ? 0 : guard_set(image, &local);
 }
 
 int

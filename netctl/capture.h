@@ -15,7 +15,7 @@
  * whatever fails later.  -1 when it failed, as each of these; it has been
  * logged.
  */
-int capture_guard(const struct image *);
+int capture_guard(const struct image *, const struct render_local *);
 
 /*
  * From the guard alone, or from what a killed predecessor left, to a capture
@@ -50,8 +50,8 @@ struct capture_repair {
  * Makes sure of a set of enum watch_subject, each in one step.  -1 when
  * something could not be put back.
  */
-int capture_repair(
-    const struct image *, unsigned int subjects, struct capture_repair *);
+int capture_repair(const struct image *, const struct render_local *,
+    unsigned int subjects, struct capture_repair *);
 
 /*
  * Takes everything away but, with on-failure closed, the guard.  Nothing, when

@@ -17,6 +17,7 @@
 
 struct drift {
 	const struct image *image;
+	const struct render_local *local;
 	drift_event_fn *tell;
 	void *ctx;
 	struct pace pace;
@@ -69,7 +70,8 @@ on_repair(int fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	drift->subjects = 0;
-	if (capture_repair(drift->image, subjects, &repair) == -1) {
+	if (capture_repair(drift->image, drift->local, subjects, &repair) ==
+	    -1) {
 		drift->subjects = subjects;
 		schedule(drift, AGAIN_US);
 	}
@@ -146,14 +148,16 @@ static const struct watch_handler handlers = {
 };
 
 struct drift *
-drift_new(struct event_base *base, const struct image *image, int inherited,
-    drift_event_fn *tell, void *ctx)
+drift_new(struct event_base *base, const struct image *image,
+    const struct render_local *local, int inherited, drift_event_fn *tell,
+    void *ctx)
 {
 	struct drift *drift = calloc(1, sizeof(*drift));
 
 	if (drift == NULL)
 		return NULL;
 	drift->image = image;
+	drift->local = local;
 	drift->tell = tell;
 	drift->ctx = ctx;
 	drift->repair = evtimer_new(base, on_repair, drift);

@@ -8,6 +8,7 @@
 #define NETCTL_DRIFT_H
 
 #include "policy/image.h"
+#include "policy/render.h"
 #include "schema/flow.h"
 
 struct event_base;
@@ -22,7 +23,7 @@ typedef void drift_event_fn(
  * everything back once (inherited), as nobody watched meanwhile.
  */
 struct drift *drift_new(struct event_base *, const struct image *,
-    int inherited, drift_event_fn *, void *ctx);
+    const struct render_local *, int inherited, drift_event_fn *, void *ctx);
 
 /* Another policy is in force; the one before is not used any more. */
 void drift_set_image(struct drift *, const struct image *);

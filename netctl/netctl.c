@@ -167,17 +167,19 @@ send_fd(struct netctl *netctl, enum msg_type type, const void *body, size_t len,
 static int
 listeners_open(struct netctl *netctl, uint32_t workers)
 {
-	uint16_t *const ports[] = { &netctl->local.port4,
-		&netctl->local.port6 };
+	uint16_t *const ports[] = { &netctl->local.port4, &netctl->local.port6,
+		&netctl->local.local4, &netctl->local.local6 };
+	static const uint32_t kinds = sizeof(ports) / sizeof(ports[0]);
 	struct msg_listener body;
 	uint32_t i;
 	int fd;
 
-	for (i = 0; i < workers * 2; i++) {
-		body.worker = i / 2;
+	for (i = 0; i < workers * kinds; i++) {
+		body.worker = i / kinds;
+		body.capture = i % kinds / 2;
 		body.family = i % 2 == 0 ? 4 : 6;
-		fd = listener_open(body.family, ports[i % 2]);
-		body.port = *ports[i % 2];
+		fd = listener_open(body.family, ports[i % kinds]);
+		body.port = *ports[i % kinds];
 		if (send_fd(netctl, MSG_NET_LISTENER, &body, sizeof(body), fd,
 			"listener") == -1)
 			return -1;
@@ -266,10 +268,12 @@ take_over(struct netctl *netctl, const struct msg_net_start *start)
 {
 	netctl->local.port4 = start->port4;
 	netctl->local.port6 = start->port6;
+	netctl->local.local4 = start->local4;
+	netctl->local.local6 = start->local6;
 	netctl->paused = start->lease == IPC_LEASE_PAUSE;
 	if (start->lease != IPC_LEASE_NONE)
 		return 0;
-	if (capture_guard(netctl->policy.image) == -1)
+	if (capture_guard(netctl->policy.image, &netctl->local) == -1)
 		return -1;
 	return capture_begin(netctl->policy.image, &netctl->local);
 }
@@ -279,7 +283,7 @@ begin(struct netctl *netctl, const struct msg_net_start *start)
 {
 	if (start->port4 != 0)
 		return take_over(netctl, start);
-	if (capture_guard(netctl->policy.image) == -1 ||
+	if (capture_guard(netctl->policy.image, &netctl->local) == -1 ||
 	    listeners_open(netctl, start->workers) == -1 ||
 	    sources_open(netctl) == -1)
 		return -1;
@@ -321,11 +325,13 @@ on_net_start(void *ctx, struct ipc_message *message)
 	if (start->lease != IPC_LEASE_NONE)
 		expiry_set(netctl);
 	netctl->drift = drift_new(netctl->base, netctl->policy.image,
-	    start->port4 != 0, tell, netctl);
+	    &netctl->local, start->port4 != 0, tell, netctl);
 	if (netctl->drift == NULL)
 		fatal("watching the rules");
 	ready.port4 = netctl->local.port4;
 	ready.port6 = netctl->local.port6;
+	ready.local4 = netctl->local.local4;
+	ready.local6 = netctl->local.local6;
 	if (IPC_SEND(netctl->supervisor, MSG_NET_READY, 0, &ready, -1) == -1)
 		fatal("the supervisor left");
 	netctl->begun = 1;

@@ -117,12 +117,11 @@ rule_add(
 	if (rule->mark != 0) {
 		mnl_attr_put_u32(
 		    request, FRA_FWMARK, mark_value(adding->mask, rule->mark));
-		mnl_attr_put_u32(request, FRA_FWMASK, adding->mask);
+		mnl_attr_put_u32(
+		    request, FRA_FWMASK, mark_value(adding->mask, rule->bits));
 	}
 	if (interface != NULL)
 		mnl_attr_put_strz(request, FRA_IIFNAME, interface);
-	if (rule->ipproto != 0)
-		mnl_attr_put_u8(request, FRA_IP_PROTO, rule->ipproto);
 	return add(adding, request, "ip rule");
 }
 

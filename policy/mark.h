@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The three bits that tpx owns in a packet's mark.  The configured mask says
- * where they are; the values here count from its lowest bit.
+ * The three bits that tpx owns in the mark of a packet and of a conntrack
+ * entry.  The configured mask says where they are; the values here count from
+ * its lowest bit, and all three are compared.
  */
 #ifndef POLICY_MARK_H
 #define POLICY_MARK_H
@@ -10,14 +11,34 @@
 
 #define MARK_MASK_DEFAULT 0x07000000U
 
-#define MARK_OURS 1U /* deliver to the relay */
-#define MARK_PASS 4U /* forward: a rule let it pass */
+/*
+ *		of a packet			of a conntrack entry
+ * OURS		deliver it to its relay		begun by a relay, or from where
+ *						nothing is captured
+ * LOCAL	bring it to a relay by lo	relayed, begun by this host
+ * KEPT					begun by this host before anything of
+ *						it was captured
+ * PASS		a rule lets it pass		passed, forwarded
+ * PASS_LOCAL				passed, begun by this host
+ * EXCLUDED	not to be captured		the same
+ */
+#define MARK_OURS 1U
+#define MARK_LOCAL 2U
+#define MARK_KEPT 3U
+#define MARK_PASS 4U
+#define MARK_PASS_LOCAL 5U
+#define MARK_EXCLUDED 6U
+
+/* The bit that gets a packet through the guard: PASS and EXCLUDED have it. */
+#define MARK_LET 4U
+
+#define MARK_BITS 7U
 
 /* A mask is exactly three neighbouring bits. */
 static inline int
 mark_mask_valid(uint32_t mask)
 {
-	return mask != 0 && mask / (mask & -mask) == 7;
+	return mask != 0 && mask / (mask & -mask) == MARK_BITS;
 }
 
 static inline uint32_t

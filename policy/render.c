@@ -17,8 +17,9 @@
 #include <inttypes.h>
 #include <netinet/in.h>
 
-#include "policy/mark.h"
+#include "policy/render_local.h"
 #include "policy/render_rule.h"
+#include "policy/render_term.h"
 
 /* A blocked flow is logged once until it was silent for this long; that is
  * longer than the pauses of tcp_syn_retries. */
@@ -44,38 +45,12 @@ mask_of(const struct image *image)
 	return image_settings(image)->mark_mask;
 }
 
-static void
-render_interfaces(const struct image *image, struct text *text)
-{
-	uint32_t i, count = image_interface_count(image);
-
-	text_puts(text, count > 1 ? "{ " : "");
-	for (i = 0; i < count; i++)
-		text_printf(text, "%s\"%s\"", i > 0 ? ", " : "",
-		    image_interface(image, i));
-	text_puts(text, count > 1 ? " }" : "");
-}
-
-/* Makes a table that is not there, takes away one that is. */
-static void
-render_removal(const char *table, const char *flags, struct text *text)
-{
-	text_printf(text, "add table inet %s%s\ndelete table inet %s\n", table,
-	    flags, table);
-}
-
-static int
-blocks_others(const struct image *image)
-{
-	return image_settings(image)->other_protocols == OTHER_BLOCK;
-}
-
 /* A set that looks up protocols as they are can hold no ranges of them. */
 static int
 is_leased(const struct image *image, unsigned int protocol)
 {
 	return protocol == IPPROTO_TCP || protocol == IPPROTO_UDP ||
-	       blocks_others(image);
+	       term_blocks_others(image);
 }
 
 static void
@@ -150,8 +125,7 @@ render_timeouts(struct text *text)
 	}
 }
 
-/* Gives a new conntrack entry one of those timeouts. */
-static void
+void
 render_timeout(const char *when, const char *name, struct text *text)
 {
 	text_printf(text,
@@ -188,7 +162,6 @@ render_ends(const struct image *image, const struct render_local *local,
 		    local->port6);
 	/* tproxy(4) without a listener goes on with the next rule. */
 	text_printf(text, "\t\tcounter %s\n\t}\n", open ? "accept" : "drop");
-	render_refusals(text);
 }
 
 static void
@@ -197,17 +170,20 @@ render_first(const struct image *image, struct text *text)
 	text_puts(text, "\tchain first {\n"
 			"\t\ttype filter hook prerouting priority raw; "
 			"policy accept;\n\t\tiifname != ");
-	render_interfaces(image, text);
+	term_interfaces(image, text);
 	text_printf(text,
 	    " accept\n"
 	    "\t\tmeta mark & 0x%08" PRIx32 " != 0x00000000 "
 	    "meta mark set meta mark & 0x%08" PRIx32 "\n"
-	    "\t\tmeta l4proto != 6 accept\n"
+	    "\t\t" TERM_MAPPED " counter drop\n"
 	    "\t\ttcp flags & (syn | ack) != syn socket transparent 1 "
-	    "goto ours\n"
-	    "\t\ttcp flags & (syn | ack) == syn fib daddr type unicast "
-	    "meta l4proto @lease goto verdict_tcp\n\t}\n",
+	    "goto ours\n",
 	    mask_of(image), ~mask_of(image));
+	render_exclusions(image, "goto excluded", text);
+	text_puts(text,
+	    "\t\tmeta l4proto != 6 accept\n"
+	    "\t\ttcp flags & (syn | ack) == syn fib daddr type unicast "
+	    "meta l4proto @lease goto verdict_tcp\n\t}\n");
 }
 
 /* What a relay sends to its client would else be picked up half-way. */
@@ -217,7 +193,7 @@ render_answers(const struct image *image, struct text *text)
 	text_puts(text, "\tchain answers {\n"
 			"\t\ttype filter hook output priority raw; "
 			"policy accept;\n\t\toifname ");
-	render_interfaces(image, text);
+	term_interfaces(image, text);
 	text_puts(text, " meta l4proto 6 socket transparent 1 "
 			"notrack accept\n\t}\n");
 }
@@ -273,7 +249,7 @@ render_elsewhere(const struct image *image, struct text *text)
 static const char *
 others(const struct image *image, enum render_lease lease)
 {
-	if (!blocks_others(image))
+	if (!term_blocks_others(image))
 		return "\t\tmeta l4proto != { 6, 17 } accept\n";
 	if (lease == RENDER_PAUSE)
 		return "\t\tmeta l4proto != { 6, 17 } "
@@ -283,20 +259,31 @@ others(const struct image *image, enum render_lease lease)
 	       "meta l4proto @lease counter drop\n";
 }
 
+/* Packets of flows that are excluded, and the answers. */
 static void
-render_rest(
+render_excluded(const struct image *image, struct text *text)
+{
+	text_puts(text, "\t\t");
+	term_mark_is(image, "meta mark", MARK_EXCLUDED, text);
+	text_puts(text, "goto excluded_flow\n\t\tct direction reply ");
+	term_mark_is(image, "ct mark", MARK_EXCLUDED, text);
+	text_puts(text, "goto excluded\n");
+}
+
+static void
+render_rest_forwarded(
     const struct image *image, enum render_lease lease, struct text *text)
 {
 	uint32_t mask = mask_of(image);
 	uint32_t pass = mark_of(image, MARK_PASS);
 
-	text_puts(text, "\tchain rest {\n"
-			"\t\ttype filter hook prerouting priority mangle; "
-			"policy accept;\n\t\tiifname != ");
-	render_interfaces(image, text);
+	text_puts(text, "\t\tiifname != ");
+	term_interfaces(image, text);
+	text_puts(text, " goto elsewhere\n");
+	if (image_exclusion_count(image) > 0)
+		render_excluded(image, text);
 	text_printf(text,
-	    " goto elsewhere\n\t\tmeta mark & 0x%08" PRIx32 " == 0x%08" PRIx32
-	    " accept\n"
+	    "\t\tmeta mark & 0x%08" PRIx32 " == 0x%08" PRIx32 " accept\n"
 	    "\t\tmeta mark & 0x%08" PRIx32 " == 0x%08" PRIx32
 	    " ct state new goto passed\n"
 	    "\t\tmeta mark & 0x%08" PRIx32 " == 0x%08" PRIx32 " accept\n"
@@ -314,8 +301,46 @@ render_rest(
 	/* What belongs to no flow is answered by the listener: a reset. */
 	text_printf(text,
 	    "\t\tmeta l4proto 6 goto %s\n"
-	    "\t\tgoto verdict_udp\n\t}\n",
+	    "\t\tgoto verdict_udp\n",
 	    lease == RENDER_PAUSE ? "pass" : "relay_tcp");
+}
+
+/* What is decided behind conntrack, and this host's own on its way round. */
+static void
+render_rest(
+    const struct image *image, enum render_lease lease, struct text *text)
+{
+	text_puts(text, "\tchain rest {\n"
+			"\t\ttype filter hook prerouting priority mangle; "
+			"policy accept;\n");
+	if (image_settings(image)->local != LOCAL_NONE)
+		text_puts(text, "\t\tiifname \"lo\" goto looped\n");
+	if (image_interface_count(image) > 0)
+		render_rest_forwarded(image, lease, text);
+	text_puts(text, "\t}\n");
+}
+
+static void
+render_forwarded(const struct image *image, const struct render_local *local,
+    enum render_lease lease, struct text *text)
+{
+	render_ends(image, local, text);
+	render_passed(image, text);
+	render_verdicts(image, FLOW_CAPTURE_FORWARDED, lease, text);
+	render_first(image, text);
+	render_elsewhere(image, text);
+	render_answers(image, text);
+}
+
+/* Where what is excluded goes. */
+static void
+render_exclusion_ends(const struct image *image, struct text *text)
+{
+	text_puts(text, "\tchain excluded {\n\t\t");
+	term_mark_set(image, "meta mark", MARK_EXCLUDED, text);
+	text_puts(text, "accept\n\t}\n\tchain excluded_flow {\n");
+	term_excluded_begin(image, text);
+	text_puts(text, "\t\taccept\n\t}\n");
 }
 
 void
@@ -326,16 +351,18 @@ render_capture(const struct image *image, const struct render_local *local,
 	text_puts(text, "table inet " RENDER_TABLE " {\n\tflags owner\n");
 	render_timeouts(text);
 	render_sets(image, lease, text);
-	render_ends(image, local, text);
-	render_passed(image, text);
-	if (lease == RENDER_PAUSE)
-		render_verdicts_pass(text);
-	else
-		render_verdicts(image, text);
-	render_first(image, text);
-	render_elsewhere(image, text);
+	render_refusals(text);
+	if (lease != RENDER_PAUSE)
+		render_blocks(image, text);
+	if (image_exclusion_count(image) > 0)
+		render_exclusion_ends(image, text);
+	if (image_interface_count(image) > 0)
+		render_forwarded(image, local, lease, text);
+	if (image_settings(image)->local != LOCAL_NONE) {
+		render_local_looped(image, local, text);
+		render_local(image, local, lease, text);
+	}
 	render_rest(image, lease, text);
-	render_answers(image, text);
 	render_upstream(local, text);
 	text_puts(text, "}\n");
 }
@@ -343,7 +370,7 @@ render_capture(const struct image *image, const struct render_local *local,
 void
 render_remove_capture(struct text *text)
 {
-	render_removal(RENDER_TABLE, " { flags owner; }", text);
+	term_removal(RENDER_TABLE, " { flags owner; }", text);
 }
 
 void
@@ -374,54 +401,4 @@ render_lapse(const struct image *image, struct text *text)
 				text_printf(text, ", %u", protocol);
 		text_puts(text, " }\n");
 	}
-}
-
-/*
- * What is left after TCP and UDP may leave only when its protocol can be read:
- * no fragment, and no chain of IPv6 headers that ends too early.
- */
-static void
-render_guard_end(enum other_protocols others, struct text *text)
-{
-	if (others == OTHER_PASS)
-		text_puts(text, "\t\tmeta l4proto { 6, 17 } counter drop\n"
-				"\t\texthdr frag exists counter drop\n"
-				"\t\tmeta l4proto != { 6, 17 } accept\n");
-	text_puts(text, "\t\tcounter drop\n\t}\n}\n");
-}
-
-static void
-render_guard_begin(struct text *text)
-{
-	render_remove_guard(text);
-	text_puts(text, "table inet " RENDER_GUARD_TABLE " {\n"
-			"\tchain forward {\n"
-			"\t\ttype filter hook forward priority filter; "
-			"policy accept;\n");
-}
-
-void
-render_guard(const struct image *image, struct text *text)
-{
-	render_guard_begin(text);
-	text_puts(text, "\t\tiifname != ");
-	render_interfaces(image, text);
-	text_printf(text,
-	    " accept\n"
-	    "\t\tmeta mark & 0x%08" PRIx32 " == 0x%08" PRIx32 " accept\n",
-	    mask_of(image), mark_of(image, MARK_PASS));
-	render_guard_end(image_settings(image)->other_protocols, text);
-}
-
-void
-render_guard_all(struct text *text)
-{
-	render_guard_begin(text);
-	render_guard_end(OTHER_PASS, text);
-}
-
-void
-render_remove_guard(struct text *text)
-{
-	render_removal(RENDER_GUARD_TABLE, "", text);
 }

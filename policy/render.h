@@ -16,10 +16,16 @@
 #define RENDER_GUARD_TABLE "tpx_guard"
 #define RENDER_LOG_GROUP 74 /* NFLOG; prefix "GENERATION.RULE" */
 
-/* The relays on this host: their listeners on 127.0.0.1 and ::1, and user. */
+/*
+ * The relays on this host: their listeners on 127.0.0.1 and ::1, for what it
+ * forwards and for its own sockets, and their user.  A port 0: none, the
+ * family is not relayed.
+ */
 struct render_local {
-	uint16_t port4; /* 0: none, the family is not relayed */
+	uint16_t port4;
 	uint16_t port6;
+	uint16_t local4;
+	uint16_t local6;
 	uint32_t uid;
 };
 
@@ -44,8 +50,12 @@ void render_renew(const struct image *, struct text *);
 void render_lapse(const struct image *, struct text *);
 void render_remove_capture(struct text *); /* also when it is not there */
 
-/* Replaces the guard; it belongs to no socket.  For on-failure closed. */
-void render_guard(const struct image *, struct text *);
+/*
+ * Replaces the guard; it belongs to no socket.  For on-failure closed.  Of the
+ * relays only the user counts.
+ */
+void
+render_guard(const struct image *, const struct render_local *, struct text *);
 /* The same for every interface: when no configuration says which. */
 void render_guard_all(struct text *);
 

@@ -236,18 +236,41 @@ render_addr_match(const struct image *image, const struct family *family,
 	}
 }
 
+/* The chains that decide, and where flows go that they do not block. */
+struct ends {
+	const char *verdict;
+	const char *relay_tcp;
+	const char *pass_tcp;
+	const char *pass_udp;
+};
+
+static const struct ends ends[FLOW_CAPTURE_COUNT] = {
+	[FLOW_CAPTURE_FORWARDED] = { "verdict", "relay_tcp", "pass", "passed" },
+	[FLOW_CAPTURE_LOCAL] = { "verdict_local", "local_relay", "local_pass",
+	    "local_pass" },
+};
+
 /* Where a flow goes; rule FLOW_RULE_DEFAULT is the default. */
+struct target {
+	const struct ends *ends;
+	unsigned int proto;
+	unsigned int action;
+	uint32_t rule;
+};
+
 static void
-render_target(
-    unsigned int proto, unsigned int action, uint32_t rule, struct text *text)
+render_target(const struct target *target, struct text *text)
 {
-	if (action == FLOW_ACTION_PASS)
-		text_puts(
-		    text, proto == RULE_TCP ? "goto pass\n" : "goto passed\n");
-	else if (action == FLOW_ACTION_RELAY && proto == RULE_TCP)
-		text_puts(text, "goto relay_tcp\n");
+	const struct ends *to = target->ends;
+
+	if (target->action == FLOW_ACTION_PASS)
+		text_printf(text, "goto %s\n",
+		    target->proto == RULE_TCP ? to->pass_tcp : to->pass_udp);
+	else if (target->action == FLOW_ACTION_RELAY &&
+		 target->proto == RULE_TCP)
+		text_printf(text, "goto %s\n", to->relay_tcp);
 	else
-		text_printf(text, "goto block_%" PRIu32 "\n", rule);
+		text_printf(text, "goto block_%" PRIu32 "\n", target->rule);
 }
 
 static int
@@ -256,12 +279,20 @@ is_empty(const struct image *image, const struct family *family, uint32_t ref)
 	return ref != NO_REF && range_count(image, family, ref) == 0;
 }
 
+/* What a line ends in. */
+typedef void line_end_fn(const void *ctx, struct text *text);
+
+struct line {
+	const char *protocol; /* "" where the chain implies it */
+	line_end_fn *end;
+	const void *ctx;
+};
+
 /* One pair of source and destination, in the families that both have. */
 static void
-render_pair(const struct image *image, unsigned int proto, uint32_t number,
-    uint32_t from, uint32_t to, struct text *text)
+render_pair(const struct image *image, const struct image_rule *rule,
+    const struct line *line, uint32_t from, uint32_t to, struct text *text)
 {
-	const struct image_rule *rule = image_rule(image, number);
 	int any = from == NO_REF && to == NO_REF;
 	size_t f;
 
@@ -269,11 +300,11 @@ render_pair(const struct image *image, unsigned int proto, uint32_t number,
 		if (is_empty(image, &families[f], from) ||
 		    is_empty(image, &families[f], to) || (any && f > 0))
 			continue;
-		text_puts(text, "\t\t");
+		text_printf(text, "\t\t%s", line->protocol);
 		render_addr_match(image, &families[f], "saddr", from, text);
 		render_addr_match(image, &families[f], "daddr", to, text);
 		render_ports_match(image, rule->ports, text);
-		render_target(proto, rule->action, number, text);
+		line->end(line->ctx, text);
 	}
 }
 
@@ -284,16 +315,15 @@ ref_or_any(const struct image *image, struct image_span refs, uint32_t i)
 }
 
 static void
-render_rule(const struct image *image, unsigned int proto, uint32_t number,
-    struct text *text)
+render_rule(const struct image *image, const struct image_rule *rule,
+    const struct line *line, struct text *text)
 {
-	const struct image_rule *rule = image_rule(image, number);
 	uint32_t from = 0, to;
 
 	do {
 		to = 0;
 		do
-			render_pair(image, proto, number,
+			render_pair(image, rule, line,
 			    ref_or_any(image, rule->from, from),
 			    ref_or_any(image, rule->to, to), text);
 		while (++to < rule->to.count);
@@ -301,19 +331,30 @@ render_rule(const struct image *image, unsigned int proto, uint32_t number,
 }
 
 static void
-render_verdict(const struct image *image, unsigned int proto, const char *name,
-    struct text *text)
+end_in_target(const void *ctx, struct text *text)
 {
-	uint32_t i;
+	render_target(ctx, text);
+}
 
-	text_printf(text, "\tchain verdict_%s {\n", name);
-	for (i = 0; i < image_rule_count(image); i++)
-		if ((image_rule(image, i)->protos & proto) != 0)
-			render_rule(image, proto, i, text);
+static void
+render_verdict(const struct image *image, const struct ends *to,
+    unsigned int proto, struct text *text)
+{
+	struct target target = { .ends = to, .proto = proto };
+	const struct line line = { "", end_in_target, &target };
+
+	for (target.rule = 0; target.rule < image_rule_count(image);
+	     target.rule++) {
+		const struct image_rule *rule = image_rule(image, target.rule);
+
+		target.action = rule->action;
+		if ((rule->protos & proto) != 0)
+			render_rule(image, rule, &line, text);
+	}
+	target.action = image_settings(image)->default_action;
+	target.rule = FLOW_RULE_DEFAULT;
 	text_puts(text, "\t\t");
-	render_target(proto, image_settings(image)->default_action,
-	    FLOW_RULE_DEFAULT, text);
-	text_puts(text, "\t}\n");
+	render_target(&target, text);
 }
 
 static void
@@ -337,7 +378,7 @@ blocks(unsigned int action, unsigned int protos)
 }
 
 void
-render_verdicts(const struct image *image, struct text *text)
+render_blocks(const struct image *image, struct text *text)
 {
 	uint32_t i;
 
@@ -349,13 +390,55 @@ render_verdicts(const struct image *image, struct text *text)
 	}
 	if (blocks(image_settings(image)->default_action, RULE_PROTOS))
 		render_block(image, FLOW_RULE_DEFAULT, BLOCK_DEFAULT, text);
-	render_verdict(image, RULE_TCP, "tcp", text);
-	render_verdict(image, RULE_UDP, "udp", text);
 }
 
 void
-render_verdicts_pass(struct text *text)
+render_verdicts(const struct image *image, enum flow_capture capture,
+    enum render_lease lease, struct text *text)
 {
-	text_puts(text, "\tchain verdict_tcp {\n\t\tgoto pass\n\t}\n"
-			"\tchain verdict_udp {\n\t\tgoto passed\n\t}\n");
+	static const struct {
+		const char *word;
+		unsigned int proto;
+	} protos[] = { { "tcp", RULE_TCP }, { "udp", RULE_UDP } };
+	const struct ends *to = &ends[capture];
+	struct target pass = { .ends = to, .action = FLOW_ACTION_PASS };
+	size_t i;
+
+	for (i = 0; i < sizeof(protos) / sizeof(protos[0]); i++) {
+		text_printf(
+		    text, "\tchain %s_%s {\n", to->verdict, protos[i].word);
+		pass.proto = protos[i].proto;
+		if (lease == RENDER_PAUSE) {
+			text_puts(text, "\t\t");
+			render_target(&pass, text);
+		} else {
+			render_verdict(image, to, protos[i].proto, text);
+		}
+		text_puts(text, "\t}\n");
+	}
+}
+
+static void
+end_in_words(const void *ctx, struct text *text)
+{
+	text_printf(text, "%s\n", (const char *)ctx);
+}
+
+void
+render_exclusions(
+    const struct image *image, const char *verdict, struct text *text)
+{
+	static const char *const protocols[] = {
+		[RULE_TCP] = "meta l4proto 6 ",
+		[RULE_UDP] = "meta l4proto 17 ",
+		[RULE_PROTOS] = "meta l4proto { 6, 17 } ",
+		[RULE_PROTOS | RULE_OTHER] = "",
+	};
+	struct line line = { .end = end_in_words, .ctx = verdict };
+	uint32_t i;
+
+	for (i = 0; i < image_exclusion_count(image); i++) {
+		line.protocol = protocols[image_exclusion(image, i)->protos];
+		render_rule(image, image_exclusion(image, i), &line, text);
+	}
 }

@@ -1,21 +1,34 @@
 /* SPDX-License-Identifier: ISC */
-/* The parts of the capture table that the rules decide. */
+/* The parts of a table that rules and exclusions decide. */
 #ifndef POLICY_RENDER_RULE_H
 #define POLICY_RENDER_RULE_H
 
 #include "policy/image.h"
+#include "policy/render.h"
 #include "policy/text.h"
 
 /* A set for each table and family that is not empty. */
 void render_tables(const struct image *, struct text *);
 
+/* Gives a conntrack entry the timeouts "relayed" or "passed". */
+void render_timeout(const char *when, const char *name, struct text *);
+
 /* Chains that tell whether a blocked flow is known, and refuse it. */
 void render_refusals(struct text *);
 
-/* verdict_tcp, verdict_udp and a chain for each rule that blocks. */
-void render_verdicts(const struct image *, struct text *);
+/* A chain for each rule that blocks. */
+void render_blocks(const struct image *, struct text *);
 
-/* The same chains for a pause: everything passes. */
-void render_verdicts_pass(struct text *);
+/*
+ * The chains that decide a flow: verdict_tcp and verdict_udp for what is
+ * forwarded, verdict_local_tcp and verdict_local_udp for this host's own.  In a
+ * pause everything passes.
+ */
+void render_verdicts(
+    const struct image *, enum flow_capture, enum render_lease, struct text *);
+
+/* Lines that give what is excluded that verdict, as "goto excluded". */
+void
+render_exclusions(const struct image *, const char *verdict, struct text *);
 
 #endif

@@ -3,7 +3,6 @@
 #include "policy/routes.h"
 
 #include <inttypes.h>
-#include <netinet/in.h>
 #include <sys/socket.h>
 
 #include "policy/mark.h"
@@ -14,25 +13,21 @@
 enum {
 	PRIORITY_DELIVERY = 74,
 	PRIORITY_PASS,
-	PRIORITY_TCP,
-	PRIORITY_UDP,
-	PRIORITY_OTHER,
+	PRIORITY_CAPTURED,
 	PRIORITY_AFTER
 };
 
 static const struct route_rule rules[] = {
 	{ ROUTE_DELIVERY, PRIORITY_DELIVERY, ROUTE_LOOKUP, ROUTES_TABLE,
-	    ROUTES_PROTOCOL, MARK_OURS, 0, 0 },
+	    ROUTES_PROTOCOL, MARK_OURS, MARK_BITS, 0 },
+	{ ROUTE_DELIVERY, PRIORITY_DELIVERY, ROUTE_LOOKUP, ROUTES_TABLE,
+	    ROUTES_PROTOCOL, MARK_LOCAL, MARK_BITS, 0 },
 	{ ROUTE_GUARD, PRIORITY_AFTER, ROUTE_NOP, 0, ROUTES_GUARD_PROTOCOL, 0,
 	    0, 0 },
 	{ ROUTE_GUARD, PRIORITY_PASS, ROUTE_GOTO, PRIORITY_AFTER,
-	    ROUTES_GUARD_PROTOCOL, MARK_PASS, 0, 0 },
-	{ ROUTE_GUARD, PRIORITY_TCP, ROUTE_LOOKUP, ROUTES_GUARD_TABLE,
-	    ROUTES_GUARD_PROTOCOL, 0, 1, IPPROTO_TCP },
-	{ ROUTE_GUARD, PRIORITY_UDP, ROUTE_LOOKUP, ROUTES_GUARD_TABLE,
-	    ROUTES_GUARD_PROTOCOL, 0, 1, IPPROTO_UDP },
-	{ ROUTE_GUARD, PRIORITY_OTHER, ROUTE_LOOKUP, ROUTES_GUARD_TABLE,
-	    ROUTES_GUARD_PROTOCOL, 0, 1, 0 },
+	    ROUTES_GUARD_PROTOCOL, MARK_LET, MARK_LET, 0 },
+	{ ROUTE_GUARD, PRIORITY_CAPTURED, ROUTE_LOOKUP, ROUTES_GUARD_TABLE,
+	    ROUTES_GUARD_PROTOCOL, 0, 0, 1 },
 };
 
 static const struct route_default defaults[] = {
@@ -57,9 +52,6 @@ each_interface(const struct image *image, int family,
 
 	if (!rule->captured)
 		return found(ctx, family, rule, NULL);
-	if (rule->ipproto == 0 &&
-	    image_settings(image)->other_protocols == OTHER_PASS)
-		return 0;
 	for (i = 0; i < image_interface_count(image); i++)
 		if (found(ctx, family, rule, image_interface(image, i)) == -1)
 			return -1;
@@ -115,12 +107,10 @@ render_rule(
 	    ip_command(family), rule->priority, rule->protocol);
 	if (rule->mark != 0)
 		text_printf(to->text, " fwmark 0x%08" PRIx32 "/0x%08" PRIx32,
-		    mark_value(to->mask, rule->mark), to->mask);
+		    mark_value(to->mask, rule->mark),
+		    mark_value(to->mask, rule->bits));
 	if (interface != NULL)
 		text_printf(to->text, " iif %s", interface);
-	if (rule->ipproto != 0)
-		text_printf(to->text, " ipproto %s",
-		    rule->ipproto == IPPROTO_TCP ? "tcp" : "udp");
 	if (rule->action == ROUTE_LOOKUP)
 		text_printf(to->text, " lookup %" PRIu32 "\n", rule->target);
 	else if (rule->action == ROUTE_GOTO)

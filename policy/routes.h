@@ -33,9 +33,9 @@ struct route_rule {
 	enum route_action action;
 	uint32_t target; /* of LOOKUP the table, of GOTO the priority */
 	uint8_t protocol;
-	uint8_t mark;	  /* MARK_PASS and the like under the mask; 0: any */
+	uint8_t mark;	  /* MARK_LOCAL and the like; 0: any */
+	uint8_t bits;	  /* of it that are compared */
 	uint8_t captured; /* only what comes by captured interfaces */
-	uint8_t ipproto;  /* IPPROTO_; 0: any */
 };
 
 /* The only route of a table: a default one. */

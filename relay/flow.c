@@ -156,7 +156,7 @@ record_open(struct flow_pool *pool, const struct flow_start *start)
 	record->dport = start->dport;
 	record->proto = IPPROTO_TCP;
 	record->action = FLOW_ACTION_RELAY;
-	record->capture = FLOW_CAPTURE_FORWARDED;
+	record->capture = (uint8_t)start->capture;
 	record->rule = start->rule;
 	record->generation = start->generation;
 	return record;

@@ -25,6 +25,7 @@ struct flow_start {
 	struct addr src, dst;
 	uint16_t sport, dport;
 	uint16_t rule; /* or FLOW_RULE_DEFAULT */
+	enum flow_capture capture;
 	uint32_t generation;
 	int64_t idle_us;
 };

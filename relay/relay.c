@@ -25,22 +25,29 @@
 #include "relay/journal.h"
 #include "relay/listener.h"
 
-#define FAMILIES 2	 /* listeners: v4, v6 */
 #define FDS_RESERVED 160 /* pipes, channels, listeners, and a few spare */
 #define CALLBACKS_PER_LOOP 16
 #define SHUTDOWN_LIMIT_MS 2000
+
+/* Where clients come in: forwarded or local, by IPv4 or IPv6. */
+struct entrance {
+	struct relay *relay;
+	struct listener *listener;
+	enum flow_capture capture;
+	uint16_t port;
+};
+
+#define ENTRANCES (FLOW_CAPTURE_COUNT * 2)
 
 struct relay {
 	struct event_base *base;
 	struct ipc_channel *supervisor;
 	struct ipc_channel *log;
-	struct listener *listeners[FAMILIES];
+	struct entrance entrances[ENTRANCES];
 	struct journal *journal;
 	struct flow_pool *flows;
 	struct mapping policy;
 	uint32_t slots;
-	uint16_t port4;
-	uint16_t port6;
 	int leaving;
 };
 
@@ -49,9 +56,9 @@ each_listener(struct relay *relay, void (*call)(struct listener *))
 {
 	int i;
 
-	for (i = 0; i < FAMILIES; i++)
-		if (relay->listeners[i] != NULL)
-			call(relay->listeners[i]);
+	for (i = 0; i < ENTRANCES; i++)
+		if (relay->entrances[i].listener != NULL)
+			call(relay->entrances[i].listener);
 }
 
 static void
@@ -65,16 +72,17 @@ on_room(void *ctx)
 
 /* Somebody on this host connected to the listener itself. */
 static int
-is_own_listener(const struct relay *relay, const struct sockaddr_storage *local)
+is_own_listener(
+    const struct entrance *entrance, const struct sockaddr_storage *local)
 {
 	const struct sockaddr_in *v4 = (const void *)local;
 	const struct sockaddr_in6 *v6 = (const void *)local;
 
 	if (local->ss_family == AF_INET)
 		return ntohl(v4->sin_addr.s_addr) == INADDR_LOOPBACK &&
-		       ntohs(v4->sin_port) == relay->port4;
+		       ntohs(v4->sin_port) == entrance->port;
 	return IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr) &&
-	       ntohs(v6->sin6_port) == relay->port6;
+	       ntohs(v6->sin6_port) == entrance->port;
 }
 
 static struct policy_verdict
@@ -106,13 +114,14 @@ flow_decide(struct relay *relay, int client, struct flow_start *start)
 static void
 on_client(void *ctx, int client, const struct sockaddr *from)
 {
-	struct relay *relay = ctx;
-	struct flow_start start = { 0 };
+	const struct entrance *entrance = ctx;
+	struct relay *relay = entrance->relay;
+	struct flow_start start = { .capture = entrance->capture };
 	struct sockaddr_storage local;
 	socklen_t len = sizeof(local);
 
 	if (getsockname(client, (struct sockaddr *)&local, &len) == -1 ||
-	    is_own_listener(relay, &local) ||
+	    is_own_listener(entrance, &local) ||
 	    addr_from_sockaddr(from, &start.src, &start.sport) == -1 ||
 	    addr_from_sockaddr(
 		(struct sockaddr *)&local, &start.dst, &start.dport) == -1) {
@@ -145,13 +154,17 @@ on_relay_listener(void *ctx, struct ipc_message *message)
 {
 	const struct msg_listener *body = message->body;
 	struct relay *relay = ctx;
-	struct listener **listener = &relay->listeners[body->family == 6];
+	struct entrance *entrance =
+	    &relay->entrances[body->capture * 2 + (body->family == 6)];
 
-	if (*listener != NULL)
-		fatalx("a second listener of one family");
-	*listener = listener_new(
-	    relay->base, ipc_message_take_fd(message), on_client, relay);
-	if (*listener == NULL)
+	if (entrance->listener != NULL)
+		fatalx("a second listener of one kind");
+	entrance->relay = relay;
+	entrance->capture = (enum flow_capture)body->capture;
+	entrance->port = body->port;
+	entrance->listener = listener_new(
+	    relay->base, ipc_message_take_fd(message), on_client, entrance);
+	if (entrance->listener == NULL)
 		fatal("listener");
 }
 
@@ -171,8 +184,6 @@ on_relay_start(void *ctx, struct ipc_message *message)
 	if (relay->journal == NULL)
 		fatal("journal");
 	relay->slots = start->slots;
-	relay->port4 = start->port4;
-	relay->port6 = start->port6;
 	event_base_loopbreak(relay->base);
 }
 
@@ -189,8 +200,9 @@ on_ask(void *ctx, struct ipc_message *message)
 	answer.work = atomic_load(&journal_arena(relay->journal)->accepted);
 	answer.full = (uint64_t)flow_pool_is_full(relay->flows);
 	/* Whom it has no room for is not waiting for it to work. */
-	for (i = 0; i < FAMILIES && flow_pool_has_room(relay->flows); i++)
-		answer.waiting += listener_waiting(relay->listeners[i]);
+	for (i = 0; i < ENTRANCES && flow_pool_has_room(relay->flows); i++)
+		answer.waiting +=
+		    listener_waiting(relay->entrances[i].listener);
 	/* An answer that finds no room is a heartbeat that did not happen. */
 	(void)IPC_SEND(relay->supervisor, MSG_ANSWER, message->id, &answer, -1);
 }
@@ -287,6 +299,17 @@ flows_most(uint32_t slots)
 	return most < slots ? (uint32_t)most : slots;
 }
 
+static int
+is_complete(const struct relay *relay)
+{
+	int i;
+
+	for (i = 0; i < ENTRANCES; i++)
+		if (relay->entrances[i].listener == NULL)
+			return 0;
+	return 1;
+}
+
 struct relay *
 relay_new(void)
 {
@@ -302,7 +325,7 @@ relay_new(void)
 		fatal("channel to the supervisor");
 	event_base_dispatch(relay->base);
 	if (relay->journal == NULL || relay->policy.image == NULL ||
-	    relay->listeners[0] == NULL || relay->listeners[1] == NULL)
+	    !is_complete(relay))
 		fatalx("the supervisor left before the start");
 	relay->flows = flow_pool_new(relay->base, relay->journal,
 	    flows_most(relay->slots), on_room, relay);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Opens the configuration, as user tpx and without any capability. */
+/* Opens the configuration and the list of users, as user tpx. */
 #include "supervisor/config.h"
 
 #include <sys/mman.h>

@@ -414,8 +414,10 @@ answer_image(struct client *client)
 	struct msg_ctl_image body = {
 		.size_bytes = (uint32_t)tpxd->config.size_bytes,
 		.uid = geteuid(),
-		.port4 = tpxd->port4,
-		.port6 = tpxd->port6,
+		.port4 = tpxd->ports.port4,
+		.port6 = tpxd->ports.port6,
+		.local4 = tpxd->ports.local4,
+		.local6 = tpxd->ports.local6,
 	};
 
 	(void)IPC_SEND(

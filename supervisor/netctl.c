@@ -35,8 +35,10 @@ on_net_hello(void *ctx, struct ipc_message *message)
 	struct tpxd *tpxd = child->tpxd;
 	struct msg_net_start start = { .workers = (uint16_t)tpxd->nworkers,
 		.lease = (uint16_t)state_lease(tpxd->state),
-		.port4 = tpxd->port4,
-		.port6 = tpxd->port6 };
+		.port4 = tpxd->ports.port4,
+		.port6 = tpxd->ports.port6,
+		.local4 = tpxd->ports.local4,
+		.local6 = tpxd->ports.local6 };
 
 	child->work_pid = (pid_t)hello->pid;
 	/* Its predecessor may have died with a configuration in its hands. */
@@ -49,7 +51,7 @@ on_net_hello(void *ctx, struct ipc_message *message)
 	if (hello->restarts > 0)
 		event_record(tpxd, SEVERITY_WARNING, child, "restart",
 		    "its worker was replaced; rules and lease were kept");
-	if (tpxd->port4 == 0)
+	if (tpxd->ports.port4 == 0)
 		sources_close(tpxd); /* it will open all of them again */
 	child->restarts = hello->restarts;
 	child->state = CHILD_STARTING;
@@ -65,8 +67,7 @@ on_net_listener(void *ctx, struct ipc_message *message)
 	const struct msg_listener *body = message->body;
 	struct child *child = ctx;
 
-	workers_listener(child->tpxd, body->worker, body->family,
-	    ipc_message_take_fd(message));
+	workers_listener(child->tpxd, body, ipc_message_take_fd(message));
 }
 
 static void
@@ -88,13 +89,12 @@ on_net_ready(void *ctx, struct ipc_message *message)
 	const struct msg_net_ready *ready = message->body;
 	struct child *child = ctx;
 	struct tpxd *tpxd = child->tpxd;
-	int first = tpxd->port4 == 0;
+	int first = tpxd->ports.port4 == 0;
 
 	ipc_channel_set_phase(child->channel, IPC_PHASE_RUN);
 	child->state = CHILD_RUNNING;
 	child->answered_us = clock_mono_us();
-	tpxd->port4 = ready->port4;
-	tpxd->port6 = ready->port6;
+	tpxd->ports = *ready;
 	apply_netctl(tpxd, 1); /* it has begun with the present one */
 	if (!first || tpxd->state == IPC_STATE_STOPPING)
 		return;

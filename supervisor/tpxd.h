@@ -37,8 +37,7 @@ struct tpxd {
 	struct child flowlog;
 	struct worker *workers;
 	uint32_t nworkers;
-	uint16_t port4;
-	uint16_t port6;
+	struct msg_net_ready ports;    /* zeros before netctl is ready */
 	int sources[IPC_SOURCE_COUNT]; /* -1: not used */
 	uint64_t beat;		       /* the last sequence asked for */
 	struct event *beat_timer;

@@ -95,12 +95,15 @@ static void
 listeners_send(struct worker *worker)
 {
 	const struct tpxd *tpxd = worker->child.tpxd;
+	const uint16_t ports[WORKER_LISTENERS] = { tpxd->ports.port4,
+		tpxd->ports.port6, tpxd->ports.local4, tpxd->ports.local6 };
 	struct msg_listener body = { .worker = (uint32_t)worker->child.index };
-	int i;
+	uint32_t i;
 
-	for (i = 0; i < 2; i++) {
-		body.family = i == 0 ? 4 : 6;
-		body.port = i == 0 ? tpxd->port4 : tpxd->port6;
+	for (i = 0; i < WORKER_LISTENERS; i++) {
+		body.capture = i / 2;
+		body.family = i % 2 == 0 ? 4 : 6;
+		body.port = ports[i];
 		(void)IPC_SEND(worker->child.channel, MSG_RELAY_LISTENER, 0,
 		    &body, worker->listeners[i]);
 	}
@@ -109,14 +112,11 @@ listeners_send(struct worker *worker)
 static void
 start_send(struct worker *worker)
 {
-	const struct tpxd *tpxd = worker->child.tpxd;
 	unsigned int index = (unsigned int)worker->child.index;
 	struct msg_relay_start body = {
 		.first_id = flow_first_id(clock_real_us(), index),
 		.worker = index,
 		.slots = LIMIT_FLOW_SLOTS,
-		.port4 = tpxd->port4,
-		.port6 = tpxd->port6,
 	};
 
 	(void)IPC_SEND(
@@ -154,7 +154,7 @@ worker_start(struct child *child)
 void
 workers_init(struct tpxd *tpxd, uint32_t count)
 {
-	uint32_t i;
+	uint32_t i, n;
 
 	tpxd->workers = calloc(count, sizeof(*tpxd->workers));
 	if (tpxd->workers == NULL)
@@ -168,21 +168,23 @@ workers_init(struct tpxd *tpxd, uint32_t count)
 		worker->child.index = (int)i;
 		worker->child.tpxd = tpxd;
 		worker->child.start = worker_start;
-		worker->listeners[0] = worker->listeners[1] = -1;
+		for (n = 0; n < WORKER_LISTENERS; n++)
+			worker->listeners[n] = -1;
 		worker->arena_fd = -1;
 	}
 }
 
 void
-workers_listener(struct tpxd *tpxd, uint32_t worker, int family, int fd)
+workers_listener(struct tpxd *tpxd, const struct msg_listener *body, int fd)
 {
 	int *listener;
 
-	if (worker >= tpxd->nworkers) {
+	if (body->worker >= tpxd->nworkers) {
 		close(fd);
 		return;
 	}
-	listener = &tpxd->workers[worker].listeners[family == 6];
+	listener = &tpxd->workers[body->worker]
+			.listeners[body->capture * 2 + (body->family == 6)];
 	if (*listener != -1)
 		close(*listener);
 	*listener = fd;

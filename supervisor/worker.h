@@ -13,9 +13,12 @@
 
 struct tpxd;
 
+/* For each enum flow_capture: v4, v6. */
+#define WORKER_LISTENERS (FLOW_CAPTURE_COUNT * 2)
+
 struct worker {
 	struct child child; /* first: a child is turned back into its worker */
-	int listeners[2];   /* v4, v6 */
+	int listeners[WORKER_LISTENERS];
 	int arena_fd;
 	struct flow_arena *arena;
 	uint64_t work;	    /* its progress as of the last answer */
@@ -36,7 +39,7 @@ struct worker_totals {
 void workers_init(struct tpxd *, uint32_t count);
 
 /* netctl has made a listener for one of them; fd is taken over. */
-void workers_listener(struct tpxd *, uint32_t worker, int family, int fd);
+void workers_listener(struct tpxd *, const struct msg_listener *, int fd);
 
 void workers_start(struct tpxd *);
 void workers_stop(struct tpxd *);

@@ -40,10 +40,15 @@ BEHAVIOURS = {
 }
 
 
-def configuration(statements="", mode="closed", lease="2s", workers=2):
+FORWARDED = f"capture forwarded on {{ {Topology.CLIENT_IF} }}"
+LOCAL = "capture local"
+
+
+def configuration(statements="", mode="closed", lease="2s", workers=2,
+                  capture=FORWARDED):
     """The text of a configuration, but for its paths."""
     return (f"on-failure {mode}\nlease {lease}\nworkers {workers}\n"
-            f"capture forwarded on {{ {Topology.CLIENT_IF} }}\n{statements}\n")
+            f"{capture}\n{statements}\n")
 
 
 @pytest.fixture(scope="session")

@@ -50,7 +50,7 @@ check_print(const struct conf *conf)
 static void
 check_image(const struct conf *conf)
 {
-	const struct render_local local = { 1, 2 };
+	const struct render_local local = { 1, 2, 3, 4, 5 };
 	struct text out = { 0 };
 	const char *why;
 	size_t len;
@@ -60,7 +60,7 @@ check_image(const struct conf *conf)
 	    image_check(bytes, len, &why) == -1)
 		abort();
 	render_capture(bytes, &local, 1, &out);
-	render_guard(bytes, &out);
+	render_guard(bytes, &local, &out);
 	render_routes(bytes, &out);
 	text_free(&out);
 	free(bytes);

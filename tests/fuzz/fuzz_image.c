@@ -14,14 +14,14 @@ static void
 use_image(const struct image *image)
 {
 	static const uint8_t protos[] = { IPPROTO_TCP, IPPROTO_UDP };
-	const struct render_local local = { 1, 2 };
+	const struct render_local local = { 1, 2, 3, 4, 5 };
 	struct policy_query query = { .dport = 80 };
 	struct text out = { 0 };
 	const struct uid_range *users;
 	uint32_t i, count;
 
 	render_capture(image, &local, 1, &out);
-	render_guard(image, &out);
+	render_guard(image, &local, &out);
 	render_routes(image, &out);
 	text_puts(&out, image_control_socket(image));
 	text_puts(&out, image_log_dir(image));

@@ -14,6 +14,9 @@ lease 1500ms
 mark mask 0x00700000
 capture forwarded on { eth1
     wg0 }   # over two lines
+capture local user { root 1000-1999 }
+exclude to { 192.168.0.0/16 } port 22
+exclude proto udp to any port 123
 table <lan> { 10.0.0.0/8, fd00::/8 192.0.2.7 }
 block proto udp to any port 443 with reset
 block from { <lan> 198.51.100.1 } port { 22 8000-8080 } with drop
@@ -42,6 +45,21 @@ ERRORS = {
     "string without end": ('log dir "/tmp/t\n', [(2, 9, "")]),
     "list without end": ("block to { 10.0.0.1\n", [(2, None, "")]),
     "lease too short": ("lease 10ms\n", [(2, 7, "1s")]),
+    "unknown user suggests the nearest": (
+        "capture local user { 7 rooot }\n", [(2, 24, "rooot", "root")]),
+    "uid that stands for no user": (
+        "capture local user 4294967295\n", [(2, 20, "4294967294")]),
+    "range of users the wrong way round": (
+        "capture local user 20-10\n", [(2, 20, "20-10")]),
+    "whole host and users": (
+        "capture local\ncapture local user 7\n",
+        [(3, 1, "whole host", "2:1")]),
+    "exclusion of nothing in particular": (
+        "exclude\n", [(2, 1, "to any")]),
+    "selector that an exclusion lacks": (
+        "exclude to ::1 with drop\n", [(2, 16, "with", "exclude")]),
+    "exclusion of an unknown table": (
+        "table <lan> { }\nexclude to <lon>\n", [(3, 12, "lon", "lan")]),
     "statement twice": ("lease 2s\nlease 3s\n", [(3, None, "lease")]),
 }
 
@@ -64,7 +82,10 @@ def test_canonical_form_round_trips(build, tmp_path):
     assert (second.returncode, second.stderr) == (0, "")
     assert second.stdout == first.stdout
     for words in ("on-failure open", "lease 1500ms", "workers 3",
-                  "mark mask 0x00700000", "eth1 wg0", "keep 30d max 4G",
+                  "mark mask 0x00700000", "eth1 wg0",
+                  "capture local user { root 1000-1999 }",
+                  "exclude to 192.168.0.0/16 port 22",
+                  "exclude proto udp port 123", "keep 30d max 4G",
                   "default block", 'control socket "/tmp/t.sock"'):
         assert words in first.stdout, words
 
@@ -102,10 +123,33 @@ def test_error_shows_the_line_and_a_caret(build, tmp_path):
 
 def test_statements_of_other_versions_are_refused(build, tmp_path):
     """What this version does not do, it does not accept in silence."""
-    for text in ("capture local", "dns recurse", "block domain \"x.example\"",
+    for text in ("capture local group build", "capture local cgroup x",
+                 "exclude user root", "exclude cgroup x", "dns recurse",
+                 "block domain \"x.example\"",
                  "upstream a socks5 10.0.0.9:1080"):
         done = check(build, tmp_path, f"{MINIMAL}{text}\n")
         assert done.returncode == 1 and ":2:" in done.stderr, text
+
+
+def test_local_capture_needs_no_interface(build, tmp_path):
+    done = check(build, tmp_path, "capture local\ndefault block\n")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "capture local\n" in done.stdout
+    assert "capture forwarded" not in done.stdout
+
+
+def test_no_capture_at_all_is_an_error(build, tmp_path):
+    done = check(build, tmp_path, "default block\n")
+    assert done.returncode == 1
+    assert "nothing is captured" in done.stderr
+    assert "capture local" in done.stderr
+
+
+def test_exclusion_that_never_matches_warns(build, tmp_path):
+    done = check(build, tmp_path, MINIMAL + "default block\n"
+                 "exclude from ::1 to 10.0.0.1\n")
+    assert done.returncode == 0
+    assert re.search(r":3:1: warning: .*never matches", done.stderr)
 
 
 def test_control_bytes_of_the_file_never_reach_the_terminal(build, tmp_path):

@@ -150,6 +150,24 @@ def test_plan_needs_no_running_tpxd_and_changes_nothing(net, build, tpx):
     assert net.gateway.run("nft", "list", "ruleset").stdout == before
 
 
+def test_plan_lists_what_is_captured_and_excluded(build, tmp_path):
+    path = tmp_path / "tpx.conf"
+    path.write_text("capture forwarded on { e1 e2 }\ndefault block\n"
+                    "capture local user { root 1000-1998 1999 }\n"
+                    "exclude to 192.168.0.0/16 port 22 # ssh\n")
+    text, plan = (subprocess.run(
+        [build / "tpxctl", *words, "plan", "-f", path], text=True,
+        capture_output=True, check=True).stdout for words in ([], ["--json"]))
+    assert "\n# forwarded from e1 e2\n# local: uids 0 1000-1999," in text
+    assert "\n# exclude to 192.168.0.0/16 port 22\n" in text
+    plan = json.loads(plan)
+    assert plan["captured"] == {"interfaces": ["e1", "e2"], "local": "users",
+                                "users": ["0", "1000-1999"]}
+    assert [row["rule"] for row in plan["exclusions"]] == [
+        "exclude to 192.168.0.0/16 port 22"]
+    assert [row["rule"] for row in plan["rules"]] == ["default block"]
+
+
 def test_version_is_the_same_everywhere(net, build, tpx):
     instance = tpx()
     version = instance.status()["version"]

@@ -259,7 +259,7 @@ test_an_unaligned_image_is_refused(void **state)
 static void
 use(const struct image *image)
 {
-	struct render_local local = { 1, 2 };
+	struct render_local local = { 1, 2, 3, 4, 5 };
 	struct text text = { 0 };
 	struct addr addr = { { 0 } };
 	struct policy_query query = { .proto = IPPROTO_TCP, .dport = 22 };
@@ -267,7 +267,7 @@ use(const struct image *image)
 	uint32_t i, count;
 
 	render_capture(image, &local, 1, &text);
-	render_guard(image, &text);
+	render_guard(image, &local, &text);
 	for (i = 0; i < image_set_count(image); i++)
 		image_set_contains(image, i, &addr);
 	for (i = 0; i <= image_rule_count(image); i++)

@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <libmnl/libmnl.h>
+#include <linux/netfilter.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter/nfnetlink_log.h>
 #include <netinet/in.h>
@@ -39,6 +40,30 @@ put(const char *prefix, const void *packet, size_t len, uint32_t sequence)
 	if (packet != NULL)
 		mnl_attr_put(message, NFULA_PAYLOAD, len, packet);
 	mnl_attr_put_u32(message, NFULA_SEQ, htonl(sequence));
+}
+
+static void
+test_a_packet_of_this_host_tells_whose_it_is(void **state)
+{
+	struct nfulnl_msg_packet_hdr hook = { .hook = NF_INET_LOCAL_OUT };
+	struct nflog_packet packet;
+	struct flow_record row;
+
+	(void)state;
+	put("7.3", tcp4, sizeof(tcp4), 9);
+	mnl_attr_put(message, NFULA_PACKET_HDR, sizeof(hook), &hook);
+	mnl_attr_put_u32(message, NFULA_UID, htonl(33));
+	assert_int_equal(nflog_parse(message, &packet), 0);
+	nflog_record(&packet, 1234567, &row);
+	assert_int_equal(row.capture, FLOW_CAPTURE_LOCAL);
+	assert_int_equal(row.uid, 33);
+	put("7.3", tcp4, sizeof(tcp4), 9);
+	hook.hook = NF_INET_PRE_ROUTING;
+	mnl_attr_put(message, NFULA_PACKET_HDR, sizeof(hook), &hook);
+	assert_int_equal(nflog_parse(message, &packet), 0);
+	nflog_record(&packet, 1234567, &row);
+	assert_int_equal(row.capture, FLOW_CAPTURE_FORWARDED);
+	assert_int_equal(row.uid, FLOW_UID_NONE);
 }
 
 static void
@@ -231,6 +256,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_blocked_syn_becomes_a_row),
+		cmocka_unit_test(test_a_packet_of_this_host_tells_whose_it_is),
 		cmocka_unit_test(test_ipv6_extension_headers_are_stepped_over),
 		cmocka_unit_test(test_endless_extension_headers_are_refused),
 		cmocka_unit_test(test_later_fragment_has_no_ports),

@@ -4,7 +4,7 @@
 #include "policy/routes.h"
 #include "policy_fixture.h"
 
-static const struct render_local local = { 4004, 6006, 999 };
+static const struct render_local local = { 4004, 6006, 4114, 6116, 999 };
 
 static char *
 capture_of(const char *text, enum render_lease lease)
@@ -225,12 +225,12 @@ test_other_protocols_block(void **state)
 			 "goto pass");
 	free(text);
 	image = fixture_image(config, &len);
-	render_guard(image, &guard);
-	assert_lacks(guard.bytes, "meta l4proto != { 6, 17 } accept");
+	render_guard(image, &local, &guard);
+	assert_lacks(guard.bytes, "exthdr frag missing goto let");
 	text_free(&guard);
 	render_routes(image, &guard);
 	assert_has(
-	    guard.bytes, "priority 78 protocol 117 iif eth0 lookup 7479");
+	    guard.bytes, "priority 76 protocol 117 iif eth0 lookup 7479");
 	text_free(&guard);
 	free(image);
 }
@@ -317,16 +317,22 @@ test_the_guard_lets_only_the_pass_mark_out(void **state)
 	    fixture_image("capture forwarded on { a b }\n", &len);
 
 	(void)state;
-	render_guard(image, &text);
+	render_guard(image, &local, &text);
 	assert_string_equal(text.bytes,
 	    "add table inet tpx_guard\ndelete table inet tpx_guard\n"
-	    "table inet tpx_guard {\n\tchain forward {\n"
+	    "table inet tpx_guard {\n\tchain let {\n"
+	    "\t\tmeta mark set meta mark & 0xf8ffffff | 0x04000000 accept\n"
+	    "\t}\n\tchain prerouting {\n"
+	    "\t\ttype filter hook prerouting priority -140; "
+	    "policy accept;\n"
+	    "\t\tiifname != { \"a\", \"b\" } accept\n"
+	    "\t\tmeta mark & 0x04000000 == 0x04000000 accept\n"
+	    "\t\tip6 daddr ::ffff:0.0.0.0/96 counter drop\n"
+	    "\t\tmeta l4proto != { 6, 17 } exthdr frag missing goto let\n"
+	    "\t}\n\tchain forward {\n"
 	    "\t\ttype filter hook forward priority filter; policy accept;\n"
 	    "\t\tiifname != { \"a\", \"b\" } accept\n"
-	    "\t\tmeta mark & 0x07000000 == 0x04000000 accept\n"
-	    "\t\tmeta l4proto { 6, 17 } counter drop\n"
-	    "\t\texthdr frag exists counter drop\n"
-	    "\t\tmeta l4proto != { 6, 17 } accept\n"
+	    "\t\tmeta mark & 0x04000000 == 0x04000000 accept\n"
 	    "\t\tcounter drop\n\t}\n}\n");
 	text_free(&text);
 	free(image);
@@ -362,8 +368,12 @@ test_routes_are_shown_as_commands(void **state)
 	    "ip -6 route add local default dev lo table 7478 proto 116\n"
 	    "ip -4 rule add priority 74 protocol 116 "
 	    "fwmark 0x00000010/0x00000070 lookup 7478\n"
+	    "ip -4 rule add priority 74 protocol 116 "
+	    "fwmark 0x00000020/0x00000070 lookup 7478\n"
 	    "ip -6 rule add priority 74 protocol 116 "
 	    "fwmark 0x00000010/0x00000070 lookup 7478\n"
+	    "ip -6 rule add priority 74 protocol 116 "
+	    "fwmark 0x00000020/0x00000070 lookup 7478\n"
 	    "sysctl -w net/netfilter/nf_conntrack_acct=1\n"
 	    "sysctl -w net/netfilter/nf_conntrack_timestamp=1\n");
 	free(image);
@@ -388,16 +398,132 @@ test_second_line_of_the_guard_is_for_captured_interfaces(void **state)
 	assert_has(text.bytes,
 	    "ip -4 route add blackhole default table 7479 proto 117\n");
 	assert_has(text.bytes, "ip -4 rule add priority 75 protocol 117 "
-			       "fwmark 0x04000000/0x07000000 goto 79\n"
+			       "fwmark 0x04000000/0x04000000 goto 77\n"
 			       "ip -4 rule add priority 76 protocol 117 "
-			       "iif a ipproto tcp lookup 7479\n"
+			       "iif a lookup 7479\n"
 			       "ip -4 rule add priority 76 protocol 117 "
-			       "iif b ipproto tcp lookup 7479\n"
-			       "ip -4 rule add priority 77 protocol 117 "
-			       "iif a ipproto udp lookup 7479\n");
-	assert_has(text.bytes, "ip -6 rule add priority 79 protocol 117 nop\n");
+			       "iif b lookup 7479\n");
+	assert_has(text.bytes, "ip -6 rule add priority 77 protocol 117 nop\n");
 	text_free(&text);
 	free(image);
+}
+
+static char *
+guard_of(const char *config)
+{
+	struct text text = { 0 };
+	size_t len;
+	struct image *image = fixture_image(config, &len);
+
+	render_guard(image, &local, &text);
+	assert_int_equal(text_check(&text), 0);
+	free(image);
+	return text.bytes;
+}
+
+static void
+test_own_flows_are_decided_once_and_go_round_by_loopback(void **state)
+{
+	char *text = capture_of("capture local\nrelay proto tcp to ::1\n"
+				"pass proto udp to any\ndefault block\n",
+	    RENDER_CAPTURE);
+	const char *chain = strstr(text, "chain local {");
+
+	(void)state;
+	assert_has(text, "chain verdict_local_tcp {\n"
+			 "\t\tip6 daddr ::1 goto local_relay\n"
+			 "\t\tgoto block_65535\n");
+	assert_has(text, "chain verdict_local_udp {\n\t\tgoto local_pass\n");
+	assert_has(text, "tproxy ip to 127.0.0.1:4114 accept");
+	assert_has(text, "tproxy ip6 to [::1]:6116 accept");
+	assert_has(text, "iifname \"lo\" goto looped\n");
+	assert_non_null(chain);
+	assert_has(chain, "ct direction original "
+			  "ct mark & 0x07000000 == 0x02000000 ");
+	assert_has(chain, "meta skuid 999 goto local_ours\n");
+	/* nothing is captured where others are served */
+	assert_lacks(text, "chain first");
+	assert_lacks(text, "elsewhere");
+	free(text);
+}
+
+static void
+test_own_flows_fall_as_the_operator_chose(void **state)
+{
+	static const char gate[] = "meta l4proto != @lease counter drop\n";
+	char *text = capture_of("capture local\n", RENDER_NO_LEASE);
+
+	(void)state;
+	assert_has(text, gate);
+	assert_lacks(text, "ct state established accept");
+	free(text);
+	text = capture_of("capture local\non-failure open\n", RENDER_CAPTURE);
+	assert_lacks(text, gate);
+	assert_has(text, "meta l4proto != @lease accept\n"
+			 "\t\tct state established accept\n");
+	free(text);
+}
+
+static void
+test_the_guard_of_own_flows_never_stops_answers(void **state)
+{
+	char *text = guard_of("capture local\n");
+	const char *chain = strstr(text, "chain output {");
+
+	(void)state;
+	assert_non_null(chain);
+	assert_has(chain, "oifname \"lo\" accept\n");
+	assert_has(chain, "meta skuid 999 accept\n"
+			  "\t\tct direction reply accept\n");
+	assert_has(chain, "ct mark & 0x07000000 == 0x03000000 accept\n");
+	assert_has(chain, "\t\tgoto guarded\n");
+	assert_has(text, "oifname != \"lo\" "
+			 "meta mark & 0x07000000 == 0x02000000 counter drop");
+	assert_lacks(text, "chain forward");
+	free(text);
+}
+
+static void
+test_only_the_chosen_users_are_captured(void **state)
+{
+	static const char users[] = "meta skuid { 5, 33, 1000-1999 } goto ";
+	static const char config[] = "capture local user { www-data 5 }\n"
+				     "capture local user 1000-1999\n";
+	char *text = capture_of(config, RENDER_CAPTURE);
+
+	(void)state;
+	assert_has(text, users);
+	free(text);
+	text = guard_of(config);
+	assert_has(text, users);
+	free(text);
+}
+
+static void
+test_what_is_excluded_leaves_before_anything_is_decided(void **state)
+{
+	static const char config[] = FIXTURE_CAPTURE
+	    "table <t> { 10.0.0.0/8 }\nexclude to <t> port 22\n"
+	    "exclude proto udp from ::1 to any\nexclude to 192.0.2.1\n";
+	char *text = capture_of(config, RENDER_CAPTURE);
+	const char *verdict = strstr(text, "@lease goto verdict_tcp");
+
+	(void)state;
+	assert_has(text, "meta l4proto { 6, 17 } ip daddr @t_t_4 "
+			 "th dport 22 goto excluded\n"
+			 "\t\tmeta l4proto 17 ip6 saddr ::1 goto excluded\n"
+			 "\t\tip daddr 192.0.2.1 goto excluded\n");
+	assert_true(strstr(text, "daddr @t_t_4") < verdict);
+	free(text);
+	text = guard_of(config);
+	assert_has(text, "set t_t_4 {");
+	assert_has(text, "ct direction reply ct mark & 0x07000000 == "
+			 "0x06000000 goto let\n");
+	assert_has(text, "th dport 22 goto excluded\n");
+	free(text);
+	text = guard_of("capture local\nexclude to 192.0.2.1\n");
+	assert_has(text, "ip daddr 192.0.2.1 accept\n");
+	free(text);
 }
 
 int
@@ -430,6 +556,14 @@ main(void)
 		cmocka_unit_test(test_routes_are_shown_as_commands),
 		cmocka_unit_test(
 		    test_second_line_of_the_guard_is_for_captured_interfaces),
+		cmocka_unit_test(
+		    test_own_flows_are_decided_once_and_go_round_by_loopback),
+		cmocka_unit_test(test_own_flows_fall_as_the_operator_chose),
+		cmocka_unit_test(
+		    test_the_guard_of_own_flows_never_stops_answers),
+		cmocka_unit_test(test_only_the_chosen_users_are_captured),
+		cmocka_unit_test(
+		    test_what_is_excluded_leaves_before_anything_is_decided),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

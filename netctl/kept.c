@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Asks the kernel for sockets (sock_diag(7)) and tells it of conntrack entries.
+ * Without an entry of its own the next packet of an old connection would look
+ * like the first of a new one, and one that this host begins.
+ */
+#include "netctl/kept.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <libmnl/libmnl.h>
+#include <linux/inet_diag.h>
+#include <linux/netfilter/nf_conntrack_common.h>
+#include <linux/netfilter/nf_conntrack_tcp.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <linux/netfilter/nfnetlink_conntrack.h>
+#include <linux/sock_diag.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/addr.h"
+#include "policy/mark.h"
+
+#define BUFFER_BYTES 32768
+#define TIMEOUT_S 432000 /* of an established connection, as the kernel's */
+
+/* A connection as this host sees it. */
+struct connection {
+	struct addr local, remote;
+	uint16_t local_port, remote_port; /* network order */
+};
+
+struct kept {
+	uint32_t mask;
+	uint32_t tpx_uid;
+	struct connection *found;
+	size_t count, room;
+	struct mnl_socket *conntrack;
+	unsigned int sequence;
+};
+
+static struct mnl_socket *
+socket_open(int bus)
+{
+	struct mnl_socket *socket = mnl_socket_open2(bus, SOCK_CLOEXEC);
+
+	if (socket != NULL &&
+	    mnl_socket_bind(socket, 0, MNL_SOCKET_AUTOPID) == -1) {
+		mnl_socket_close(socket);
+		socket = NULL;
+	}
+	return socket;
+}
+
+static int
+talk(struct mnl_socket *socket, struct nlmsghdr *request, mnl_cb_t on_message,
+    void *ctx)
+{
+	_Alignas(8) char reply[BUFFER_BYTES];
+	unsigned int sequence = request->nlmsg_seq;
+	unsigned int port = mnl_socket_get_portid(socket);
+	int more = MNL_CB_OK;
+	ssize_t n;
+
+	if (mnl_socket_sendto(socket, request, request->nlmsg_len) == -1)
+		return -1;
+	while (more > MNL_CB_STOP) {
+		n = mnl_socket_recvfrom(socket, reply, sizeof(reply));
+		if (n == -1)
+			return -1;
+		more = mnl_cb_run(
+		    reply, (size_t)n, sequence, port, on_message, ctx);
+	}
+	return more == MNL_CB_ERROR ? -1 : 0;
+}
+
+static void
+addr_of(int family, const uint32_t words[4], struct addr *addr)
+{
+	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
+
+	if (family == AF_INET6) {
+		memcpy(addr->byte, words, sizeof(addr->byte));
+		return;
+	}
+	memcpy(addr->byte, mapped, sizeof(mapped));
+	memcpy(addr->byte + sizeof(mapped), words, 4);
+}
+
+static int
+is_loopback(const struct addr *addr)
+{
+	if (addr_is_v4(addr))
+		return addr->byte[12] == IN_LOOPBACKNET;
+	return IN6_IS_ADDR_LOOPBACK((const struct in6_addr *)addr->byte);
+}
+
+static int
+found_add(struct kept *kept, const struct connection *connection)
+{
+	struct connection *larger;
+
+	if (kept->count == kept->room) {
+		kept->room = kept->room == 0 ? 256 : kept->room * 2;
+		larger =
+		    reallocarray(kept->found, kept->room, sizeof(*kept->found));
+		if (larger == NULL)
+			return -1;
+		kept->found = larger;
+	}
+	kept->found[kept->count++] = *connection;
+	return 0;
+}
+
+static int
+on_socket(const struct nlmsghdr *message, void *ctx)
+{
+	const struct inet_diag_msg *diag = mnl_nlmsg_get_payload(message);
+	struct connection connection = {
+		.local_port = diag->id.idiag_sport,
+		.remote_port = diag->id.idiag_dport,
+	};
+	struct kept *kept = ctx;
+
+	if (mnl_nlmsg_get_payload_len(message) < sizeof(*diag))
+		return MNL_CB_ERROR;
+	addr_of(diag->idiag_family, diag->id.idiag_src, &connection.local);
+	addr_of(diag->idiag_family, diag->id.idiag_dst, &connection.remote);
+	if (diag->idiag_uid == kept->tpx_uid ||
+	    is_loopback(&connection.local) || is_loopback(&connection.remote) ||
+	    addr_compare(&connection.local, &connection.remote) == 0)
+		return MNL_CB_OK;
+	return found_add(kept, &connection) == -1 ? MNL_CB_ERROR : MNL_CB_OK;
+}
+
+static int
+sockets_find(struct kept *kept, struct mnl_socket *diag, int family)
+{
+	_Alignas(8) char buffer[BUFFER_BYTES];
+	struct nlmsghdr *request = mnl_nlmsg_put_header(buffer);
+	struct inet_diag_req_v2 *body;
+
+	request->nlmsg_type = SOCK_DIAG_BY_FAMILY;
+	request->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+	request->nlmsg_seq = ++kept->sequence;
+	body = mnl_nlmsg_put_extra_header(request, sizeof(*body));
+	body->sdiag_family = (uint8_t)family;
+	body->sdiag_protocol = IPPROTO_TCP;
+	body->idiag_states = 1U << TCP_ESTABLISHED;
+	/* EINTR: sockets came or went meanwhile; what was found stays found. */
+	if (talk(diag, request, on_socket, kept) == -1 && errno != EINTR)
+		return -1;
+	return 0;
+}
+
+static void
+put_addr(struct nlmsghdr *request, const struct addr *addr, uint16_t type4,
+    uint16_t type6)
+{
+	if (addr_is_v4(addr))
+		mnl_attr_put(request, type4, 4, addr->byte + 12);
+	else
+		mnl_attr_put(request, type6, sizeof(addr->byte), addr->byte);
+}
+
+/* back: from the remote end to this one. */
+static void
+put_tuple(struct nlmsghdr *request, uint16_t type,
+    const struct connection *connection, int back)
+{
+	const struct addr *from =
+	    back ? &connection->remote : &connection->local;
+	const struct addr *to = back ? &connection->local : &connection->remote;
+	struct nlattr *tuple = mnl_attr_nest_start(request, type);
+	struct nlattr *nest = mnl_attr_nest_start(request, CTA_TUPLE_IP);
+
+	put_addr(request, from, CTA_IP_V4_SRC, CTA_IP_V6_SRC);
+	put_addr(request, to, CTA_IP_V4_DST, CTA_IP_V6_DST);
+	mnl_attr_nest_end(request, nest);
+	nest = mnl_attr_nest_start(request, CTA_TUPLE_PROTO);
+	mnl_attr_put_u8(request, CTA_PROTO_NUM, IPPROTO_TCP);
+	mnl_attr_put_u16(request, CTA_PROTO_SRC_PORT,
+	    back ? connection->remote_port : connection->local_port);
+	mnl_attr_put_u16(request, CTA_PROTO_DST_PORT,
+	    back ? connection->local_port : connection->remote_port);
+	mnl_attr_nest_end(request, nest);
+	mnl_attr_nest_end(request, tuple);
+}
+
+static struct nlmsghdr *
+request_new(struct kept *kept, char *buffer, uint16_t type, uint16_t flags,
+    const struct connection *connection)
+{
+	struct nlmsghdr *request = mnl_nlmsg_put_header(buffer);
+	struct nfgenmsg *header;
+
+	request->nlmsg_type = (uint16_t)(NFNL_SUBSYS_CTNETLINK << 8 | type);
+	request->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK | flags;
+	request->nlmsg_seq = ++kept->sequence;
+	header = mnl_nlmsg_put_extra_header(request, sizeof(*header));
+	header->nfgen_family =
+	    addr_is_v4(&connection->local) ? AF_INET : AF_INET6;
+	header->version = NFNETLINK_V0;
+	put_tuple(request, CTA_TUPLE_ORIG, connection, 0);
+	return request;
+}
+
+static void
+put_mark(const struct kept *kept, struct nlmsghdr *request)
+{
+	mnl_attr_put_u32(
+	    request, CTA_MARK, htonl(mark_value(kept->mask, MARK_KEPT)));
+	mnl_attr_put_u32(request, CTA_MARK_MASK, htonl(kept->mask));
+}
+
+static int
+on_entry(const struct nlmsghdr *message, void *ctx)
+{
+	const struct nlattr *attribute;
+	uint32_t *mark = ctx;
+
+	mnl_attr_for_each(attribute, message,
+	    sizeof(struct nfgenmsg)) if (mnl_attr_get_type(attribute) ==
+					 CTA_MARK) *mark =
+	    ntohl(mnl_attr_get_u32(attribute));
+	return MNL_CB_OK;
+}
+
+/* The kernel has seen nothing of it: it shall not judge by sequence numbers. */
+static void
+put_state(struct nlmsghdr *request)
+{
+	struct nf_ct_tcp_flags liberal = { IP_CT_TCP_FLAG_BE_LIBERAL,
+		IP_CT_TCP_FLAG_BE_LIBERAL };
+	struct nlattr *info, *tcp;
+
+	mnl_attr_put_u32(request, CTA_STATUS,
+	    htonl(IPS_CONFIRMED | IPS_SEEN_REPLY | IPS_ASSURED));
+	mnl_attr_put_u32(request, CTA_TIMEOUT, htonl(TIMEOUT_S));
+	info = mnl_attr_nest_start(request, CTA_PROTOINFO);
+	tcp = mnl_attr_nest_start(request, CTA_PROTOINFO_TCP);
+	mnl_attr_put_u8(
+	    request, CTA_PROTOINFO_TCP_STATE, TCP_CONNTRACK_ESTABLISHED);
+	mnl_attr_put(request, CTA_PROTOINFO_TCP_FLAGS_ORIGINAL, sizeof(liberal),
+	    &liberal);
+	mnl_attr_put(
+	    request, CTA_PROTOINFO_TCP_FLAGS_REPLY, sizeof(liberal), &liberal);
+	mnl_attr_nest_end(request, tcp);
+	mnl_attr_nest_end(request, info);
+}
+
+static int
+entry_make(struct kept *kept, const struct connection *connection)
+{
+	_Alignas(8) char buffer[BUFFER_BYTES];
+	struct nlmsghdr *request = request_new(kept, buffer, IPCTNL_MSG_CT_NEW,
+	    NLM_F_CREATE | NLM_F_EXCL, connection);
+
+	put_tuple(request, CTA_TUPLE_REPLY, connection, 1);
+	put_state(request);
+	put_mark(kept, request);
+	return talk(kept->conntrack, request, NULL, NULL);
+}
+
+static int
+entry_mark(struct kept *kept, const struct connection *connection)
+{
+	_Alignas(8) char buffer[BUFFER_BYTES];
+	struct nlmsghdr *request =
+	    request_new(kept, buffer, IPCTNL_MSG_CT_NEW, 0, connection);
+
+	put_mark(kept, request);
+	return talk(kept->conntrack, request, NULL, NULL);
+}
+
+/* 1 when it was marked, 0 when it had a mark already, or -1. */
+static int
+keep(struct kept *kept, const struct connection *connection)
+{
+	_Alignas(8) char buffer[BUFFER_BYTES];
+	struct nlmsghdr *request =
+	    request_new(kept, buffer, IPCTNL_MSG_CT_GET, 0, connection);
+	uint32_t mark = 0;
+
+	if (talk(kept->conntrack, request, on_entry, &mark) == -1)
+		return errno == ENOENT ? entry_make(kept, connection) + 1 : -1;
+	if ((mark & kept->mask) != 0)
+		return 0;
+	return entry_mark(kept, connection) + 1;
+}
+
+static int
+keep_all(struct kept *kept)
+{
+	size_t i;
+	int marked = 0;
+
+	/* One that ended meanwhile needs nothing. */
+	for (i = 0; i < kept->count; i++)
+		marked += keep(kept, &kept->found[i]) == 1;
+	return marked;
+}
+
+int
+kept_remember(const struct image *image, uint32_t tpx_uid)
+{
+	struct kept kept = { .mask = image_settings(image)->mark_mask,
+		.tpx_uid = tpx_uid };
+	struct mnl_socket *diag = socket_open(NETLINK_SOCK_DIAG);
+	int result = -1;
+
+	kept.conntrack = socket_open(NETLINK_NETFILTER);
+	if (diag != NULL && kept.conntrack != NULL &&
+	    sockets_find(&kept, diag, AF_INET) == 0 &&
+	    sockets_find(&kept, diag, AF_INET6) == 0)
+		result = keep_all(&kept);
+	free(kept.found);
+	if (kept.conntrack != NULL)
+		mnl_socket_close(kept.conntrack);
+	if (diag != NULL)
+		mnl_socket_close(diag);
+	return result;
+}

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The guard of on-failure closed: without the mark that the capture table
+ * gives there is no way out.  It holds by itself, so whatever may leave at all
+ * times, be tpx there or not, is told from the rest here: what is excluded,
+ * other protocols, and of this host's own sockets the relays' and answers to
+ * what others began.
+ */
+#include <inttypes.h>
+
+#include "policy/render.h"
+#include "policy/render_rule.h"
+#include "policy/render_term.h"
+
+static void
+guard_begin(struct text *text)
+{
+	render_remove_guard(text);
+	text_puts(text, "table inet " RENDER_GUARD_TABLE " {\n");
+}
+
+static int
+is_captured(const struct image *image, uint32_t *interfaces)
+{
+	*interfaces = image_interface_count(image);
+	return *interfaces > 0;
+}
+
+static void
+guard_let(const struct image *image, struct text *text)
+{
+	text_puts(text, "\tchain let {\n\t\t");
+	term_mark_set(image, "meta mark", MARK_PASS, text);
+	text_puts(text, "accept\n\t}\n");
+	if (image_exclusion_count(image) == 0)
+		return;
+	text_puts(text, "\tchain excluded {\n");
+	term_excluded_begin(image, text);
+	text_puts(text, "\t\tgoto let\n\t}\n");
+}
+
+static void
+guard_excluded(const struct image *image, struct text *text)
+{
+	if (image_exclusion_count(image) == 0)
+		return;
+	text_puts(text, "\t\tct direction reply ");
+	term_mark_is(image, "ct mark", MARK_EXCLUDED, text);
+	text_puts(text, "goto let\n");
+	render_exclusions(image, "goto excluded", text);
+}
+
+/*
+ * Gives what may leave the mark before routing looks at it, which sends the
+ * rest to a blackhole.  A protocol that cannot be read gets none: it is a
+ * fragment, or its IPv6 headers end too early.
+ */
+static void
+guard_prerouting(const struct image *image, struct text *text)
+{
+	uint32_t count;
+
+	if (!is_captured(image, &count))
+		return;
+	guard_let(image, text);
+	text_puts(text, "\tchain prerouting {\n"
+			"\t\ttype filter hook prerouting priority -140; "
+			"policy accept;\n\t\tiifname != ");
+	term_interfaces(image, text);
+	text_puts(text, " accept\n\t\t");
+	term_is_let(image, text);
+	text_puts(text, "accept\n\t\t" TERM_MAPPED " counter drop\n");
+	guard_excluded(image, text);
+	if (!term_blocks_others(image))
+		text_puts(text, "\t\tmeta l4proto != { 6, 17 } "
+				"exthdr frag missing goto let\n");
+	text_puts(text, "\t}\n");
+}
+
+static void
+guard_forward(const struct image *image, struct text *text)
+{
+	uint32_t count;
+
+	if (!is_captured(image, &count))
+		return;
+	text_puts(text, "\tchain forward {\n"
+			"\t\ttype filter hook forward priority filter; "
+			"policy accept;\n\t\tiifname != ");
+	term_interfaces(image, text);
+	text_puts(text, " accept\n\t\t");
+	term_is_let(image, text);
+	text_puts(text, "accept\n\t\tcounter drop\n\t}\n");
+}
+
+/*
+ * Resets and last acknowledgements that the kernel sends to clients of the
+ * relays belong to no socket any more; their source is the client's server.
+ */
+static void
+guard_answers(const struct image *image, struct text *text)
+{
+	uint32_t count;
+
+	if (!is_captured(image, &count))
+		return;
+	text_puts(text, "\t\toifname ");
+	term_interfaces(image, text);
+	text_puts(text, " meta l4proto 6 fib saddr type != local accept\n");
+}
+
+static void
+guard_output_end(const struct image *image, struct text *text)
+{
+	text_puts(text, "\tchain guarded {\n"
+			"\t\tmeta l4proto { 6, 17 } counter drop\n");
+	if (term_blocks_others(image))
+		text_puts(text, "\t\t" TERM_NEIGHBOURS " accept\n"
+				"\t\tct state related accept\n"
+				"\t\tcounter drop\n");
+	text_puts(text, "\t}\n");
+}
+
+static void
+guard_output(const struct image *image, const struct render_local *local,
+    struct text *text)
+{
+	guard_output_end(image, text);
+	text_puts(text, "\tchain output {\n"
+			"\t\ttype filter hook output priority 300; "
+			"policy accept;\n"
+			"\t\toifname \"lo\" accept\n\t\t");
+	term_is_let(image, text);
+	text_puts(text, "accept\n\t\t");
+	term_mark_is(image, "meta mark", MARK_LOCAL, text);
+	text_printf(text,
+	    "accept\n\t\tmeta skuid %" PRIu32 " accept\n"
+	    "\t\tct direction reply accept\n\t\t",
+	    local->uid);
+	term_mark_is(image, "ct mark", MARK_OURS, text);
+	text_puts(text, "accept\n\t\t");
+	term_mark_is(image, "ct mark", MARK_KEPT, text);
+	text_puts(text, "accept\n"
+			"\t\tfib daddr type != unicast accept\n" TERM_DHCP);
+	guard_answers(image, text);
+	render_exclusions(image, "accept", text);
+	if (image_settings(image)->local == LOCAL_USERS) {
+		text_puts(text, "\t\tmeta skuid ");
+		term_users(image, text);
+		text_puts(text, " ");
+	} else {
+		text_puts(text, "\t\t");
+	}
+	text_puts(text, "goto guarded\n\t}\n");
+}
+
+/*
+ * On its way to a relay a packet takes the loopback interface.  One of a
+ * socket that is bound to another interface cannot.
+ */
+static void
+guard_strayed(const struct image *image, struct text *text)
+{
+	text_puts(text, "\tchain strayed {\n"
+			"\t\ttype filter hook postrouting priority 300; "
+			"policy accept;\n\t\toifname != \"lo\" ");
+	term_mark_is(image, "meta mark", MARK_LOCAL, text);
+	text_puts(text, "counter drop\n\t}\n");
+}
+
+void
+render_guard(const struct image *image, const struct render_local *local,
+    struct text *text)
+{
+	guard_begin(text);
+	if (image_exclusion_count(image) > 0)
+		render_tables(image, text);
+	guard_prerouting(image, text);
+	guard_forward(image, text);
+	if (image_settings(image)->local != LOCAL_NONE) {
+		guard_output(image, local, text);
+		guard_strayed(image, text);
+	}
+	text_puts(text, "}\n");
+}
+
+void
+render_guard_all(struct text *text)
+{
+	guard_begin(text);
+	text_puts(text, "\tchain forward {\n"
+			"\t\ttype filter hook forward priority filter; "
+			"policy accept;\n"
+			"\t\tmeta l4proto { 6, 17 } counter drop\n"
+			"\t\texthdr frag exists counter drop\n"
+			"\t\tmeta l4proto != { 6, 17 } accept\n"
+			"\t\tcounter drop\n\t}\n}\n");
+}
+
+void
+render_remove_guard(struct text *text)
+{
+	term_removal(RENDER_GUARD_TABLE, "", text);
+}

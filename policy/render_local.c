@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Capture of this host's own sockets.  The first packet of a flow is decided
+ * in OUTPUT; one to be relayed gets a mark by which it is routed to the
+ * loopback interface and so comes to PREROUTING, where a relay takes it.  The
+ * flow's conntrack entry remembers that, so that its later packets ask for no
+ * lease.
+ *
+ * Never captured: the loopback interface, the relays themselves, answers to
+ * what others began, what began before, DHCP, multicast and broadcast.
+ */
+#include "policy/render_local.h"
+
+#include <inttypes.h>
+
+#include "policy/render_rule.h"
+#include "policy/render_term.h"
+
+static int
+fails_open(const struct image *image)
+{
+	return image_settings(image)->on_failure == ON_FAILURE_OPEN;
+}
+
+static void
+mark_both(const struct image *image, uint32_t packet, uint32_t entry,
+    struct text *text)
+{
+	text_puts(text, "\t\t");
+	term_mark_set(image, "meta mark", packet, text);
+	term_mark_set(image, "ct mark", entry, text);
+	text_puts(text, "accept\n\t}\n");
+}
+
+/* Where flows of this host end up. */
+static void
+local_ends(const struct image *image, struct text *text)
+{
+	text_puts(text, "\tchain local_relay {\n");
+	mark_both(image, MARK_LOCAL, MARK_LOCAL, text);
+	text_puts(text, "\tchain local_pass {\n");
+	render_timeout("ct state new meta l4proto 6", "passed", text);
+	mark_both(image, MARK_PASS, MARK_PASS_LOCAL, text);
+	text_puts(text, "\tchain local_ours {\n\t\t");
+	term_mark_set(image, "ct mark", MARK_OURS, text);
+	text_puts(text, "accept\n\t}\n");
+}
+
+/*
+ * With on-failure closed this table is a gate of its own: as long as its owner
+ * has not died it holds, even when somebody flushes the guard.
+ */
+static void
+local_unleased(const struct image *image, struct text *text)
+{
+	text_printf(text, "\t\tmeta l4proto != @lease %s\n",
+	    fails_open(image) ? "accept" : "counter drop");
+}
+
+static void
+local_others(
+    const struct image *image, enum render_lease lease, struct text *text)
+{
+	if (!term_blocks_others(image)) {
+		text_puts(text, "\t\tmeta l4proto != { 6, 17 } accept\n");
+		return;
+	}
+	text_puts(text, "\t\t" TERM_NEIGHBOURS " accept\n"
+			"\t\tmeta l4proto { 1, 58 } ct state related accept\n");
+	local_unleased(image, text);
+	text_printf(text, "\t\tmeta l4proto != { 6, 17 } %s\n",
+	    lease == RENDER_PAUSE ? "goto local_pass" : "counter drop");
+}
+
+static void
+local_captured(
+    const struct image *image, enum render_lease lease, struct text *text)
+{
+	text_puts(text, "\tchain local_captured {\n");
+	local_others(image, lease, text);
+	local_unleased(image, text);
+	/* It began while nothing was captured, and is not cut. */
+	if (fails_open(image))
+		text_puts(text, "\t\tct state established accept\n"
+				"\t\ttcp flags & (syn | ack) != syn accept\n");
+	/* What belongs to no flow must not become one. */
+	else
+		text_puts(text, "\t\ttcp flags & (syn | ack) != syn "
+				"counter drop\n");
+	text_puts(text, "\t\tmeta l4proto 6 goto verdict_local_tcp\n"
+			"\t\tgoto verdict_local_udp\n\t}\n");
+}
+
+/* A packet of a flow that has been decided goes where the first one went. */
+static void
+local_decided(const struct image *image, struct text *text)
+{
+	text_puts(text, "\t\tct direction original ");
+	term_mark_is(image, "ct mark", MARK_LOCAL, text);
+	term_mark_set(image, "meta mark", MARK_LOCAL, text);
+	text_puts(text, "accept\n\t\toifname \"lo\" accept\n"
+			"\t\tct direction reply accept\n\t\t");
+	term_mark_is(image, "ct mark", MARK_OURS, text);
+	text_puts(text, "accept\n\t\t");
+	term_mark_is(image, "ct mark", MARK_KEPT, text);
+	text_puts(text, "accept\n");
+}
+
+static void
+local_output(const struct image *image, const struct render_local *local,
+    struct text *text)
+{
+	text_puts(text, "\tchain local {\n"
+			"\t\ttype route hook output priority mangle; "
+			"policy accept;\n");
+	local_decided(image, text);
+	text_printf(text,
+	    "\t\tmeta skuid %" PRIu32 " goto local_ours\n"
+	    "\t\tfib daddr type != unicast accept\n" TERM_DHCP,
+	    local->uid);
+	if (image_interface_count(image) > 0) {
+		/* The kernel's resets to clients of the relays. */
+		text_puts(text, "\t\toifname ");
+		term_interfaces(image, text);
+		text_puts(
+		    text, " meta l4proto 6 fib saddr type != local accept\n");
+	}
+	render_exclusions(image, "goto excluded", text);
+	/* A lapse ends what passes, as it does for what is forwarded. */
+	text_puts(text, "\t\tmeta l4proto @lease ");
+	term_mark_is(image, "ct mark", MARK_PASS_LOCAL, text);
+	text_puts(text, "goto local_pass\n\t\t");
+	if (image_settings(image)->local == LOCAL_USERS) {
+		text_puts(text, "meta skuid ");
+		term_users(image, text);
+		text_puts(text, " ");
+	}
+	text_puts(text, "goto local_captured\n\t}\n");
+}
+
+/* As in the guard, for on-failure open. */
+static void
+local_strayed(const struct image *image, struct text *text)
+{
+	text_puts(text, "\tchain strayed {\n"
+			"\t\ttype filter hook postrouting priority 300; "
+			"policy accept;\n\t\toifname != \"lo\" ");
+	term_mark_is(image, "meta mark", MARK_LOCAL, text);
+	text_puts(text, "counter drop\n\t}\n");
+}
+
+void
+render_local_looped(const struct image *image, const struct render_local *local,
+    struct text *text)
+{
+	text_puts(text, "\tchain looped {\n\t\tmeta mark & ");
+	text_printf(text, "0x%08" PRIx32 " != 0x%08" PRIx32 " accept\n",
+	    image_settings(image)->mark_mask,
+	    mark_value(image_settings(image)->mark_mask, MARK_LOCAL));
+	if (local->local4 != 0)
+		text_printf(text,
+		    "\t\tmeta nfproto ipv4 meta l4proto 6 "
+		    "tproxy ip to 127.0.0.1:%u accept\n",
+		    local->local4);
+	if (local->local6 != 0)
+		text_printf(text,
+		    "\t\tmeta nfproto ipv6 meta l4proto 6 "
+		    "tproxy ip6 to [::1]:%u accept\n",
+		    local->local6);
+	/* Without a listener there is nobody on this host whom it is for. */
+	text_puts(text, "\t\tcounter drop\n\t}\n");
+}
+
+void
+render_local(const struct image *image, const struct render_local *local,
+    enum render_lease lease, struct text *text)
+{
+	local_ends(image, text);
+	render_verdicts(image, FLOW_CAPTURE_LOCAL, lease, text);
+	local_captured(image, lease, text);
+	local_output(image, local, text);
+	local_strayed(image, text);
+}

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: ISC */
+#include "policy/render_term.h"
+
+#include <inttypes.h>
+
+static uint32_t
+mask_of(const struct image *image)
+{
+	return image_settings(image)->mark_mask;
+}
+
+void
+term_interfaces(const struct image *image, struct text *text)
+{
+	uint32_t i, count = image_interface_count(image);
+
+	text_puts(text, count > 1 ? "{ " : "");
+	for (i = 0; i < count; i++)
+		text_printf(text, "%s\"%s\"", i > 0 ? ", " : "",
+		    image_interface(image, i));
+	text_puts(text, count > 1 ? " }" : "");
+}
+
+void
+term_users(const struct image *image, struct text *text)
+{
+	uint32_t i, count;
+	const struct uid_range *users = image_users(image, &count);
+
+	text_puts(text, "{ ");
+	for (i = 0; i < count; i++) {
+		text_printf(
+		    text, "%s%" PRIu32, i > 0 ? ", " : "", users[i].first);
+		if (users[i].last != users[i].first)
+			text_printf(text, "-%" PRIu32, users[i].last);
+	}
+	text_puts(text, " }");
+}
+
+void
+term_mark_is(const struct image *image, const char *field, uint32_t mark,
+    struct text *text)
+{
+	text_printf(text, "%s & 0x%08" PRIx32 " == 0x%08" PRIx32 " ", field,
+	    mask_of(image), mark_value(mask_of(image), mark));
+}
+
+void
+term_mark_set(const struct image *image, const char *field, uint32_t mark,
+    struct text *text)
+{
+	text_printf(text, "%s set %s & 0x%08" PRIx32 " | 0x%08" PRIx32 " ",
+	    field, field, ~mask_of(image), mark_value(mask_of(image), mark));
+}
+
+void
+term_is_let(const struct image *image, struct text *text)
+{
+	uint32_t bit = mark_value(mask_of(image), MARK_LET);
+
+	text_printf(
+	    text, "meta mark & 0x%08" PRIx32 " == 0x%08" PRIx32 " ", bit, bit);
+}
+
+void
+term_removal(const char *table, const char *flags, struct text *text)
+{
+	text_printf(text, "add table inet %s%s\ndelete table inet %s\n", table,
+	    flags, table);
+}
+
+void
+term_excluded_begin(const struct image *image, struct text *text)
+{
+	text_puts(text, "\t\tct state new fib saddr . iif oif exists ");
+	term_mark_set(image, "ct mark", MARK_EXCLUDED, text);
+	text_puts(text, "\n");
+}
+
+int
+term_blocks_others(const struct image *image)
+{
+	return image_settings(image)->other_protocols == OTHER_BLOCK;
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: ISC */
+/* Words of nft(8) that several chains of tpx are made of. */
+#ifndef POLICY_RENDER_TERM_H
+#define POLICY_RENDER_TERM_H
+
+#include <stdint.h>
+
+#include "policy/image.h"
+#include "policy/mark.h"
+#include "policy/text.h"
+
+/*
+ * Addresses that name a host of the other family (RFC 4291, 2.5.5.2) have no
+ * business on a wire; whoever reads them as IPv4 would see another rule match.
+ */
+#define TERM_MAPPED "ip6 daddr ::ffff:0.0.0.0/96"
+
+/* What has no router's business: DHCP (RFC 2131, 4.1; RFC 8415, 7.2). */
+#define TERM_DHCP                                \
+	"\t\tudp sport 68 udp dport 67 accept\n" \
+	"\t\tudp sport 546 udp dport 547 accept\n"
+
+/* Neighbour discovery, RFC 4861, 4 */
+#define TERM_NEIGHBOURS "icmpv6 type { 133, 134, 135, 136, 137 }"
+
+/* "eth1", or a list of them; for image_interface_count() above 0. */
+void term_interfaces(const struct image *, struct text *);
+
+/* The same of the uids of LOCAL_USERS. */
+void term_users(const struct image *, struct text *);
+
+/* "meta mark & 0x07000000 == 0x01000000 "; field "meta mark" or "ct mark". */
+void term_mark_is(
+    const struct image *, const char *field, uint32_t mark, struct text *);
+
+/* "meta mark set meta mark & 0xf8ffffff | 0x01000000 " */
+void term_mark_set(
+    const struct image *, const char *field, uint32_t mark, struct text *);
+
+/* The packet has a mark that gets it through the guard. */
+void term_is_let(const struct image *, struct text *);
+
+/* Makes a table that is not there, takes away one that is. */
+void term_removal(const char *table, const char *flags, struct text *);
+
+/*
+ * The entry of a flow that is excluded remembers it, for the answers.  A
+ * source that is not there would turn a later flow into its answer.
+ */
+void term_excluded_begin(const struct image *, struct text *);
+
+int term_blocks_others(const struct image *);
+
+#endif
