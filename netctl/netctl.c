@@ -197,14 +197,46 @@ source_pass(struct netctl *netctl, enum ipc_source kind, const char *what)
 }
 
 static int
-sources_open(struct netctl *netctl)
+is_always(const struct image *image)
 {
-	if (source_pass(netctl, IPC_SOURCE_NFLOG,
-		"nflog group 74, which somebody else may hold") == -1)
-		return -1;
-	if (!image_has_pass(netctl->policy.image))
-		return 0;
-	return source_pass(netctl, IPC_SOURCE_CONNTRACK, "conntrack events");
+	(void)image;
+	return 1;
+}
+
+static int
+has_local(const struct image *image)
+{
+	return image_settings(image)->local != LOCAL_NONE;
+}
+
+/* What a configuration needs to be told of. */
+static const struct {
+	enum ipc_source kind;
+	int (*needed)(const struct image *);
+	const char *what;
+} sources[] = {
+	{ IPC_SOURCE_NFLOG, is_always,
+	    "nflog group 74, which somebody else may hold" },
+	{ IPC_SOURCE_CONNTRACK, image_has_pass, "conntrack events" },
+	{ IPC_SOURCE_OWNERS, has_local,
+	    "nflog group 75, which somebody else may hold" },
+};
+
+/* before: the configuration whose sources there are already, or NULL. */
+static int
+sources_open(struct netctl *netctl, const struct image *before,
+    const struct image *image)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(sources) / sizeof(sources[0]); i++) {
+		if (!sources[i].needed(image) ||
+		    (before != NULL && sources[i].needed(before)))
+			continue;
+		if (source_pass(netctl, sources[i].kind, sources[i].what) == -1)
+			return -1;
+	}
+	return 0;
 }
 
 /* The lease that the table in the kernel should have at this moment. */
@@ -219,12 +251,8 @@ lease_now(const struct netctl *netctl)
 static int
 reconfigure(struct netctl *netctl, const struct image *image)
 {
-	int had_pass = image_has_pass(netctl->policy.image);
-
-	if (image_has_pass(image) && !had_pass &&
-	    source_pass(netctl, IPC_SOURCE_CONNTRACK, "conntrack events") == -1)
-		return -1;
-	if (capture_reconfigure(netctl->policy.image, image, &netctl->local,
+	if (sources_open(netctl, netctl->policy.image, image) == -1 ||
+	    capture_reconfigure(netctl->policy.image, image, &netctl->local,
 		lease_now(netctl)) == -1)
 		return -1;
 	lease_set(
@@ -285,7 +313,7 @@ begin(struct netctl *netctl, const struct msg_net_start *start)
 		return take_over(netctl, start);
 	if (capture_guard(netctl->policy.image, &netctl->local) == -1 ||
 	    listeners_open(netctl, start->workers) == -1 ||
-	    sources_open(netctl) == -1)
+	    sources_open(netctl, NULL, netctl->policy.image) == -1)
 		return -1;
 	return capture_begin(netctl->policy.image, &netctl->local);
 }

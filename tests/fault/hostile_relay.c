@@ -304,7 +304,7 @@ main(void)
 	struct datagram datagram = { 0 };
 	struct msg_relay_start start = { 0 };
 	unsigned int asked = 0;
-	int fd;
+	int fd, done = 0;
 
 	for (;;) {
 		fd = receive(&datagram);
@@ -319,7 +319,10 @@ main(void)
 		if (datagram.header.type != MSG_ASK)
 			continue;
 		answer(&datagram);
-		if (++asked == 2 && start.worker == 0 && log_fd != -1)
-			breach->commit();
+		/* The way to the flow log may come late. */
+		if (++asked < 2 || start.worker != 0 || log_fd == -1 || done)
+			continue;
+		done = 1;
+		breach->commit();
 	}
 }

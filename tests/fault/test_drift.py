@@ -107,7 +107,7 @@ def lo_down_and_up(net):
 BOTH = [delete_rules("-4", [74]), delete_rules("-6", [74]),
         flush_routes("-4", 7478), flush_routes("-6", 7478), lo_down_and_up]
 CLOSED = [flush_ruleset, delete_guard, flush_guard, let_through_guard,
-          foreign_reload, delete_rules("-4", [75, 76, 77, 79]),
+          foreign_reload, delete_rules("-4", [75, 76, 77]),
           delete_rules("-6", [77]), flush_routes("-4", 7479),
           flush_routes("-6", 7479), replace_route("-4")]
 CASES = [(mode, change) for change in BOTH for mode in ("closed", "open")] + [

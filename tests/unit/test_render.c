@@ -328,6 +328,7 @@ test_the_guard_lets_only_the_pass_mark_out(void **state)
 	    "\t\tiifname != { \"a\", \"b\" } accept\n"
 	    "\t\tmeta mark & 0x04000000 == 0x04000000 accept\n"
 	    "\t\tip6 daddr ::ffff:0.0.0.0/96 counter drop\n"
+	    "\t\tmeta nfproto ipv4 meta l4proto != { 6, 17 } goto let\n"
 	    "\t\tmeta l4proto != { 6, 17 } exthdr frag missing goto let\n"
 	    "\t}\n\tchain forward {\n"
 	    "\t\ttype filter hook forward priority filter; policy accept;\n"
@@ -368,12 +369,8 @@ test_routes_are_shown_as_commands(void **state)
 	    "ip -6 route add local default dev lo table 7478 proto 116\n"
 	    "ip -4 rule add priority 74 protocol 116 "
 	    "fwmark 0x00000010/0x00000070 lookup 7478\n"
-	    "ip -4 rule add priority 74 protocol 116 "
-	    "fwmark 0x00000020/0x00000070 lookup 7478\n"
 	    "ip -6 rule add priority 74 protocol 116 "
 	    "fwmark 0x00000010/0x00000070 lookup 7478\n"
-	    "ip -6 rule add priority 74 protocol 116 "
-	    "fwmark 0x00000020/0x00000070 lookup 7478\n"
 	    "sysctl -w net/netfilter/nf_conntrack_acct=1\n"
 	    "sysctl -w net/netfilter/nf_conntrack_timestamp=1\n");
 	free(image);
@@ -478,7 +475,7 @@ test_the_guard_of_own_flows_never_stops_answers(void **state)
 	assert_has(chain, "ct mark & 0x07000000 == 0x03000000 accept\n");
 	assert_has(chain, "\t\tgoto guarded\n");
 	assert_has(text, "oifname != \"lo\" "
-			 "meta mark & 0x07000000 == 0x02000000 counter drop");
+			 "meta mark & 0x07000000 == 0x01000000 counter drop");
 	assert_lacks(text, "chain forward");
 	free(text);
 }
