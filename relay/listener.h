@@ -13,7 +13,10 @@ struct event_base;
 struct listener;
 struct sockaddr;
 
-/* client is a non-blocking socket, the callee's from now on. */
+/*
+ * client is a non-blocking socket, the callee's from now on; or -1, with errno
+ * of a shortage: then the callee pauses the listener.
+ */
 typedef void listener_fn(void *ctx, int client, const struct sockaddr *);
 
 /*

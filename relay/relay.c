@@ -9,6 +9,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 
+#include <errno.h>
 #include <event2/event.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -24,9 +25,11 @@
 #include "relay/flow.h"
 #include "relay/journal.h"
 #include "relay/listener.h"
+#include "relay/pipe.h"
+#include "relay/shortage.h"
 
 #define FAMILIES 2	 /* listeners: v4, v6 */
-#define FDS_RESERVED 160 /* pipes, channels, listeners, and a few spare */
+#define FDS_RESERVED 160 /* pipes, channels, listeners, the reserve */
 #define CALLBACKS_PER_LOOP 16
 #define SHUTDOWN_LIMIT_MS 2000
 
@@ -37,6 +40,7 @@ struct relay {
 	struct listener *listeners[FAMILIES];
 	struct journal *journal;
 	struct flow_pool *flows;
+	struct shortage *shortage;
 	struct mapping policy;
 	uint32_t slots;
 	uint16_t port4;
@@ -54,13 +58,27 @@ each_listener(struct relay *relay, void (*call)(struct listener *))
 			call(relay->listeners[i]);
 }
 
+static int
+may_accept(const struct relay *relay)
+{
+	return shortage_kind(relay->shortage) == IPC_LACK_NOTHING &&
+	       flow_pool_has_room(relay->flows);
+}
+
 static void
 on_room(void *ctx)
 {
 	struct relay *relay = ctx;
 
-	if (!relay->leaving)
+	if (!relay->leaving && may_accept(relay))
 		each_listener(relay, listener_resume);
+}
+
+static void
+run_short(struct relay *relay, int error)
+{
+	each_listener(relay, listener_pause);
+	shortage_begin(relay->shortage, error);
 }
 
 /* Somebody on this host connected to the listener itself. */
@@ -110,7 +128,12 @@ on_client(void *ctx, int client, const struct sockaddr *from)
 	struct flow_start start = { 0 };
 	struct sockaddr_storage local;
 	socklen_t len = sizeof(local);
+	int lacked;
 
+	if (client == -1) {
+		run_short(relay, errno);
+		return;
+	}
 	if (getsockname(client, (struct sockaddr *)&local, &len) == -1 ||
 	    is_own_listener(relay, &local) ||
 	    addr_from_sockaddr(from, &start.src, &start.sport) == -1 ||
@@ -124,7 +147,9 @@ on_client(void *ctx, int client, const struct sockaddr *from)
 		atomic_fetch_add(&journal_arena(relay->journal)->refused, 1);
 		close(client);
 	}
-	if (!flow_pool_has_room(relay->flows))
+	if ((lacked = flow_pool_lacked(relay->flows)) != 0)
+		run_short(relay, lacked);
+	else if (!flow_pool_has_room(relay->flows))
 		each_listener(relay, listener_pause);
 }
 
@@ -176,6 +201,18 @@ on_relay_start(void *ctx, struct ipc_message *message)
 	event_base_loopbreak(relay->base);
 }
 
+static enum ipc_lack
+lack_of(const struct relay *relay)
+{
+	enum ipc_lack lack = shortage_kind(relay->shortage);
+
+	if (lack != IPC_LACK_NOTHING)
+		return lack;
+	if (flow_pool_is_full(relay->flows))
+		return IPC_LACK_FLOWS;
+	return pipe_lacks() ? IPC_LACK_PIPES : IPC_LACK_NOTHING;
+}
+
 static void
 on_ask(void *ctx, struct ipc_message *message)
 {
@@ -186,10 +223,11 @@ on_ask(void *ctx, struct ipc_message *message)
 
 	if (relay->leaving)
 		return;
+	shortage_probe(relay->shortage);
 	answer.work = atomic_load(&journal_arena(relay->journal)->accepted);
-	answer.full = (uint64_t)flow_pool_is_full(relay->flows);
+	answer.lack = lack_of(relay);
 	/* Whom it has no room for is not waiting for it to work. */
-	for (i = 0; i < FAMILIES && flow_pool_has_room(relay->flows); i++)
+	for (i = 0; i < FAMILIES && may_accept(relay); i++)
 		answer.waiting += listener_waiting(relay->listeners[i]);
 	/* An answer that finds no room is a heartbeat that did not happen. */
 	(void)IPC_SEND(relay->supervisor, MSG_ANSWER, message->id, &answer, -1);
@@ -306,7 +344,8 @@ relay_new(void)
 		fatalx("the supervisor left before the start");
 	relay->flows = flow_pool_new(relay->base, relay->journal,
 	    flows_most(relay->slots), on_room, relay);
-	if (relay->flows == NULL)
+	relay->shortage = shortage_new(relay->base, on_room, relay);
+	if (relay->flows == NULL || relay->shortage == NULL)
 		fatal("flows");
 	return relay;
 }

@@ -198,11 +198,13 @@ worker_alarm(struct client *client, const struct worker *worker)
 {
 	struct msg_ctl_text alarm = { 0 };
 
-	if (!worker->overloaded || worker->arena == NULL)
+	if (worker->overload == LACK_NONE || worker->lack == IPC_LACK_NOTHING ||
+	    worker->arena == NULL)
 		return;
 	(void)snprintf(alarm.text, sizeof(alarm.text),
-	    "overload: %s %d has no room (%ju flows)", worker->child.program,
-	    worker->child.index, (uintmax_t)atomic_load(&worker->arena->open));
+	    "overload: %s %d %s (%ju open)", worker->child.program,
+	    worker->child.index, worker_lacks(worker),
+	    (uintmax_t)atomic_load(&worker->arena->open));
 	(void)IPC_SEND(client->channel, MSG_CTL_ALARM, client->id, &alarm, -1);
 }
 
