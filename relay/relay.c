@@ -81,6 +81,16 @@ run_short(struct relay *relay, int error)
 	shortage_begin(relay->shortage, error);
 }
 
+/* Open flows may have met one, too. */
+static void
+notice_lack(struct relay *relay)
+{
+	int error = flow_pool_lacked(relay->flows);
+
+	if (error != 0)
+		run_short(relay, error);
+}
+
 /* Somebody on this host connected to the listener itself. */
 static int
 is_own_listener(const struct relay *relay, const struct sockaddr_storage *local)
@@ -128,7 +138,6 @@ on_client(void *ctx, int client, const struct sockaddr *from)
 	struct flow_start start = { 0 };
 	struct sockaddr_storage local;
 	socklen_t len = sizeof(local);
-	int lacked;
 
 	if (client == -1) {
 		run_short(relay, errno);
@@ -147,9 +156,8 @@ on_client(void *ctx, int client, const struct sockaddr *from)
 		atomic_fetch_add(&journal_arena(relay->journal)->refused, 1);
 		close(client);
 	}
-	if ((lacked = flow_pool_lacked(relay->flows)) != 0)
-		run_short(relay, lacked);
-	else if (!flow_pool_has_room(relay->flows))
+	notice_lack(relay);
+	if (!flow_pool_has_room(relay->flows))
 		each_listener(relay, listener_pause);
 }
 
@@ -224,6 +232,7 @@ on_ask(void *ctx, struct ipc_message *message)
 	if (relay->leaving)
 		return;
 	shortage_probe(relay->shortage);
+	notice_lack(relay);
 	answer.work = atomic_load(&journal_arena(relay->journal)->accepted);
 	answer.lack = lack_of(relay);
 	/* Whom it has no room for is not waiting for it to work. */
