@@ -213,9 +213,13 @@ child_alarm(struct client *client, const struct child *child)
 {
 	const struct tpxd *tpxd = client->control->tpxd;
 
-	if (tpxd->state == IPC_STATE_STARTING || child->state == CHILD_STOPPING)
+	if (child->state == CHILD_STOPPING)
 		return;
-	if (child->state != CHILD_RUNNING)
+	if (child_keeps_dying(child))
+		alarm_send(client, child, "keeps dying");
+	else if (tpxd->state == IPC_STATE_STARTING)
+		return;
+	else if (child->state != CHILD_RUNNING)
 		alarm_send(client, child, child_state_word(child->state));
 	else if (child->asked_us != 0 &&
 		 clock_mono_us() - child->asked_us > tpxd_lease_us(tpxd))
