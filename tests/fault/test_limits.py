@@ -3,6 +3,7 @@
 
 import os
 import resource
+import signal
 import time
 
 import pytest
@@ -195,3 +196,22 @@ def test_relay_without_descriptors_follows_on_failure(
     assert instance.unaccounted() == 0
     if mode == "closed":
         assert sniffer.direct() == []
+
+
+def test_log_file_on_standard_error_kills_nobody(net, server, tpx):
+    """A limit on the size of files would: write(2) then raises SIGXFSZ."""
+    instance = tpx(workers=1, lease="1s")
+    before = instance.by_role()
+    relay, netctl = before["relay"][0], before["netctl"][0]
+    for pid in (relay, netctl):
+        assert os.path.isfile(f"/proc/{pid}/fd/2")
+    flows = hold(net.client, net.SERVER4, 20)
+    proc.limit(relay, f"--nofile={highest_fd(relay) + 1}:")
+    with traffic.connect(net.client, net.SERVER4, ECHO):
+        instance.tpxd.wait_output(r"tpx-relay\[0\]: accepting pauses")
+    close_all(flows)
+    proc.kill(before["tpxd"], signal.SIGSTOP)
+    instance.tpxd.wait_output("tpx-netctl: heartbeats stopped")
+    proc.kill(before["tpxd"], signal.SIGCONT)
+    instance.wait_state("armed")
+    assert instance.by_role() == before
