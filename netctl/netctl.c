@@ -23,11 +23,13 @@
 #include "ipc/channel.h"
 #include "ipc/loop.h"
 #include "netctl/capture.h"
+#include "netctl/conntrack.h"
 #include "netctl/drift.h"
 #include "netctl/lease.h"
 #include "netctl/listener.h"
 #include "netctl/nft.h"
 #include "netctl/source.h"
+#include "netctl/sysctl.h"
 #include "policy/mapping.h"
 
 struct netctl {
@@ -39,6 +41,7 @@ struct netctl {
 	struct drift *drift;
 	struct render_local local;
 	struct lease lease;
+	struct conntrack conntrack;
 	int paused; /* what the lease, once live, stands for */
 	pid_t keeper;
 	int begun;
@@ -124,6 +127,44 @@ on_expiry(int fd, short what, void *arg)
 }
 
 static void
+tell(void *ctx, enum event_severity severity, const char *kind,
+    const char *message)
+{
+	struct netctl *netctl = ctx;
+	struct msg_event event = { .time_us = clock_real_us(),
+		.severity = severity,
+		.process = "tpx-netctl",
+		.actor = "tpx-netctl" };
+
+	(void)snprintf(event.kind, sizeof(event.kind), "%s", kind);
+	(void)snprintf(event.message, sizeof(event.message), "%s", message);
+	log_warnx("%s: %s", kind, message);
+	(void)IPC_SEND(netctl->supervisor, MSG_EVENT, 0, &event, -1);
+}
+
+/* Only who sees every packet could see those that this costs. */
+static void
+conntrack_look(struct netctl *netctl, int64_t now_us)
+{
+	uint64_t count, most;
+	enum conntrack_news news;
+	char text[128];
+
+	if (sysctl_number("net/netfilter/nf_conntrack_count", &count) == -1 ||
+	    sysctl_number("net/netfilter/nf_conntrack_max", &most) == -1)
+		return;
+	news = conntrack_judge(&netctl->conntrack, count, most, now_us);
+	if (news == CONNTRACK_NO_NEWS)
+		return;
+	(void)snprintf(text, sizeof(text),
+	    "conntrack table holds %ju of %ju (nf_conntrack_max)%s",
+	    (uintmax_t)count, (uintmax_t)most,
+	    news == CONNTRACK_FULL ? ": the kernel drops new flows" : "");
+	tell(netctl, news == CONNTRACK_FULL ? SEVERITY_ALARM : SEVERITY_INFO,
+	    "conntrack", text);
+}
+
+static void
 on_beat(void *ctx, struct ipc_message *message)
 {
 	const struct msg_renew *beat = message->body;
@@ -133,6 +174,7 @@ on_beat(void *ctx, struct ipc_message *message)
 
 	if (!netctl->begun)
 		return; /* it was meant for a predecessor */
+	conntrack_look(netctl, now_us);
 	act(netctl, lease_expire(&netctl->lease, now_us));
 	action = lease_beat(&netctl->lease, beat->sent_us, now_us);
 	if (action == LEASE_NOTHING)
@@ -316,22 +358,6 @@ begin(struct netctl *netctl, const struct msg_net_start *start)
 	    sources_open(netctl, NULL, netctl->policy.image) == -1)
 		return -1;
 	return capture_begin(netctl->policy.image, &netctl->local);
-}
-
-static void
-tell(void *ctx, enum event_severity severity, const char *kind,
-    const char *message)
-{
-	struct netctl *netctl = ctx;
-	struct msg_event event = { .time_us = clock_real_us(),
-		.severity = severity,
-		.process = "tpx-netctl",
-		.actor = "tpx-netctl" };
-
-	(void)snprintf(event.kind, sizeof(event.kind), "%s", kind);
-	(void)snprintf(event.message, sizeof(event.message), "%s", message);
-	log_warnx("%s: %s", kind, message);
-	(void)IPC_SEND(netctl->supervisor, MSG_EVENT, 0, &event, -1);
 }
 
 static void

@@ -14,7 +14,7 @@ COMMANDS = (
 )
 # settings that count or are random, not configured
 MOVING = re.compile(r"nf_conntrack_count|random|stable_secret|inode|\.mtu_|"
-                    r"^(?!net\.)", re.M)
+                    r"^(?!net\.)")
 
 
 def take(namespace):
@@ -23,8 +23,8 @@ def take(namespace):
     for command in COMMANDS:
         text = namespace.run(*command.split()).stdout
         if command == "sysctl -a":
-            text = "".join(line for line in text.splitlines(True)
-                           if not MOVING.search(line))
+            text = "\n".join(line for line in text.splitlines()
+                             if not MOVING.search(line))
         found[command] = text
     return found
 
