@@ -283,6 +283,17 @@ others(const struct image *image, enum render_lease lease)
 	       "meta l4proto @lease counter drop\n";
 }
 
+/*
+ * What to do with IPv6 packets to v4-mapped addresses, which belong on no wire:
+ * to fib they are of no type, and a relay would take one for a flow of IPv4,
+ * which other rules decide.
+ */
+static const char *
+mapped(enum render_lease lease)
+{
+	return lease == RENDER_PAUSE ? "goto pass" : "counter drop";
+}
+
 static void
 render_rest(
     const struct image *image, enum render_lease lease, struct text *text)
@@ -300,6 +311,7 @@ render_rest(
 	    "\t\tmeta mark & 0x%08" PRIx32 " == 0x%08" PRIx32
 	    " ct state new goto passed\n"
 	    "\t\tmeta mark & 0x%08" PRIx32 " == 0x%08" PRIx32 " accept\n"
+	    "\t\tip6 daddr ::ffff:0:0/96 meta l4proto @lease %s\n"
 	    "\t\tfib daddr type != unicast accept\n"
 	    "%s"
 	    "\t\tmeta l4proto != @lease accept\n"
@@ -307,7 +319,8 @@ render_rest(
 	    " goto pass\n"
 	    "\t\tct mark & 0x%08" PRIx32 " == 0x%08" PRIx32 " goto pass\n",
 	    mask, mark_of(image, MARK_OURS), mask, pass, mask, pass,
-	    others(image, lease), mask, mark_of(image, MARK_OURS), mask, pass);
+	    mapped(lease), others(image, lease), mask,
+	    mark_of(image, MARK_OURS), mask, pass);
 	/* It began while nothing was captured, and is not cut. */
 	if (image_settings(image)->on_failure == ON_FAILURE_OPEN)
 		text_puts(text, "\t\tct state established accept\n");
