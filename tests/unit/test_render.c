@@ -205,6 +205,20 @@ test_a_pause_lets_everything_pass_while_its_lease_lives(void **state)
 }
 
 static void
+test_mapped_destinations_are_dropped_unseen(void **state)
+{
+	static const char rule[] = "ip6 daddr ::ffff:0.0.0.0/96 counter drop\n";
+	char *text = capture_of(FIXTURE_CAPTURE, RENDER_CAPTURE);
+	const char *place = strstr(text, rule);
+
+	(void)state;
+	assert_non_null(place);
+	assert_has(place, "goto verdict_tcp");
+	assert_has(place, "fib daddr type != unicast accept");
+	free(text);
+}
+
+static void
 test_other_protocols_block(void **state)
 {
 	static const char config[] = FIXTURE_CAPTURE "other-protocols block\n";
@@ -539,6 +553,7 @@ main(void)
 		cmocka_unit_test(test_ranges_that_are_no_prefix_are_rendered),
 		cmocka_unit_test(
 		    test_a_pause_lets_everything_pass_while_its_lease_lives),
+		cmocka_unit_test(test_mapped_destinations_are_dropped_unseen),
 		cmocka_unit_test(test_other_protocols_block),
 		cmocka_unit_test(test_what_passed_goes_on_under_every_policy),
 		cmocka_unit_test(
