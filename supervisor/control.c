@@ -211,7 +211,9 @@ child_alarm(struct client *client, const struct child *child)
 {
 	const struct tpxd *tpxd = client->control->tpxd;
 
-	if (tpxd->state == IPC_STATE_STARTING || child->state == CHILD_STOPPING)
+	/* At a start everybody is down once, and that is no news. */
+	if (child->state == CHILD_STOPPING ||
+	    (tpxd->state == IPC_STATE_STARTING && child->restarts == 0))
 		return;
 	if (child->state != CHILD_RUNNING)
 		alarm_send(client, child, child_state_word(child->state));
