@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from conftest import ECHO, client_of, outside_of
+from conftest import ECHO
 from rig import proc, traffic
 
 LEASE_S = 1.0
@@ -90,44 +90,6 @@ def test_soft_limit_of_descriptors_is_raised(
 def overloads(instance):
     return [row["message"] for row in instance.sql(
         "SELECT message FROM events WHERE kind = 'overload' ORDER BY id")]
-
-
-@pytest.mark.parametrize("mode", ["open", "closed"])
-def test_full_relay_follows_on_failure(
-        net, server, tpx, sniffer, many_descriptors, address, mode):
-    """Open: new flows go direct.  Closed: they wait, and none leaves."""
-    limit = 256
-    instance = tpx(mode=mode, workers=1, lease=f"{LEASE_S:.0f}s",
-                   prefix=("prlimit", f"--nofile={limit}:{limit}"))
-    relay, = instance.by_role()["relay"]
-    flows, first = fill(net.client, address, limit)
-    proc.wait_until(lambda: any("overload" in alarm for alarm in
-                                instance.status()["alarms"]), 3, "the alarm")
-    busy = proc.cpu_s(relay)
-    if mode == "open":
-        instance.wait_state("open", timeout_s=3)
-        with traffic.connect(net.client, address, ECHO) as direct:
-            assert served(direct, 5)
-            assert client_of(net, address) in server[ECHO].addresses()
-    else:
-        waiting = traffic.connect(net.client, address, ECHO)
-        proc.stays(lambda: instance.status()["state"] == "armed",
-                   2 * LEASE_S, "armed")
-        assert sniffer.direct() == []
-        waiting.close()
-    assert proc.cpu_s(relay) - busy < 0.2
-    assert instance.by_role()["relay"] == [relay]
-    assert all(served(sock, 5) for sock in flows), "a relayed flow was cut"
-    for sock in flows + [first]:
-        sock.close()
-    instance.wait_state("armed")
-    since = time.monotonic()
-    with traffic.connect(net.client, address, ECHO) as again:
-        assert served(again, 5)
-    assert server[ECHO].addresses(since) == {outside_of(net, address)}
-    proc.wait_until(lambda: overloads(instance) == [
-        "has no room for more flows", "has room again"], what="both rows")
-    proc.wait_until(lambda: instance.unaccounted() == 0, what="every row")
 
 
 def highest_fd(pid):

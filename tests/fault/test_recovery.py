@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: ISC
-"""What goes on, what comes back, and what is cleaned after something died."""
+"""What goes on and what comes back after something died."""
 
 import concurrent.futures
 import contextlib
@@ -7,105 +7,11 @@ import os
 import shutil
 import signal
 import socket
-import time
 
 import pytest
 
-from conftest import CLOSE, ECHO, EXCHANGE
-from rig import proc, servers, snapshot, traffic
-from rig.traffic import Hammer
-
-
-@pytest.mark.parametrize("mode", ["open", "closed"])
-def test_capture_is_back_a_second_after_netctls_worker_was_killed(
-        net, server, sniffer, tpx, mode):
-    instance = tpx(mode=mode, lease="2s")
-    gateway = {net.OUTSIDE4, net.OUTSIDE6}
-    before = instance.by_role()
-    with Hammer(net.client, (net.SERVER4, net.SERVER6), CLOSE):
-        for _ in range(3):
-            killed = time.monotonic()
-            proc.kill(instance.by_role()["netctl"])
-            proc.wait_until(
-                lambda: server[CLOSE].addresses(killed + 0.1) >= gateway, 1,
-                "traffic is captured again")
-            # by the new worker: the old one's lease is over by then
-            proc.wait_until(
-                lambda: server[CLOSE].addresses(killed + 2.5) >= gateway, 5,
-                "traffic is captured by the new worker")
-    after = instance.by_role()
-    assert after["keeper"] == before["keeper"]
-    assert after["relay"] == before["relay"]
-    assert after["netctl"] != before["netctl"]
-    if mode == "closed":
-        assert sniffer.direct() == []
-
-
-@pytest.mark.parametrize("mode", ["open", "closed"])
-def test_established_flow_outlives_netctls_worker_and_a_lapse(
-        net, server, tpx, address, mode):
-    instance = tpx(mode=mode, lease="1s")
-    with traffic.connect(net.client, address, ECHO) as sock:
-        assert traffic.echoes(sock)
-        worker = instance.by_role()["netctl"]
-        proc.kill(worker)
-        assert traffic.echoes(sock)
-        instance.wait_replaced("netctl", worker, 5)
-        roles = instance.by_role()
-        proc.kill(roles["keeper"] + roles["netctl"], signal.SIGSTOP)
-        # the lease is over once a new connection is no longer captured
-        proc.wait_until(
-            lambda: not _captured(net, server, address), 10, "a lapse")
-        assert traffic.echoes(sock)
-        proc.kill(roles["keeper"] + roles["netctl"], signal.SIGCONT)
-        instance.wait_state("armed", timeout_s=20)
-        assert traffic.echoes(sock)
-
-
-def _captured(net, server, address):
-    begin = time.monotonic()
-    traffic.outcome(net.client, address, ECHO, 0.3)
-    return bool(server[ECHO].addresses(begin)
-                & {net.OUTSIDE4, net.OUTSIDE6})
-
-
-def test_stopped_relay_is_replaced_and_its_waiting_client_served(
-        net, server, tpx, address):
-    instance = tpx(workers=1, lease="3s")
-    old = instance.by_role()["relay"]
-    proc.kill(old, signal.SIGSTOP)
-    begin = time.monotonic()
-    assert traffic.ask(net.client, address, ECHO, b"hello", 6) == b"hello"
-    assert time.monotonic() - begin < 3
-    instance.wait_replaced("relay", old, 1)
-    instance.rows(1)
-    assert instance.unaccounted() == 0
-
-
-def test_killed_relay_leaves_rows_and_is_replaced(net, server, tpx, address):
-    instance = tpx(workers=1)
-    socks = [traffic.connect(net.client, address, ECHO) for _ in range(5)]
-    for sock in socks:
-        assert traffic.echoes(sock)
-    before = instance.by_role()
-    proc.kill(before["relay"])
-    killed = time.monotonic()
-    for sock in socks:
-        sock.settimeout(1)
-        with contextlib.suppress(ConnectionResetError):
-            assert sock.recv(1) == b""
-    assert time.monotonic() - killed < 1
-    instance.wait_replaced("relay", before["relay"], 2)
-    assert traffic.ask(net.client, address, ECHO, b"next") == b"next"
-    rows = instance.rows(5, "close = 'worker-lost'")
-    assert {row["sport"] for row in rows} == \
-        {sock.getsockname()[1] for sock in socks}
-    assert {row["up_bytes"] for row in rows} == {len(b"still there")}
-    instance.rows(6)
-    assert instance.unaccounted() == 0
-    after = instance.by_role()
-    for role in ("tpxd", "keeper", "netctl", "flowlog"):
-        assert after[role] == before[role]
+from conftest import ECHO, EXCHANGE
+from rig import proc, servers, traffic
 
 
 def outlives(sock):
@@ -206,68 +112,6 @@ def test_rows_survive_a_stop_and_ids_go_on(net, server, tpx):
     traffic.ask(net.client, net.SERVER4, ECHO, b"after")
     rows = instance.rows(5)
     assert rows[4]["id"] > max(row["id"] for row in rows[:4])
-
-
-def test_restart_in_closed_mode_leaks_nothing(net, server, sniffer, tpx):
-    instance = tpx()
-    gateway = {net.OUTSIDE4, net.OUTSIDE6}
-    ends = {"stopped": instance.stop,
-            "killed": lambda: proc.kill_at_once(instance.pids()),
-            "stopped again": instance.stop}
-    with Hammer(net.client, (net.SERVER4, net.SERVER6), CLOSE) as hammer:
-        for what, end in ends.items():
-            end()
-            proc.wait_until(lambda: not instance.tpxd.running(), 10, what)
-            rounds = hammer.rounds
-            proc.wait_until(lambda: hammer.rounds > rounds + 10, 10, "knocks")
-            instance.start()
-            instance.wait_state("armed")
-            armed = time.monotonic()
-            proc.wait_until(
-                lambda: server[CLOSE].addresses(armed) >= gateway, 5,
-                f"capture after it was {what}")
-    assert sniffer.direct() == []
-
-
-@pytest.mark.parametrize("mode", ["open", "closed"])
-def test_next_start_cleans_what_a_killed_one_left(net, server, tpx, mode):
-    before = snapshot.take(net.gateway)
-    instance = tpx(mode=mode)
-    pids = instance.pids()
-    proc.kill_at_once(pids)
-    proc.wait_until(lambda: not any(map(proc.alive, pids)), 5, "all dead")
-    left = snapshot.take(net.gateway)
-    assert snapshot.difference(before, left) != ""
-    instance.start()
-    instance.wait_state("armed")
-    state = snapshot.take(net.gateway)
-    for family in ("ip -4", "ip -6"):
-        assert state[f"{family} rule"].count("lookup 7478") == 1
-        assert state[f"{family} route show table all"].count(
-            "table 7478") == 1
-    assert traffic.ask(net.client, net.SERVER6, ECHO, b"hello") == b"hello"
-    assert instance.stop() == 0
-    instance.unblock()
-    assert snapshot.difference(before, snapshot.take(net.gateway)) == ""
-
-
-def test_children_of_a_killed_tpxd_leave_within_a_second(net, tpx):
-    instance = tpx()
-    children = instance.pids()[1:]
-    proc.kill([instance.tpxd.pid])
-    proc.wait_until(lambda: not any(map(proc.alive, children)), 1,
-                    "children are gone")
-
-
-@pytest.mark.parametrize("mode", ["open", "closed"])
-def test_flush_of_all_rules_leaves_capture_alive(
-        net, server, sniffer, tpx, address, mode):
-    tpx(mode=mode)
-    net.gateway.run("nft", "flush", "ruleset")
-    for _ in range(20):
-        assert traffic.ask(net.client, address, ECHO, b"hello") == b"hello"
-    assert not server[ECHO].addresses() & {net.CLIENT4, net.CLIENT6}
-    assert sniffer.direct() == []
 
 
 def test_flush_of_all_rules_opens_nothing_while_no_tpxd_runs(

@@ -4,14 +4,17 @@
 import difflib
 import re
 
+# -s: without counters and what is left of timeouts
 COMMANDS = (
-    "nft list ruleset",
+    "nft -s list ruleset",
     "ip -4 rule",
     "ip -6 rule",
     "ip -4 route show table all",
     "ip -6 route show table all",
     "sysctl -a",
 )
+# routes of addresses that the kernel makes up
+LINK_LOCAL = re.compile(r"^(local |anycast |multicast )?f[ef][0-9a-f]{2}:")
 # settings that count or are random, not configured
 MOVING = re.compile(r"nf_conntrack_count|random|stable_secret|inode|\.mtu_|"
                     r"^(?!net\.)")
@@ -23,8 +26,11 @@ def take(namespace):
     for command in COMMANDS:
         text = namespace.run(*command.split()).stdout
         if command == "sysctl -a":
-            text = "\n".join(line for line in text.splitlines()
-                             if not MOVING.search(line))
+            text = "".join(line for line in text.splitlines(True)
+                           if not MOVING.search(line))
+        elif " route " in command:
+            text = "".join(sorted(line for line in text.splitlines(True)
+                                  if not LINK_LOCAL.match(line)))
         found[command] = text
     return found
 
@@ -47,5 +53,5 @@ def difference(before, after):
 
 def tables(state):
     """Names of the nft tables, such as "inet tpx_guard"."""
-    return set(re.findall(r"^table (\S+ \S+) ", state["nft list ruleset"],
+    return set(re.findall(r"^table (\S+ \S+) ", state["nft -s list ruleset"],
                           re.M))
