@@ -16,7 +16,7 @@ import tempfile
 import time
 
 import faults
-from conftest import CLOSE, ECHO, EXCHANGE, FORWARDED, ROOT, configuration
+from conftest import CLOSE, ECHO, EXCHANGE, FORWARDED, LOCAL, ROOT, configuration
 from matrix import ARMED, CAPTURED, CONFIGURED, HELD, LEASE_S, STARTING
 from rig import proc, servers, snapshot, traffic
 from rig.net import Topology
@@ -31,7 +31,7 @@ MISSED_ROUNDS = 5  # of the hammer, one after the other: not served
 LOG_BYTES = 16 << 20
 PASSED = f"pass proto tcp to any port {EXCHANGE}"
 RULES = f"{PASSED}\ndefault relay"
-CAPTURES = {"forwarded": FORWARDED, "local": "capture local"}
+CAPTURES = {"forwarded": FORWARDED, "local": LOCAL}
 
 
 def accepted_places():

@@ -4,11 +4,10 @@
 import os
 import resource
 import signal
-import time
 
 import pytest
 
-from conftest import ECHO
+from conftest import ECHO, client_of
 from rig import proc, traffic
 
 LEASE_S = 1.0

@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import socket
+import time
 
 import pytest
 
