@@ -95,13 +95,14 @@ class Hammer:
     """Opens connections and sends datagrams all the time, in both families.
 
     Nothing is expected to be answered: what arrives, and from whom, is for the
-    server and the sniffer to say.  A context.
+    server and the sniffer to say.  sources are the addresses to bind to, one
+    for each target.  A context.
     """
 
-    def __init__(self, namespace, targets, port):
+    def __init__(self, namespace, targets, port, sources=None):
         self.rounds = 0
         self._namespace = namespace
-        self._targets = targets
+        self._pairs = list(zip(targets, sources or [None] * len(targets)))
         self._port = port
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -122,21 +123,26 @@ class Hammer:
         with self._namespace.inside():
             while not self._closing.wait(HAMMER_INTERVAL_S):
                 now = time.monotonic()
-                for target in self._targets:
+                for target, source in self._pairs:
                     waiting.append((now + HAMMER_PATIENCE_S,
-                                    self._knock(target)))
+                                    self._knock(target, source)))
                 while waiting and waiting[0][0] < now:
                     waiting.pop(0)[1].close()
                 self.rounds += 1
         for _, sock in waiting:
             sock.close()
 
-    def _knock(self, target):
+    def _knock(self, target, source):
         family = socket.AF_INET6 if ":" in target else socket.AF_INET
         with contextlib.suppress(OSError), \
                 socket.socket(family, socket.SOCK_DGRAM) as datagram:
+            if source:
+                datagram.bind((source, 0))
             datagram.sendto(b"knock", (target, self._port))
         sock = socket.socket(family)
         sock.setblocking(False)
-        sock.connect_ex((target, self._port))
+        with contextlib.suppress(OSError):
+            if source:
+                sock.bind((source, 0))
+            sock.connect_ex((target, self._port))
         return sock
