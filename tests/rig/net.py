@@ -135,7 +135,7 @@ class Topology:
             self.client = self._namespace("client")
             self.gateway = self._namespace("gateway")
             self.server = self._namespace("server")
-            self.wire(self.client, self.CLIENT_IF, "10.74.1", "fd00:74:1:")
+            self.wire_client()
             self.wire(self.server, self.SERVER_IF, "10.74.2", "fd00:74:2:")
             self.gateway.sysctl("net.ipv4.ip_forward", 1)
             self.gateway.sysctl("net.ipv6.conf.all.forwarding", 1)
@@ -152,6 +152,10 @@ class Topology:
     def close(self):
         """Remove all namespaces, also when removing one of them fails."""
         self._stack.close()
+
+    def wire_client(self):
+        """Also once more, when the captured interface was deleted."""
+        self.wire(self.client, self.CLIENT_IF, "10.74.1", "fd00:74:1:")
 
     def _namespace(self, role):
         namespace = Namespace(f"{self.tag}-{role}")

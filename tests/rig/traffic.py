@@ -45,10 +45,10 @@ def connect(namespace, address, port, timeout_s=5.0, buffer_bytes=0, sport=0):
     return sock
 
 
-def _bind(sock, sport):
+def _bind(sock, sport, source=None):
     """To a port, also one of a connection that has ended."""
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    sock.bind(("", sport))
+    sock.bind((source or "", sport))
 
 
 def echoes(sock, word=b"still there"):
@@ -122,18 +122,19 @@ class Hammer:
     """Opens connections and sends datagrams all the time, in both families.
 
     Nothing is expected to be answered: what arrives, and from whom, is for the
-    server and the sniffer to say.  Ports that it comes from are taken in turn,
-    if there are any.  A connection is given up after patience_s.  A context.
+    server and the sniffer to say.  sources are the addresses to bind to, one
+    for each target; ports that it comes from are taken in turn, if there are
+    any.  A connection is given up after patience_s.  A context.
     """
 
-    def __init__(self, namespace, targets, port, ports=(),
+    def __init__(self, namespace, targets, port, ports=(), sources=None,
                  patience_s=HAMMER_PATIENCE_S):
         self.rounds = 0
         self.times = []  # when each round began (monotonic)
         self._ports = itertools.cycle(ports or (0,))
         self._patience_s = patience_s
         self._namespace = namespace
-        self._targets = targets
+        self._pairs = list(zip(targets, sources or [None] * len(targets)))
         self._port = port
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -155,25 +156,25 @@ class Hammer:
             while not self._closing.wait(HAMMER_INTERVAL_S):
                 now = time.monotonic()
                 self.times.append(now)
-                for target in self._targets:
+                for target, source in self._pairs:
                     waiting.append((now + self._patience_s,
-                                    self._knock(target)))
+                                    self._knock(target, source)))
                 waiting = _unanswered(waiting, now)
                 self.rounds += 1
         for _, sock in waiting:
             sock.close()
 
-    def _knock(self, target):
+    def _knock(self, target, source):
         family = socket.AF_INET6 if ":" in target else socket.AF_INET
         sport = next(self._ports)
         with contextlib.suppress(OSError), \
                 socket.socket(family, socket.SOCK_DGRAM) as datagram:
-            _bind(datagram, sport)
+            _bind(datagram, sport, source)
             datagram.sendto(b"knock", (target, self._port))
         sock = socket.socket(family)
         sock.setblocking(False)
         with contextlib.suppress(OSError):
-            _bind(sock, sport)
+            _bind(sock, sport, source)
             sock.connect_ex((target, self._port))
         return sock
 
