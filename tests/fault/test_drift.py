@@ -173,6 +173,13 @@ def surplus(name, *commands):
     return change
 
 
+def opposite_rule(net):
+    """In the place of ours, which the kernel takes for the same."""
+    net.gateway.run("ip", "-batch", "-", input=(
+        "rule del priority 76\n"
+        "rule add not iif client0 lookup 7479 priority 76 protocol 117\n"))
+
+
 NEIGHBOUR4, NEIGHBOUR6 = "via {net.SERVER4}", "via {net.SERVER6}"
 SURPLUS = [
     surplus("rule_before_ours",
@@ -181,8 +188,6 @@ SURPLUS = [
     surplus("rule_of_delivery", "rule add lookup main priority 9 protocol 116"),
     surplus("rule_that_says_less",
             "rule add lookup 7479 priority 76 protocol 117"),
-    surplus("rule_that_says_the_opposite", "rule del priority 76",
-            "rule add not iif client0 lookup 7479 priority 76 protocol 117"),
     surplus("rule_that_leads_past",
             "rule add priority 75 goto 32766 protocol 117"),
     surplus("narrower_route", f"route add 10.0.0.0/8 {NEIGHBOUR4} table 7479",
@@ -207,7 +212,7 @@ CLOSED = [flush_ruleset, delete_guard, flush_guard, let_through_guard,
           guard_asleep, foreign_reload]
 SECOND_LINE = [delete_rules("-4", [75, 76, 77]), delete_rules("-6", [77]),
                flush_routes("-4", 7479), flush_routes("-6", 7479),
-               replace_route("-4"), *SURPLUS]
+               replace_route("-4"), opposite_rule, *SURPLUS]
 CASES = [(mode, capture, change) for change in BOTH
          for mode in ("closed", "open") for capture in CAPTURES] + [
     ("closed", capture, change) for change in CLOSED
@@ -239,14 +244,19 @@ def test_a_repair_never_opens_the_second_line(net, tpx):
     tpx("default relay")
     wanted = state_of(net)
     ours = "from all iif client0 lookup 7479"
-    monitor = net.gateway.spawn("ip", "-4", "monitor", "rule")
-    net.gateway.ip("rule", "add", "lookup", 7479, "priority", 76,
-                   "protocol", 117)
-    proc.wait_until(lambda: state_of(net) == wanted, 2, "the repair")
-    proc.wait_until(lambda: "Deleted 76:" in monitor.output(), what="events")
-    monitor.terminate()
+    with net.gateway.spawn("ip", "-4", "monitor", "rule") as monitor:
+        def listens():
+            for verb in ("add", "del"):
+                net.gateway.ip("rule", verb, "priority", 500, "lookup", "main")
+            return "500:" in monitor.output()
+        proc.wait_until(listens, what="the monitor")
+        net.gateway.ip("rule", "add", "lookup", 7479, "priority", 76,
+                       "protocol", 117)
+        proc.wait_until(lambda: state_of(net) == wanted, 2, "the repair")
+        monitor.wait_output("^Deleted 76:.*from all lookup 7479")
+        events = monitor.output().splitlines()
     count = lowest = 1
-    for event in monitor.output().splitlines():
+    for event in events:
         if ours in event:
             count += -1 if event.startswith("Deleted") else 1
             lowest = min(lowest, count)
