@@ -16,7 +16,8 @@ import tempfile
 import time
 
 import faults
-from conftest import CLOSE, ECHO, EXCHANGE, FORWARDED, LOCAL, ROOT, configuration
+from conftest import (CLOSE, ECHO, EXCHANGE, FORWARDED, LOCAL, ROOT,
+                      configuration)
 from matrix import ARMED, CAPTURED, CONFIGURED, HELD, LEASE_S, STARTING
 from rig import proc, servers, snapshot, traffic
 from rig.net import Topology

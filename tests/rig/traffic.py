@@ -127,8 +127,8 @@ class Hammer:
     any.  A connection is given up after patience_s.  A context.
     """
 
-    def __init__(self, namespace, targets, port, ports=(), sources=None,
-                 patience_s=HAMMER_PATIENCE_S):
+    def __init__(self, namespace, targets, port, ports=(),
+                 patience_s=HAMMER_PATIENCE_S, sources=None):
         self.rounds = 0
         self.times = []  # when each round began (monotonic)
         self._ports = itertools.cycle(ports or (0,))
