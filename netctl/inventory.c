@@ -21,6 +21,7 @@
 #include "common/log.h"
 #include "netctl/requests.h"
 #include "netctl/routing.h"
+#include "netctl/talk.h"
 
 #define ROUNDS 16
 #define HEADER_BYTES sizeof(struct rtmsg) /* and of struct fib_rule_hdr */
@@ -210,7 +211,7 @@ is_redundant(uint16_t type)
 static void
 stranger_add(struct inventory *inventory, const struct nlmsghdr *found)
 {
-	_Alignas(8) static char buffer[ROUTING_BUFFER_BYTES];
+	_Alignas(8) static char buffer[TALK_BUFFER_BYTES];
 	struct nlmsghdr *named = mnl_nlmsg_put_header(buffer);
 	struct rtmsg *header = mnl_nlmsg_put_extra_header(named, HEADER_BYTES);
 	int by_object = attribute(found, RTA_NH_ID) != NULL;

@@ -21,9 +21,9 @@
 #include <string.h>
 
 #include "common/addr.h"
+#include "netctl/talk.h"
 #include "policy/mark.h"
 
-#define BUFFER_BYTES 32768
 #define TIMEOUT_S 432000 /* of an established connection, as the kernel's */
 
 /* A connection as this host sees it. */
@@ -38,43 +38,7 @@ struct kept {
 	struct connection *found;
 	size_t count, room;
 	struct mnl_socket *conntrack;
-	unsigned int sequence;
 };
-
-static struct mnl_socket *
-socket_open(int bus)
-{
-	struct mnl_socket *socket = mnl_socket_open2(bus, SOCK_CLOEXEC);
-
-	if (socket != NULL &&
-	    mnl_socket_bind(socket, 0, MNL_SOCKET_AUTOPID) == -1) {
-		mnl_socket_close(socket);
-		socket = NULL;
-	}
-	return socket;
-}
-
-static int
-talk(struct mnl_socket *socket, struct nlmsghdr *request, mnl_cb_t on_message,
-    void *ctx)
-{
-	_Alignas(8) char reply[BUFFER_BYTES];
-	unsigned int sequence = request->nlmsg_seq;
-	unsigned int port = mnl_socket_get_portid(socket);
-	int more = MNL_CB_OK;
-	ssize_t n;
-
-	if (mnl_socket_sendto(socket, request, request->nlmsg_len) == -1)
-		return -1;
-	while (more > MNL_CB_STOP) {
-		n = mnl_socket_recvfrom(socket, reply, sizeof(reply));
-		if (n == -1)
-			return -1;
-		more = mnl_cb_run(
-		    reply, (size_t)n, sequence, port, on_message, ctx);
-	}
-	return more == MNL_CB_ERROR ? -1 : 0;
-}
 
 static void
 addr_of(int family, const uint32_t words[4], struct addr *addr)
@@ -138,13 +102,12 @@ on_socket(const struct nlmsghdr *message, void *ctx)
 static int
 sockets_find(struct kept *kept, struct mnl_socket *diag, int family)
 {
-	_Alignas(8) char buffer[BUFFER_BYTES];
+	_Alignas(8) char buffer[TALK_BUFFER_BYTES];
 	struct nlmsghdr *request = mnl_nlmsg_put_header(buffer);
 	struct inet_diag_req_v2 *body;
 
 	request->nlmsg_type = SOCK_DIAG_BY_FAMILY;
 	request->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
-	request->nlmsg_seq = ++kept->sequence;
 	body = mnl_nlmsg_put_extra_header(request, sizeof(*body));
 	body->sdiag_family = (uint8_t)family;
 	body->sdiag_protocol = IPPROTO_TCP;
@@ -190,7 +153,7 @@ put_tuple(struct nlmsghdr *request, uint16_t type,
 }
 
 static struct nlmsghdr *
-request_new(struct kept *kept, char *buffer, uint16_t type, uint16_t flags,
+request_new(char *buffer, uint16_t type, uint16_t flags,
     const struct connection *connection)
 {
 	struct nlmsghdr *request = mnl_nlmsg_put_header(buffer);
@@ -198,7 +161,6 @@ request_new(struct kept *kept, char *buffer, uint16_t type, uint16_t flags,
 
 	request->nlmsg_type = (uint16_t)(NFNL_SUBSYS_CTNETLINK << 8 | type);
 	request->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK | flags;
-	request->nlmsg_seq = ++kept->sequence;
 	header = mnl_nlmsg_put_extra_header(request, sizeof(*header));
 	header->nfgen_family =
 	    addr_is_v4(&connection->local) ? AF_INET : AF_INET6;
@@ -254,9 +216,9 @@ put_state(struct nlmsghdr *request)
 static int
 entry_make(struct kept *kept, const struct connection *connection)
 {
-	_Alignas(8) char buffer[BUFFER_BYTES];
-	struct nlmsghdr *request = request_new(kept, buffer, IPCTNL_MSG_CT_NEW,
-	    NLM_F_CREATE | NLM_F_EXCL, connection);
+	_Alignas(8) char buffer[TALK_BUFFER_BYTES];
+	struct nlmsghdr *request = request_new(
+	    buffer, IPCTNL_MSG_CT_NEW, NLM_F_CREATE | NLM_F_EXCL, connection);
 
 	put_tuple(request, CTA_TUPLE_REPLY, connection, 1);
 	put_state(request);
@@ -267,9 +229,9 @@ entry_make(struct kept *kept, const struct connection *connection)
 static int
 entry_mark(struct kept *kept, const struct connection *connection)
 {
-	_Alignas(8) char buffer[BUFFER_BYTES];
+	_Alignas(8) char buffer[TALK_BUFFER_BYTES];
 	struct nlmsghdr *request =
-	    request_new(kept, buffer, IPCTNL_MSG_CT_NEW, 0, connection);
+	    request_new(buffer, IPCTNL_MSG_CT_NEW, 0, connection);
 
 	put_mark(kept, request);
 	return talk(kept->conntrack, request, NULL, NULL);
@@ -279,9 +241,9 @@ entry_mark(struct kept *kept, const struct connection *connection)
 static int
 keep(struct kept *kept, const struct connection *connection)
 {
-	_Alignas(8) char buffer[BUFFER_BYTES];
+	_Alignas(8) char buffer[TALK_BUFFER_BYTES];
 	struct nlmsghdr *request =
-	    request_new(kept, buffer, IPCTNL_MSG_CT_GET, 0, connection);
+	    request_new(buffer, IPCTNL_MSG_CT_GET, 0, connection);
 	uint32_t mark = 0;
 
 	if (talk(kept->conntrack, request, on_entry, &mark) == -1)
@@ -308,10 +270,10 @@ kept_remember(const struct image *image, uint32_t tpx_uid)
 {
 	struct kept kept = { .mask = image_settings(image)->mark_mask,
 		.tpx_uid = tpx_uid };
-	struct mnl_socket *diag = socket_open(NETLINK_SOCK_DIAG);
+	struct mnl_socket *diag = talk_open(NETLINK_SOCK_DIAG);
 	int result = -1;
 
-	kept.conntrack = socket_open(NETLINK_NETFILTER);
+	kept.conntrack = talk_open(NETLINK_NETFILTER);
 	if (diag != NULL && kept.conntrack != NULL &&
 	    sockets_find(&kept, diag, AF_INET) == 0 &&
 	    sockets_find(&kept, diag, AF_INET6) == 0)

@@ -13,10 +13,10 @@
 #include "common/log.h"
 #include "netctl/loopback.h"
 #include "netctl/requests.h"
+#include "netctl/talk.h"
 #include "policy/mark.h"
 
 static struct mnl_socket *rtnl;
-static unsigned int sequence;
 
 /* What a dump found, as the requests that will remove it. */
 struct sweep {
@@ -30,33 +30,16 @@ routing_open(void)
 {
 	int strict = 1; /* the kernel chooses what a dump asks for */
 
-	rtnl = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
-	if (rtnl == NULL ||
-	    mnl_socket_bind(rtnl, 0, MNL_SOCKET_AUTOPID) == -1 ||
-	    mnl_socket_setsockopt(
-		rtnl, NETLINK_GET_STRICT_CHK, &strict, sizeof(strict)) == -1)
+	rtnl = talk_open(NETLINK_ROUTE);
+	if (rtnl == NULL || mnl_socket_setsockopt(rtnl, NETLINK_GET_STRICT_CHK,
+				&strict, sizeof(strict)) == -1)
 		fatal("rtnetlink");
 }
 
 int
 routing_talk(struct nlmsghdr *request, mnl_cb_t on_message, void *ctx)
 {
-	char reply[ROUTING_BUFFER_BYTES];
-	unsigned int port = mnl_socket_get_portid(rtnl);
-	ssize_t n;
-	int more = MNL_CB_OK;
-
-	request->nlmsg_seq = ++sequence;
-	if (mnl_socket_sendto(rtnl, request, request->nlmsg_len) == -1)
-		return -1;
-	while (more > MNL_CB_STOP) {
-		n = mnl_socket_recvfrom(rtnl, reply, sizeof(reply));
-		if (n == -1)
-			return -1;
-		more = mnl_cb_run(
-		    reply, (size_t)n, sequence, port, on_message, ctx);
-	}
-	return more == MNL_CB_ERROR ? -1 : 0;
+	return talk(rtnl, request, on_message, ctx);
 }
 
 static struct nlmsghdr *
@@ -96,7 +79,7 @@ rule_visit(
 		[ROUTE_GOTO] = FR_ACT_GOTO,
 		[ROUTE_NOP] = FR_ACT_NOP,
 	};
-	_Alignas(8) char buffer[ROUTING_BUFFER_BYTES];
+	_Alignas(8) char buffer[TALK_BUFFER_BYTES];
 	struct nlmsghdr *request =
 	    request_new(buffer, RTM_NEWRULE, NLM_F_CREATE);
 	const struct visit *visit = ctx;
@@ -125,7 +108,7 @@ rule_visit(
 static int
 default_visit(void *ctx, int family, const struct route_default *route)
 {
-	_Alignas(8) char buffer[ROUTING_BUFFER_BYTES];
+	_Alignas(8) char buffer[TALK_BUFFER_BYTES];
 	const struct visit *visit = ctx;
 	struct nlmsghdr *request =
 	    request_new(buffer, RTM_NEWROUTE, NLM_F_CREATE);
@@ -224,7 +207,7 @@ on_route(const struct nlmsghdr *found, void *ctx)
 static int
 sweep_find(struct sweep *sweep, uint16_t type, mnl_cb_t on_found)
 {
-	_Alignas(8) char buffer[ROUTING_BUFFER_BYTES];
+	_Alignas(8) char buffer[TALK_BUFFER_BYTES];
 	struct nlmsghdr *request = mnl_nlmsg_put_header(buffer);
 	struct rtmsg *header;
 

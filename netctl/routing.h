@@ -11,7 +11,6 @@
 #include "policy/routes.h"
 
 /* The longest message; MNL_SOCKET_BUFFER_SIZE is no constant. */
-#define ROUTING_BUFFER_BYTES 32768
 
 /* Fatal when rtnetlink cannot be reached. */
 void routing_open(void);
