@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "common/log.h"
 #include "netctl/inventory.h"
@@ -262,11 +261,9 @@ others_guard(void)
 }
 
 int
-capture_guard_only(const struct image *image)
+capture_guard_only(const struct image *image, const struct render_local *local)
 {
-	const struct render_local local = { .uid = geteuid() };
-
-	return others_guard() ? 0 : guard_set(image, &local);
+	return others_guard() ? 0 : guard_set(image, local);
 }
 
 int

@@ -72,8 +72,10 @@ guard_prerouting(const struct image *image, struct text *text)
 	text_puts(text, "accept\n\t\t" TERM_MAPPED " counter drop\n");
 	guard_excluded(image, text);
 	if (!term_blocks_others(image))
-		text_puts(text, "\t\tmeta l4proto != { 6, 17 } "
-				"exthdr frag missing goto let\n");
+		text_puts(text,
+		    "\t\tmeta nfproto ipv4 meta l4proto != { 6, 17 } goto let\n"
+		    "\t\tmeta l4proto != { 6, 17 } exthdr frag missing "
+		    "goto let\n");
 	text_puts(text, "\t}\n");
 }
 
@@ -132,7 +134,7 @@ guard_output(const struct image *image, const struct render_local *local,
 			"\t\toifname \"lo\" accept\n\t\t");
 	term_is_let(image, text);
 	text_puts(text, "accept\n\t\t");
-	term_mark_is(image, "meta mark", MARK_LOCAL, text);
+	term_mark_is(image, "meta mark", MARK_OURS, text);
 	text_printf(text,
 	    "accept\n\t\tmeta skuid %" PRIu32 " accept\n"
 	    "\t\tct direction reply accept\n\t\t",
@@ -164,7 +166,7 @@ guard_strayed(const struct image *image, struct text *text)
 	text_puts(text, "\tchain strayed {\n"
 			"\t\ttype filter hook postrouting priority 300; "
 			"policy accept;\n\t\toifname != \"lo\" ");
-	term_mark_is(image, "meta mark", MARK_LOCAL, text);
+	term_mark_is(image, "meta mark", MARK_OURS, text);
 	text_puts(text, "counter drop\n\t}\n");
 }
 

@@ -54,7 +54,7 @@ def hammered(net, capture):
         here = sources = [net.GATEWAY4, net.GATEWAY6]
         namespace = net.gateway
     with Sniffer(net.server, *here) as sniffing, \
-            traffic.Hammer(namespace, there, ECHO, sources):
+            traffic.Hammer(namespace, there, ECHO, sources=sources):
         yield sniffing
 
 

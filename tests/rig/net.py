@@ -136,7 +136,7 @@ class Topology:
             self.gateway = self._namespace("gateway")
             self.server = self._namespace("server")
             self.wire_client()
-            self._wire(self.server, self.SERVER_IF, "10.74.2", "fd00:74:2:")
+            self.wire(self.server, self.SERVER_IF, "10.74.2", "fd00:74:2:")
             self.gateway.sysctl("net.ipv4.ip_forward", 1)
             self.gateway.sysctl("net.ipv6.conf.all.forwarding", 1)
         except BaseException:
@@ -155,14 +155,14 @@ class Topology:
 
     def wire_client(self):
         """Also once more, when the captured interface was deleted."""
-        self._wire(self.client, self.CLIENT_IF, "10.74.1", "fd00:74:1:")
+        self.wire(self.client, self.CLIENT_IF, "10.74.1", "fd00:74:1:")
 
     def _namespace(self, role):
         namespace = Namespace(f"{self.tag}-{role}")
         self._stack.callback(namespace.delete)
         return namespace
 
-    def _wire(self, host, interface, prefix4, prefix6):
+    def wire(self, host, interface, prefix4, prefix6):
         """Join host's eth0 to an interface of the gateway, both addressed."""
         self.gateway.ip("link", "add", interface, "type", "veth", "peer",
                         "name", "eth0", "netns", host.name)
