@@ -344,6 +344,19 @@ missing_add(struct inventory *inventory, int *differed)
 	return result;
 }
 
+/* A rule of that family and priority? */
+static int
+is_beside(const struct nlmsghdr *wanted, const struct nlmsghdr *stranger)
+{
+	const struct fib_rule_hdr *one = mnl_nlmsg_get_payload(wanted);
+	const struct fib_rule_hdr *other = mnl_nlmsg_get_payload(stranger);
+
+	return wanted->nlmsg_type == RTM_NEWRULE &&
+	       one->family == other->family &&
+	       attribute_u32(wanted, FRA_PRIORITY) ==
+		   attribute_u32(stranger, FRA_PRIORITY);
+}
+
 /* What may be deleted in the place of a stranger is put behind it. */
 static int
 reinforce(struct inventory *inventory, const struct nlmsghdr *stranger)
@@ -356,10 +369,7 @@ reinforce(struct inventory *inventory, const struct nlmsghdr *stranger)
 		return 0;
 	for (i = 0; i < inventory->wanted.count; i++) {
 		request = requests_get(&inventory->wanted, i);
-		if (request->nlmsg_type == RTM_NEWRULE &&
-		    attribute_u32(request, FRA_PRIORITY) ==
-			attribute_u32(stranger, FRA_PRIORITY) &&
-		    change(request) == -1)
+		if (is_beside(request, stranger) && change(request) == -1)
 			result = -1;
 	}
 	return result;
