@@ -32,6 +32,7 @@ int guard_run(const struct ctl *, int argc, char *argv[]);
 int pause_run(const struct ctl *, int argc, char *argv[]);
 int resume_run(const struct ctl *, int argc, char *argv[]);
 int unblock_run(const struct ctl *, int argc, char *argv[]);
+int leaktest_run(const struct ctl *, int argc, char *argv[]);
 int version_run(const struct ctl *, int argc, char *argv[]);
 
 #endif

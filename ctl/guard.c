@@ -7,7 +7,6 @@
  */
 #include <sys/wait.h>
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -15,20 +14,14 @@
 #include "common/log.h"
 #include "common/memfd.h"
 #include "common/output.h"
-#include "common/privilege.h"
 #include "ctl/client.h"
 #include "ctl/ctl.h"
+#include "ctl/fetch.h"
 #include "ctl/netctl.h"
 #include "ctl/policy.h"
 #include "policy/image.h"
 
 #define CONFIG "/etc/tpx/tpx.conf"
-#define READ_BYTES 65536
-
-struct bytes {
-	char *at;
-	size_t len;
-};
 
 /* The child's part: the image goes into the pipe. */
 static int
@@ -38,58 +31,21 @@ image_write(const char *path, int fd)
 	size_t len;
 	int result;
 
-	privilege_drop_user();
-	privilege_limit("=");
 	result = policy_read(path, &image, &len);
 	if (result == CTL_GOOD && output_all(fd, image, len) == -1)
 		result = CTL_FAILED;
 	return result;
 }
 
-static int
-bytes_read(int fd, struct bytes *bytes)
-{
-	ssize_t n;
-	char *larger;
-
-	do {
-		larger = realloc(bytes->at, bytes->len + READ_BYTES);
-		if (larger == NULL)
-			return -1;
-		bytes->at = larger;
-		n = read(fd, bytes->at + bytes->len, READ_BYTES);
-		if (n > 0)
-			bytes->len += (size_t)n;
-	} while (n > 0 || (n == -1 && errno == EINTR));
-	return n == -1 ? -1 : 0;
-}
-
 /* 0 and an image, or -1; what is wrong was shown. */
 static int
-image_fetch(const char *path, struct bytes *bytes)
+image_fetch(const char *path, struct fetched *fetched)
 {
 	const char *why = NULL;
-	int ends[2], status, result;
-	pid_t child;
 
-	if (pipe(ends) == -1 || (child = fork()) == -1) {
-		log_warn("guard");
+	if (fetch_as_user(path, image_write, fetched) == -1)
 		return -1;
-	}
-	if (child == 0) {
-		close(ends[0]);
-		_exit(image_write(path, ends[1]));
-	}
-	close(ends[1]);
-	result = bytes_read(ends[0], bytes);
-	close(ends[0]);
-	if (waitpid(child, &status, 0) == -1 || result == -1) {
-		log_warn("guard");
-		return -1;
-	}
-	if (status != 0)
-		return -1;
-	if (image_check(bytes->at, bytes->len, &why) == 0)
+	if (image_check(fetched->bytes, fetched->len, &why) == 0)
 		return 0;
 	log_warnx("%s: %s", path, why);
 	return -1;
@@ -115,16 +71,17 @@ close_all(const char *dir)
 static int
 guard_load(const char *path, const char *dir)
 {
-	struct bytes bytes = { 0 };
+	struct fetched fetched = { 0 };
 	int fd;
 
-	if (image_fetch(path, &bytes) == -1)
+	if (image_fetch(path, &fetched) == -1)
 		return close_all(dir);
-	if (image_settings((void *)bytes.at)->on_failure == ON_FAILURE_OPEN) {
+	if (image_settings((void *)fetched.bytes)->on_failure ==
+	    ON_FAILURE_OPEN) {
 		log_info("on-failure open: there is no guard");
 		return CTL_GOOD;
 	}
-	fd = memfd_sealed("tpx-policy", bytes.at, bytes.len);
+	fd = memfd_sealed("tpx-policy", fetched.bytes, fetched.len);
 	if (fd == -1) {
 		log_warn("guard");
 		return close_all(dir);

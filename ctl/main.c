@@ -26,6 +26,7 @@ static const struct command {
 	{ "resume", resume_run, "" },
 	{ "guard", guard_run, "[-f file] [-x libexecdir]" },
 	{ "unblock", unblock_run, "[-x libexecdir]" },
+	{ "leaktest", leaktest_run, "[-f file] [--quick] [-x libexecdir]" },
 	{ "version", version_run, "" },
 };
 

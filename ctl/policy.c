@@ -57,28 +57,42 @@ errors_print(const struct conf_errors *errors, const char *path,
 }
 
 int
-policy_read(const char *path, void **image, size_t *len)
+policy_parse(const char *path, struct conf **conf)
 {
 	static struct conf_errors errors;
 	struct users users = { 0 };
-	struct conf *conf = NULL;
-	size_t text_len;
+	size_t len;
 	char *text;
 
-	*image = NULL;
+	*conf = NULL;
 	errno = 0;
-	if ((text = file_read(path, &text_len)) == NULL) {
+	if ((text = file_read(path, &len)) == NULL) {
 		log_warn("%s", path);
 		return errno == EACCES ? CTL_NOT_PERMITTED : CTL_FAILED;
 	}
 	if (users_read(USERS_PATH, &users) == -1)
 		log_warn("%s", USERS_PATH);
-	if (conf_parse(text, text_len, &users, &conf, &errors) == 0 &&
-	    image_build(conf, 1, image, len) == -1)
+	if (conf_parse(text, len, &users, conf, &errors) == -1 &&
+	    errors.errors == 0)
 		log_warn("%s", path);
-	errors_print(&errors, path, text, text_len);
-	conf_free(conf);
+	errors_print(&errors, path, text, len);
 	users_free(&users);
 	free(text);
-	return *image == NULL ? CTL_FAILED : CTL_GOOD;
+	return *conf == NULL ? CTL_FAILED : CTL_GOOD;
+}
+
+int
+policy_read(const char *path, void **image, size_t *len)
+{
+	struct conf *conf;
+	int result;
+
+	*image = NULL;
+	result = policy_parse(path, &conf);
+	if (result == CTL_GOOD && image_build(conf, 1, image, len) == -1) {
+		log_warn("%s", path);
+		result = CTL_FAILED;
+	}
+	conf_free(conf);
+	return result;
 }

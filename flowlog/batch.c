@@ -199,6 +199,10 @@ batch_add_flow(struct batch *batch, const struct flow_record *record,
 	}
 	waiting = &batch->ring[batch->tail++ % BATCH_FLOWS];
 	waiting->record = *record;
+	if (record->capture == FLOW_CAPTURE_LOCAL &&
+	    record->uid == FLOW_UID_NONE)
+		waiting->record.uid =
+		    batch->owner.uid_of(batch->owner.ctx, record);
 	waiting->origin = *origin;
 	/* Only the timer tries while the database cannot be written. */
 	if (batch_waiting(batch) >= COMMIT_FLOWS && batch->store != NULL &&

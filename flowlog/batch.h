@@ -49,9 +49,13 @@ typedef void batch_done_fn(void *ctx, const struct batch_origin *);
 /* The database turned out to be damaged: batch_set_store() is due. */
 typedef void batch_damaged_fn(void *ctx);
 
+/* Whose socket began a flow of this host, or FLOW_UID_NONE. */
+typedef uint32_t batch_uid_fn(void *ctx, const struct flow_record *);
+
 struct batch_owner {
 	batch_done_fn *done;
 	batch_damaged_fn *damaged;
+	batch_uid_fn *uid_of;
 	void *ctx;
 };
 

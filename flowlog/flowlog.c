@@ -327,10 +327,19 @@ on_tick(int fd, short what, void *arg)
 	send_stats(flowlog);
 }
 
+static uint32_t
+on_uid(void *ctx, const struct flow_record *record)
+{
+	struct flowlog *flowlog = ctx;
+
+	return sources_uid(flowlog->sources, record);
+}
+
 static void
 parts_new(struct flowlog *flowlog)
 {
-	const struct batch_owner owner = { on_done, on_damaged, flowlog };
+	const struct batch_owner owner = { on_done, on_damaged, on_uid,
+		flowlog };
 
 	flowlog->batch = batch_new(flowlog->base, &owner);
 	if (flowlog->batch == NULL)

@@ -19,6 +19,7 @@
 #include "common/log.h"
 #include "flowlog/conntrack.h"
 #include "flowlog/nflog.h"
+#include "flowlog/owner.h"
 
 #define READS_PER_EVENT 64 /* then the others have their turn */
 #define DRAIN_READS 4096
@@ -39,6 +40,7 @@ struct sources {
 	uint64_t passed;
 	uint64_t blocked;
 	struct nflog_sequence sequence;
+	struct owners *owners;
 	struct source source[IPC_SOURCE_COUNT];
 };
 
@@ -93,6 +95,19 @@ on_nflog(struct sources *sources, const struct nlmsghdr *header)
 	add_row(sources, &record);
 }
 
+static void
+on_owner(struct sources *sources, const struct nlmsghdr *header)
+{
+	struct nflog_packet packet;
+	struct flow_record record;
+
+	/* Without it a row lacks its uid, and nothing else. */
+	if (nflog_parse(header, &packet) == -1)
+		return;
+	nflog_record(&packet, 0, &record);
+	owners_add(sources->owners, &record);
+}
+
 /* overrun: what is lost when the kernel says ENOBUFS. */
 static const struct {
 	void (*handle)(struct sources *, const struct nlmsghdr *);
@@ -102,6 +117,7 @@ static const struct {
 	[IPC_SOURCE_CONNTRACK] = { on_conntrack, LOSS_CONNTRACK, 1 },
 	/* The sequence numbers will tell, exactly. */
 	[IPC_SOURCE_NFLOG] = { on_nflog, LOSS_NFLOG, 0 },
+	[IPC_SOURCE_OWNERS] = { on_owner, LOSS_NFLOG, 0 },
 };
 
 /* One datagram holds one message or several. */
@@ -122,9 +138,12 @@ read_messages(struct source *source, const void *buffer, size_t bytes)
 static int
 read_one(struct source *source)
 {
-	static _Alignas(struct nlmsghdr) char buffer[BUFFER_BYTES];
+	/* A message of one kind may lead to reading another. */
+	static _Alignas(
+	    struct nlmsghdr) char buffers[IPC_SOURCE_COUNT][BUFFER_BYTES];
+	char *buffer = buffers[source->kind];
 	struct sockaddr_nl sender = { 0 };
-	struct iovec part = { .iov_base = buffer, .iov_len = sizeof(buffer) };
+	struct iovec part = { .iov_base = buffer, .iov_len = BUFFER_BYTES };
 	struct msghdr message = { .msg_name = &sender,
 		.msg_namelen = sizeof(sender),
 		.msg_iov = &part,
@@ -188,6 +207,10 @@ sources_new(struct event_base *base, struct batch *batch)
 
 	if (sources == NULL)
 		return NULL;
+	if ((sources->owners = owners_new()) == NULL) {
+		free(sources);
+		return NULL;
+	}
 	sources->base = base;
 	sources->batch = batch;
 	for (i = 0; i < IPC_SOURCE_COUNT; i++) {
@@ -207,6 +230,7 @@ sources_free(struct sources *sources)
 		return;
 	for (i = 0; i < IPC_SOURCE_COUNT; i++)
 		source_close(&sources->source[i]);
+	owners_free(sources->owners);
 	free(sources);
 }
 
@@ -254,6 +278,17 @@ sources_drain(struct sources *sources)
 	for (i = 0; i < IPC_SOURCE_COUNT; i++)
 		if (sources->source[i].fd != -1 && sources->image != NULL)
 			read_some(&sources->source[i], DRAIN_READS);
+}
+
+uint32_t
+sources_uid(struct sources *sources, const struct flow_record *record)
+{
+	struct source *source = &sources->source[IPC_SOURCE_OWNERS];
+
+	/* It was told before the flow reached anybody. */
+	if (source->fd != -1)
+		read_some(source, DRAIN_READS);
+	return owners_take(sources->owners, record);
 }
 
 uint64_t

@@ -32,6 +32,12 @@ void sources_set_next_id(struct sources *, uint64_t next_id);
 /* Reads what is there already, before the end. */
 void sources_drain(struct sources *);
 
+/*
+ * Whose socket began a flow of this host, as the kernel told with its first
+ * packet; FLOW_UID_NONE when that is not known.  It is told once.
+ */
+uint32_t sources_uid(struct sources *, const struct flow_record *);
+
 uint64_t sources_passed(const struct sources *);  /* flows begun */
 uint64_t sources_blocked(const struct sources *); /* flows */
 

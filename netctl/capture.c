@@ -3,10 +3,11 @@
 #include "netctl/capture.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "common/log.h"
+#include "netctl/inventory.h"
 #include "netctl/kept.h"
 #include "netctl/nft.h"
 #include "netctl/routing.h"
@@ -64,7 +65,7 @@ second_line_set(const struct image *image)
 		return -1;
 	if (image_settings(image)->on_failure != ON_FAILURE_CLOSED)
 		return 0;
-	return routing_apply(image, ROUTE_GUARD) == -1 ? -1 : 0;
+	return routing_apply(image, ROUTE_GUARD);
 }
 
 /*
@@ -173,54 +174,40 @@ capture_lapse(const struct image *image)
 	(void)nft_run("end of the lease", &text);
 }
 
+/*
+ * Only the kernel's own listing, before and after, tells whether something
+ * differed.  What was kept of a listing could have been somebody else's.
+ */
 static int
 guard_repair(const struct image *image, const struct render_local *local,
     struct capture_repair *repair)
 {
 	struct text text = { 0 };
+	char *before = nft_list("inet " RENDER_GUARD_TABLE), *after;
+	int result;
 
-	if (image_settings(image)->on_failure != ON_FAILURE_CLOSED)
-		return 0;
 	render_guard(image, local, &text);
-	if (nft_run("guard", &text) == -1)
-		return -1;
-	repair->guard = 1;
-	return 0;
-}
-
-static int
-routing_repair(const struct image *image, enum route_part part, int altered,
-    struct capture_repair *repair)
-{
-	int added;
-
-	if (part == ROUTE_GUARD &&
-	    image_settings(image)->on_failure != ON_FAILURE_CLOSED)
-		return 0;
-	if (altered && routing_replace(part) == -1)
-		return -1;
-	if ((added = routing_apply(image, part)) == -1)
-		return -1;
-	repair->routing |= altered || added > 0;
-	return 0;
+	result = nft_run("guard", &text);
+	after = nft_list("inet " RENDER_GUARD_TABLE);
+	repair->guard = result == 0 && (before == NULL || after == NULL ||
+					   strcmp(before, after) != 0);
+	free(before);
+	free(after);
+	return result;
 }
 
 int
 capture_repair(const struct image *image, const struct render_local *local,
     unsigned int subjects, struct capture_repair *repair)
 {
-	static const unsigned int guard = WATCH_GUARD | WATCH_LOST;
-	static const unsigned int routes = WATCH_ROUTES | WATCH_LOST;
-	int altered = (subjects & routes) != 0;
 	int result = 0;
 
 	memset(repair, 0, sizeof(*repair));
-	if ((subjects & guard) != 0 && guard_repair(image, local, repair) == -1)
-		result = -1;
-	if ((subjects & (WATCH_RULES | routes)) == 0)
-		return result;
-	if (routing_repair(image, ROUTE_GUARD, altered, repair) == -1 ||
-	    routing_repair(image, ROUTE_DELIVERY, altered, repair) == -1)
+	if ((subjects & (WATCH_GUARD | WATCH_LOST)) != 0 &&
+	    image_settings(image)->on_failure == ON_FAILURE_CLOSED)
+		result = guard_repair(image, local, repair);
+	if ((subjects & (WATCH_ROUTING | WATCH_LOST)) != 0 &&
+	    inventory_repair(image, &repair->routing) == -1)
 		result = -1;
 	return result;
 }
@@ -274,11 +261,9 @@ others_guard(void)
 }
 
 int
-capture_guard_only(const struct image *image)
+capture_guard_only(const struct image *image, const struct render_local *local)
 {
-	const struct render_local local = { .uid = geteuid() };
-
-	return others_guard() ? 0 : guard_set(image, &local);
+	return others_guard() ? 0 : guard_set(image, local);
 }
 
 int

@@ -63,7 +63,7 @@ void capture_end(const struct image *);
  * For tpxctl guard: the guard of an image, where no tpxd need run.  One that
  * runs is left alone, and 0 then.
  */
-int capture_guard_only(const struct image *);
+int capture_guard_only(const struct image *, const struct render_local *);
 
 /*
  * The same when there is no image to tell what is captured: all forwarding.

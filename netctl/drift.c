@@ -7,8 +7,10 @@
 #include <string.h>
 
 #include "common/clock.h"
+#include "common/log.h"
 #include "ipc/loop.h"
 #include "netctl/capture.h"
+#include "netctl/loopback.h"
 #include "netctl/pace.h"
 #include "netctl/watch.h"
 
@@ -25,6 +27,7 @@ struct drift {
 	struct event *repair;
 	int64_t due_us; /* when that is, if it is pending */
 	int listed;
+	unsigned int loopback;	     /* a set of enum loopback_property */
 	int links[LIMIT_INTERFACES]; /* index of each captured one, 0: none */
 };
 
@@ -61,24 +64,60 @@ tell_repair(struct drift *drift, const struct capture_repair *repair)
 }
 
 static void
+loopback_compare(struct drift *drift)
+{
+	static const struct {
+		unsigned int property;
+		const char *gone, *back;
+	} properties[] = {
+		{ LOOPBACK_UP, "lo is down: nothing can be relayed",
+		    "lo is up again" },
+		{ LOOPBACK_V4, "lo has lost 127.0.0.1", "lo has 127.0.0.1" },
+		{ LOOPBACK_V6, "lo has lost ::1", "lo has ::1" },
+	};
+	unsigned int before = drift->loopback;
+	size_t i;
+
+	if (loopback_look(&drift->loopback) == -1) {
+		log_warn("loopback");
+		return;
+	}
+	for (i = 0; i < sizeof(properties) / sizeof(properties[0]); i++) {
+		if (((before ^ drift->loopback) & properties[i].property) == 0)
+			continue;
+		if ((before & properties[i].property) != 0)
+			drift->tell(drift->ctx, SEVERITY_WARNING, "interface",
+			    properties[i].gone);
+		else
+			drift->tell(drift->ctx, SEVERITY_INFO, "interface",
+			    properties[i].back);
+	}
+}
+
+static void
 on_repair(int fd, short what, void *arg)
 {
 	struct drift *drift = arg;
 	unsigned int subjects = drift->subjects;
 	struct capture_repair repair;
+	int result;
 
 	(void)fd;
 	(void)what;
 	drift->subjects = 0;
-	if (capture_repair(drift->image, drift->local, subjects, &repair) ==
-	    -1) {
-		drift->subjects = subjects;
+	result = capture_repair(drift->image, drift->local, subjects, &repair);
+	if ((subjects & (WATCH_LOOPBACK | WATCH_LOST)) != 0)
+		loopback_compare(drift);
+	if (result == -1) {
+		drift->subjects = (subjects & WATCH_LOST) != 0
+				      ? WATCH_ROUTING | WATCH_GUARD
+				      : subjects;
 		schedule(drift, AGAIN_US);
 	}
 	if ((subjects & WATCH_LOST) != 0)
 		drift->tell(drift->ctx, SEVERITY_WARNING, "resync",
 		    "nobody watched for a while: everything was compared");
-	else if (repair.guard || repair.routing)
+	if (repair.guard || repair.routing)
 		tell_repair(drift, &repair);
 }
 
@@ -160,13 +199,14 @@ drift_new(struct event_base *base, const struct image *image,
 	drift->local = local;
 	drift->tell = tell;
 	drift->ctx = ctx;
+	drift->loopback = LOOPBACK_ALL;
 	drift->repair = evtimer_new(base, on_repair, drift);
 	if (drift->repair == NULL ||
 	    event_priority_set(drift->repair, LOOP_MESSAGES) == -1 ||
 	    watch_open(base, &handlers, drift) == -1)
 		return NULL;
-	if (inherited)
-		on_touched(drift, WATCH_LOST);
+	on_touched(
+	    drift, inherited ? WATCH_LOST : WATCH_ROUTING | WATCH_LOOPBACK);
 	return drift;
 }
 

@@ -38,10 +38,13 @@ serve(void)
 	netctl_shutdown(netctl);
 }
 
-static int
-guard(void)
+/* For guard. */
+static struct mapping policy;
+static struct render_local local;
+
+static void
+policy_map(void)
 {
-	struct mapping policy = { 0 };
 	struct stat status;
 	const char *why;
 
@@ -50,17 +53,24 @@ guard(void)
 	if (mapping_replace(
 		&policy, NETCTL_CHANNEL_FD, (size_t)status.st_size, &why) == -1)
 		fatalx("policy image: %s", why);
-	return capture_guard_only(policy.image);
+	local.uid = geteuid();
+}
+
+static int
+guard(void)
+{
+	return capture_guard_only(policy.image, &local);
 }
 
 static const struct mode {
 	const char *name;
+	void (*prepare)(void);
 	int (*run)(void);
 	int highest_fd; /* of what it was given */
 } modes[] = {
-	{ "guard", guard, NETCTL_CHANNEL_FD },
-	{ "guard-all", capture_guard_all, STDERR_FILENO },
-	{ "unblock", capture_unblock, STDERR_FILENO },
+	{ "guard", policy_map, guard, NETCTL_CHANNEL_FD },
+	{ "guard-all", NULL, capture_guard_all, STDERR_FILENO },
+	{ "unblock", NULL, capture_unblock, STDERR_FILENO },
 };
 
 static const struct mode *
@@ -97,6 +107,10 @@ main(int argc, char *argv[])
 		serve();
 		return 0;
 	}
+	if (mode->prepare != NULL)
+		mode->prepare();
 	routing_open();
+	/* libnftables would look for users of a number's name (nss(5)). */
+	sandbox_run(&netctl_sandbox, NULL);
 	return mode->run() == -1;
 }

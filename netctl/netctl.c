@@ -23,11 +23,13 @@
 #include "ipc/channel.h"
 #include "ipc/loop.h"
 #include "netctl/capture.h"
+#include "netctl/conntrack.h"
 #include "netctl/drift.h"
 #include "netctl/lease.h"
 #include "netctl/listener.h"
 #include "netctl/nft.h"
 #include "netctl/source.h"
+#include "netctl/sysctl.h"
 #include "policy/mapping.h"
 
 struct netctl {
@@ -39,6 +41,7 @@ struct netctl {
 	struct drift *drift;
 	struct render_local local;
 	struct lease lease;
+	struct conntrack conntrack;
 	int paused; /* what the lease, once live, stands for */
 	pid_t keeper;
 	int begun;
@@ -124,6 +127,44 @@ on_expiry(int fd, short what, void *arg)
 }
 
 static void
+tell(void *ctx, enum event_severity severity, const char *kind,
+    const char *message)
+{
+	struct netctl *netctl = ctx;
+	struct msg_event event = { .time_us = clock_real_us(),
+		.severity = severity,
+		.process = "tpx-netctl",
+		.actor = "tpx-netctl" };
+
+	(void)snprintf(event.kind, sizeof(event.kind), "%s", kind);
+	(void)snprintf(event.message, sizeof(event.message), "%s", message);
+	log_warnx("%s: %s", kind, message);
+	(void)IPC_SEND(netctl->supervisor, MSG_EVENT, 0, &event, -1);
+}
+
+/* Only who sees every packet could see those that this costs. */
+static void
+conntrack_look(struct netctl *netctl, int64_t now_us)
+{
+	uint64_t count, most;
+	enum conntrack_news news;
+	char text[128];
+
+	if (sysctl_number("net/netfilter/nf_conntrack_count", &count) == -1 ||
+	    sysctl_number("net/netfilter/nf_conntrack_max", &most) == -1)
+		return;
+	news = conntrack_judge(&netctl->conntrack, count, most, now_us);
+	if (news == CONNTRACK_NO_NEWS)
+		return;
+	(void)snprintf(text, sizeof(text),
+	    "conntrack table holds %ju of %ju (nf_conntrack_max)%s",
+	    (uintmax_t)count, (uintmax_t)most,
+	    news == CONNTRACK_FULL ? ": the kernel drops new flows" : "");
+	tell(netctl, news == CONNTRACK_FULL ? SEVERITY_ALARM : SEVERITY_INFO,
+	    "conntrack", text);
+}
+
+static void
 on_beat(void *ctx, struct ipc_message *message)
 {
 	const struct msg_renew *beat = message->body;
@@ -133,6 +174,7 @@ on_beat(void *ctx, struct ipc_message *message)
 
 	if (!netctl->begun)
 		return; /* it was meant for a predecessor */
+	conntrack_look(netctl, now_us);
 	act(netctl, lease_expire(&netctl->lease, now_us));
 	action = lease_beat(&netctl->lease, beat->sent_us, now_us);
 	if (action == LEASE_NOTHING)
@@ -197,14 +239,46 @@ source_pass(struct netctl *netctl, enum ipc_source kind, const char *what)
 }
 
 static int
-sources_open(struct netctl *netctl)
+is_always(const struct image *image)
 {
-	if (source_pass(netctl, IPC_SOURCE_NFLOG,
-		"nflog group 74, which somebody else may hold") == -1)
-		return -1;
-	if (!image_has_pass(netctl->policy.image))
-		return 0;
-	return source_pass(netctl, IPC_SOURCE_CONNTRACK, "conntrack events");
+	(void)image;
+	return 1;
+}
+
+static int
+has_local(const struct image *image)
+{
+	return image_settings(image)->local != LOCAL_NONE;
+}
+
+/* What a configuration needs to be told of. */
+static const struct {
+	enum ipc_source kind;
+	int (*needed)(const struct image *);
+	const char *what;
+} sources[] = {
+	{ IPC_SOURCE_NFLOG, is_always,
+	    "nflog group 74, which somebody else may hold" },
+	{ IPC_SOURCE_CONNTRACK, image_has_pass, "conntrack events" },
+	{ IPC_SOURCE_OWNERS, has_local,
+	    "nflog group 75, which somebody else may hold" },
+};
+
+/* before: the configuration whose sources there are already, or NULL. */
+static int
+sources_open(struct netctl *netctl, const struct image *before,
+    const struct image *image)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(sources) / sizeof(sources[0]); i++) {
+		if (!sources[i].needed(image) ||
+		    (before != NULL && sources[i].needed(before)))
+			continue;
+		if (source_pass(netctl, sources[i].kind, sources[i].what) == -1)
+			return -1;
+	}
+	return 0;
 }
 
 /* The lease that the table in the kernel should have at this moment. */
@@ -219,12 +293,8 @@ lease_now(const struct netctl *netctl)
 static int
 reconfigure(struct netctl *netctl, const struct image *image)
 {
-	int had_pass = image_has_pass(netctl->policy.image);
-
-	if (image_has_pass(image) && !had_pass &&
-	    source_pass(netctl, IPC_SOURCE_CONNTRACK, "conntrack events") == -1)
-		return -1;
-	if (capture_reconfigure(netctl->policy.image, image, &netctl->local,
+	if (sources_open(netctl, netctl->policy.image, image) == -1 ||
+	    capture_reconfigure(netctl->policy.image, image, &netctl->local,
 		lease_now(netctl)) == -1)
 		return -1;
 	lease_set(
@@ -285,25 +355,9 @@ begin(struct netctl *netctl, const struct msg_net_start *start)
 		return take_over(netctl, start);
 	if (capture_guard(netctl->policy.image, &netctl->local) == -1 ||
 	    listeners_open(netctl, start->workers) == -1 ||
-	    sources_open(netctl) == -1)
+	    sources_open(netctl, NULL, netctl->policy.image) == -1)
 		return -1;
 	return capture_begin(netctl->policy.image, &netctl->local);
-}
-
-static void
-tell(void *ctx, enum event_severity severity, const char *kind,
-    const char *message)
-{
-	struct netctl *netctl = ctx;
-	struct msg_event event = { .time_us = clock_real_us(),
-		.severity = severity,
-		.process = "tpx-netctl",
-		.actor = "tpx-netctl" };
-
-	(void)snprintf(event.kind, sizeof(event.kind), "%s", kind);
-	(void)snprintf(event.message, sizeof(event.message), "%s", message);
-	log_warnx("%s: %s", kind, message);
-	(void)IPC_SEND(netctl->supervisor, MSG_EVENT, 0, &event, -1);
 }
 
 static void

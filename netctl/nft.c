@@ -120,3 +120,17 @@ nft_try(struct text *text)
 	nft_ctx_set_dry_run(nft, false);
 	return result;
 }
+
+char *
+nft_list(const char *table)
+{
+	struct text text = { 0 };
+	char *listing = NULL;
+
+	text_printf(&text, "list table %s\n", table);
+	nft_ctx_output_set_flags(nft, NFT_CTX_OUTPUT_STATELESS);
+	if (transact(NULL, &text) == 0)
+		listing = strdup(nft_ctx_get_output_buffer(nft));
+	nft_ctx_output_set_flags(nft, 0);
+	return listing;
+}

@@ -27,6 +27,12 @@ int nft_run(const char *name, struct text *);
  */
 int nft_try(struct text *);
 
+/*
+ * What a table ("inet tpx") is in the kernel, without counters.  NULL when it
+ * is not there or could not be read; the caller frees it.
+ */
+char *nft_list(const char *table);
+
 /* The address of the socket, by which the kernel names who asked. */
 unsigned int nft_portid(void);
 

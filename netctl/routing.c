@@ -8,15 +8,12 @@
 #include <libmnl/libmnl.h>
 #include <linux/fib_rules.h>
 #include <linux/rtnetlink.h>
-#include <string.h>
 #include <time.h>
 
 #include "common/log.h"
+#include "netctl/loopback.h"
+#include "netctl/requests.h"
 #include "policy/mark.h"
-
-#define BUFFER_BYTES 32768 /* MNL_SOCKET_BUFFER_SIZE is no constant */
-#define LOOPBACK_INDEX 1   /* in every network namespace */
-#define SWEEP_LIMIT 256	   /* more left-overs than that are not ours */
 
 static struct mnl_socket *rtnl;
 static unsigned int sequence;
@@ -25,24 +22,26 @@ static unsigned int sequence;
 struct sweep {
 	int family;
 	uint8_t protocol;
-	size_t count;
-	size_t at[SWEEP_LIMIT]; /* where each request begins */
-	size_t len;
-	_Alignas(8) char requests[SWEEP_LIMIT * 128];
+	struct requests requests;
 };
 
 void
 routing_open(void)
 {
+	int strict = 1; /* the kernel chooses what a dump asks for */
+
 	rtnl = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
-	if (rtnl == NULL || mnl_socket_bind(rtnl, 0, MNL_SOCKET_AUTOPID) == -1)
+	if (rtnl == NULL ||
+	    mnl_socket_bind(rtnl, 0, MNL_SOCKET_AUTOPID) == -1 ||
+	    mnl_socket_setsockopt(
+		rtnl, NETLINK_GET_STRICT_CHK, &strict, sizeof(strict)) == -1)
 		fatal("rtnetlink");
 }
 
-static int
-talk(struct nlmsghdr *request, mnl_cb_t on_message, void *ctx)
+int
+routing_talk(struct nlmsghdr *request, mnl_cb_t on_message, void *ctx)
 {
-	char reply[BUFFER_BYTES];
+	char reply[ROUTING_BUFFER_BYTES];
 	unsigned int port = mnl_socket_get_portid(rtnl);
 	ssize_t n;
 	int more = MNL_CB_OK;
@@ -71,27 +70,25 @@ request_new(char *buffer, uint16_t type, uint16_t flags)
 }
 
 /* What goes on behind the rules of a part. */
-struct adding {
+struct visit {
 	uint32_t mask;
-	uint16_t flags; /* NLM_F_EXCL or NLM_F_REPLACE */
-	int added;
+	routing_fn *found;
+	void *ctx;
 };
 
 static int
-add(struct adding *adding, struct nlmsghdr *request, const char *what)
+add(void *ctx, struct nlmsghdr *request)
 {
-	if (talk(request, NULL, NULL) == 0) {
-		adding->added++;
+	(void)ctx;
+	request->nlmsg_flags |= NLM_F_EXCL;
+	if (routing_talk(request, NULL, NULL) == 0 || errno == EEXIST)
 		return 0;
-	}
-	if (errno == EEXIST)
-		return 0;
-	log_warn("%s", what);
+	log_warn("ip rule or route");
 	return -1;
 }
 
 static int
-rule_add(
+rule_visit(
     void *ctx, int family, const struct route_rule *rule, const char *interface)
 {
 	static const uint8_t actions[] = {
@@ -99,10 +96,10 @@ rule_add(
 		[ROUTE_GOTO] = FR_ACT_GOTO,
 		[ROUTE_NOP] = FR_ACT_NOP,
 	};
-	_Alignas(8) char buffer[BUFFER_BYTES];
+	_Alignas(8) char buffer[ROUTING_BUFFER_BYTES];
 	struct nlmsghdr *request =
-	    request_new(buffer, RTM_NEWRULE, NLM_F_CREATE | NLM_F_EXCL);
-	struct adding *adding = ctx;
+	    request_new(buffer, RTM_NEWRULE, NLM_F_CREATE);
+	const struct visit *visit = ctx;
 	struct fib_rule_hdr *header =
 	    mnl_nlmsg_put_extra_header(request, sizeof(*header));
 
@@ -116,22 +113,22 @@ rule_add(
 		mnl_attr_put_u32(request, FRA_GOTO, rule->target);
 	if (rule->mark != 0) {
 		mnl_attr_put_u32(
-		    request, FRA_FWMARK, mark_value(adding->mask, rule->mark));
+		    request, FRA_FWMARK, mark_value(visit->mask, rule->mark));
 		mnl_attr_put_u32(
-		    request, FRA_FWMASK, mark_value(adding->mask, rule->bits));
+		    request, FRA_FWMASK, mark_value(visit->mask, rule->bits));
 	}
 	if (interface != NULL)
 		mnl_attr_put_strz(request, FRA_IIFNAME, interface);
-	return add(adding, request, "ip rule");
+	return visit->found(visit->ctx, request);
 }
 
 static int
-default_add(void *ctx, int family, const struct route_default *route)
+default_visit(void *ctx, int family, const struct route_default *route)
 {
-	_Alignas(8) char buffer[BUFFER_BYTES];
-	struct adding *adding = ctx;
+	_Alignas(8) char buffer[ROUTING_BUFFER_BYTES];
+	const struct visit *visit = ctx;
 	struct nlmsghdr *request =
-	    request_new(buffer, RTM_NEWROUTE, NLM_F_CREATE | adding->flags);
+	    request_new(buffer, RTM_NEWROUTE, NLM_F_CREATE);
 	struct rtmsg *header =
 	    mnl_nlmsg_put_extra_header(request, sizeof(*header));
 
@@ -143,27 +140,31 @@ default_add(void *ctx, int family, const struct route_default *route)
 	mnl_attr_put_u32(request, RTA_TABLE, route->table);
 	if (route->is_local)
 		mnl_attr_put_u32(request, RTA_OIF, LOOPBACK_INDEX);
-	return add(adding, request, "ip route");
+	return visit->found(visit->ctx, request);
+}
+
+int
+routing_each(const struct image *image, enum route_part part, routing_fn *found,
+    void *ctx)
+{
+	struct visit visit = { image_settings(image)->mark_mask, found, ctx };
+
+	if (routes_each_default(part, default_visit, &visit) == -1 ||
+	    routes_each_rule(image, part, rule_visit, &visit) == -1)
+		return -1;
+	return 0;
 }
 
 int
 routing_apply(const struct image *image, enum route_part part)
 {
-	struct adding adding = { .mask = image_settings(image)->mark_mask,
-		.flags = NLM_F_EXCL };
-
-	if (routes_each_default(part, default_add, &adding) == -1 ||
-	    routes_each_rule(image, part, rule_add, &adding) == -1)
-		return -1;
-	return adding.added;
+	return routing_each(image, part, add, NULL);
 }
 
 int
-routing_replace(enum route_part part)
+routing_is_ours(uint8_t protocol)
 {
-	struct adding adding = { .flags = NLM_F_REPLACE };
-
-	return routes_each_default(part, default_add, &adding);
+	return protocol == ROUTES_PROTOCOL || protocol == ROUTES_GUARD_PROTOCOL;
 }
 
 unsigned int
@@ -176,17 +177,12 @@ routing_portid(void)
 static void
 sweep_add(struct sweep *sweep, const struct nlmsghdr *found, uint16_t type)
 {
-	struct nlmsghdr *request;
+	struct nlmsghdr *request = requests_add(&sweep->requests, found);
 
-	if (sweep->count == SWEEP_LIMIT ||
-	    sweep->len + MNL_ALIGN(found->nlmsg_len) > sizeof(sweep->requests))
+	if (request == NULL)
 		return;
-	sweep->at[sweep->count++] = sweep->len;
-	request = (void *)(sweep->requests + sweep->len);
-	memcpy(request, found, found->nlmsg_len);
 	request->nlmsg_type = type;
 	request->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
-	sweep->len += MNL_ALIGN(found->nlmsg_len);
 }
 
 static int
@@ -228,7 +224,7 @@ on_route(const struct nlmsghdr *found, void *ctx)
 static int
 sweep_find(struct sweep *sweep, uint16_t type, mnl_cb_t on_found)
 {
-	_Alignas(8) char buffer[BUFFER_BYTES];
+	_Alignas(8) char buffer[ROUTING_BUFFER_BYTES];
 	struct nlmsghdr *request = mnl_nlmsg_put_header(buffer);
 	struct rtmsg *header;
 
@@ -238,7 +234,7 @@ sweep_find(struct sweep *sweep, uint16_t type, mnl_cb_t on_found)
 	request->nlmsg_type = type;
 	request->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
 	/* EINTR: something changed meanwhile; what was found stays found. */
-	if (talk(request, on_found, sweep) == -1 && errno != EINTR)
+	if (routing_talk(request, on_found, sweep) == -1 && errno != EINTR)
 		return -1;
 	return 0;
 }
@@ -248,11 +244,12 @@ static int
 sweep_remove(struct sweep *sweep)
 {
 	struct nlmsghdr *request;
+	size_t i;
 
-	while (sweep->count > 0) {
-		request = (void *)(sweep->requests + sweep->at[--sweep->count]);
-		if (talk(request, NULL, NULL) == -1 && errno != ENOENT &&
-		    errno != ESRCH)
+	for (i = sweep->requests.count; i > 0; i--) {
+		request = requests_get(&sweep->requests, i - 1);
+		if (routing_talk(request, NULL, NULL) == -1 &&
+		    errno != ENOENT && errno != ESRCH)
 			return -1;
 	}
 	return 0;
@@ -279,7 +276,7 @@ routing_sweep(enum route_part part)
 	    part == ROUTE_GUARD ? ROUTES_GUARD_PROTOCOL : ROUTES_PROTOCOL;
 	for (i = 0; i < sizeof(sweeps) / sizeof(sweeps[0]); i++) {
 		sweep.family = sweeps[i].family;
-		sweep.len = sweep.count = 0;
+		requests_clear(&sweep.requests);
 		if (sweep_find(&sweep, sweeps[i].type, sweeps[i].on_found) ==
 			-1 ||
 		    sweep_remove(&sweep) == -1) {

@@ -18,8 +18,7 @@
 #define RECEIVE_BYTES (4 << 20) /* events that may wait for the flow log */
 #define BUFFER_BYTES 8192
 #define COPY_RANGE_BYTES 128 /* of a packet: its headers */
-#define HOLD_PACKETS 64	     /* NFLOG sends them together, */
-#define HOLD_CENTISECONDS 20 /* or after that time */
+#define HOLD_CENTISECONDS 20 /* at most, by NFLOG */
 
 static int
 conntrack_join(struct mnl_socket *socket)
@@ -38,7 +37,7 @@ conntrack_join(struct mnl_socket *socket)
 }
 
 static struct nlmsghdr *
-log_request(char *buffer)
+log_request(char *buffer, uint16_t group)
 {
 	struct nlmsghdr *request = mnl_nlmsg_put_header(buffer);
 	struct nfgenmsg *header;
@@ -48,12 +47,12 @@ log_request(char *buffer)
 	header = mnl_nlmsg_put_extra_header(request, sizeof(*header));
 	header->nfgen_family = AF_UNSPEC;
 	header->version = NFNETLINK_V0;
-	header->res_id = htons(RENDER_LOG_GROUP);
+	header->res_id = htons(group);
 	return request;
 }
 
 static int
-log_configure(struct mnl_socket *socket)
+log_configure(struct mnl_socket *socket, uint16_t group, uint32_t packets)
 {
 	_Alignas(8) char buffer[BUFFER_BYTES];
 	struct nfulnl_msg_config_cmd bind = { .command = NFULNL_CFG_CMD_BIND };
@@ -61,12 +60,12 @@ log_configure(struct mnl_socket *socket)
 		.copy_range = htonl(COPY_RANGE_BYTES),
 		.copy_mode = NFULNL_COPY_PACKET,
 	};
-	struct nlmsghdr *request = log_request(buffer);
+	struct nlmsghdr *request = log_request(buffer, group);
 	ssize_t n;
 
 	mnl_attr_put(request, NFULA_CFG_CMD, sizeof(bind), &bind);
 	mnl_attr_put(request, NFULA_CFG_MODE, sizeof(mode), &mode);
-	mnl_attr_put_u32(request, NFULA_CFG_QTHRESH, htonl(HOLD_PACKETS));
+	mnl_attr_put_u32(request, NFULA_CFG_QTHRESH, htonl(packets));
 	mnl_attr_put_u32(request, NFULA_CFG_TIMEOUT, htonl(HOLD_CENTISECONDS));
 	mnl_attr_put_u16(request, NFULA_CFG_FLAGS, htons(NFULNL_CFG_F_SEQ));
 	if (mnl_socket_sendto(socket, request, request->nlmsg_len) == -1 ||
@@ -75,9 +74,24 @@ log_configure(struct mnl_socket *socket)
 	return mnl_cb_run(buffer, (size_t)n, 0, 0, NULL, NULL) == -1 ? -1 : 0;
 }
 
+/* It may wait for others: together they cost less. */
+static int
+blocked_configure(struct mnl_socket *socket)
+{
+	return log_configure(socket, RENDER_LOG_GROUP, 64);
+}
+
+/* It must be there before the flow's row is. */
+static int
+owners_configure(struct mnl_socket *socket)
+{
+	return log_configure(socket, RENDER_OWNER_GROUP, 1);
+}
+
 static int (*const configure[IPC_SOURCE_COUNT])(struct mnl_socket *) = {
 	[IPC_SOURCE_CONNTRACK] = conntrack_join,
-	[IPC_SOURCE_NFLOG] = log_configure,
+	[IPC_SOURCE_NFLOG] = blocked_configure,
+	[IPC_SOURCE_OWNERS] = owners_configure,
 };
 
 int

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * Netlink sockets on which the kernel tells of flows that it decided itself:
- * conntrack events of passed ones, NFLOG packets of blocked ones.  Joining
- * needs CAP_NET_ADMIN, reading does not, so the flow log reads them.
+ * conntrack events of passed ones, NFLOG packets of blocked ones; and whose
+ * sockets of this host began one.  Joining needs CAP_NET_ADMIN, reading does
+ * not, so the flow log reads them.
  */
 #ifndef NETCTL_SOURCE_H
 #define NETCTL_SOURCE_H

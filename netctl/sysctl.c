@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -52,6 +53,16 @@ sysctl_write(const char *name, const char *value)
 	n = write(fd, value, strlen(value));
 	close(fd);
 	return n == -1 ? -1 : 0;
+}
+
+int
+sysctl_number(const char *name, uint64_t *value)
+{
+	char text[VALUE_BYTES], *end;
+
+	sysctl_read(name, text);
+	*value = strtoull(text, &end, 10);
+	return end == text || *end != '\0' ? -1 : 0;
 }
 
 void

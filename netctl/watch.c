@@ -7,6 +7,7 @@
 #include <event2/event.h>
 #include <libmnl/libmnl.h>
 #include <linux/fib_rules.h>
+#include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/rtnetlink.h>
@@ -15,13 +16,14 @@
 #include <string.h>
 
 #include "ipc/loop.h"
+#include "netctl/inventory.h"
+#include "netctl/loopback.h"
 #include "netctl/nft.h"
 #include "netctl/routing.h"
 #include "policy/render.h"
 
 #define BUFFER_BYTES 65536
 #define READS_PER_EVENT 64
-#define LOOPBACK_INDEX 1
 #define TABLE_NAME                                                 \
 	1 /* NFTA_TABLE_NAME, NFTA_RULE_TABLE and so on: all are 1 \
 	   */
@@ -36,14 +38,9 @@ struct watch {
 };
 
 static const int route_groups[] = { RTNLGRP_LINK, RTNLGRP_IPV4_RULE,
-	RTNLGRP_IPV6_RULE, RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE, 0 };
+	RTNLGRP_IPV6_RULE, RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE,
+	RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR, 0 };
 static const int nft_groups[] = { NFNLGRP_NFTABLES, 0 };
-
-static int
-is_ours(uint8_t protocol)
-{
-	return protocol == ROUTES_PROTOCOL || protocol == ROUTES_GUARD_PROTOCOL;
-}
 
 /* The attribute of a message behind a header of that size, or NULL. */
 static const struct nlattr *
@@ -62,8 +59,8 @@ on_rule(struct watch *watch, const struct nlmsghdr *message)
 	const struct nlattr *protocol =
 	    attribute(message, sizeof(struct fib_rule_hdr), FRA_PROTOCOL);
 
-	if (protocol != NULL && is_ours(mnl_attr_get_u8(protocol)))
-		watch->subjects |= WATCH_RULES;
+	if (protocol != NULL && routing_is_ours(mnl_attr_get_u8(protocol)))
+		watch->subjects |= WATCH_ROUTING;
 }
 
 static void
@@ -71,10 +68,25 @@ on_route(struct watch *watch, const struct nlmsghdr *message)
 {
 	const struct nlattr *table =
 	    attribute(message, sizeof(struct rtmsg), RTA_TABLE);
-	uint32_t number = table != NULL ? mnl_attr_get_u32(table) : 0;
 
-	if (number == ROUTES_TABLE || number == ROUTES_GUARD_TABLE)
-		watch->subjects |= WATCH_ROUTES;
+	if (table != NULL && inventory_has_table(mnl_attr_get_u32(table)))
+		watch->subjects |= WATCH_ROUTING;
+}
+
+/* A route through loopback goes with it, and is not told of. */
+static void
+on_index(struct watch *watch, int index)
+{
+	if (index == LOOPBACK_INDEX)
+		watch->subjects |= WATCH_ROUTING | WATCH_LOOPBACK;
+}
+
+static void
+on_address(struct watch *watch, const struct nlmsghdr *message)
+{
+	const struct ifaddrmsg *header = mnl_nlmsg_get_payload(message);
+
+	on_index(watch, (int)header->ifa_index);
 }
 
 static void
@@ -84,9 +96,7 @@ on_link(struct watch *watch, const struct nlmsghdr *message)
 	const struct nlattr *name =
 	    attribute(message, sizeof(*header), IFLA_IFNAME);
 
-	/* A route through an interface goes with it, and is not told of. */
-	if (header->ifi_index == LOOPBACK_INDEX)
-		watch->subjects |= WATCH_RULES;
+	on_index(watch, header->ifi_index);
 	if (message->nlmsg_type == RTM_DELLINK)
 		watch->handlers->link(watch->ctx, header->ifi_index, NULL);
 	else if (name != NULL)
@@ -107,6 +117,8 @@ on_route_message(const struct nlmsghdr *message, void *ctx)
 		{ RTM_DELROUTE, on_route },
 		{ RTM_NEWLINK, on_link },
 		{ RTM_DELLINK, on_link },
+		{ RTM_NEWADDR, on_address },
+		{ RTM_DELADDR, on_address },
 	};
 	struct watch *watch = ctx;
 	size_t i;
@@ -122,6 +134,7 @@ on_route_message(const struct nlmsghdr *message, void *ctx)
 static int
 on_nft_message(const struct nlmsghdr *message, void *ctx)
 {
+	const struct nfgenmsg *header = mnl_nlmsg_get_payload(message);
 	const struct nlattr *table;
 	struct watch *watch = ctx;
 
@@ -129,8 +142,8 @@ on_nft_message(const struct nlmsghdr *message, void *ctx)
 	    NFNL_SUBSYS_ID(message->nlmsg_type) != NFNL_SUBSYS_NFTABLES ||
 	    NFNL_MSG_TYPE(message->nlmsg_type) == NFT_MSG_NEWGEN)
 		return MNL_CB_OK;
-	table = attribute(message, sizeof(struct nfgenmsg), TABLE_NAME);
-	if (table != NULL &&
+	table = attribute(message, sizeof(*header), TABLE_NAME);
+	if (table != NULL && header->nfgen_family == NFPROTO_INET &&
 	    strcmp(mnl_attr_get_str(table), RENDER_GUARD_TABLE) == 0)
 		watch->subjects |= WATCH_GUARD;
 	return MNL_CB_OK;

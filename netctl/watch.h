@@ -9,10 +9,10 @@
 struct event_base;
 
 enum watch_subject {
-	WATCH_RULES = 1,  /* ip rules, or routes that may be gone */
-	WATCH_ROUTES = 2, /* a route was put in the place of ours */
-	WATCH_GUARD = 4,
-	WATCH_LOST = 8, /* events were: anything may have happened */
+	WATCH_ROUTING = 1, /* ip rules, or routes, which go untold with lo */
+	WATCH_GUARD = 2,
+	WATCH_LOOPBACK = 4, /* whether it is up, and its addresses */
+	WATCH_LOST = 8,	    /* events were: anything may have happened */
 };
 
 struct watch_handler {

@@ -15,7 +15,7 @@
  *		of a packet			of a conntrack entry
  * OURS		deliver it to its relay		begun by a relay, or from where
  *						nothing is captured
- * LOCAL	bring it to a relay by lo	relayed, begun by this host
+ * LOCAL					relayed, begun by this host
  * KEPT					begun by this host before anything of
  *						it was captured
  * PASS		a rule lets it pass		passed, forwarded

@@ -14,7 +14,9 @@
 
 #define RENDER_TABLE "tpx"
 #define RENDER_GUARD_TABLE "tpx_guard"
-#define RENDER_LOG_GROUP 74 /* NFLOG; prefix "GENERATION.RULE" */
+/* Groups of NFLOG; prefix "GENERATION.RULE" */
+#define RENDER_LOG_GROUP 74   /* flows that are blocked */
+#define RENDER_OWNER_GROUP 75 /* of this host, the first packet of others */
 
 /*
  * The relays on this host: their listeners on 127.0.0.1 and ::1, for what it

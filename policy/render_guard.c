@@ -77,10 +77,9 @@ guard_prerouting(const struct image *image, struct text *text)
 	guard_excluded(image, text);
 	if (!term_blocks_others(image))
 		text_puts(text,
-		    "\t\tmeta nfproto ipv4 meta l4proto != { 6, 17 } "
-		    "goto let\n"
-		    "\t\tmeta nfproto ipv6 meta l4proto != { 6, 17 } "
-		    "exthdr frag missing goto let\n");
+		    "\t\tmeta nfproto ipv4 meta l4proto != { 6, 17 } goto let\n"
+		    "\t\tmeta l4proto != { 6, 17 } exthdr frag missing "
+		    "goto let\n");
 	text_puts(text, "\t}\n");
 }
 
@@ -128,7 +127,7 @@ guard_output(const struct image *image, const struct render_local *local,
 	text_puts(text, "\t\t");
 	term_is_let(image, text);
 	text_puts(text, "accept\n\t\t");
-	term_mark_is(image, "meta mark", MARK_LOCAL, text);
+	term_mark_is(image, "meta mark", MARK_OURS, text);
 	text_printf(text,
 	    "accept\n\t\tmeta skuid %" PRIu32 " accept\n"
 	    "\t\tct direction reply accept\n\t\t",
@@ -162,7 +161,7 @@ guard_strayed(const struct image *image, struct text *text)
 	text_puts(text, "\tchain strayed {\n"
 			"\t\ttype filter hook postrouting priority 300; "
 			"policy accept;\n\t\toifname != \"lo\" ");
-	term_mark_is(image, "meta mark", MARK_LOCAL, text);
+	term_mark_is(image, "meta mark", MARK_OURS, text);
 	text_puts(text, "counter drop\n\t}\n");
 }
 

@@ -22,6 +22,16 @@ fails_open(const struct image *image)
 	return image_settings(image)->on_failure == ON_FAILURE_OPEN;
 }
 
+/* Only the first packet tells whose socket it was, for the flow's row. */
+static void
+local_owner(const struct image *image, struct text *text)
+{
+	text_printf(text,
+	    "\t\tct state new log prefix \"%" PRIu32 ".%d\" group %d\n",
+	    image_settings(image)->generation, FLOW_RULE_DEFAULT,
+	    RENDER_OWNER_GROUP);
+}
+
 static void
 mark_both(const struct image *image, uint32_t packet, uint32_t entry,
     struct text *text)
@@ -37,8 +47,10 @@ static void
 local_ends(const struct image *image, struct text *text)
 {
 	text_puts(text, "\tchain local_relay {\n");
-	mark_both(image, MARK_LOCAL, MARK_LOCAL, text);
+	local_owner(image, text);
+	mark_both(image, MARK_OURS, MARK_LOCAL, text);
 	text_puts(text, "\tchain local_pass {\n");
+	local_owner(image, text);
 	render_timeout("ct state new meta l4proto 6", "passed", text);
 	mark_both(image, MARK_PASS, MARK_PASS_LOCAL, text);
 	text_puts(text, "\tchain local_ours {\n\t\t");
@@ -109,7 +121,7 @@ local_decided(const struct image *image, struct text *text)
 {
 	text_puts(text, "\t\tct direction original ");
 	term_mark_is(image, "ct mark", MARK_LOCAL, text);
-	term_mark_set(image, "meta mark", MARK_LOCAL, text);
+	term_mark_set(image, "meta mark", MARK_OURS, text);
 	text_puts(text, "accept\n");
 	term_looped(image, text);
 	text_puts(text, "\t\tct direction reply accept\n\t\t");
@@ -154,7 +166,7 @@ local_strayed(const struct image *image, struct text *text)
 	text_puts(text, "\tchain strayed {\n"
 			"\t\ttype filter hook postrouting priority 300; "
 			"policy accept;\n\t\toifname != \"lo\" ");
-	term_mark_is(image, "meta mark", MARK_LOCAL, text);
+	term_mark_is(image, "meta mark", MARK_OURS, text);
 	text_puts(text, "counter drop\n\t}\n");
 }
 
@@ -165,7 +177,7 @@ render_local_looped(const struct image *image, const struct render_local *local,
 	text_puts(text, "\tchain looped {\n\t\tmeta mark & ");
 	text_printf(text, "0x%08" PRIx32 " != 0x%08" PRIx32 " accept\n",
 	    image_settings(image)->mark_mask,
-	    mark_value(image_settings(image)->mark_mask, MARK_LOCAL));
+	    mark_value(image_settings(image)->mark_mask, MARK_OURS));
 	if (local->local4 != 0)
 		text_printf(text,
 		    "\t\tmeta nfproto ipv4 meta l4proto 6 "

@@ -24,6 +24,7 @@
 #include "relay/idle.h"
 #include "relay/journal.h"
 #include "relay/pump.h"
+#include "relay/shortage.h"
 
 #define CONNECT_LIMIT_US 30000000LL
 
@@ -59,6 +60,7 @@ struct flow_pool {
 	struct flow *flows; /* most of them; reserved, not touched */
 	uint32_t most;
 	int full;
+	int lacked; /* errno of the last call that found none */
 	uint32_t open;
 	uint32_t used; /* flows at and above this were never used */
 	LIST_HEAD(, flow) live;
@@ -104,6 +106,15 @@ int
 flow_pool_has_room(const struct flow_pool *pool)
 {
 	return pool->open < pool->most;
+}
+
+int
+flow_pool_lacked(struct flow_pool *pool)
+{
+	int error = pool->lacked;
+
+	pool->lacked = 0;
+	return error;
 }
 
 static struct flow *
@@ -170,6 +181,8 @@ record_close(struct flow_pool *pool, struct flow_record *record,
 	    (uint64_t)(clock_mono_us() - record->start_mono_us);
 	record->close = (uint8_t)why;
 	record->error = (uint16_t)error;
+	if (shortage_is(error))
+		pool->lacked = error;
 	journal_close(pool->journal, record);
 }
 

@@ -54,6 +54,9 @@ int flow_pool_has_room(const struct flow_pool *);
  */
 int flow_pool_is_full(const struct flow_pool *);
 
+/* errno of a shortage that flows have met since the last call, or 0. */
+int flow_pool_lacked(struct flow_pool *);
+
 /* Ends every flow, with FLOW_CLOSE_SHUTDOWN in its record. */
 void flow_pool_shutdown(struct flow_pool *);
 

@@ -11,74 +11,45 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "common/log.h"
+#include "relay/shortage.h"
 
 #define ACCEPTS_PER_EVENT 64 /* then the open flows have their turn */
-#define SHORTAGES_PER_LINE 100
-#define SHORTAGE_US 100000 /* the pause when the system is short of memory */
 
 struct listener {
 	int fd;
 	int paused;
-	unsigned int shortages;
 	struct event *readable;
-	struct event *shortage;
 	listener_fn *accept;
 	void *ctx;
 };
 
-/* Whether accept4(2) failed for the client rather than for want of something.
- */
-static int
-is_shortage(void)
+void
+listener_serve(struct listener *listener)
 {
-	return errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
-	       errno == ENOMEM;
-}
-
-static void
-wait_out_shortage(struct listener *listener)
-{
-	static const struct timeval pause = { .tv_usec = SHORTAGE_US };
-
-	if (listener->shortages++ % SHORTAGES_PER_LINE == 0)
-		log_warn("accepting pauses");
-	event_del(listener->readable);
-	event_add(listener->shortage, &pause);
-}
-
-static void
-on_shortage_over(int fd, short what, void *arg)
-{
-	struct listener *listener = arg;
-
-	(void)fd;
-	(void)what;
-	if (!listener->paused)
-		event_add(listener->readable, NULL);
-}
-
-static void
-on_readable(int fd, short what, void *arg)
-{
-	struct listener *listener = arg;
 	struct sockaddr_storage from;
 	socklen_t len;
 	int client, n;
 
-	(void)what;
 	for (n = 0; n < ACCEPTS_PER_EVENT && !listener->paused; n++) {
 		len = sizeof(from);
-		client = accept4(fd, (struct sockaddr *)&from, &len,
+		client = accept4(listener->fd, (struct sockaddr *)&from, &len,
 		    SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (client == -1) {
-			if (is_shortage())
-				wait_out_shortage(listener);
+			if (shortage_is(errno))
+				listener->accept(listener->ctx, -1, NULL);
 			return;
 		}
 		listener->accept(
 		    listener->ctx, client, (struct sockaddr *)&from);
 	}
+}
+
+static void
+on_readable(int fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	listener_serve(arg);
 }
 
 struct listener *
@@ -94,11 +65,8 @@ listener_new(struct event_base *base, int fd, listener_fn *accept, void *ctx)
 	listener->ctx = ctx;
 	listener->readable =
 	    event_new(base, fd, EV_READ | EV_PERSIST, on_readable, listener);
-	listener->shortage = event_new(base, -1, 0, on_shortage_over, listener);
-	if (listener->readable != NULL && listener->shortage != NULL)
-		return listener;
 	if (listener->readable != NULL)
-		event_free(listener->readable);
+		return listener;
 	free(listener);
 	return NULL;
 }
@@ -108,8 +76,12 @@ listener_resume(struct listener *listener)
 {
 	if (!listener->paused)
 		return;
+	if (event_add(listener->readable, NULL) == -1) {
+		errno = ENOMEM;
+		listener->accept(listener->ctx, -1, NULL);
+		return;
+	}
 	listener->paused = 0;
-	event_add(listener->readable, NULL);
 }
 
 void
@@ -137,7 +109,6 @@ void
 listener_free(struct listener *listener)
 {
 	event_free(listener->readable);
-	event_free(listener->shortage);
 	close(listener->fd);
 	free(listener);
 }

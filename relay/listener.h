@@ -13,7 +13,10 @@ struct event_base;
 struct listener;
 struct sockaddr;
 
-/* client is a non-blocking socket, the callee's from now on. */
+/*
+ * client is a non-blocking socket, the callee's from now on; or -1, with errno
+ * of a shortage: then the callee pauses the listener.
+ */
 typedef void listener_fn(void *ctx, int client, const struct sockaddr *);
 
 /*
@@ -27,6 +30,9 @@ void listener_resume(struct listener *);
 
 /* New clients wait in the backlog. */
 void listener_pause(struct listener *);
+
+/* Accepts some of who wait now, unless it is paused. */
+void listener_serve(struct listener *);
 
 /* Connections in the backlog. */
 uint32_t listener_waiting(const struct listener *);

@@ -6,12 +6,16 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "common/clock.h"
+
 #define POOL_LIMIT 48 /* pipe-user-pages-soft is 64 MiB for all relays */
 #define PIPE_BYTES (1 << 20)
 #define PIPE_LEAST_BYTES (1 << 16) /* below that copying is faster */
+#define RETRY_US 1000000	   /* after the system gave none */
 
 static struct pipe *pool;
 static unsigned int pipes;
+static int64_t refused_us; /* 0: never */
 
 static void
 pipe_close(struct pipe *pipe)
@@ -22,6 +26,19 @@ pipe_close(struct pipe *pipe)
 	pipes--;
 }
 
+static int
+refused_within(int64_t time_us)
+{
+	return refused_us != 0 && clock_mono_us() - refused_us < time_us;
+}
+
+int
+pipe_lacks(void)
+{
+	/* A flow that needs one has tried again by then. */
+	return refused_within(2 * RETRY_US);
+}
+
 static struct pipe *
 pipe_open(void)
 {
@@ -29,9 +46,11 @@ pipe_open(void)
 	int ends[2];
 	int size;
 
-	if (pipes >= POOL_LIMIT || (pipe = malloc(sizeof(*pipe))) == NULL)
+	if (pipes >= POOL_LIMIT || refused_within(RETRY_US) ||
+	    (pipe = malloc(sizeof(*pipe))) == NULL)
 		return NULL;
 	if (pipe2(ends, O_NONBLOCK | O_CLOEXEC) == -1) {
+		refused_us = clock_mono_us();
 		free(pipe);
 		return NULL;
 	}
@@ -42,6 +61,7 @@ pipe_open(void)
 	if (size == -1)
 		size = fcntl(ends[1], F_GETPIPE_SZ);
 	if (size < PIPE_LEAST_BYTES) {
+		refused_us = clock_mono_us();
 		pipe_close(pipe);
 		return NULL;
 	}

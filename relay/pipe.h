@@ -18,6 +18,12 @@ struct pipe {
 /* NULL when there are no more: copy instead.  errno is not meaningful. */
 struct pipe *pipe_borrow(void);
 
+/*
+ * 1 when the system lately refused one, or gave one that is too small:
+ * pipe(7), pipe-user-pages-soft.  It is asked again once a second.
+ */
+int pipe_lacks(void);
+
 /* empty: nothing is in it and it can be lent again; else it is closed. */
 void pipe_return(struct pipe *, int empty);
 

@@ -9,6 +9,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 
+#include <errno.h>
 #include <event2/event.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -24,8 +25,10 @@
 #include "relay/flow.h"
 #include "relay/journal.h"
 #include "relay/listener.h"
+#include "relay/pipe.h"
+#include "relay/shortage.h"
 
-#define FDS_RESERVED 160 /* pipes, channels, listeners, and a few spare */
+#define FDS_RESERVED 160 /* pipes, channels, listeners, the reserve */
 #define CALLBACKS_PER_LOOP 16
 #define SHUTDOWN_LIMIT_MS 2000
 
@@ -46,6 +49,7 @@ struct relay {
 	struct entrance entrances[ENTRANCES];
 	struct journal *journal;
 	struct flow_pool *flows;
+	struct shortage *shortage;
 	struct mapping policy;
 	uint32_t slots;
 	int leaving;
@@ -61,13 +65,37 @@ each_listener(struct relay *relay, void (*call)(struct listener *))
 			call(relay->entrances[i].listener);
 }
 
+static int
+may_accept(const struct relay *relay)
+{
+	return shortage_kind(relay->shortage) == IPC_LACK_NOTHING &&
+	       flow_pool_has_room(relay->flows);
+}
+
 static void
 on_room(void *ctx)
 {
 	struct relay *relay = ctx;
 
-	if (!relay->leaving)
+	if (!relay->leaving && may_accept(relay))
 		each_listener(relay, listener_resume);
+}
+
+static void
+run_short(struct relay *relay, int error)
+{
+	each_listener(relay, listener_pause);
+	shortage_begin(relay->shortage, error);
+}
+
+/* Open flows may have met one, too. */
+static void
+notice_lack(struct relay *relay)
+{
+	int error = flow_pool_lacked(relay->flows);
+
+	if (error != 0)
+		run_short(relay, error);
 }
 
 /* Somebody on this host connected to the listener itself. */
@@ -120,6 +148,10 @@ on_client(void *ctx, int client, const struct sockaddr *from)
 	struct sockaddr_storage local;
 	socklen_t len = sizeof(local);
 
+	if (client == -1) {
+		run_short(relay, errno);
+		return;
+	}
 	if (getsockname(client, (struct sockaddr *)&local, &len) == -1 ||
 	    is_own_listener(entrance, &local) ||
 	    addr_from_sockaddr(from, &start.src, &start.sport) == -1 ||
@@ -133,6 +165,7 @@ on_client(void *ctx, int client, const struct sockaddr *from)
 		atomic_fetch_add(&journal_arena(relay->journal)->refused, 1);
 		close(client);
 	}
+	notice_lack(relay);
 	if (!flow_pool_has_room(relay->flows))
 		each_listener(relay, listener_pause);
 }
@@ -187,6 +220,18 @@ on_relay_start(void *ctx, struct ipc_message *message)
 	event_base_loopbreak(relay->base);
 }
 
+static enum ipc_lack
+lack_of(const struct relay *relay)
+{
+	enum ipc_lack lack = shortage_kind(relay->shortage);
+
+	if (lack != IPC_LACK_NOTHING)
+		return lack;
+	if (flow_pool_is_full(relay->flows))
+		return IPC_LACK_FLOWS;
+	return pipe_lacks() ? IPC_LACK_PIPES : IPC_LACK_NOTHING;
+}
+
 static void
 on_ask(void *ctx, struct ipc_message *message)
 {
@@ -197,10 +242,15 @@ on_ask(void *ctx, struct ipc_message *message)
 
 	if (relay->leaving)
 		return;
+	shortage_probe(relay->shortage);
+	notice_lack(relay);
+	/* Open flows may keep this process busy for long: who waits comes
+	 * first, so that what is said about them proves work. */
+	each_listener(relay, listener_serve);
 	answer.work = atomic_load(&journal_arena(relay->journal)->accepted);
-	answer.full = (uint64_t)flow_pool_is_full(relay->flows);
+	answer.lack = lack_of(relay);
 	/* Whom it has no room for is not waiting for it to work. */
-	for (i = 0; i < ENTRANCES && flow_pool_has_room(relay->flows); i++)
+	for (i = 0; i < ENTRANCES && may_accept(relay); i++)
 		answer.waiting +=
 		    listener_waiting(relay->entrances[i].listener);
 	/* An answer that finds no room is a heartbeat that did not happen. */
@@ -329,7 +379,8 @@ relay_new(void)
 		fatalx("the supervisor left before the start");
 	relay->flows = flow_pool_new(relay->base, relay->journal,
 	    flows_most(relay->slots), on_room, relay);
-	if (relay->flows == NULL)
+	relay->shortage = shortage_new(relay->base, on_room, relay);
+	if (relay->flows == NULL || relay->shortage == NULL)
 		fatal("flows");
 	return relay;
 }

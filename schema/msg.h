@@ -13,6 +13,7 @@
 #define IPC_ENUM_SOURCE(name, word) IPC_SOURCE_##name,
 #define IPC_ENUM_STATE(name, word) IPC_STATE_##name,
 #define IPC_ENUM_LEASE(name, word) IPC_LEASE_##name,
+#define IPC_ENUM_LACK(name) IPC_LACK_##name,
 #define IPC_ENUM_COMMAND(name, word, changes) IPC_CTL_COMMAND_##name,
 #define IPC_ENUM_MESSAGE(name, from, to, body, fd, phase) MSG_##name,
 
@@ -20,6 +21,7 @@ enum ipc_role { IPC_ROLES(IPC_ENUM_ROLE) IPC_ROLE_COUNT };
 enum ipc_source { IPC_SOURCES(IPC_ENUM_SOURCE) IPC_SOURCE_COUNT };
 enum ipc_state { IPC_STATES(IPC_ENUM_STATE) IPC_STATE_COUNT };
 enum ipc_lease { IPC_LEASES(IPC_ENUM_LEASE) IPC_LEASE_COUNT };
+enum ipc_lack { IPC_LACKS(IPC_ENUM_LACK) IPC_LACK_COUNT };
 enum ipc_command { IPC_CTL_COMMANDS(IPC_ENUM_COMMAND) IPC_CTL_COUNT };
 enum msg_type { MSG_NONE, IPC_MESSAGES(IPC_ENUM_MESSAGE) MSG_COUNT };
 

@@ -22,6 +22,7 @@
 #define CHANNEL_FD 3 /* where every child finds its channel */
 #define DELAY_FIRST_US 100000
 #define DELAY_MOST_US 30000000
+#define DELAY_DYING_US 800000 /* after three deaths soon after a start */
 #define STARVING 8	      /* times the usual patience */
 #define LIFE_GOOD_US 10000000 /* who lived that long starts over at once */
 
@@ -202,6 +203,14 @@ child_schedule(struct child *child)
 		    event_new(child->tpxd->base, -1, 0, on_restart, child);
 	if (child->restart == NULL || event_add(child->restart, &delay) == -1)
 		fatal("%s: restart", child->program);
+}
+
+int
+child_keeps_dying(const struct child *child)
+{
+	return child->delay_us >= DELAY_DYING_US &&
+	       (child->state != CHILD_RUNNING ||
+		   clock_mono_us() - child->started_us <= LIFE_GOOD_US);
 }
 
 void

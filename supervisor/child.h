@@ -84,7 +84,13 @@ void child_gone(struct child *, int status);
 /* Starts it again after a delay that doubles while it keeps dying early. */
 void child_schedule(struct child *);
 
-/* The same without regard to how often it died. */
+/*
+ * It has died three times or more, each time soon after its start, and has not
+ * lived long since.
+ */
+int child_keeps_dying(const struct child *);
+
+/* child_schedule() without regard to how often it died. */
 void child_schedule_soon(struct child *);
 
 /* It broke a rule, or gives no sign of life: kills it, with an event. */

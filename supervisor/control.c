@@ -198,11 +198,13 @@ worker_alarm(struct client *client, const struct worker *worker)
 {
 	struct msg_ctl_text alarm = { 0 };
 
-	if (!worker->overloaded || worker->arena == NULL)
+	if (worker->overload == LACK_NONE || worker->lack == IPC_LACK_NOTHING ||
+	    worker->arena == NULL)
 		return;
 	(void)snprintf(alarm.text, sizeof(alarm.text),
-	    "overload: %s %d has no room (%ju flows)", worker->child.program,
-	    worker->child.index, (uintmax_t)atomic_load(&worker->arena->open));
+	    "overload: %s %d %s (%ju open)", worker->child.program,
+	    worker->child.index, worker_lacks(worker),
+	    (uintmax_t)atomic_load(&worker->arena->open));
 	(void)IPC_SEND(client->channel, MSG_CTL_ALARM, client->id, &alarm, -1);
 }
 
@@ -211,9 +213,13 @@ child_alarm(struct client *client, const struct child *child)
 {
 	const struct tpxd *tpxd = client->control->tpxd;
 
-	if (tpxd->state == IPC_STATE_STARTING || child->state == CHILD_STOPPING)
+	if (child->state == CHILD_STOPPING)
 		return;
-	if (child->state != CHILD_RUNNING)
+	if (child_keeps_dying(child))
+		alarm_send(client, child, "keeps dying");
+	else if (tpxd->state == IPC_STATE_STARTING)
+		return;
+	else if (child->state != CHILD_RUNNING)
 		alarm_send(client, child, child_state_word(child->state));
 	else if (child->asked_us != 0 &&
 		 clock_mono_us() - child->asked_us > tpxd_lease_us(tpxd))

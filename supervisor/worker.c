@@ -23,6 +23,18 @@
 
 #define ARENA_BYTES FLOW_ARENA_BYTES((size_t)LIMIT_FLOW_SLOTS)
 
+static const struct {
+	enum lack_weight weight;
+	const char *text;
+} lacks[IPC_LACK_COUNT] = {
+	[IPC_LACK_NOTHING] = { LACK_NONE, "has room again" },
+	[IPC_LACK_PIPES] = { LACK_SLOWS, "has no pipes: big flows are copied" },
+	[IPC_LACK_FLOWS] = { LACK_TURNS_AWAY, "has no room for more flows" },
+	[IPC_LACK_DESCRIPTORS] = { LACK_TURNS_AWAY,
+	    "has no descriptors for more flows" },
+	[IPC_LACK_MEMORY] = { LACK_TURNS_AWAY, "has no memory for more flows" },
+};
+
 static struct worker *
 worker_of(struct child *child)
 {
@@ -57,10 +69,9 @@ on_answer(void *ctx, struct ipc_message *message)
 	else if (worker->stalled_us == 0)
 		worker->stalled_us = child->answered_us;
 	worker->work = answer->work;
-	if (!answer->full)
-		worker->full_us = 0;
-	else if (worker->full_us == 0)
-		worker->full_us = child->answered_us;
+	if (lacks[answer->lack].weight != lacks[worker->lack].weight)
+		worker->lack_us = child->answered_us;
+	worker->lack = (enum ipc_lack)answer->lack;
 	netctl_beat(child->tpxd);
 	apply_step(child->tpxd);
 }
@@ -139,7 +150,7 @@ worker_start(struct child *child)
 	worker->arena = arena;
 	worker->work = 0;
 	worker->stalled_us = 0;
-	worker->full_us = 0;
+	worker->lack = IPC_LACK_NOTHING;
 	if (child_open(child, handlers) == -1) {
 		arena_release(worker);
 		return -1;
@@ -234,20 +245,28 @@ worker_stalls(const struct worker *worker)
 		   tpxd_patience_us(worker->child.tpxd);
 }
 
+const char *
+worker_lacks(const struct worker *worker)
+{
+	return lacks[worker->lack].text;
+}
+
 /* Says when a relay has had no room for a while, and when it has again. */
 static void
 worker_weigh(struct worker *worker, int64_t now_us)
 {
 	struct tpxd *tpxd = worker->child.tpxd;
-	int overloaded = worker->full_us != 0 &&
-			 now_us - worker->full_us > tpxd_patience_us(tpxd);
+	enum lack_weight weight = lacks[worker->lack].weight;
 
-	if (overloaded == worker->overloaded)
+	if (weight > worker->overload &&
+	    now_us - worker->lack_us <= tpxd_patience_us(tpxd))
 		return;
-	worker->overloaded = overloaded;
-	event_record(tpxd, overloaded ? SEVERITY_WARNING : SEVERITY_INFO,
-	    &worker->child, "overload",
-	    overloaded ? "has no room for more flows" : "has room again");
+	if (weight == worker->overload)
+		return;
+	worker->overload = weight;
+	event_record(tpxd,
+	    weight == LACK_NONE ? SEVERITY_INFO : SEVERITY_WARNING,
+	    &worker->child, "overload", worker_lacks(worker));
 }
 
 /* With on-failure open, clients that it has no room for shall go direct. */
@@ -256,7 +275,7 @@ worker_turns_away(const struct worker *worker)
 {
 	const struct image *image = worker->child.tpxd->config.image;
 
-	return worker->overloaded &&
+	return worker->overload == LACK_TURNS_AWAY &&
 	       image_settings(image)->on_failure == ON_FAILURE_OPEN;
 }
 

@@ -16,6 +16,9 @@ struct tpxd;
 /* For each enum flow_capture: v4, v6. */
 #define WORKER_LISTENERS (FLOW_CAPTURE_COUNT * 2)
 
+/* What becomes of flows when a worker lacks something. */
+enum lack_weight { LACK_NONE, LACK_SLOWS, LACK_TURNS_AWAY };
+
 struct worker {
 	struct child child; /* first: a child is turned back into its worker */
 	int listeners[WORKER_LISTENERS];
@@ -23,8 +26,9 @@ struct worker {
 	struct flow_arena *arena;
 	uint64_t work;	    /* its progress as of the last answer */
 	int64_t stalled_us; /* of the first answer without any; 0: none */
-	int64_t full_us;    /* of the first answer without room; 0: has some */
-	int overloaded;	    /* that has lasted */
+	enum ipc_lack lack; /* as of the last answer */
+	int64_t lack_us;    /* since when it is of that weight */
+	enum lack_weight overload; /* that has lasted */
 };
 
 struct worker_totals {
@@ -55,6 +59,9 @@ int workers_all_answered(const struct tpxd *);
 
 /* Gives every relay a new way to a flow log that has just started. */
 void workers_connect_log(struct tpxd *);
+
+/* What it has lacked for a while, in words: "has no room for more flows". */
+const char *worker_lacks(const struct worker *);
 
 /* Sums over the living and, from tpxd->gone, the dead. */
 struct worker_totals workers_totals(const struct tpxd *);

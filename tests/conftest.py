@@ -13,7 +13,7 @@ import tempfile
 
 import pytest
 
-from rig import servers
+from rig import report, servers
 from rig.net import Topology
 from rig.sniffer import Sniffer
 from rig.tpx import Tpx
@@ -21,6 +21,8 @@ from rig.tpx import Tpx
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PROGRAMS = "tpxd tpx-netctl tpx-relay tpx-flowlog tpxctl".split()
 EXTRA = ["tests-hostile-relay"]
+FORWARDED = f"capture forwarded on {{ {Topology.CLIENT_IF} }}"
+LOCAL = "capture local"
 SANITIZER = re.compile(
     r"ERROR: \w+Sanitizer|: runtime error: |SUMMARY: \w+Sanitizer")
 # every server of a test has its own port
@@ -38,10 +40,6 @@ BEHAVIOURS = {
     CLOSE: servers.close_at_once,
     BEHIND: servers.reset_behind_bytes,
 }
-
-
-FORWARDED = f"capture forwarded on {{ {Topology.CLIENT_IF} }}"
-LOCAL = "capture local"
 
 
 def configuration(statements="", mode="closed", lease="2s", workers=2,
@@ -138,3 +136,11 @@ def client_of(net, server_address):
 def outside_of(net, server_address):
     """The gateway's address as the server sees it."""
     return net.OUTSIDE6 if ":" in server_address else net.OUTSIDE4
+
+
+def pytest_terminal_summary(terminalreporter):
+    if report.lines:
+        terminalreporter.section("fault matrix")
+        for line in (*report.table(), *report.summary()):
+            terminalreporter.write_line(line)
+        report.write()

@@ -7,6 +7,7 @@
  */
 #include <err.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -40,6 +41,7 @@ struct breach {
 };
 
 static int log_fd = -1; /* the channel to the flow log */
+static uint64_t first_id;
 
 /* Sends len bytes of a datagram with copies of descriptor 0. */
 static void
@@ -195,6 +197,73 @@ log_wrong_edge(void)
 	    sizeof(datagram.header) + sizeof(struct msg_event), 0);
 }
 
+/* One row of worker 0 in which everything is in order. */
+static void
+flow_make(struct flow_record *record)
+{
+	static const uint8_t loopback[16] = {
+		[10] = 0xff, 0xff, 127, [15] = 1
+	};
+
+	memset(record, 0, sizeof(*record));
+	record->id = first_id;
+	record->start_us = 1700000000000000;
+	record->start_mono_us = 1;
+	record->uid = FLOW_UID_NONE;
+	record->connect_us = FLOW_CONNECT_NONE;
+	record->rule = FLOW_RULE_DEFAULT;
+	record->generation = 1;
+	record->sport = record->dport = 9;
+	memcpy(record->src, loopback, sizeof(record->src));
+	memcpy(record->dst, loopback, sizeof(record->dst));
+	record->proto = IPPROTO_TCP;
+	record->close = FLOW_CLOSE_CLIENT_FIN;
+	record->final = 1;
+}
+
+static void
+send_flow(struct datagram *datagram)
+{
+	datagram->header.type = MSG_FLOWS;
+	datagram->header.len_bytes = MSG_FLOWS_BYTES(1);
+	datagram->body.flows.count = 1;
+	send_raw(
+	    log_fd, datagram, sizeof(datagram->header) + MSG_FLOWS_BYTES(1), 0);
+}
+
+static void
+forged_losses(void)
+{
+	struct datagram datagram = { .body.flows = { .sequence = 1 } };
+
+	datagram.body.flows.dropped = INT64_MAX;
+	flow_make(&datagram.body.flows.record[0]);
+	send_flow(&datagram);
+}
+
+static void
+forged_bytes(void)
+{
+	struct datagram datagram = { .body.flows = { .sequence = 1 } };
+
+	flow_make(&datagram.body.flows.record[0]);
+	datagram.body.flows.record[0].up_bytes = INT64_MAX;
+	send_flow(&datagram);
+}
+
+/* Breaks no rule that can be checked: two flows of one id. */
+static void
+taken_id(void)
+{
+	struct datagram datagram = { .body.flows = { .sequence = 1 } };
+
+	flow_make(&datagram.body.flows.record[0]);
+	send_flow(&datagram);
+	datagram.body.flows.sequence = 2;
+	datagram.body.flows.record[0].sport++;
+	send_flow(&datagram);
+}
+
 /* Every message is allowed; a million of them is not work. */
 static void
 flood(void)
@@ -221,6 +290,9 @@ static const struct breach breaches[] = {
 	{ "log-unknown-type", log_unknown_type },
 	{ "log-wrong-length", log_wrong_length },
 	{ "log-wrong-edge", log_wrong_edge },
+	{ "forged-losses", forged_losses },
+	{ "forged-bytes", forged_bytes },
+	{ "taken-id", taken_id },
 	{ "flood", flood },
 };
 
@@ -304,7 +376,7 @@ main(void)
 	struct datagram datagram = { 0 };
 	struct msg_relay_start start = { 0 };
 	unsigned int asked = 0;
-	int fd;
+	int fd, done = 0;
 
 	for (;;) {
 		fd = receive(&datagram);
@@ -312,6 +384,7 @@ main(void)
 			log_fd = fd;
 		if (datagram.header.type == MSG_RELAY_START) {
 			memcpy(&start, datagram.body.bytes, sizeof(start));
+			first_id = start.first_id;
 			ready();
 		}
 		if (datagram.header.type == MSG_STOP)
@@ -319,7 +392,10 @@ main(void)
 		if (datagram.header.type != MSG_ASK)
 			continue;
 		answer(&datagram);
-		if (++asked == 2 && start.worker == 0 && log_fd != -1)
-			breach->commit();
+		/* The way to the flow log may come late. */
+		if (++asked < 2 || start.worker != 0 || log_fd == -1 || done)
+			continue;
+		done = 1;
+		breach->commit();
 	}
 }

@@ -26,6 +26,8 @@ BREACHES = {
     "log-unknown-type": "type",
     "log-wrong-length": "length",
     "log-wrong-edge": "sender",
+    "forged-losses": "losses out of range",
+    "forged-bytes": "bytes out of range",
 }
 
 
@@ -43,8 +45,12 @@ def hostile(build, tpx):
         yield start
 
 
-def contract_events(instance):
-    return instance.sql("SELECT * FROM events WHERE kind = 'contract'")
+def read(instance, query):
+    """Rows of the log; LookupError before there is one."""
+    try:
+        return instance.sql(query)
+    except sqlite3.OperationalError as error:
+        raise LookupError(str(error)) from error
 
 
 def settled(instance):
@@ -60,12 +66,9 @@ def test_breach_kills_the_sender_and_nobody_else(hostile, breach, rule):
     instance = hostile(breach)
     before = settled(instance)
 
-    def told():
-        try:
-            return contract_events(instance)
-        except sqlite3.OperationalError as error:  # no such file yet
-            raise LookupError(str(error)) from error
-    event = proc.wait_until(told, 15, "an event about the contract")[0]
+    event = proc.wait_until(lambda: read(
+        instance, "SELECT * FROM events WHERE kind = 'contract'"), 15,
+        "an event about the contract")[0]
     assert rule in f"{event['message']} {event['data']}", event
     assert "relay" in f"{event['process']} {event['actor']}", event
     # the event may be read before the sender is gone
@@ -79,6 +82,17 @@ def test_breach_kills_the_sender_and_nobody_else(hostile, breach, rule):
     for role in ("tpxd", "keeper", "netctl", "flowlog"):
         assert after[role] == before[role], role
     assert instance.stop() == 0
+
+
+def test_row_whose_id_is_taken_is_a_counted_loss(hostile):
+    instance = hostile("taken-id")
+    settled(instance)
+    drops = proc.wait_until(lambda: read(
+        instance, "SELECT source, kind, count FROM drops"), 15, "the loss")
+    assert drops == [{"source": "flowlog", "kind": "id-taken", "count": 1}]
+    assert len(instance.rows(1)) == 1
+    assert read(instance,
+                "SELECT * FROM events WHERE kind = 'contract'") == []
 
 
 def test_flood_of_messages_does_not_delay_the_supervisor(hostile):

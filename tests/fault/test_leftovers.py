@@ -16,6 +16,14 @@ NETLINK_NETFILTER = 12
 NFULNL_CONFIG = 4 << 8 | 1  # NFNL_SUBSYS_ULOG, NFULNL_MSG_CONFIG
 REQUEST_ACK = 5
 CFG_CMD, CFG_CMD_BIND = 1, 1
+# rules of somebody else's, so that the settings of conntrack are there
+OTHER = """table inet other {
+	chain input {
+		type filter hook input priority filter; policy accept;
+		ct state new accept
+	}
+}
+"""
 
 
 def term(instance):
@@ -60,11 +68,18 @@ ENDS = [worker_killed_then_term, term_then_worker_killed,
         successor_reads_stop_before_anything_else]
 
 
+@pytest.mark.parametrize("rules", ["", "pass to any port 9"],
+                         ids=["", "pass"])
 @pytest.mark.parametrize("end", ENDS, ids=lambda end: end.__name__)
 def test_nothing_is_left_when_netctls_worker_dies_during_a_stop(
-        net, tpx, end):
+        net, tpx, end, rules):
+    """With a pass, settings of conntrack are among what is put back."""
+    net.gateway.nft(OTHER)
     before = snapshot.take(net.gateway)
-    instance = tpx(mode="open", workers=1)
+    instance = tpx(rules, mode="open", workers=1)
+    if rules:
+        assert "sysctl" in snapshot.difference(
+            before, snapshot.take(net.gateway))
     pids = instance.pids()
     end(instance)
     assert instance.tpxd.wait(10) == 0

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: ISC
 """A relay that can hold no more flows waits; it is not stuck."""
 
+import os
 import resource
-import time
+import signal
 
 import pytest
 
-from conftest import ECHO, client_of, outside_of
+from conftest import ECHO, client_of
 from rig import proc, traffic
 
 LEASE_S = 1.0
@@ -90,39 +91,88 @@ def overloads(instance):
         "SELECT message FROM events WHERE kind = 'overload' ORDER BY id")]
 
 
+def highest_fd(pid):
+    return max(map(int, os.listdir(f"/proc/{pid}/fd")))
+
+
+def hold(namespace, address, count):
+    """Flows that are relayed."""
+    flows = [traffic.connect(namespace, address, ECHO) for _ in range(count)]
+    assert all(served(sock, 5) for sock in flows)
+    return flows
+
+
+def alarms(instance, word):
+    return [alarm for alarm in instance.status()["alarms"] if word in alarm]
+
+
+def close_all(socks):
+    for sock in socks:
+        sock.close()
+
+
+@pytest.mark.parametrize("spare", [0, 1], ids=["accept", "server socket"])
 @pytest.mark.parametrize("mode", ["open", "closed"])
-def test_full_relay_follows_on_failure(
-        net, server, tpx, sniffer, many_descriptors, address, mode):
-    """Open: new flows go direct.  Closed: they wait, and none leaves."""
-    limit = 400
-    instance = tpx(mode=mode, workers=1, lease=f"{LEASE_S:.0f}s",
-                   prefix=("prlimit", f"--nofile={limit}:{limit}"))
-    relay, = instance.by_role()["relay"]
-    flows, first = fill(net.client, address, limit)
-    proc.wait_until(lambda: any("overload" in alarm for alarm in
-                                instance.status()["alarms"]), 3, "the alarm")
+def test_relay_without_descriptors_follows_on_failure(
+        net, server, tpx, sniffer, mode, spare):
+    """Its limit sinks while it runs, so that the first call to fail is that
+    for a client's socket, or the one for a server's."""
+    address = net.SERVER4 if spare else net.SERVER6
+    instance = tpx(mode=mode, workers=1, lease=f"{LEASE_S:.0f}s")
+    before = instance.by_role()
+    relay, = before["relay"]
+    flows = hold(net.client, address, 20)
+    limit = highest_fd(relay) + 1 + spare
+    proc.limit(relay, f"--nofile={limit}:")
+    if spare:
+        assert traffic.outcome(net.client, address, ECHO) == "reset"
+    waiting = [traffic.connect(net.client, address, ECHO)
+               for _ in range(WAITING)]
     busy = proc.cpu_s(relay)
+    proc.wait_until(lambda: alarms(instance, "no descriptors"), 3, "the alarm")
     if mode == "open":
         instance.wait_state("open", timeout_s=3)
         with traffic.connect(net.client, address, ECHO) as direct:
             assert served(direct, 5)
             assert client_of(net, address) in server[ECHO].addresses()
-    else:
-        waiting = traffic.connect(net.client, address, ECHO)
-        proc.stays(lambda: instance.status()["state"] == "armed",
-                   2 * LEASE_S, "armed")
-        assert sniffer.direct() == []
-        waiting.close()
-    assert proc.cpu_s(relay) - busy < 0.2
-    assert instance.by_role()["relay"] == [relay]
+    # a reload needs a descriptor, too, and so does a new flow log
+    instance.ctl("reload")
+    proc.kill(before["flowlog"])
+    instance.wait_replaced("flowlog", before["flowlog"], 5)
+    proc.stays(lambda: instance.by_role()["relay"] == [relay], 2 * LEASE_S,
+               "the relay")
+    assert proc.cpu_s(relay) - busy < 0.1 * 2 * LEASE_S
     assert all(served(sock, 5) for sock in flows), "a relayed flow was cut"
-    for sock in flows + [first]:
-        sock.close()
+    close_all(flows)
+    assert all(served(sock, 5) for sock in waiting)
     instance.wait_state("armed")
-    since = time.monotonic()
-    with traffic.connect(net.client, address, ECHO) as again:
-        assert served(again, 5)
-    assert server[ECHO].addresses(since) == {outside_of(net, address)}
     proc.wait_until(lambda: overloads(instance) == [
-        "has no room for more flows", "has room again"], what="both rows")
-    proc.wait_until(lambda: instance.unaccounted() == 0, what="every row")
+        "has no descriptors for more flows", "has room again"],
+        what="both rows")
+    close_all(waiting)
+    rows = instance.rows(len(flows) + len(waiting) + spare)
+    assert [row["error"] for row in rows if row["close"] == "overload"] == [
+        "EMFILE"] * spare
+    assert instance.by_role()["relay"] == [relay]
+    assert instance.unaccounted() == 0
+    if mode == "closed":
+        assert sniffer.direct() == []
+
+
+def test_log_file_on_standard_error_kills_nobody(net, server, tpx):
+    """A limit on the size of files would: write(2) then raises SIGXFSZ."""
+    instance = tpx(workers=1, lease="1s")
+    before = instance.by_role()
+    relay, netctl = before["relay"][0], before["netctl"][0]
+    for pid in (relay, netctl):
+        assert os.path.isfile(f"/proc/{pid}/fd/2")
+    flows = hold(net.client, net.SERVER4, 20)
+    proc.limit(relay, f"--nofile={highest_fd(relay) + 1}:")
+    with traffic.connect(net.client, net.SERVER4, ECHO):
+        instance.tpxd.wait_output(r"tpx-relay\[0\]: accepting pauses")
+    close_all(flows)
+    proc.kill(before["tpxd"], signal.SIGSTOP)
+    instance.tpxd.wait_output("tpx-netctl: heartbeats stopped")
+    proc.kill(before["tpxd"], signal.SIGCONT)
+    instance.wait_state("armed")
+    assert instance.by_role() == before

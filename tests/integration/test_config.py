@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 """The configuration file: canonical form and errors, as a user meets them."""
 
+import os
 import re
 import subprocess
 
@@ -177,3 +178,15 @@ def test_wrong_usage_exits_2(build, words):
     done = subprocess.run([build / "tpxd", *words], text=True,
                           capture_output=True, timeout=10)
     assert done.returncode == 2 and "usage: tpxd" in done.stderr
+
+
+def test_fifo_as_configuration_is_refused_at_once(build, tmp_path):
+    """Nobody writes to it, so whoever opened it to read would wait."""
+    path = tmp_path / "tpx.conf"
+    os.mkfifo(path)
+    for parent in [path, *list(path.parents)[:-2]]:
+        parent.chmod(parent.stat().st_mode | 0o055)
+    done = subprocess.run([build / "tpxd", "-n", "-f", path], text=True,
+                          capture_output=True, timeout=5)
+    assert done.returncode == 1
+    assert str(path) in done.stderr

@@ -87,7 +87,7 @@ def test_own_connection_is_relayed_and_leaves_its_row(
     row, = instance.rows(1)
     expected = {"action": "relay", "capture": "local", "dst": address,
                 "src": outside_of(net, address), "sport": 20000,
-                "dport": ECHO, "close": "client-fin"}
+                "dport": ECHO, "close": "client-fin", "uid": 0}
     assert {key: row[key] for key in expected} == expected
     assert server[ECHO].addresses() == {outside_of(net, address)}
     assert 20000 not in ports(server[ECHO])
@@ -111,7 +111,7 @@ def test_own_connection_that_passes_goes_direct_and_is_logged(
         assert traffic.echoes(sock)
     assert ports(server[ECHO]) == {20000}
     row = instance.passed_row()
-    assert (row["action"], row["capture"]) == ("pass", "local")
+    assert (row["action"], row["capture"], row["uid"]) == ("pass", "local", 0)
 
 
 def as_user(net, uid, address, port):
@@ -133,7 +133,9 @@ def test_only_the_chosen_users_are_captured(net, server, tpx, address):
     assert as_user(net, 0, address, ECHO)
     assert not as_user(net, USER + 9, address, ECHO)
     assert not as_user(net, 65534, address, ECHO)
-    assert {row["capture"] for row in instance.rows(2)} == {"local"}
+    rows = instance.rows(2)
+    assert {row["capture"] for row in rows} == {"local"}
+    assert [row["uid"] for row in rows] == [USER + 9, 65534]
     os.kill(instance.tpxd.pid, signal.SIGKILL)
     proc.wait_until(lambda: not as_user(net, USER, address, ECHO), LEASE_S + 2,
                     "the user is closed off")

@@ -44,7 +44,7 @@ def test_without_the_capability_says_so_in_one_line(net, tpx, prefix):
     assert instance.tpxd.wait() == 1
     lines = instance.tpxd.output().splitlines()
     assert len(lines) == 1 and "CAP_NET_ADMIN" in lines[0], lines
-    assert snapshot.take(net.gateway)["nft list ruleset"] == ""
+    assert snapshot.take(net.gateway)["nft -s list ruleset"] == ""
 
 
 def test_privilege_is_dropped_before_the_configuration_is_read(net, build):
@@ -56,7 +56,7 @@ def test_privilege_is_dropped_before_the_configuration_is_read(net, build):
         instance.start()
         assert instance.tpxd.wait() == 1
         assert "Permission denied" in instance.tpxd.output()
-        assert snapshot.take(net.gateway)["nft list ruleset"] == ""
+        assert snapshot.take(net.gateway)["nft -s list ruleset"] == ""
     finally:
         instance.close()
 

@@ -135,8 +135,8 @@ class Topology:
             self.client = self._namespace("client")
             self.gateway = self._namespace("gateway")
             self.server = self._namespace("server")
-            self._wire(self.client, self.CLIENT_IF, "10.74.1", "fd00:74:1:")
-            self._wire(self.server, self.SERVER_IF, "10.74.2", "fd00:74:2:")
+            self.wire_client()
+            self.wire(self.server, self.SERVER_IF, "10.74.2", "fd00:74:2:")
             self.gateway.sysctl("net.ipv4.ip_forward", 1)
             self.gateway.sysctl("net.ipv6.conf.all.forwarding", 1)
         except BaseException:
@@ -153,12 +153,16 @@ class Topology:
         """Remove all namespaces, also when removing one of them fails."""
         self._stack.close()
 
+    def wire_client(self):
+        """Also once more, when the captured interface was deleted."""
+        self.wire(self.client, self.CLIENT_IF, "10.74.1", "fd00:74:1:")
+
     def _namespace(self, role):
         namespace = Namespace(f"{self.tag}-{role}")
         self._stack.callback(namespace.delete)
         return namespace
 
-    def _wire(self, host, interface, prefix4, prefix6):
+    def wire(self, host, interface, prefix4, prefix6):
         """Join host's eth0 to an interface of the gateway, both addressed."""
         self.gateway.ip("link", "add", interface, "type", "veth", "peer",
                         "name", "eth0", "netns", host.name)

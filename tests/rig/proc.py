@@ -98,6 +98,16 @@ def cpu_s(pid):
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+def limit(pid, option, user="tpx"):
+    """Change a resource limit of a running process; option is prlimit(1)'s.
+
+    As its user: root without CAP_SYS_RESOURCE may not.
+    """
+    subprocess.run(["setpriv", f"--reuid={user}", f"--regid={user}",
+                    "--clear-groups", "prlimit", f"--pid={pid}", option],
+                   check=True)
+
+
 def pss_kib(pid):
     """Proportional set size: shared pages count by their share."""
     text = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text()

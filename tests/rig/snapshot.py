@@ -4,17 +4,20 @@
 import difflib
 import re
 
+# -s: without counters and what is left of timeouts
 COMMANDS = (
-    "nft list ruleset",
+    "nft -s list ruleset",
     "ip -4 rule",
     "ip -6 rule",
     "ip -4 route show table all",
     "ip -6 route show table all",
     "sysctl -a",
 )
+# routes of addresses that the kernel makes up
+LINK_LOCAL = re.compile(r"^(local |anycast |multicast )?f[ef][0-9a-f]{2}:")
 # settings that count or are random, not configured
 MOVING = re.compile(r"nf_conntrack_count|random|stable_secret|inode|\.mtu_|"
-                    r"^(?!net\.)", re.M)
+                    r"^(?!net\.)")
 
 
 def take(namespace):
@@ -25,6 +28,9 @@ def take(namespace):
         if command == "sysctl -a":
             text = "".join(line for line in text.splitlines(True)
                            if not MOVING.search(line))
+        elif " route " in command:
+            text = "".join(sorted(line for line in text.splitlines(True)
+                                  if not LINK_LOCAL.match(line)))
         found[command] = text
     return found
 
@@ -47,5 +53,5 @@ def difference(before, after):
 
 def tables(state):
     """Names of the nft tables, such as "inet tpx_guard"."""
-    return set(re.findall(r"^table (\S+ \S+) ", state["nft list ruleset"],
+    return set(re.findall(r"^table (\S+ \S+) ", state["nft -s list ruleset"],
                           re.M))

@@ -69,10 +69,15 @@ def _parse(frame):
 
 
 class Sniffer:
-    """TCP and UDP packets from a client, seen on the server's interface."""
+    """TCP and UDP packets from a client, seen on the server's interface.
 
-    def __init__(self, namespace, source4, source6, interface="eth0"):
+    ports, if there are any, are those of the client that count.
+    """
+
+    def __init__(self, namespace, source4, source6, interface="eth0",
+                 ports=()):
         self.packets = []
+        self._ports = ports
         with namespace.inside():
             self._socket = socket.socket(
                 socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
@@ -118,7 +123,8 @@ class Sniffer:
         while not self._closing.is_set():
             for frame in self._waiting():
                 packet = _parse(frame)
-                if packet:
+                if packet and (not self._ports
+                               or packet.sport in self._ports):
                     self.packets.append(packet)
             self._emptied.set()
             select.select([self._socket], [], [], 0.05)

@@ -127,6 +127,34 @@ class Tpx:
         return (status["flows"]["accepted"] - status["flows"]["open"]
                 - status["log"]["dropped"] - rows)
 
+    def accounts(self, since=0.0):
+        """Flows begun that are neither rows nor drops nor open, by decider.
+
+        relay: those that relays accepted.  block and pass: those that the
+        kernel decided, packets that were lost on the way to the log included.
+        since is when this tpxd was started (time.time()), if others have
+        written the same log before.
+        """
+        status = self.status()
+        flows = status["flows"]
+        rows, = self.sql(
+            "SELECT count(*) FILTER (WHERE worker IS NOT NULL) AS relay,"
+            " count(*) FILTER (WHERE action = 'block') AS block,"
+            " count(*) FILTER (WHERE action = 'pass') AS pass"
+            " FROM flows WHERE final AND start_us >= ?", since * 1e6)
+        lost, = self.sql(
+            "SELECT total(count) FILTER (WHERE source IN ('relay', 'flowlog'))"
+            " AS relay, total(count) FILTER (WHERE source = 'nflog') AS block,"
+            " total(count) FILTER (WHERE source = 'conntrack') AS pass"
+            " FROM drops WHERE julianday(time) >= julianday(?, 'unixepoch')",
+            since)
+        begun = {"relay": flows["accepted"] - flows["open"],
+                 # a lost packet was never counted as blocked
+                 "block": flows["blocked"] + lost["block"],
+                 "pass": flows["passed"] + lost["pass"]}
+        return {action: int(begun[action] - rows[action] - lost[action])
+                for action in begun}
+
     def ctl(self, *words, check=True):
         """Run tpxctl against this instance; a CompletedProcess."""
         return self.namespace.run(self.build / "tpxctl", "-s", self.socket,

@@ -3,6 +3,8 @@
 
 import contextlib
 import errno
+import itertools
+import select
 import socket
 import threading
 import time
@@ -14,6 +16,7 @@ FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
 RESETS = (errno.ECONNRESET, errno.ECONNREFUSED, errno.EPIPE, errno.ENOTCONN)
 HAMMER_INTERVAL_S = 0.02
 HAMMER_PATIENCE_S = 1.5
+ECHO_INTERVAL_S = 0.05
 
 # an echo request with identifier 1 and sequence 1, its checksum included
 # (RFC 792); the kernel fills in that of ICMPv6 (RFC 4443)
@@ -21,14 +24,17 @@ PING4 = b"\x08\x00\xf7\xfd\x00\x01\x00\x01"
 PING6 = b"\x80\x00\x00\x00\x00\x01\x00\x01"
 
 
-def connect(namespace, address, port, timeout_s=5.0, buffer_bytes=0):
+def connect(namespace, address, port, timeout_s=5.0, buffer_bytes=0, sport=0):
     """A connected socket of the namespace.
 
-    buffer_bytes bounds what it takes in before it is read (SO_RCVBUF).
+    buffer_bytes bounds what it takes in before it is read (SO_RCVBUF); sport
+    is the port that it comes from, 0 any.
     """
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     sock = namespace.socket(family)
     sock.settimeout(timeout_s)
+    if sport:
+        _bind(sock, sport)
     if buffer_bytes:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer_bytes)
     try:
@@ -37,6 +43,12 @@ def connect(namespace, address, port, timeout_s=5.0, buffer_bytes=0):
         sock.close()
         raise
     return sock
+
+
+def _bind(sock, sport, source=None):
+    """To a port, also one of a connection that has ended."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock.bind((source or "", sport))
 
 
 def echoes(sock, word=b"still there"):
@@ -91,17 +103,38 @@ def ping(namespace, address, timeout_s=3.0):
     return True
 
 
+def _unanswered(waiting, now):
+    """Those of (when to give up, socket) that still wait; closes the others."""
+    poll = select.poll()
+    for _, sock in waiting:
+        poll.register(sock, select.POLLIN)
+    ended = {number for number, _ in poll.poll(0)}
+    left = []
+    for until, sock in waiting:
+        if until < now or sock.fileno() in ended:
+            sock.close()
+        else:
+            left.append((until, sock))
+    return left
+
+
 class Hammer:
     """Opens connections and sends datagrams all the time, in both families.
 
     Nothing is expected to be answered: what arrives, and from whom, is for the
-    server and the sniffer to say.  A context.
+    server and the sniffer to say.  sources are the addresses to bind to, one
+    for each target; ports that it comes from are taken in turn, if there are
+    any.  A connection is given up after patience_s.  A context.
     """
 
-    def __init__(self, namespace, targets, port):
+    def __init__(self, namespace, targets, port, ports=(),
+                 patience_s=HAMMER_PATIENCE_S, sources=None):
         self.rounds = 0
+        self.times = []  # when each round began (monotonic)
+        self._ports = itertools.cycle(ports or (0,))
+        self._patience_s = patience_s
         self._namespace = namespace
-        self._targets = targets
+        self._pairs = list(zip(targets, sources or [None] * len(targets)))
         self._port = port
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -122,21 +155,52 @@ class Hammer:
         with self._namespace.inside():
             while not self._closing.wait(HAMMER_INTERVAL_S):
                 now = time.monotonic()
-                for target in self._targets:
-                    waiting.append((now + HAMMER_PATIENCE_S,
-                                    self._knock(target)))
-                while waiting and waiting[0][0] < now:
-                    waiting.pop(0)[1].close()
+                self.times.append(now)
+                for target, source in self._pairs:
+                    waiting.append((now + self._patience_s,
+                                    self._knock(target, source)))
+                waiting = _unanswered(waiting, now)
                 self.rounds += 1
         for _, sock in waiting:
             sock.close()
 
-    def _knock(self, target):
+    def _knock(self, target, source):
         family = socket.AF_INET6 if ":" in target else socket.AF_INET
+        sport = next(self._ports)
         with contextlib.suppress(OSError), \
                 socket.socket(family, socket.SOCK_DGRAM) as datagram:
+            _bind(datagram, sport, source)
             datagram.sendto(b"knock", (target, self._port))
         sock = socket.socket(family)
         sock.setblocking(False)
-        sock.connect_ex((target, self._port))
+        with contextlib.suppress(OSError):
+            _bind(sock, sport, source)
+            sock.connect_ex((target, self._port))
         return sock
+
+
+class EchoFlow:
+    """A connection to an echo server that is never silent for long.
+
+    ended is when it no longer went on (monotonic), or None.
+    """
+
+    def __init__(self, namespace, address, port, sport=0):
+        self.ended = None
+        self.socket = connect(namespace, address, port, sport=sport)
+        self.sport = self.socket.getsockname()[1]
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def close(self):
+        self._closing.set()
+        self._thread.join()
+        self.socket.close()
+
+    def _run(self):
+        try:
+            while not self._closing.wait(ECHO_INTERVAL_S):
+                echoes(self.socket)
+        except (OSError, EOFError):
+            self.ended = time.monotonic()

@@ -38,10 +38,18 @@ on_damaged(void *ctx)
 	damaged++;
 }
 
+static uint32_t
+uid_of(void *ctx, const struct flow_record *record)
+{
+	(void)ctx;
+	return record->sport;
+}
+
 static int
 set_up_rules(const char *rules)
 {
-	static const struct batch_owner owner = { on_done, on_damaged, NULL };
+	static const struct batch_owner owner = { on_done, on_damaged, uid_of,
+		NULL };
 	char text[512];
 	size_t len;
 

@@ -63,6 +63,9 @@ test_numbers_out_of_range_are_refused(void **state)
 		CASE(duration_us, INT64_MAX),
 		CASE(up_bytes, UINT64_MAX),
 		CASE(down_bytes, 1ULL << 63),
+		/* sums of many rows must fit into 63 bits */
+		CASE(up_bytes, (1ULL << 48) + 1),
+		CASE(down_bytes, (1ULL << 48) + 1),
 		CASE(proto, 1),
 		CASE(proto, 255),
 		CASE(action, FLOW_ACTION_COUNT),

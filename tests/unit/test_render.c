@@ -205,6 +205,20 @@ test_a_pause_lets_everything_pass_while_its_lease_lives(void **state)
 }
 
 static void
+test_mapped_destinations_are_dropped_unseen(void **state)
+{
+	static const char rule[] = "ip6 daddr ::ffff:0.0.0.0/96 counter drop\n";
+	char *text = capture_of(FIXTURE_CAPTURE, RENDER_CAPTURE);
+	const char *place = strstr(text, rule);
+
+	(void)state;
+	assert_non_null(place);
+	assert_has(place, "goto verdict_tcp");
+	assert_has(place, "fib daddr type { local, broadcast, ");
+	free(text);
+}
+
+static void
 test_other_protocols_block(void **state)
 {
 	static const char config[] = FIXTURE_CAPTURE "other-protocols block\n";
@@ -332,8 +346,7 @@ test_the_guard_lets_only_the_pass_mark_out(void **state)
 	    "\t\tip option ssrr exists counter drop\n"
 	    "\t\texthdr rt exists counter drop\n"
 	    "\t\tmeta nfproto ipv4 meta l4proto != { 6, 17 } goto let\n"
-	    "\t\tmeta nfproto ipv6 meta l4proto != { 6, 17 } "
-	    "exthdr frag missing goto let\n"
+	    "\t\tmeta l4proto != { 6, 17 } exthdr frag missing goto let\n"
 	    "\t}\n\tchain forward {\n"
 	    "\t\ttype filter hook forward priority filter; policy accept;\n"
 	    "\t\tiifname != { \"a\", \"b\" } accept\n"
@@ -373,12 +386,8 @@ test_routes_are_shown_as_commands(void **state)
 	    "ip -6 route add local default dev lo table 7478 proto 116\n"
 	    "ip -4 rule add priority 74 protocol 116 "
 	    "fwmark 0x00000010/0x00000070 lookup 7478\n"
-	    "ip -4 rule add priority 74 protocol 116 "
-	    "fwmark 0x00000020/0x00000070 lookup 7478\n"
 	    "ip -6 rule add priority 74 protocol 116 "
 	    "fwmark 0x00000010/0x00000070 lookup 7478\n"
-	    "ip -6 rule add priority 74 protocol 116 "
-	    "fwmark 0x00000020/0x00000070 lookup 7478\n"
 	    "sysctl -w net/netfilter/nf_conntrack_acct=1\n"
 	    "sysctl -w net/netfilter/nf_conntrack_timestamp=1\n");
 	free(image);
@@ -483,7 +492,7 @@ test_the_guard_of_own_flows_never_stops_answers(void **state)
 	assert_has(chain, "ct mark & 0x07000000 == 0x03000000 accept\n");
 	assert_has(chain, "\t\tgoto guarded\n");
 	assert_has(text, "oifname != \"lo\" "
-			 "meta mark & 0x07000000 == 0x02000000 counter drop");
+			 "meta mark & 0x07000000 == 0x01000000 counter drop");
 	assert_lacks(text, "chain forward");
 	free(text);
 }
@@ -576,6 +585,7 @@ main(void)
 		cmocka_unit_test(test_ranges_that_are_no_prefix_are_rendered),
 		cmocka_unit_test(
 		    test_a_pause_lets_everything_pass_while_its_lease_lives),
+		cmocka_unit_test(test_mapped_destinations_are_dropped_unseen),
 		cmocka_unit_test(test_other_protocols_block),
 		cmocka_unit_test(test_what_passed_goes_on_under_every_policy),
 		cmocka_unit_test(

@@ -175,6 +175,21 @@ test_row_that_comes_again_is_ignored(void **state)
 }
 
 static void
+test_row_whose_id_another_has_is_a_counted_loss(void **state)
+{
+	struct flow_record record = fixture_record(3, 0);
+
+	(void)state;
+	assert_int_equal(add(&record), 1);
+	record.sport++;
+	assert_int_equal(add(&record), 0);
+	assert_int_equal(fixture_count(dir, "SELECT count(*) FROM flows"), 1);
+	assert_string_equal(
+	    fixture_sql(dir, "SELECT source || kind || count FROM drops"),
+	    "flowlogid-taken1");
+}
+
+static void
 test_nothing_of_a_rolled_back_transaction_stays(void **state)
 {
 	struct flow_record record = fixture_record(1, 0);
@@ -551,6 +566,7 @@ main(void)
 		TEST(test_every_word_of_the_schema_is_a_word_of_the_view),
 		TEST(test_ipv6_addresses_are_text),
 		TEST(test_row_that_comes_again_is_ignored),
+		TEST(test_row_whose_id_another_has_is_a_counted_loss),
 		TEST(test_nothing_of_a_rolled_back_transaction_stays),
 		TEST(test_totals_survive_a_restart),
 		TEST(test_rule_text_stays_when_generations_begin_anew),

@@ -217,6 +217,34 @@ test_sequence_that_goes_back_is_a_violation(void **state)
 }
 
 static void
+test_count_of_losses_that_is_too_high_is_a_violation(void **state)
+{
+	struct msg_flows flows = { .sequence = 1, .dropped = 1ULL << 40 };
+
+	(void)state;
+	send_flows(&flows);
+	assert_null(violation);
+	flows.sequence++;
+	flows.dropped++;
+	send_flows(&flows);
+	assert_string_equal(violation, "a count of losses out of range");
+}
+
+static void
+test_count_of_losses_that_goes_back_is_a_violation(void **state)
+{
+	struct msg_flows flows = { .sequence = 1, .dropped = 8 };
+
+	(void)state;
+	send_flows(&flows);
+	assert_null(violation);
+	flows.sequence++;
+	flows.dropped--;
+	send_flows(&flows);
+	assert_string_equal(violation, "a count of losses out of range");
+}
+
+static void
 test_message_of_a_wrong_kind_is_a_violation(void **state)
 {
 	struct {
@@ -255,6 +283,8 @@ main(void)
 		TEST(test_message_without_rows_is_acknowledged),
 		TEST(test_bad_record_cuts_the_relay_off_and_takes_none),
 		TEST(test_sequence_that_goes_back_is_a_violation),
+		TEST(test_count_of_losses_that_is_too_high_is_a_violation),
+		TEST(test_count_of_losses_that_goes_back_is_a_violation),
 		TEST(test_message_of_a_wrong_kind_is_a_violation),
 		TEST(test_relay_that_leaves_is_no_violation),
 	};

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: ISC */
+/* Shows bytes of the network as hexadecimal digits only. */
+#include "ctl/leak/report.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "ctl/when.h"
+
+static const char *
+name_of(const struct trial_leak *leak)
+{
+	return leak->sentinel != NULL ? sentinel_name(leak->sentinel)
+				      : "of no sentinel";
+}
+
+/* Which never arrive, whatever is in their way. */
+static int
+is_mute(const struct sentinel *sentinel)
+{
+	return !sentinel->can_arrive && sentinel->class != JUDGE_NEVER;
+}
+
+static void
+hex(const struct trial_leak *leak, char text[2 * TRIAL_LEAK_BYTES + 1])
+{
+	size_t i;
+
+	text[0] = '\0';
+	for (i = 0; i < leak->kept; i++)
+		(void)snprintf(text + 2 * i, 3, "%02x", leak->bytes[i]);
+}
+
+void
+report_begin(struct report *report, int as_json)
+{
+	report->as_json = as_json;
+	if (!as_json) {
+		(void)printf("%-34s %8s %8s %8s %8s\n", "PHASE", "SENT",
+		    "EXPECTED", "ARRIVED", "LEAKED");
+		(void)fflush(stdout);
+		return;
+	}
+	json_begin(&report->json, stdout);
+	json_object(&report->json, NULL);
+	json_array(&report->json, "phases");
+}
+
+static void
+phase_json(struct json *json, const struct phase_result *phase)
+{
+	json_object(json, NULL);
+	json_string(json, "name", phase->name);
+	json_uint(json, "sent", phase->sent);
+	json_uint(json, "expected", phase->count.expected);
+	json_uint(json, "arrived", phase->count.seen);
+	json_uint(json, "leaked", phase->leaked);
+	json_object_end(json);
+}
+
+void
+report_phase(void *ctx, const struct phase_result *phase)
+{
+	struct report *report = ctx;
+
+	report->phases++;
+	report->sent += phase->sent;
+	if (report->as_json) {
+		phase_json(&report->json, phase);
+		return;
+	}
+	(void)printf("%-34s %8" PRIu64 " %8" PRIu32 " %8" PRIu32 " %8" PRIu64
+		     "\n",
+	    phase->name, phase->sent, phase->count.expected, phase->count.seen,
+	    phase->leaked);
+	(void)fflush(stdout);
+}
+
+static void
+leak_json(struct json *json, const struct trial_leak *leak)
+{
+	char src[ADDR_TEXT_BYTES], dst[ADDR_TEXT_BYTES], when[WHEN_BYTES];
+	char bytes[2 * TRIAL_LEAK_BYTES + 1];
+
+	hex(leak, bytes);
+	json_object(json, NULL);
+	json_string(json, "time", when_format(leak->at_us, when));
+	json_string(json, "phase", leak->phase);
+	json_string(json, "stage", judge_stage_word(leak->stage));
+	json_string(json, "sentinel", name_of(leak));
+	json_string(json, "src", addr_format(&leak->seen.src, src));
+	json_string(json, "dst", addr_format(&leak->seen.dst, dst));
+	json_uint(json, "proto", leak->seen.proto);
+	json_uint(json, "sport", leak->seen.sport);
+	json_uint(json, "dport", leak->seen.dport);
+	json_uint(json, "packets", leak->count);
+	json_uint(json, "length", leak->len);
+	json_string(json, "bytes", bytes);
+	json_object_end(json);
+}
+
+static void
+leak_text(const struct trial_leak *leak)
+{
+	char src[ADDR_TEXT_BYTES], dst[ADDR_TEXT_BYTES], when[WHEN_BYTES];
+	char bytes[2 * TRIAL_LEAK_BYTES + 1];
+
+	hex(leak, bytes);
+	(void)printf("leaked %s, %s (%s): %s, %" PRIu64
+		     " packets\n  %s port %u to %s port %u, "
+		     "protocol %u, %zu bytes\n  %s\n",
+	    when_format(leak->at_us, when), leak->phase,
+	    judge_stage_word(leak->stage), name_of(leak), leak->count,
+	    addr_format(&leak->seen.src, src), leak->seen.sport,
+	    addr_format(&leak->seen.dst, dst), leak->seen.dport,
+	    leak->seen.proto, leak->len, bytes);
+}
+
+static void
+end_json(struct report *report, const struct trial *trial, int complete)
+{
+	struct json *json = &report->json;
+	size_t i;
+
+	json_array_end(json);
+	json_array(json, "leaks");
+	for (i = 0; i < trial->nleaks; i++)
+		leak_json(json, &trial->leaks[i]);
+	json_array_end(json);
+	json_array(json, "mute");
+	for (i = 0; i < trial->sentinels.count; i++)
+		if (is_mute(&trial->sentinels.items[i]))
+			json_string(json, NULL,
+			    sentinel_name(&trial->sentinels.items[i]));
+	json_array_end(json);
+	json_uint(json, "sent", report->sent);
+	json_uint(json, "leaked", trial->leaked);
+	json_string(json, "result",
+	    trial->leaked > 0 ? "leak"
+	    : complete	      ? "good"
+			      : "incomplete");
+	json_object_end(json);
+	(void)putchar('\n');
+}
+
+void
+report_end(struct report *report, const struct trial *trial, int complete)
+{
+	size_t i;
+
+	if (report->as_json) {
+		end_json(report, trial, complete);
+		return;
+	}
+	for (i = 0; i < trial->nleaks; i++)
+		leak_text(&trial->leaks[i]);
+	for (i = 0; i < trial->sentinels.count; i++)
+		if (is_mute(&trial->sentinels.items[i]))
+			(void)printf("never arrives, so proves nothing: "
+				     "%s over IPv%d\n",
+			    sentinel_name(&trial->sentinels.items[i]),
+			    trial->sentinels.items[i].v6 ? 6 : 4);
+	if (trial->leaked > 0)
+		(void)printf("LEAK: ");
+	else if (!complete)
+		(void)printf("INCOMPLETE: ");
+	(void)printf("%" PRIu64 " packets leaked in %u phases, %" PRIu64
+		     " sentinels\n",
+	    trial->leaked, report->phases, report->sent);
+}

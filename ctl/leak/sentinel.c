@@ -1,0 +1,429 @@
+/* SPDX-License-Identifier: ISC */
+#include "ctl/leak/sentinel.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/random.h>
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/log.h"
+
+#ifndef IPPROTO_MPTCP
+#define IPPROTO_MPTCP 262
+#endif
+
+#define V4 0x01U
+#define V6 0x02U
+#define BOTH (V4 | V6)
+
+/* How the socket of a stream or datagram is made. */
+#define TO_DEVICE 0x01U	    /* bound to one (SO_BINDTODEVICE) */
+#define MAPPED_SOCKET 0x02U /* of IPv6, with v4-mapped addresses */
+#define FAST_OPEN 0x04U	    /* data in the SYN (RFC 7413) */
+
+enum sender { STREAM, DATAGRAM, RAW };
+
+struct sentinel_kind {
+	const char *name;
+	enum sender sender;
+	uint8_t families;
+	uint8_t proto;	       /* as the policy sees it */
+	uint16_t dport;	       /* 0: any that the policy speaks of */
+	uint8_t options;       /* of STREAM and DATAGRAM */
+	int socket_proto;      /* 0: proto */
+	enum packet_data data; /* from here on of RAW and DATAGRAM */
+	uint8_t tcp_flags;
+	uint8_t fragment;
+	enum packet_options packet_options;
+	const char *dst[2]; /* instead of one that the policy decides */
+	int is_local;	    /* nobody forwards to such a destination */
+};
+
+#define PROTO(name, number)             \
+	{                               \
+		name, RAW, BOTH, number \
+	}
+#define NOWHERE(name, families, dst4, dst6)                              \
+	{                                                                \
+		name, RAW, families, IPPROTO_UDP, .dst = { dst4, dst6 }, \
+						  .is_local = 1          \
+	}
+#define MAPPED_DST                   \
+	{                            \
+		NULL, "203.0.113.77" \
+	}
+
+static const struct sentinel_kind kinds[] = {
+	{ "tcp connection", STREAM, BOTH, IPPROTO_TCP },
+	{ "tcp connection to port 53", STREAM, BOTH, IPPROTO_TCP, 53 },
+	{ "tcp connection to port 853", STREAM, BOTH, IPPROTO_TCP, 853 },
+	{ "tcp connection bound to a device", STREAM, BOTH, IPPROTO_TCP, 0,
+	    TO_DEVICE },
+	{ "tcp connection of an ipv6 socket", STREAM, V4, IPPROTO_TCP, 0,
+	    MAPPED_SOCKET },
+	{ "tcp fast open", STREAM, BOTH, IPPROTO_TCP, 0, FAST_OPEN },
+	{ "mptcp connection", STREAM, BOTH, IPPROTO_TCP, 0, 0, IPPROTO_MPTCP },
+	{ "udp", DATAGRAM, BOTH, IPPROTO_UDP },
+	{ "udp to port 53", DATAGRAM, BOTH, IPPROTO_UDP, 53 },
+	{ "udp to port 853", DATAGRAM, BOTH, IPPROTO_UDP, 853 },
+	{ "udp like quic", DATAGRAM, BOTH, IPPROTO_UDP, 443,
+	    .data = PACKET_QUIC },
+	{ "udp bound to a device", DATAGRAM, BOTH, IPPROTO_UDP, 0, TO_DEVICE },
+	{ "udp of an ipv6 socket", DATAGRAM, V4, IPPROTO_UDP, 0,
+	    MAPPED_SOCKET },
+	{ "raw tcp syn", RAW, BOTH, IPPROTO_TCP, .data = PACKET_NO_DATA,
+	    .tcp_flags = TH_SYN },
+	{ "raw tcp syn with data", RAW, BOTH, IPPROTO_TCP,
+	    .tcp_flags = TH_SYN },
+	{ "raw tcp of no connection", RAW, BOTH, IPPROTO_TCP,
+	    .tcp_flags = TH_ACK | TH_PUSH },
+	{ "raw tcp without flags", RAW, BOTH, IPPROTO_TCP },
+	{ "raw udp", RAW, BOTH, IPPROTO_UDP },
+	{ "tcp fragments", RAW, BOTH, IPPROTO_TCP, .tcp_flags = TH_SYN,
+	    .fragment = PACKET_FIRST | PACKET_LATER },
+	{ "udp fragments", RAW, BOTH, IPPROTO_UDP,
+	    .fragment = PACKET_FIRST | PACKET_LATER },
+	{ "first tcp fragment alone", RAW, BOTH, IPPROTO_TCP,
+	    .tcp_flags = TH_SYN, .fragment = PACKET_FIRST },
+	{ "first udp fragment alone", RAW, BOTH, IPPROTO_UDP,
+	    .fragment = PACKET_FIRST },
+	{ "later tcp fragment alone", RAW, BOTH, IPPROTO_TCP,
+	    .fragment = PACKET_LATER },
+	{ "later udp fragment alone", RAW, BOTH, IPPROTO_UDP,
+	    .fragment = PACKET_LATER },
+	{ "tcp behind options", RAW, V6, IPPROTO_TCP, .tcp_flags = TH_SYN,
+	    .packet_options = PACKET_INSIDE },
+	{ "udp behind options", RAW, V6, IPPROTO_UDP,
+	    .packet_options = PACKET_INSIDE },
+	{ "tcp fragments behind options", RAW, V6, IPPROTO_TCP,
+	    .tcp_flags = TH_SYN, .fragment = PACKET_FIRST | PACKET_LATER,
+	    .packet_options = PACKET_OUTSIDE },
+	{ "udp fragments behind options", RAW, V6, IPPROTO_UDP,
+	    .fragment = PACKET_FIRST | PACKET_LATER,
+	    .packet_options = PACKET_OUTSIDE },
+	{ "tcp behind options in fragments", RAW, V6, IPPROTO_TCP,
+	    .tcp_flags = TH_SYN, .fragment = PACKET_FIRST | PACKET_LATER,
+	    .packet_options = PACKET_INSIDE },
+	{ "udp behind options in fragments", RAW, V6, IPPROTO_UDP,
+	    .fragment = PACKET_FIRST | PACKET_LATER,
+	    .packet_options = PACKET_INSIDE },
+	{ "tcp to a mapped address", RAW, V6, IPPROTO_TCP, .tcp_flags = TH_SYN,
+	    .dst = MAPPED_DST },
+	{ "udp to a mapped address", RAW, V6, IPPROTO_UDP, .dst = MAPPED_DST },
+	PROTO("icmp echo", IPPROTO_ICMP),
+	PROTO("udp-lite", IPPROTO_UDPLITE),
+	PROTO("sctp", IPPROTO_SCTP),
+	PROTO("gre", IPPROTO_GRE),
+	PROTO("esp", IPPROTO_ESP),
+	NOWHERE("udp to a multicast group", BOTH, "224.0.1.77", "ff0e::7707"),
+	NOWHERE("udp to everybody", V4, "255.255.255.255", NULL),
+	NOWHERE("udp to a network's broadcast", V4, "198.19.0.255", NULL),
+};
+
+#define KINDS (sizeof(kinds) / sizeof(kinds[0]))
+#define SENTINELS_OF_ORIGIN (KINDS * 2 * JUDGE_CLASSES)
+
+const char *
+sentinel_name(const struct sentinel *sentinel)
+{
+	return sentinel->kind->name;
+}
+
+int
+sentinel_is_stream(const struct sentinel *sentinel)
+{
+	return sentinel->kind->sender == STREAM;
+}
+
+int
+sentinel_is_flow(const struct sentinel *sentinel)
+{
+	const struct sentinel_kind *kind = sentinel->kind;
+
+	if (kind->fragment == PACKET_FIRST || kind->fragment == PACKET_LATER)
+		return 0;
+	return kind->sender != RAW || kind->proto != IPPROTO_TCP ||
+	       kind->tcp_flags == TH_SYN;
+}
+
+static struct sentinel *
+plan_next(struct sentinel_list *list, const struct sentinel_kind *kind,
+    struct site_origin *origin, int v6)
+{
+	struct sentinel *sentinel = &list->items[list->count];
+	size_t run = sizeof(list->run);
+
+	memset(sentinel, 0, sizeof(*sentinel));
+	sentinel->kind = kind;
+	sentinel->origin = origin;
+	sentinel->v6 = v6;
+	sentinel->fd = -1;
+	memcpy(sentinel->token, list->run, run);
+	memcpy(sentinel->token + run, &list->count, sizeof(list->count));
+	return sentinel;
+}
+
+static void
+plan_take(struct sentinel_list *list, struct site_origin *origin)
+{
+	list->count++;
+	origin->count++;
+}
+
+/* Its destination is fixed, and with it what may become of it. */
+static void
+plan_fixed(struct sentinel_list *list, const struct image *image,
+    const struct sentinel_kind *kind, struct site_origin *origin, int v6)
+{
+	struct sentinel *sentinel = plan_next(list, kind, origin, v6);
+	struct prefix prefix;
+
+	if (prefix_parse(kind->dst[v6], &prefix) == -1)
+		return;
+	sentinel->target.src = origin->candidates.src[v6].at[0];
+	sentinel->target.dst = prefix.addr;
+	sentinel->target.dport = origin->candidates.ports[0];
+	sentinel->class =
+	    kind->is_local
+		? JUDGE_NEVER
+		: judge_packet(image, v6, kind->proto, &sentinel->target.src,
+		      &sentinel->target.dst, sentinel->target.dport);
+	plan_take(list, origin);
+}
+
+/* One to each decision that there is for this kind. */
+static int
+plan_decided(struct sentinel_list *list, const struct site *site,
+    const struct image *image, const struct sentinel_kind *kind,
+    struct site_origin *origin, int v6)
+{
+	enum judge_class wanted;
+	struct sentinel *sentinel;
+
+	for (wanted = JUDGE_BLOCK; wanted < JUDGE_CLASSES; wanted++) {
+		sentinel = plan_next(list, kind, origin, v6);
+		sentinel->class = wanted;
+		if (!target_find(image, &origin->candidates, v6, kind->proto,
+			kind->dport, wanted, &sentinel->target))
+			continue;
+		if (site_serve(site, &sentinel->target.dst) == -1)
+			return -1;
+		plan_take(list, origin);
+	}
+	return 0;
+}
+
+static int
+plan_origin(struct sentinel_list *list, const struct site *site,
+    const struct image *image, struct site_origin *origin)
+{
+	size_t i;
+	int v6;
+
+	origin->first = list->count;
+	for (i = 0; i < KINDS; i++)
+		for (v6 = 0; v6 < 2; v6++) {
+			if ((kinds[i].families & (v6 ? V6 : V4)) == 0)
+				continue;
+			if (kinds[i].dst[v6] != NULL)
+				plan_fixed(list, image, &kinds[i], origin, v6);
+			else if (plan_decided(list, site, image, &kinds[i],
+				     origin, v6) == -1)
+				return -1;
+		}
+	return 0;
+}
+
+int
+sentinel_plan(
+    struct site *site, const struct image *image, struct sentinel_list *list)
+{
+	size_t i;
+
+	list->count = 0;
+	list->items = calloc(
+	    site->norigins * SENTINELS_OF_ORIGIN + 1, sizeof(*list->items));
+	if (list->items == NULL || getrandom(list->run, sizeof(list->run), 0) !=
+				       (ssize_t)sizeof(list->run)) {
+		log_warn("sentinels");
+		return -1;
+	}
+	for (i = 0; i < site->norigins; i++)
+		if (plan_origin(list, site, image, &site->origins[i]) == -1)
+			return -1;
+	return 0;
+}
+
+/* An end of the sentinel, in the family of its socket. */
+static socklen_t
+endpoint(const struct sentinel *sentinel, const struct addr *addr,
+    uint16_t port, struct sockaddr_storage *out)
+{
+	struct sockaddr_in6 *name = (void *)out;
+
+	if (!sentinel->v6 && (sentinel->kind->options & MAPPED_SOCKET) == 0)
+		return addr_to_sockaddr(addr, port, out);
+	memset(out, 0, sizeof(*out));
+	name->sin6_family = AF_INET6;
+	name->sin6_port = htons(port);
+	memcpy(&name->sin6_addr, addr->byte, 16);
+	return sizeof(*name);
+}
+
+/* A socket bound to the sentinel's source, or -1. */
+static int
+socket_bound(const struct sentinel *sentinel, int type)
+{
+	const struct sentinel_kind *kind = sentinel->kind;
+	struct sockaddr_storage name;
+	socklen_t len =
+	    endpoint(sentinel, &sentinel->target.src, sentinel->sport, &name);
+	int on = 1, fd;
+
+	fd = socket(name.ss_family, type | SOCK_NONBLOCK | SOCK_CLOEXEC,
+	    kind->socket_proto);
+	if (fd == -1)
+		return -1;
+	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	if ((kind->options & FAST_OPEN) != 0)
+		(void)setsockopt(
+		    fd, IPPROTO_TCP, TCP_FASTOPEN_NO_COOKIE, &on, sizeof(on));
+	if (((kind->options & TO_DEVICE) != 0 &&
+		setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, "eth0", 5) == -1) ||
+	    bind(fd, (struct sockaddr *)&name, len) == -1) {
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+static void
+send_socket(struct sentinel *sentinel)
+{
+	const struct sentinel_kind *kind = sentinel->kind;
+	struct sockaddr_storage name;
+	socklen_t len = endpoint(
+	    sentinel, &sentinel->target.dst, sentinel->target.dport, &name);
+	uint8_t data[PACKET_BYTES];
+	size_t data_len = packet_fill(kind->data, sentinel->token, data);
+	int is_stream = kind->sender == STREAM;
+	int fd = socket_bound(sentinel, is_stream ? SOCK_STREAM : SOCK_DGRAM);
+
+	if (fd == -1)
+		return;
+	if (is_stream && (kind->options & FAST_OPEN) == 0)
+		(void)connect(fd, (struct sockaddr *)&name, len);
+	else
+		(void)sendto(fd, data, data_len,
+		    MSG_NOSIGNAL | (is_stream ? MSG_FASTOPEN : 0),
+		    (struct sockaddr *)&name, len);
+	if (is_stream)
+		sentinel->fd = fd;
+	else
+		close(fd);
+}
+
+static void
+send_packet(const struct sentinel *sentinel, uint8_t fragment)
+{
+	const struct sentinel_kind *kind = sentinel->kind;
+	struct packet packet = { .v6 = sentinel->v6,
+		.src = sentinel->target.src,
+		.dst = sentinel->target.dst,
+		.proto = kind->proto,
+		.sport = sentinel->sport,
+		.dport = sentinel->target.dport,
+		.data = kind->data,
+		.tcp_flags = kind->tcp_flags,
+		.fragment = fragment,
+		.options = kind->packet_options,
+		.token = sentinel->token };
+	struct sockaddr_storage name;
+	socklen_t len = endpoint(sentinel, &packet.dst, 0, &name);
+	uint8_t bytes[PACKET_BYTES];
+	size_t n = packet_build(&packet, bytes);
+
+	(void)sendto(sentinel->origin->raw[sentinel->v6], bytes, n, 0,
+	    (struct sockaddr *)&name, len);
+}
+
+static void
+send_raw(struct sentinel *sentinel)
+{
+	uint8_t fragments = sentinel->kind->fragment;
+
+	if ((fragments & PACKET_FIRST) != 0)
+		send_packet(sentinel, PACKET_FIRST);
+	if ((fragments & PACKET_LATER) != 0)
+		send_packet(sentinel, PACKET_LATER);
+	if (fragments == 0)
+		send_packet(sentinel, 0);
+}
+
+void
+sentinel_send(struct sentinel *sentinel, uint32_t round)
+{
+	static void (*const senders[])(struct sentinel *) = {
+		[STREAM] = send_socket,
+		[DATAGRAM] = send_socket,
+		[RAW] = send_raw,
+	};
+	const struct site_origin *origin = sentinel->origin;
+	uint32_t index, rounds = SITE_PORTS / origin->count;
+
+	memcpy(&index, sentinel->token + PACKET_TOKEN_BYTES - sizeof(index),
+	    sizeof(index));
+	sentinel->sport =
+	    (uint16_t)(SITE_PORT_FIRST + round % rounds * origin->count +
+		       index - origin->first);
+	senders[sentinel->kind->sender](sentinel);
+}
+
+void
+sentinel_connected(const struct sentinel *sentinel)
+{
+	uint8_t data[PACKET_BYTES];
+	size_t len = packet_fill(PACKET_TOKENS, sentinel->token, data);
+
+	(void)send(sentinel->fd, data, len, MSG_NOSIGNAL);
+}
+
+void
+sentinel_abort(struct sentinel *sentinel)
+{
+	static const struct sockaddr nobody = { .sa_family = AF_UNSPEC };
+
+	if (sentinel->fd == -1)
+		return;
+	(void)connect(sentinel->fd, &nobody, sizeof(nobody));
+	close(sentinel->fd);
+	sentinel->fd = -1;
+}
+
+struct sentinel *
+sentinel_by_token(
+    const struct sentinel_list *list, const uint8_t *bytes, size_t len)
+{
+	const uint8_t *at = memmem(bytes, len, list->run, sizeof(list->run));
+	uint32_t index;
+
+	if (at == NULL || len - (size_t)(at - bytes) < PACKET_TOKEN_BYTES)
+		return NULL;
+	memcpy(&index, at + sizeof(list->run), sizeof(index));
+	return index < list->count ? &list->items[index] : NULL;
+}
+
+struct sentinel *
+sentinel_by_port(const struct sentinel_list *list,
+    const struct site_origin *origin, uint16_t sport)
+{
+	if (sport < SITE_PORT_FIRST || origin->count == 0)
+		return NULL;
+	return &list->items[origin->first +
+			    (sport - SITE_PORT_FIRST) % origin->count];
+}

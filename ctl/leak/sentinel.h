@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The sentinels: every kind of packet that somebody may hope to get past tpx
+ * with.  Each carries a token of its own, and its source port tells it, too.
+ */
+#ifndef CTL_LEAK_SENTINEL_H
+#define CTL_LEAK_SENTINEL_H
+
+#include "ctl/leak/packet.h"
+#include "ctl/leak/site.h"
+
+struct sentinel_kind;
+
+struct sentinel {
+	const struct sentinel_kind *kind;
+	const struct site_origin *origin;
+	int v6;
+	struct target target;
+	enum judge_class class;
+	uint8_t token[PACKET_TOKEN_BYTES];
+	uint16_t sport;	     /* of this round */
+	int fd;		     /* of its stream, -1: none */
+	unsigned int direct; /* packets of this phase that may arrive, */
+	unsigned int relayed;
+	int can_arrive; /* it does when nothing stops it */
+};
+
+struct sentinel_list {
+	struct sentinel *items; /* for free(3) */
+	uint32_t count;
+	uint8_t run[PACKET_TOKEN_BYTES - sizeof(uint32_t)]; /* of all tokens */
+};
+
+/*
+ * All kinds, from every origin, to what the policy relays, passes and blocks,
+ * as far as it does.  -1 with errno, which has been logged.
+ */
+int sentinel_plan(struct site *, const struct image *, struct sentinel_list *);
+
+const char *sentinel_name(const struct sentinel *);
+
+/* It begins a flow, whole: what does not may be kept by whoever looks. */
+int sentinel_is_flow(const struct sentinel *);
+
+/* It is a stream that waits for its connection before it says its token. */
+int sentinel_is_stream(const struct sentinel *);
+
+/*
+ * Sends it, from the namespace of its origin, in which the caller is.  What
+ * the kernel refuses to send leaks nothing: there is no error.
+ */
+void sentinel_send(struct sentinel *, uint32_t round);
+
+/* A stream's connection is there. */
+void sentinel_connected(const struct sentinel *);
+
+/* Ends a stream so that nothing of it is sent later. */
+void sentinel_abort(struct sentinel *);
+
+/* Whose token is in the bytes, or NULL. */
+struct sentinel *
+sentinel_by_token(const struct sentinel_list *, const uint8_t *, size_t len);
+
+/* Who of an origin has the source port, or NULL. */
+struct sentinel *sentinel_by_port(
+    const struct sentinel_list *, const struct site_origin *, uint16_t sport);
+
+#endif

@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * One loop plays clients and server: their sockets live in namespaces of their
+ * own, and belong to this process all the same.
+ */
+#include "ctl/leak/trial.h"
+
+#include <linux/if_packet.h>
+#include <sys/epoll.h>
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+
+#define QUIET_MS 40 /* whoever has something to send has sent it */
+#define SETTLE_US 1000000
+#define EVENTS 64
+
+/* Who an event is for; the number beside it is a descriptor or a sentinel's. */
+enum watched { CAPTURE, LISTENER, ACCEPTED, SENTINEL };
+
+static int
+watch(const struct trial *trial, int fd, enum watched what, uint32_t number,
+    uint32_t events)
+{
+	struct epoll_event event = { .events = events,
+		.data.u64 = (uint64_t)what << 32 | number };
+
+	if (epoll_ctl(trial->epoll, EPOLL_CTL_ADD, fd, &event) == 0)
+		return 0;
+	log_warn("epoll");
+	return -1;
+}
+
+static int
+listen_on(const struct trial *trial, uint16_t port)
+{
+	struct sockaddr_in6 name = { .sin6_family = AF_INET6,
+		.sin6_port = htons(port) };
+	int on = 1, fd;
+
+	fd = socket(AF_INET6, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd != -1)
+		(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	if (fd == -1 ||
+	    bind(fd, (struct sockaddr *)&name, sizeof(name)) == -1 ||
+	    listen(fd, SOMAXCONN) == -1) {
+		/* Two sentinels may go to one port. */
+		if (fd != -1)
+			close(fd);
+		if (errno == EADDRINUSE)
+			return 0;
+		log_warn("server");
+		return -1;
+	}
+	return watch(trial, fd, LISTENER, (uint32_t)fd, EPOLLIN);
+}
+
+int
+trial_new(struct trial *trial, const struct image *image)
+{
+	uint32_t i;
+
+	trial->image = image;
+	trial->epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (trial->epoll == -1) {
+		log_warn("epoll");
+		return -1;
+	}
+	if (site_build(&trial->site, image) == -1 ||
+	    sentinel_plan(&trial->site, image, &trial->sentinels) == -1 ||
+	    watch(trial, trial->site.capture, CAPTURE, 0, EPOLLIN) == -1 ||
+	    net_enter(&trial->site.server) == -1)
+		return -1;
+	for (i = 0; i < trial->sentinels.count; i++)
+		if (sentinel_is_stream(&trial->sentinels.items[i]) &&
+		    listen_on(trial, trial->sentinels.items[i].target.dport) ==
+			-1)
+			return -1;
+	return 0;
+}
+
+static int
+is_uplink(const struct trial *trial, const struct addr *addr)
+{
+	return addr_compare(&trial->site.uplink[0], addr) == 0 ||
+	       addr_compare(&trial->site.uplink[1], addr) == 0;
+}
+
+static const struct site_origin *
+origin_of(const struct trial *trial, const struct addr *addr)
+{
+	size_t i, j;
+	int v6 = !addr_is_v4(addr);
+
+	for (i = 0; i < trial->site.norigins; i++) {
+		const struct target_list *src =
+		    &trial->site.origins[i].candidates.src[v6];
+
+		for (j = 0; j < src->count; j++)
+			if (addr_compare(&src->at[j], addr) == 0)
+				return &trial->site.origins[i];
+	}
+	return NULL;
+}
+
+static void
+leak_keep(struct trial *trial, const struct sentinel *sentinel,
+    const struct packet_seen *seen, const uint8_t *bytes, size_t len)
+{
+	struct trial_leak *leak;
+	size_t i;
+
+	trial->leaked++;
+	for (i = 0; i < trial->nleaks; i++) {
+		leak = &trial->leaks[i];
+		if (leak->phase == trial->phase && leak->sentinel == sentinel) {
+			leak->count++;
+			return;
+		}
+	}
+	if (trial->nleaks == TRIAL_LEAKS)
+		return;
+	leak = &trial->leaks[trial->nleaks++];
+	leak->count = 1;
+	leak->at_us = clock_real_us();
+	leak->phase = trial->phase;
+	leak->stage = trial->stage;
+	leak->sentinel = sentinel;
+	leak->seen = *seen;
+	leak->len = len;
+	leak->kept = len < TRIAL_LEAK_BYTES ? len : TRIAL_LEAK_BYTES;
+	memcpy(leak->bytes, bytes, leak->kept);
+}
+
+/* Of a client, but of no sentinel: its kernel's, or made of a sentinel. */
+static enum judge_class
+class_unknown(const struct trial *trial, const struct packet_seen *seen)
+{
+	return seen->proto == IPPROTO_TCP || seen->proto == IPPROTO_UDP
+		   ? JUDGE_BLOCK
+		   : judge_packet(trial->image, 0, seen->proto, &seen->src,
+			 &seen->dst, 0);
+}
+
+static void
+on_packet(struct trial *trial, const uint8_t *bytes, size_t len)
+{
+	enum judge_way way = JUDGE_DIRECT;
+	const struct site_origin *origin;
+	struct packet_seen seen;
+	struct sentinel *sentinel;
+	enum judge_class class;
+
+	if (packet_read(bytes, len, &seen) == -1)
+		return;
+	sentinel = sentinel_by_token(&trial->sentinels, bytes, len);
+	origin = origin_of(trial, &seen.src);
+	if (sentinel == NULL && origin != NULL && seen.has_ports)
+		sentinel =
+		    sentinel_by_port(&trial->sentinels, origin, seen.sport);
+	if (sentinel == NULL && origin == NULL)
+		return; /* the gateway's own */
+	if (is_uplink(trial, &seen.src))
+		way = JUDGE_RELAYED;
+	class =
+	    sentinel != NULL ? sentinel->class : class_unknown(trial, &seen);
+	if (judge_arrival(image_settings(trial->image)->on_failure, class,
+		trial->stage, way) == DENY)
+		leak_keep(trial, sentinel, &seen, bytes, len);
+	else if (sentinel != NULL && way == JUDGE_RELAYED)
+		sentinel->relayed++;
+	else if (sentinel != NULL)
+		sentinel->direct++;
+}
+
+static void
+on_capture(struct trial *trial, uint32_t number)
+{
+	struct sockaddr_ll from;
+	socklen_t from_len = sizeof(from);
+	uint8_t bytes[65536];
+	ssize_t n;
+
+	(void)number;
+	while ((n = recvfrom(trial->site.capture, bytes, sizeof(bytes), 0,
+		    (struct sockaddr *)&from, &from_len)) > 0) {
+		if (from.sll_pkttype != PACKET_OUTGOING)
+			on_packet(trial, bytes, (size_t)n);
+		from_len = sizeof(from);
+	}
+}
+
+static void
+on_listener(struct trial *trial, uint32_t number)
+{
+	int fd;
+
+	while ((fd = accept4((int)number, NULL, NULL,
+		    SOCK_NONBLOCK | SOCK_CLOEXEC)) != -1)
+		if (watch(trial, fd, ACCEPTED, (uint32_t)fd, EPOLLIN) == -1)
+			close(fd);
+}
+
+static void
+on_accepted(struct trial *trial, uint32_t number)
+{
+	char bytes[4096];
+	ssize_t n;
+
+	(void)trial;
+	do
+		n = recv((int)number, bytes, sizeof(bytes), 0);
+	while (n > 0);
+	if (n == 0 || errno != EAGAIN)
+		close((int)number);
+}
+
+static void
+on_sentinel(struct trial *trial, uint32_t number)
+{
+	sentinel_connected(&trial->sentinels.items[number]);
+}
+
+/* What there is within a time; 0 when nothing was. */
+static int
+hear(struct trial *trial, int patience_ms)
+{
+	static void (*const handlers[])(struct trial *, uint32_t) = {
+		[CAPTURE] = on_capture,
+		[LISTENER] = on_listener,
+		[ACCEPTED] = on_accepted,
+		[SENTINEL] = on_sentinel,
+	};
+	struct epoll_event events[EVENTS];
+	int i, n = epoll_wait(trial->epoll, events, EVENTS, patience_ms);
+
+	for (i = 0; i < n; i++)
+		handlers[events[i].data.u64 >> 32](
+		    trial, (uint32_t)events[i].data.u64);
+	return n;
+}
+
+/* Until nothing has come for so long. */
+static void
+settle(struct trial *trial)
+{
+	int64_t limit_us = clock_mono_us() + SETTLE_US;
+
+	while (hear(trial, QUIET_MS) != 0 && clock_mono_us() < limit_us)
+		;
+}
+
+void
+trial_wait(struct trial *trial, int64_t until_us)
+{
+	int64_t left_us;
+
+	while ((left_us = until_us - clock_mono_us()) > 0)
+		(void)hear(trial, (int)(left_us / 1000 + 1));
+}
+
+static void
+send_all(struct trial *trial)
+{
+	const struct site_origin *origin;
+	struct sentinel *sentinel;
+	size_t i;
+	uint32_t j;
+
+	for (i = 0; i < trial->site.norigins; i++) {
+		origin = &trial->site.origins[i];
+		if (net_enter(&origin->net) == -1)
+			continue;
+		for (j = 0; j < origin->count; j++) {
+			sentinel = &trial->sentinels.items[origin->first + j];
+			sentinel_send(sentinel, trial->round);
+			trial->sent++;
+			if (sentinel->fd != -1 &&
+			    watch(trial, sentinel->fd, SENTINEL,
+				origin->first + j,
+				EPOLLOUT | EPOLLONESHOT) == -1)
+				sentinel_abort(sentinel);
+		}
+	}
+}
+
+void
+trial_round(struct trial *trial)
+{
+	uint32_t i;
+
+	send_all(trial);
+	settle(trial);
+	for (i = 0; i < trial->sentinels.count; i++)
+		sentinel_abort(&trial->sentinels.items[i]);
+	settle(trial);
+	trial->round++;
+}
+
+void
+trial_enter(struct trial *trial, enum judge_stage stage)
+{
+	uint32_t i;
+
+	settle(trial);
+	trial->stage = stage;
+	for (i = 0; i < trial->sentinels.count; i++) {
+		trial->sentinels.items[i].direct = 0;
+		trial->sentinels.items[i].relayed = 0;
+	}
+}
+
+int
+trial_expects(const struct trial *trial, const struct sentinel *sentinel)
+{
+	enum on_failure mode = image_settings(trial->image)->on_failure;
+
+	if (trial->stage != JUDGE_BARE && !sentinel_is_flow(sentinel))
+		return 0;
+	if (judge_arrival(mode, sentinel->class, trial->stage, JUDGE_DIRECT) ==
+	    ALLOW)
+		return 1;
+	return trial->stage == JUDGE_ARMED && sentinel_is_stream(sentinel) &&
+	       judge_arrival(
+		   mode, sentinel->class, trial->stage, JUDGE_RELAYED) == ALLOW;
+}
+
+struct trial_count
+trial_count(const struct trial *trial)
+{
+	struct trial_count count = { 0, 0 };
+	uint32_t i;
+
+	for (i = 0; i < trial->sentinels.count; i++) {
+		const struct sentinel *item = &trial->sentinels.items[i];
+
+		if (!item->can_arrive || !trial_expects(trial, item))
+			continue;
+		count.expected++;
+		count.seen += item->direct + item->relayed > 0;
+	}
+	return count;
+}
+
+int
+trial_check(const struct trial *trial)
+{
+	struct tpacket_stats stats = { 0 };
+	socklen_t len = sizeof(stats);
+
+	if (getsockopt(trial->site.capture, SOL_PACKET, PACKET_STATISTICS,
+		&stats, &len) == 0 &&
+	    stats.tp_drops == 0)
+		return 0;
+	log_warnx("the capture has lost packets: nothing is proven");
+	return -1;
+}

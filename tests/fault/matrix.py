@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: ISC
+"""The fault matrix: what happens, what must be seen, within how long.  Data.
+
+Every row is run in both modes, for forwarded and for local traffic, and every
+run looks at IPv4 and IPv6, TCP and UDP at once; test_matrix.py does it.  fault,
+back and check are functions of faults.py.
+"""
+
+from typing import NamedTuple
+
+LEASE_S = 2.0
+GRACE_S = 0.5  # what a lease may be late
+
+# what becomes of new connections
+CAPTURED = "captured"  # relayed, within limit_s again
+CONFIGURED = "configured"  # as on-failure says, within limit_s
+HELD = "held"  # relayed or not at all until back
+
+# when it begins
+ARMED = "armed"
+STARTING = "starting"  # it never gets armed
+
+
+class Case(NamedTuple):
+    """A row.
+
+    earliest_s: the state must not be reached sooner.  flows: established
+    relayed flows live on.  dies: tpxd has ended, and is started again
+    afterwards.  back: what undoes the fault, after which capture is there
+    within back_s.  accounts: the flows that add up afterwards, by who decided
+    them.  options are those of the fixture tpx.  daily: the modes and places
+    that are not left to the long run.
+    """
+    number: str
+    title: str
+    fault: str
+    after: str
+    limit_s: float
+    earliest_s: float = 0.0
+    flows: bool = True
+    dies: bool = False
+    back: str = ""
+    back_s: float = 5.0
+    accounts: tuple = ("relay", "block", "pass")
+    check: str = ""
+    begins: str = ARMED
+    places: tuple = ("forwarded", "local")
+    options: dict = {}
+    daily: tuple = (("closed", "forwarded"),)
+
+
+CLOSED_FORWARDED = (("closed", "forwarded"),)
+CLOSED_LOCAL = (("closed", "local"),)
+OPEN_FORWARDED = (("open", "forwarded"),)
+OPEN_LOCAL = (("open", "local"),)
+BOTH_FORWARDED = (("closed", "forwarded"), ("open", "forwarded"))
+CORNERS = (("closed", "forwarded"), ("open", "local"))
+OTHER_CORNERS = (("open", "forwarded"), ("closed", "local"))
+
+IN_A_LEASE = LEASE_S + GRACE_S
+# beats come every third of a lease, so that one may be two thirds old
+SOONEST = LEASE_S / 3 - 0.1
+ONE_RELAY = {"workers": 1}
+
+CASES = (
+    Case("1", "kill -9 the relay", "kill_relay", CAPTURED, 0.5, flows=False,
+         check="flows_of_the_relay_ended", options=ONE_RELAY, daily=CORNERS),
+    Case("2", "SIGSTOP the relay", "stop_relay", CAPTURED, 3.0, flows=False,
+         check="waiting_were_served", options=ONE_RELAY, daily=OTHER_CORNERS),
+    Case("4", "kill -9 netctl's worker", "kill_netctl", CAPTURED, 1.0,
+         check="only_netctl_is_another", daily=BOTH_FORWARDED + CLOSED_LOCAL),
+    Case("5", "kill -9 netctl", "kill_keeper", CONFIGURED, IN_A_LEASE,
+         flows=False, dies=True, check="tpxd_said_failure",
+         daily=BOTH_FORWARDED),
+    Case("6", "SIGSTOP netctl", "stop_netctl", CONFIGURED, IN_A_LEASE,
+         SOONEST, back="go_on", daily=BOTH_FORWARDED),
+    Case("6a", "SIGSTOP netctl's worker", "stop_netctl_worker", CONFIGURED,
+         IN_A_LEASE, SOONEST, back="go_on",
+         daily=CLOSED_FORWARDED + OPEN_LOCAL),
+    Case("7", "kill -9 tpxd", "kill_tpxd", CONFIGURED, IN_A_LEASE, flows=False,
+         dies=True, daily=BOTH_FORWARDED + CLOSED_LOCAL),
+    Case("7a", "SIGTERM tpxd", "term_tpxd", CONFIGURED, IN_A_LEASE,
+         flows=False, dies=True, check="every_flow_has_its_row",
+         daily=OTHER_CORNERS),
+    Case("8", "SIGSTOP tpxd", "stop_tpxd", CONFIGURED, IN_A_LEASE, SOONEST,
+         back="go_on", check="nobody_is_replaced", daily=CORNERS),
+    # what it had heard of the kernel and not written is lost
+    Case("9", "kill -9 the flow log", "kill_flowlog", CAPTURED, 0.5,
+         accounts=("relay",), check="flow_log_is_another",
+         daily=OTHER_CORNERS),
+    Case("10", "kill -9 everything at once", "kill_everything", CONFIGURED,
+         IN_A_LEASE, flows=False, dies=True, daily=BOTH_FORWARDED),
+    Case("11", "a relay that dies at start", "nothing", CONFIGURED, IN_A_LEASE,
+         flows=False, check="degraded_and_idle", begins=STARTING,
+         options={"programs": "dying relay"}, daily=CORNERS),
+    Case("11a", "relays that die at start from now on", "spoil_relays",
+         CONFIGURED, IN_A_LEASE, flows=False, check="degraded_and_idle",
+         options={"workers": 1, "programs": "a copy"}, daily=OTHER_CORNERS),
+    Case("13", "log file system full", "fill_log", CAPTURED, 0.5,
+         back="empty_log", check="rows_resume",
+         options={"log": "small file system"}, daily=CORNERS),
+    # its rows are in the file that is set aside
+    Case("14", "noise in the database", "spoil_database", CAPTURED, 0.5,
+         accounts=(), check="database_was_set_aside", daily=OTHER_CORNERS),
+    Case("15", "descriptors used up", "use_up_descriptors", CONFIGURED, 4.0,
+         back="give_back_descriptors", check="overload_was_said",
+         options={"workers": 1, "prefix": ("prlimit", "--nofile=256:256")},
+         daily=BOTH_FORWARDED),
+    Case("16", "no local port left", "use_up_ports", HELD, 0.5,
+         back="give_back_ports", check="overload_is_in_rows",
+         options=ONE_RELAY, daily=OPEN_FORWARDED + CLOSED_LOCAL),
+    Case("16a", "memory of a relay limited", "limit_memory", HELD, 0.5,
+         back="give_back_memory", check="relay_is_the_same",
+         options=ONE_RELAY, daily=CORNERS),
+    Case("16b", "pipe pages of the user used up", "use_up_pipes", CAPTURED,
+         0.5, back="give_back_pipes", check="relay_is_the_same",
+         options=ONE_RELAY, daily=OTHER_CORNERS),
+    Case("17", "netlink overrun", "overrun_netlink", CAPTURED, 1.0,
+         check="compared_anew", options={"lease": "5s"}, daily=CORNERS),
+    Case("34", "nft flush ruleset and the like", "change_rulesets", CAPTURED,
+         0.3, check="repairs_were_fast", daily=BOTH_FORWARDED),
+    Case("34a", "rules of the guard changed", "change_guard", CAPTURED, 0.3,
+         check="repairs_were_fast", daily=CORNERS),
+    Case("34b", "ip rule del", "delete_rules", CAPTURED, 0.3,
+         check="repairs_were_fast", daily=OTHER_CORNERS),
+    Case("34c", "ip route flush table", "change_routes", CAPTURED, 0.3,
+         check="repairs_were_fast", daily=BOTH_FORWARDED),
+    Case("34d", "lo down and up", "flap_lo", CAPTURED, 0.5,
+         daily=CLOSED_FORWARDED + CLOSED_LOCAL),
+    Case("34e", "changes while netctl is stopped, then killed",
+         "change_and_kill", CAPTURED, 1.0, daily=OTHER_CORNERS),
+    Case("35", "interface down and up", "flap_interface", CAPTURED, 3.0,
+         daily=BOTH_FORWARDED),
+    Case("35a", "interface renamed and back", "rename_interface", CAPTURED,
+         3.0, check="absence_was_said", daily=OPEN_FORWARDED),
+    Case("35b", "interface removed and returned", "replace_interface",
+         CAPTURED, 4.0, places=("forwarded",), flows=False),
+    Case("35c", "address changed and back", "change_address", CAPTURED, 3.0,
+         places=("forwarded",), daily=OPEN_FORWARDED),
+    Case("36", "reload of a wrong configuration", "reload_wrongly", CAPTURED,
+         0.5, check="old_configuration_stays", daily=CORNERS),
+    Case("36a", "thirty reloads", "reload_often", CAPTURED, 0.5,
+         daily=OTHER_CORNERS),
+)
+
+# 12: test_killpoints.py, at every point; CONFIGURED is what it may lead to
+KILL_POINTS = Case("12", "kill -9 netctl between any two steps", "", CONFIGURED,
+                   IN_A_LEASE, options=ONE_RELAY)
+# of what, and who is killed
+KILLS = (("start", "worker"), ("start", "both"),
+         ("stop", "worker"), ("stop", "both"))
+
+# what no row is about
+ABSENT = (
+    "3, dnsd and resolver: this version answers no DNS",
+    "9, throughput while the flow log is away: not measured",
+    "14, noise that the running flow log itself notices: it goes on with the"
+    " pages that it holds, and the next one sets the file aside",
+    "16, a full conntrack table: its size belongs to the whole host",
+)

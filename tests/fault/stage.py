@@ -1,0 +1,318 @@
+# SPDX-License-Identifier: ISC
+"""One start of tpxd under load, one fault, and what came of it: the engine.
+
+Traffic of both families and protocols is sent all the time from before the
+start until after the end, and what must not come is counted on the server's
+side.  Direct packets are told from relayed ones by their source port.
+"""
+
+import contextlib
+import itertools
+import os
+import pathlib
+import shutil
+import subprocess
+import tempfile
+import time
+
+import faults
+from conftest import (CLOSE, ECHO, EXCHANGE, FORWARDED, LOCAL, ROOT,
+                      configuration)
+from matrix import ARMED, CAPTURED, CONFIGURED, HELD, LEASE_S, STARTING
+from rig import proc, servers, snapshot, traffic
+from rig.net import Topology
+from rig.sniffer import Sniffer
+from rig.tpx import Tpx
+
+# a relay's own connections never come from these (ip_local_port_range)
+PORTS = range(20000, 28000)
+PATIENCE_S = 5.0
+SETTLED_S = 0.6
+MISSED_ROUNDS = 5  # of the hammer, one after the other: not served
+LOG_BYTES = 16 << 20
+PASSED = f"pass proto tcp to any port {EXCHANGE}"
+RULES = f"{PASSED}\ndefault relay"
+CAPTURES = {"forwarded": FORWARDED, "local": LOCAL}
+
+
+def accepted_places():
+    """Where this tpxd can capture: it is asked for `capture local'."""
+    program = pathlib.Path(
+        os.environ.get("TPX_BUILD", ROOT / "build/gcc")) / "tpxd"
+    with tempfile.NamedTemporaryFile("w", suffix=".conf") as file:
+        file.write(f"{CAPTURES['local']}\n")
+        file.flush()
+        os.chmod(file.name, 0o644)
+        try:
+            done = subprocess.run([program, "-n", "-f", file.name],
+                                  capture_output=True, check=False)
+        except OSError:
+            return ("forwarded",)
+    return tuple(CAPTURES)[:2 if done.returncode == 0 else 1]
+
+
+class Stage:
+    """The networks, tpxd and the load of one run, and what came of it."""
+
+    def __init__(self, stack, build, case, mode, where):
+        self.stack, self.case, self.mode, self.where = stack, case, mode, where
+        self.keep = {}  # what a fault leaves for its check
+        self.marks = []
+        self.flows = []
+        self.since = 0.0  # when the tpxd that keeps accounts was started
+        self.sports = itertools.cycle(PORTS)
+        self.net = net = stack.enter_context(Topology())
+        self.sender = net.client if where == "forwarded" else net.gateway
+        self.targets = net.SERVER4, net.SERVER6
+        self.servers = [
+            stack.enter_context(servers.Server(net.server, port, behaviour))
+            for port, behaviour in ((CLOSE, servers.close_at_once),
+                                    (ECHO, servers.echo),
+                                    (EXCHANGE, servers.exchange))]
+        self.visited = {"tcp": self.servers[0], "udp": stack.enter_context(
+            servers.UdpServer(net.server, CLOSE))}
+        sources = ((net.CLIENT4, net.CLIENT6) if where == "forwarded"
+                   else (net.OUTSIDE4, net.OUTSIDE6))
+        self.sniffer = stack.enter_context(
+            Sniffer(net.server, *sources, ports=PORTS))
+        net.gateway.sysctl("net.netfilter.nf_conntrack_tcp_timeout_time_wait",
+                           1)
+        self.empty = snapshot.take(net.gateway)
+        self.instance = self._instance(build)
+
+    def _instance(self, build):
+        options = dict(self.case.options)
+        self.prefix = options.pop("prefix", ())
+        log = options.pop("log", None)
+        if programs := options.pop("programs", None):
+            build = self._copy(build, programs)
+        options.setdefault("lease", f"{LEASE_S:.0f}s")
+        self.options = options
+        instance = Tpx(self.net.gateway, build, self.text())
+        self.stack.callback(self._close, instance)
+        if log:
+            self._small(instance.log)
+        return instance
+
+    def _close(self, instance):
+        instance.close()
+        if instance.tpxd:
+            print(instance.tpxd.output())
+
+    def _copy(self, build, programs):
+        """Programs of its own, perhaps with a relay that dies at once."""
+        folder = pathlib.Path(self.stack.enter_context(
+            tempfile.TemporaryDirectory(prefix="tpx-build-")))
+        os.chmod(folder, 0o755)
+        shutil.copytree(build, folder, dirs_exist_ok=True)
+        if programs == "dying relay":
+            shutil.copy("/bin/false", folder / "tpx-relay")
+        return folder
+
+    def _small(self, log):
+        owner = log.stat()
+        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={LOG_BYTES},"
+                        f"uid={owner.st_uid},gid={owner.st_gid},mode=0750",
+                        "tpx-log", log], check=True)
+        self.stack.callback(subprocess.run, ["umount", "--lazy", log],
+                            check=True)
+
+    def text(self, rules=RULES):
+        return configuration(rules, mode=self.mode,
+                             capture=CAPTURES[self.where], **self.options)
+
+    def configure(self, rules=RULES):
+        self.instance.configure(self.text(rules))
+
+    def mark(self):
+        """What counts happens now."""
+        self.marks.append(time.monotonic())
+
+    @property
+    def happened(self):
+        return self.marks[-1]
+
+    # what is seen
+
+    def visits(self, protocol, family, direct):
+        """When somebody came to the server, past tpx or through it."""
+        return [visit.time for visit in list(self.visited[protocol].visits)
+                if (":" in visit.address) == (family == 6)
+                and (visit.port in PORTS) == direct]
+
+    def relayed_since(self, since):
+        return [when for family in (4, 6)
+                for when in self.visits("tcp", family, False) if when >= since]
+
+    def captured(self):
+        """Do both families come through tpx?"""
+        since = time.monotonic()
+        return lambda: all(
+            any(when >= since for when in self.visits("tcp", family, False))
+            for family in (4, 6))
+
+    def until(self, moment, what):
+        proc.wait_until(lambda: time.monotonic() >= moment, 60, what)
+
+    # the run
+
+    def play(self):
+        case = self.case
+        if self.mode == "closed":
+            self.instance.ctl("guard", "-f", self.instance.config, "-x",
+                              self.instance.build)
+        with contextlib.ExitStack() as self.load:
+            self._start()
+            self.ready = time.monotonic()
+            self.mark()
+            getattr(faults, case.fault)(self)
+            self.settled = self.happened + case.limit_s
+            self.until(self.settled + SETTLED_S, "the state settles")
+            self.watched = time.monotonic()
+            if case.back:
+                self._back(getattr(faults, case.back))
+            if case.check:
+                getattr(faults, case.check)(self)
+            self.cut = self._end_flows()
+            if case.dies:
+                self._again()
+        self._account()
+        self._leave()
+
+    def _knock(self):
+        """In open mode, what begins before capture does goes on direct."""
+        self.hammer = self.load.enter_context(traffic.Hammer(
+            self.sender, self.targets, CLOSE, PORTS, PATIENCE_S))
+
+    def _start(self):
+        if self.mode == "closed" or self.case.begins == STARTING:
+            self._knock()
+        if self.case.begins == STARTING:
+            self.mark()
+        self.instance.start(self.prefix)
+        if self.case.begins == STARTING:
+            proc.wait_until(self.instance.status, what="an answer")
+            self.marks.pop(0)
+            return
+        self.instance.wait_state("armed")
+        if self.mode == "open":
+            self._knock()
+        proc.wait_until(self.captured(), 5, "traffic is captured")
+        self.flows = [traffic.EchoFlow(self.sender, target, ECHO,
+                                       next(self.sports))
+                      for target in self.targets]
+        self._pass()
+        self.wanted = faults.state_of(self.net)
+        self.before = self.instance.by_role()
+        proc.stays(lambda: True, 0.2, "capture")
+
+    def _pass(self):
+        for target in self.targets:
+            traffic.exchange(self.sender, target, EXCHANGE, 10, 10)
+
+    def _back(self, undo):
+        undo(self)
+        began = time.monotonic()
+        self.instance.wait_state("armed", timeout_s=self.case.back_s)
+        proc.wait_until(self.captured(), self.case.back_s, "capture is back")
+        assert time.monotonic() - began < self.case.back_s
+        proc.wait_until(self.captured(), 5, "capture goes on")
+        self._pass()
+
+    def _end_flows(self):
+        """How many of the long flows were cut that should live on."""
+        if self.case.flows:
+            # each is asked once more
+            time_s = time.monotonic() + 3 * traffic.ECHO_INTERVAL_S
+            self.until(time_s, "the flows' last words")
+        for flow in self.flows:
+            flow.close()
+        return sum(flow.ended is not None for flow in self.flows
+                   if self.case.flows)
+
+    def _again(self):
+        """The next start: it finds what was left, and is accounted for."""
+        proc.wait_until(lambda: not self.instance.tpxd.running(), 5,
+                        "the end of tpxd")
+        self.since = time.time()
+        self.instance.start(self.prefix)
+        self.instance.wait_state("armed")
+        assert faults.state_of(self.net) == self.wanted
+        proc.wait_until(self.captured(), 5, "traffic is captured again")
+        self._pass()
+
+    def _account(self):
+        def even():
+            # reading the table makes conntrack report what has ended
+            self.net.gateway.run("cat", "/proc/net/nf_conntrack")
+            found = self.instance.accounts(self.since)
+            self.accounts = {name: found[name] for name in self.case.accounts}
+            return not any(self.accounts.values())
+        with contextlib.suppress(TimeoutError):
+            proc.wait_until(even, 8, "the accounts")
+
+    def _leave(self):
+        self.status = self.instance.stop()
+        if self.mode == "closed":
+            tables = snapshot.tables(snapshot.take(self.net.gateway))
+            assert tables == {"inet tpx_guard"}
+            self.leaks = self.sniffer.direct()
+            self.instance.unblock()
+        else:
+            self.leaks = self._leaks_open()
+        self.left = snapshot.difference(
+            self.empty, snapshot.take(self.net.gateway))
+
+    def _leaks_open(self):
+        """Direct packets while capture was in force."""
+        spans = [(self.ready - 0.2, self.marks[0])]
+        if self.case.after != CONFIGURED:
+            spans.append((self.settled, self.watched))
+        return [packet for packet in self.sniffer.direct()
+                if self.case.begins == ARMED and any(
+                    begin <= packet.time < end for begin, end in spans)]
+
+    # one cell of it
+
+    def cell(self, family, protocol):
+        """(what was seen, seconds until then or None)."""
+        direct = [packet.time for packet in self.sniffer.direct()
+                  if packet.protocol == protocol
+                  and (":" in packet.source) == (family == 6)]
+        relayed = self.visits(protocol, family, False)
+        late = [(kind, when) for kind, times in (("direct", direct),
+                                                 ("relayed", relayed))
+                for when in times if self.settled <= when < self.watched]
+        kinds = {kind for kind, _ in late} or {"nobody"}
+        return " and ".join(sorted(kinds)), self._within(
+            protocol, family, direct, relayed)
+
+    def _within(self, protocol, family, direct, relayed):
+        if self.case.after == HELD:
+            return None
+        if self.case.after == CAPTURED:
+            return max(self._later(direct), self._served(relayed))
+        if self.mode == "closed":
+            return max(self._later(direct), self._later(relayed))
+        # TCP succeeds when the server accepts, a datagram when it comes
+        first = [when for when in self.visits(protocol, family, True)
+                 if when >= self.happened]
+        return first[0] - self.happened if first else None
+
+    def _later(self, times):
+        """How long after a mark the last one before the next mark came."""
+        ends = self.marks[1:] + [self.watched]
+        return max((when - begin for begin, end in zip(self.marks, ends)
+                    for when in times if begin <= when < end), default=0.0)
+
+    def _served(self, relayed):
+        """When the last time that knocks in a row were not served ended."""
+        times = [when for when in relayed
+                 if self.marks[0] - 0.5 <= when < self.watched]
+        worst = 0.0
+        for before, after in zip(times, times[1:]):
+            missed = sum(before < knock < after for knock in self.hammer.times)
+            if missed > MISSED_ROUNDS and after > self.marks[0]:
+                mark = max(mark for mark in self.marks if mark < after)
+                worst = max(worst, after - mark)
+        return worst

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: ISC
+"""Runs the rows of matrix.py.
+
+A run is one row in one mode and place; its four cells, v4 and v6, TCP and UDP,
+are looked at one by one.
+"""
+
+import contextlib
+import itertools
+
+import pytest
+
+from matrix import ABSENT, CASES, CONFIGURED, HELD, IN_A_LEASE, LEASE_S
+from rig import report
+from stage import Stage, accepted_places
+
+report.absent = ABSENT
+
+
+def runs():
+    """Every row in every mode and place; what is not daily is long."""
+    places = accepted_places()
+    for case in CASES:
+        for mode, where in itertools.product(("closed", "open"), places):
+            if where not in case.places:
+                continue
+            yield pytest.param(
+                (case, mode, where), id=f"{case.number}-{mode}-{where}",
+                marks=[] if (mode, where) in case.daily
+                else [pytest.mark.long])
+
+
+@pytest.fixture(scope="module")
+def run(request, build):
+    """A Stage that has been played."""
+    with contextlib.ExitStack() as stack:
+        stage = Stage(stack, build, *request.param)
+        stage.play()
+        yield stage
+
+
+def expected_of(stage, protocol):
+    """What comes to the server once the state has been reached."""
+    if stage.case.after != CONFIGURED:
+        # UDP that is captured is not relayed by every version
+        return {"relayed"} if protocol == "tcp" else {"relayed", "nobody"}
+    return {"direct"} if stage.mode == "open" else {"nobody"}
+
+
+@pytest.mark.parametrize("run", runs(), indirect=True, scope="module")
+@pytest.mark.parametrize("family, protocol", itertools.product(
+    (4, 6), ("tcp", "udp")), ids="v4-tcp v4-udp v6-tcp v6-udp".split())
+def test_cell(run, family, protocol):
+    case = run.case
+    seen, within_s = run.cell(family, protocol)
+    leaks = [packet for packet in run.leaks if packet.protocol == protocol
+             and (":" in packet.source) == (family == 6)]
+    expected = expected_of(run, protocol)
+    if case.after == HELD:
+        expected = {"relayed", "nobody"}
+    report.add(report.Line(
+        case.number, case.title, run.mode, run.where, f"v{family}", protocol,
+        f"{case.after} in {case.limit_s:.1f} s", seen, within_s,
+        case.after == CONFIGURED and case.limit_s <= IN_A_LEASE, len(leaks),
+        run.cut, LEASE_S))
+    assert leaks == []
+    assert seen in expected
+    if case.after != HELD:
+        assert within_s is not None, "never"
+        assert case.earliest_s * (run.mode == "open") <= within_s
+        assert within_s <= case.limit_s
+    assert run.cut == 0, "established relayed flows were cut"
+    assert not any(run.accounts.values()), run.accounts
+    assert run.left == ""
+    assert run.status == 0

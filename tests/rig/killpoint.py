@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: ISC
+"""Kills a process before its Nth message to the kernel or to another process.
+
+    python3 killpoint.py PID N worker|both FILE
+
+Follows PID and the children that it will have (ptrace(2)), returns once it
+does, and counts their calls of sendto(2) and sendmsg(2).  The one that makes
+the Nth is killed before the call is carried out; with "both" its parent is
+killed, too, if that is the same program.  FILE is made then.  N below 1 kills
+nothing.  Needs root, and no more than the standard library.
+"""
+
+import ctypes
+import os
+import pathlib
+import platform
+import signal
+import subprocess
+import sys
+
+SUPPORTED = platform.machine() in ("x86_64", "aarch64")
+SENDS = (44, 46) if platform.machine() == "x86_64" else (206, 211)
+SYSCALL, SEIZE, INTERRUPT, LISTEN = 24, 0x4206, 0x4207, 0x4208
+SYSCALL_INFO, ENTRY, EVENT_STOP = 0x420E, 1, 128
+# syscall stops are marked; fork, vfork and clone are followed
+OPTIONS = 1 | 2 | 4 | 8
+ALL = 0x40000000  # __WALL
+STOPS = (signal.SIGSTOP, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU)
+
+
+class Info(ctypes.Structure):
+    """struct ptrace_syscall_info of linux/ptrace.h, as far as the number"""
+    _fields_ = [("op", ctypes.c_uint8), ("pad", ctypes.c_uint8 * 3),
+                ("arch", ctypes.c_uint32), ("ip", ctypes.c_uint64),
+                ("sp", ctypes.c_uint64), ("nr", ctypes.c_uint64)]
+
+
+def _ptrace(request, pid, address=0, data=None):
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p,
+                            ctypes.c_void_p]
+    libc.ptrace.restype = ctypes.c_long
+    if libc.ptrace(request, pid, address, data) == -1:
+        error = ctypes.get_errno()
+        raise OSError(error, os.strerror(error))
+
+
+def _sends(pid):
+    """Has it stopped before such a call?"""
+    info = Info()
+    _ptrace(SYSCALL_INFO, pid, ctypes.sizeof(info), ctypes.byref(info))
+    return info.op == ENTRY and info.nr in SENDS
+
+
+def _go_on(pid, status):
+    number, event = os.WSTOPSIG(status), status >> 16
+    if event == EVENT_STOP and number in STOPS:
+        _ptrace(LISTEN, pid)
+        return
+    # a stop of ptrace's own is no signal
+    own = event or number == signal.SIGTRAP | 0x80
+    _ptrace(SYSCALL, pid, 0, 0 if own else number)
+
+
+def _program(pid):
+    return pathlib.Path(f"/proc/{pid}/comm").read_text()
+
+
+def _kill(pid, both):
+    parent = int(pathlib.Path(f"/proc/{pid}/stat").read_text()
+                 .rpartition(")")[2].split()[1])
+    # the keeper first, so that it starts nobody
+    if both and _program(parent) == _program(pid):
+        os.kill(parent, signal.SIGKILL)
+    os.kill(pid, signal.SIGKILL)
+
+
+def _follow(count, both, file):
+    while True:
+        try:
+            pid, status = os.waitpid(-1, ALL)
+        except ChildProcessError:
+            return  # all have ended
+        if not os.WIFSTOPPED(status):
+            continue
+        try:
+            if os.WSTOPSIG(status) == signal.SIGTRAP | 0x80 and _sends(pid):
+                count -= 1
+                if count == 0:
+                    _kill(pid, both)
+                    pathlib.Path(file).touch()
+                    return  # which lets go of the others
+            _go_on(pid, status)
+        except ProcessLookupError:
+            pass  # somebody else has killed it
+
+
+def main(pid, count, who, file):
+    # what it was started with is not its own
+    os.closerange(3, 1024)
+    ready, told = os.pipe()
+    if os.fork():
+        os.close(told)
+        os.read(ready, 1)
+        return
+    os.close(ready)
+    _ptrace(SEIZE, pid, 0, OPTIONS)
+    _ptrace(INTERRUPT, pid)
+    _, status = os.waitpid(pid, ALL)
+    _go_on(pid, status)
+    os.close(told)
+    _follow(count, who == "both", file)
+
+
+def attach(pid, count, who, file):
+    """Have another process do that to a running one."""
+    subprocess.run([sys.executable, __file__, str(pid), str(count), who,
+                    str(file)], check=True, stdout=subprocess.DEVNULL)
+
+
+def wrap(program, real, count, who, file):
+    """Make program a script that runs real like that, from its start."""
+    program.unlink()
+    program.write_text(
+        f"#!/bin/sh\n{sys.executable} {__file__} $$ {count} {who} {file}"
+        f' >/dev/null\nexec {real} "$@"\n')
+    program.chmod(0o755)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], sys.argv[4])

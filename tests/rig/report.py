@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: ISC
+"""What a session of the fault matrix has seen, as a table for people.
+
+Every cell adds a Line; TPX_REPORT names a file that the table is written to at
+the end of the session.
+"""
+
+import datetime
+import math
+import os
+import platform
+from typing import NamedTuple
+
+FILE = "TPX_REPORT"
+COLUMNS = ("case", "what happens", "mode", "where", "family", "protocol",
+           "expected", "seen", "ms", "leaked")
+
+
+class Line(NamedTuple):
+    """One cell.  within_s is None where the state has no time to be reached.
+
+    leaked and cut are counts; configured says that tpx had failed, so that the
+    host had to come into the state of its configuration.
+    """
+    number: str
+    title: str
+    mode: str
+    where: str
+    family: str
+    protocol: str
+    expected: str
+    seen: str
+    within_s: float | None
+    configured: bool
+    leaked: int
+    cut: int
+    lease_s: float
+
+
+lines = []
+absent = []  # what the matrix has no cell for
+
+
+def add(line):
+    lines.append(line)
+
+
+def _order(line):
+    """Cases by their number, then by their letter."""
+    digits = "".join(filter(str.isdigit, line.number))
+    return int(digits), line.number, line.mode, line.where
+
+
+def figures(found):
+    """The three figures that everything comes to, and whether each is good."""
+    times = [math.inf if line.within_s is None else line.within_s
+             for line in found if line.configured]
+    worst_s = max(times, default=0.0)
+    late = any(time > line.lease_s + 0.5 for time, line in zip(
+        times, (line for line in found if line.configured)))
+    leaked = sum(line.leaked for line in found if line.mode == "closed")
+    # the flows of a run are the same for all of its cells
+    cut = sum({line[:4]: line.cut for line in found}.values())
+    return (
+        (f"worst time to the configured state: {worst_s:.2f} s"
+         " (at most the lease + 0.5 s)", not late),
+        (f"packets leaked in closed mode: {leaked} (0)", leaked == 0),
+        (f"flows cut by a death or lapse that they outlive: {cut} (0)",
+         cut == 0))
+
+
+def _row(line):
+    within = "-" if line.within_s is None else f"{1000 * line.within_s:.0f}"
+    return (line.number, line.title, line.mode, line.where, line.family,
+            line.protocol, line.expected, line.seen, within, str(line.leaked))
+
+
+def summary():
+    """The figures and how many cells they are made of, one a line."""
+    yield f"{len(lines)} cells, {len({line[:4] for line in lines})} runs"
+    for text, good in figures(lines):
+        yield f"{text}: {'good' if good else 'BAD'}"
+
+
+def table():
+    """Every cell, as a Markdown table."""
+    rows = [COLUMNS] + [_row(line) for line in sorted(lines, key=_order)]
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    for number, row in enumerate(rows):
+        cells = (cell.ljust(width) for cell, width in zip(row, widths))
+        yield f"| {' | '.join(cells)} |"
+        if number == 0:
+            yield f"|{'|'.join('-' * (width + 2) for width in widths)}|"
+
+
+def write():
+    """The table to the file that TPX_REPORT names, if there is one."""
+    if not os.environ.get(FILE):
+        return
+    now = datetime.datetime.now(datetime.timezone.utc)
+    text = [
+        "# What was seen when things failed", "",
+        "Made by a session of pytest with `TPX_REPORT=FILE`, which may have",
+        "been a part of `tests/run --all`; the cases are the rows of",
+        "`tests/fault/matrix.py`. *ms* is the time from the fault to the last",
+        "packet that the state does not allow, or in open mode to the first",
+        "direct success; *leaked* counts packets that came to the server past",
+        "tpx when they should not.", "",
+        f"{now:%Y-%m-%d}, kernel {platform.release()},"
+        f" {os.cpu_count()} processors.", "",
+        *(f"- {line}" for line in summary()), "",
+        *table(), "", "Not in it:", "", *(f"- {what}" for what in absent)]
+    with open(os.environ[FILE], "w") as file:
+        file.write("\n".join(text) + "\n")
