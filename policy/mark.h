@@ -21,6 +21,7 @@
  * PASS		a rule lets it pass		passed, forwarded
  * PASS_LOCAL				passed, begun by this host
  * EXCLUDED	not to be captured		the same
+ * LOOPED					begun by this host, to itself
  */
 #define MARK_OURS 1U
 #define MARK_LOCAL 2U
@@ -28,6 +29,7 @@
 #define MARK_PASS 4U
 #define MARK_PASS_LOCAL 5U
 #define MARK_EXCLUDED 6U
+#define MARK_LOOPED 7U
 
 /* The bit that gets a packet through the guard: PASS and EXCLUDED have it. */
 #define MARK_LET 4U

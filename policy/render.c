@@ -175,15 +175,15 @@ render_first(const struct image *image, struct text *text)
 	    " accept\n"
 	    "\t\tmeta mark & 0x%08" PRIx32 " != 0x00000000 "
 	    "meta mark set meta mark & 0x%08" PRIx32 "\n"
-	    "\t\t" TERM_MAPPED " counter drop\n"
+	    "\t\t" TERM_MAPPED " counter drop\n" TERM_SOURCE_ROUTES
 	    "\t\ttcp flags & (syn | ack) != syn socket transparent 1 "
 	    "goto ours\n",
 	    mask_of(image), ~mask_of(image));
 	render_exclusions(image, "goto excluded", text);
-	text_puts(text,
-	    "\t\tmeta l4proto != 6 accept\n"
-	    "\t\ttcp flags & (syn | ack) == syn fib daddr type unicast "
-	    "meta l4proto @lease goto verdict_tcp\n\t}\n");
+	text_puts(text, "\t\tmeta l4proto != 6 accept\n"
+			"\t\ttcp flags & (syn | ack) == syn "
+			"fib daddr type != " TERM_LOCAL_TYPES " "
+			"meta l4proto @lease goto verdict_tcp\n\t}\n");
 }
 
 /* What a relay sends to its client would else be picked up half-way. */
@@ -287,7 +287,7 @@ render_rest_forwarded(
 	    "\t\tmeta mark & 0x%08" PRIx32 " == 0x%08" PRIx32
 	    " ct state new goto passed\n"
 	    "\t\tmeta mark & 0x%08" PRIx32 " == 0x%08" PRIx32 " accept\n"
-	    "\t\tfib daddr type != unicast accept\n"
+	    "\t\tfib daddr type " TERM_LOCAL_TYPES " accept\n"
 	    "%s"
 	    "\t\tmeta l4proto != @lease accept\n"
 	    "\t\tct direction reply ct mark & 0x%08" PRIx32 " == 0x%08" PRIx32

@@ -53,7 +53,8 @@ guard_excluded(const struct image *image, struct text *text)
 /*
  * Gives what may leave the mark before routing looks at it, which sends the
  * rest to a blackhole.  A protocol that cannot be read gets none: it is a
- * fragment, or its IPv6 headers end too early.
+ * fragment of IPv6, or the headers end too early.  What asks for a header of
+ * IPv6 matches no packet of IPv4.
  */
 static void
 guard_prerouting(const struct image *image, struct text *text)
@@ -67,9 +68,12 @@ guard_prerouting(const struct image *image, struct text *text)
 			"\t\ttype filter hook prerouting priority -140; "
 			"policy accept;\n\t\tiifname != ");
 	term_interfaces(image, text);
-	text_puts(text, " accept\n\t\t");
-	term_is_let(image, text);
-	text_puts(text, "accept\n\t\t" TERM_MAPPED " counter drop\n");
+	/* What a relay takes is decided, and no exclusion of today is for it.
+	 */
+	text_printf(text,
+	    " accept\n\t\tmeta mark & 0x%08" PRIx32 " != 0x00000000 accept\n"
+	    "\t\t" TERM_MAPPED " counter drop\n" TERM_SOURCE_ROUTES,
+	    image_settings(image)->mark_mask);
 	guard_excluded(image, text);
 	if (!term_blocks_others(image))
 		text_puts(text,
@@ -95,22 +99,6 @@ guard_forward(const struct image *image, struct text *text)
 	text_puts(text, "accept\n\t\tcounter drop\n\t}\n");
 }
 
-/*
- * Resets and last acknowledgements that the kernel sends to clients of the
- * relays belong to no socket any more; their source is the client's server.
- */
-static void
-guard_answers(const struct image *image, struct text *text)
-{
-	uint32_t count;
-
-	if (!is_captured(image, &count))
-		return;
-	text_puts(text, "\t\toifname ");
-	term_interfaces(image, text);
-	text_puts(text, " meta l4proto 6 fib saddr type != local accept\n");
-}
-
 static void
 guard_output_end(const struct image *image, struct text *text)
 {
@@ -127,11 +115,16 @@ static void
 guard_output(const struct image *image, const struct render_local *local,
     struct text *text)
 {
+	uint32_t count;
+
 	guard_output_end(image, text);
+	term_unmarked(image, text);
+	term_unowned(text);
 	text_puts(text, "\tchain output {\n"
 			"\t\ttype filter hook output priority 300; "
-			"policy accept;\n"
-			"\t\toifname \"lo\" accept\n\t\t");
+			"policy accept;\n");
+	term_looped(image, text);
+	text_puts(text, "\t\t");
 	term_is_let(image, text);
 	text_puts(text, "accept\n\t\t");
 	term_mark_is(image, "meta mark", MARK_OURS, text);
@@ -142,9 +135,11 @@ guard_output(const struct image *image, const struct render_local *local,
 	term_mark_is(image, "ct mark", MARK_OURS, text);
 	text_puts(text, "accept\n\t\t");
 	term_mark_is(image, "ct mark", MARK_KEPT, text);
-	text_puts(text, "accept\n"
-			"\t\tfib daddr type != unicast accept\n" TERM_DHCP);
-	guard_answers(image, text);
+	text_puts(text,
+	    "accept\n"
+	    "\t\tfib daddr type " TERM_LOCAL_TYPES " accept\n" TERM_DHCP);
+	if (is_captured(image, &count))
+		term_answers(image, text);
 	render_exclusions(image, "accept", text);
 	if (image_settings(image)->local == LOCAL_USERS) {
 		text_puts(text, "\t\tmeta skuid ");

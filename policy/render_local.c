@@ -84,11 +84,21 @@ local_others(
 	    lease == RENDER_PAUSE ? "goto local_pass" : "counter drop");
 }
 
+/* What refuses or relays it would answer to where it says it is from. */
+static void
+local_spoofed(struct text *text)
+{
+	text_puts(text, "\t\tmeta nfproto ipv4 fib saddr type != local "
+			"counter drop\n"
+			"\t\tip6 saddr != fe80::/10 fib saddr type != local "
+			"counter drop\n");
+}
+
 static void
 local_captured(
     const struct image *image, enum render_lease lease, struct text *text)
 {
-	text_puts(text, "\tchain local_captured {\n");
+	text_puts(text, "\tchain local_captured {\n" TERM_SOURCE_ROUTES);
 	local_others(image, lease, text);
 	local_unleased(image, text);
 	/* It began while nothing was captured, and is not cut. */
@@ -99,6 +109,8 @@ local_captured(
 	else
 		text_puts(text, "\t\ttcp flags & (syn | ack) != syn "
 				"counter drop\n");
+	if (lease != RENDER_PAUSE)
+		local_spoofed(text);
 	text_puts(text, "\t\tmeta l4proto 6 goto verdict_local_tcp\n"
 			"\t\tgoto verdict_local_udp\n\t}\n");
 }
@@ -110,8 +122,9 @@ local_decided(const struct image *image, struct text *text)
 	text_puts(text, "\t\tct direction original ");
 	term_mark_is(image, "ct mark", MARK_LOCAL, text);
 	term_mark_set(image, "meta mark", MARK_OURS, text);
-	text_puts(text, "accept\n\t\toifname \"lo\" accept\n"
-			"\t\tct direction reply accept\n\t\t");
+	text_puts(text, "accept\n");
+	term_looped(image, text);
+	text_puts(text, "\t\tct direction reply accept\n\t\t");
 	term_mark_is(image, "ct mark", MARK_OURS, text);
 	text_puts(text, "accept\n\t\t");
 	term_mark_is(image, "ct mark", MARK_KEPT, text);
@@ -128,15 +141,11 @@ local_output(const struct image *image, const struct render_local *local,
 	local_decided(image, text);
 	text_printf(text,
 	    "\t\tmeta skuid %" PRIu32 " goto local_ours\n"
-	    "\t\tfib daddr type != unicast accept\n" TERM_DHCP,
+	    "\t\tfib daddr type " TERM_LOCAL_TYPES " accept\n" TERM_DHCP
+	    "\t\t" TERM_MAPPED " counter drop\n",
 	    local->uid);
-	if (image_interface_count(image) > 0) {
-		/* The kernel's resets to clients of the relays. */
-		text_puts(text, "\t\toifname ");
-		term_interfaces(image, text);
-		text_puts(
-		    text, " meta l4proto 6 fib saddr type != local accept\n");
-	}
+	if (image_interface_count(image) > 0)
+		term_answers(image, text);
 	render_exclusions(image, "goto excluded", text);
 	/* A lapse ends what passes, as it does for what is forwarded. */
 	text_puts(text, "\t\tmeta l4proto @lease ");
@@ -190,6 +199,8 @@ render_local(const struct image *image, const struct render_local *local,
 	local_ends(image, text);
 	render_verdicts(image, FLOW_CAPTURE_LOCAL, lease, text);
 	local_captured(image, lease, text);
+	term_unmarked(image, text);
+	term_unowned(text);
 	local_output(image, local, text);
 	local_strayed(image, text);
 }

@@ -54,6 +54,47 @@ term_mark_set(const struct image *image, const char *field, uint32_t mark,
 }
 
 void
+term_unmarked(const struct image *image, struct text *text)
+{
+	text_printf(text,
+	    "\tchain unmarked {\n"
+	    "\t\ttype filter hook output priority raw; policy accept;\n"
+	    "\t\tmeta mark & 0x%08" PRIx32 " != 0x00000000 "
+	    "meta mark set meta mark & 0x%08" PRIx32 "\n\t}\n",
+	    mask_of(image), ~mask_of(image));
+}
+
+void
+term_looped(const struct image *image, struct text *text)
+{
+	text_printf(text,
+	    "\t\toifname \"lo\" ct direction original "
+	    "ct mark & 0x%08" PRIx32 " == 0x00000000 ",
+	    mask_of(image));
+	term_mark_set(image, "ct mark", MARK_LOOPED, text);
+	text_puts(text, "\n\t\toifname \"lo\" accept\n"
+			"\t\tct direction reply ");
+	term_mark_is(image, "ct mark", MARK_LOOPED, text);
+	text_puts(text, "counter drop\n");
+}
+
+void
+term_unowned(struct text *text)
+{
+	text_puts(text, "\tchain unowned {\n"
+			"\t\tmeta skuid >= 0 return\n\t\taccept\n\t}\n");
+}
+
+void
+term_answers(const struct image *image, struct text *text)
+{
+	text_puts(text, "\t\toifname ");
+	term_interfaces(image, text);
+	text_puts(
+	    text, " meta l4proto 6 fib saddr type != local jump unowned\n");
+}
+
+void
 term_is_let(const struct image *image, struct text *text)
 {
 	uint32_t bit = mark_value(mask_of(image), MARK_LET);

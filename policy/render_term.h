@@ -23,6 +23,22 @@
 /* Neighbour discovery, RFC 4861, 4 */
 #define TERM_NEIGHBOURS "icmpv6 type { 133, 134, 135, 136, 137 }"
 
+/*
+ * What is never captured for where it goes.  Only these are named: where
+ * several routing tables are in use, fib(8) does not know the way to every
+ * IPv6 destination that has one, and says "unreachable".
+ */
+#define TERM_LOCAL_TYPES "{ local, broadcast, anycast, multicast }"
+
+/*
+ * Source routes end elsewhere than their destination says, and a network's
+ * edge does not take them (RFC 7126, 4.3 and 4.4; RFC 8754, 5.1).
+ */
+#define TERM_SOURCE_ROUTES                         \
+	"\t\tip option lsrr exists counter drop\n" \
+	"\t\tip option ssrr exists counter drop\n" \
+	"\t\texthdr rt exists counter drop\n"
+
 /* "eth1", or a list of them; for image_interface_count() above 0. */
 void term_interfaces(const struct image *, struct text *);
 
@@ -36,6 +52,28 @@ void term_mark_is(
 /* "meta mark set meta mark & 0xf8ffffff | 0x01000000 " */
 void term_mark_set(
     const struct image *, const char *field, uint32_t mark, struct text *);
+
+/* The chain "unmarked": no socket's own mark (SO_MARK) decides anything. */
+void term_unmarked(const struct image *, struct text *);
+
+/*
+ * What this host sends to itself, from whatever source, makes no answer of
+ * what leaves it.
+ */
+void term_looped(const struct image *, struct text *);
+
+/*
+ * The chain "unowned", for term_answers(): lets go what no process can have
+ * sent.
+ */
+void term_unowned(struct text *);
+
+/*
+ * Resets and last acknowledgements that the kernel sends to clients of the
+ * relays belong to no socket any more; their source is the client's server.
+ * For image_interface_count() above 0.
+ */
+void term_answers(const struct image *, struct text *);
 
 /* The packet has a mark that gets it through the guard. */
 void term_is_let(const struct image *, struct text *);

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: ISC
 """Which rule decides, and what the client, the server and the log see."""
 
-import json
+import itertools
 import socket
-import struct
 
 import pytest
 
 from conftest import (DIGEST, ECHO, EXCHANGE, HTTP, LISTEN, client_of,
                       outside_of)
-from rig import proc, servers, traffic
+from rig import packets, proc, servers, traffic
+from rig.packets import Wire
 from rig.servers import UdpServer
 
 
@@ -221,31 +221,16 @@ def _listening_ports(namespace):
     return all(found.values()) and found
 
 
-def datagram(source, sport, target, dport):
-    """An IPv4 packet with an empty UDP datagram, without UDP checksum."""
-    ends = socket.inet_aton(source) + socket.inet_aton(target)
-    fields = struct.pack("!BBHHHBBH", 0x45, 0, 28, 0, 0, 64,
-                         socket.IPPROTO_UDP, 0)
-    total = sum(struct.unpack("!10H", fields + ends))
-    while total >> 16:
-        total = (total & 0xFFFF) + (total >> 16)
-    return (fields[:10] + struct.pack("!H", ~total & 0xFFFF) + ends +
-            struct.pack("!HHHH", sport, dport, 8, 0))
-
-
 def test_spoofed_source_makes_no_blocked_flow_an_answer(
         net, server, sniffer, tpx):
     """What a client sends itself in the server's name begins nothing."""
     tpx("pass to 10.74.1.0/24\nblock proto udp to any")
-    link, = json.loads(net.gateway.run(
-        "ip", "-j", "link", "show", net.CLIENT_IF).stdout)
-    wire, = (each["ifname"] for each in json.loads(
-        net.client.run("ip", "-j", "link").stdout) if each["ifname"] != "lo")
-    towards = (wire, 0x0800, 0, 0, bytes.fromhex(
-        link["address"].replace(":", "")))
-    with net.client.socket(socket.AF_PACKET, socket.SOCK_DGRAM) as sock:
+    ends = net.SERVER4, net.CLIENT4
+    with Wire(net.client, "eth0", net.gateway, net.CLIENT_IF) as wire:
         for _ in range(5):
-            sock.sendto(datagram(net.SERVER4, 53, net.CLIENT4, 5000), towards)
-            sock.sendto(datagram(net.CLIENT4, 5000, net.SERVER4, 53), towards)
+            for (one, sport), (other, dport) in itertools.permutations(
+                    zip(ends, (53, 5000))):
+                wire.send(packets.ip(one, other, socket.IPPROTO_UDP,
+                                     packets.udp(one, other, sport, dport)))
     assert traffic.ask(net.client, net.SERVER6, ECHO, b"after") == b"after"
     assert sniffer.direct() == []

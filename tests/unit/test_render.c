@@ -214,7 +214,7 @@ test_mapped_destinations_are_dropped_unseen(void **state)
 	(void)state;
 	assert_non_null(place);
 	assert_has(place, "goto verdict_tcp");
-	assert_has(place, "fib daddr type != unicast accept");
+	assert_has(place, "fib daddr type { local, broadcast, ");
 	free(text);
 }
 
@@ -340,8 +340,11 @@ test_the_guard_lets_only_the_pass_mark_out(void **state)
 	    "\t\ttype filter hook prerouting priority -140; "
 	    "policy accept;\n"
 	    "\t\tiifname != { \"a\", \"b\" } accept\n"
-	    "\t\tmeta mark & 0x04000000 == 0x04000000 accept\n"
+	    "\t\tmeta mark & 0x07000000 != 0x00000000 accept\n"
 	    "\t\tip6 daddr ::ffff:0.0.0.0/96 counter drop\n"
+	    "\t\tip option lsrr exists counter drop\n"
+	    "\t\tip option ssrr exists counter drop\n"
+	    "\t\texthdr rt exists counter drop\n"
 	    "\t\tmeta nfproto ipv4 meta l4proto != { 6, 17 } goto let\n"
 	    "\t\tmeta l4proto != { 6, 17 } exthdr frag missing goto let\n"
 	    "\t}\n\tchain forward {\n"
@@ -494,6 +497,35 @@ test_the_guard_of_own_flows_never_stops_answers(void **state)
 	free(text);
 }
 
+/* Each of these was a way out. */
+static void
+test_no_trick_of_own_sockets_makes_an_answer(void **state)
+{
+	static const char config[] = FIXTURE_CAPTURE "capture local\n";
+	char *texts[] = { capture_of(config, RENDER_CAPTURE),
+		guard_of(config) };
+	const char *reply;
+	size_t i;
+
+	(void)state;
+	assert_has(texts[0], "chain local_captured {\n"
+			     "\t\tip option lsrr exists counter drop\n");
+	for (i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		assert_has(texts[i],
+		    "type filter hook output priority raw; policy accept;\n"
+		    "\t\tmeta mark & 0x07000000 != 0x00000000 "
+		    "meta mark set meta mark & 0xf8ffffff\n");
+		reply = strstr(texts[i], "ct direction reply accept\n");
+		assert_non_null(reply);
+		assert_true(strstr(texts[i],
+				"ct direction reply ct mark & 0x07000000 == "
+				"0x07000000 counter drop\n") < reply);
+		assert_has(texts[i], "fib saddr type != local jump unowned\n");
+		assert_lacks(texts[i], "!= unicast");
+		free(texts[i]);
+	}
+}
+
 static void
 test_only_the_chosen_users_are_captured(void **state)
 {
@@ -573,6 +605,7 @@ main(void)
 		cmocka_unit_test(test_own_flows_fall_as_the_operator_chose),
 		cmocka_unit_test(
 		    test_the_guard_of_own_flows_never_stops_answers),
+		cmocka_unit_test(test_no_trick_of_own_sockets_makes_an_answer),
 		cmocka_unit_test(test_only_the_chosen_users_are_captured),
 		cmocka_unit_test(
 		    test_what_is_excluded_leaves_before_anything_is_decided),
