@@ -41,27 +41,14 @@ image_send(void *ctx, size_t *size_bytes)
 	return fd;
 }
 
-/* The file that tpxd was started with. */
-static int
-on_status(void *ctx, const struct client_message *message)
-{
-	const struct msg_ctl_status *status = message->body;
-	char *path = ctx;
-
-	if (message->type == MSG_CTL_STATUS)
-		memcpy(path, status->config_path, sizeof(status->config_path));
-	return 0;
-}
-
 static int
 apply_do(const struct ctl *ctl, struct apply *apply)
 {
-	static char path[sizeof(((struct msg_ctl_status *)0)->config_path)];
+	static char path[CLIENT_PATH_BYTES];
 	int result;
 
 	if (apply->path == NULL) {
-		result =
-		    client_ask(ctl, IPC_CTL_COMMAND_STATUS, on_status, path);
+		result = client_config_path(ctl, path);
 		if (result != CTL_GOOD)
 			return result;
 		apply->path = path;

@@ -259,3 +259,20 @@ client_apply(const struct ctl *ctl, uint32_t confirm_s,
 	close(client.fd);
 	return result;
 }
+
+static int
+on_status(void *ctx, const struct client_message *message)
+{
+	const struct msg_ctl_status *status = message->body;
+	char *path = ctx;
+
+	if (message->type == MSG_CTL_STATUS)
+		memcpy(path, status->config_path, sizeof(status->config_path));
+	return 0;
+}
+
+int
+client_config_path(const struct ctl *ctl, char path[CLIENT_PATH_BYTES])
+{
+	return client_ask(ctl, IPC_CTL_COMMAND_STATUS, on_status, path);
+}

@@ -42,4 +42,9 @@ int client_apply(const struct ctl *, uint32_t confirm_s,
 /* 1 when something answers on the socket, 0 when not, -1 with errno. */
 int client_is_running(const struct ctl *);
 
+#define CLIENT_PATH_BYTES sizeof(((struct msg_ctl_status *)0)->config_path)
+
+/* Asks for the file that the running tpxd was started with. */
+int client_config_path(const struct ctl *, char path[CLIENT_PATH_BYTES]);
+
 #endif

@@ -94,17 +94,6 @@ conf_fetch(struct leaktest *test)
 	return CTL_GOOD;
 }
 
-static int
-on_status(void *ctx, const struct client_message *message)
-{
-	const struct msg_ctl_status *status = message->body;
-	char *path = ctx;
-
-	if (message->type == MSG_CTL_STATUS)
-		memcpy(path, status->config_path, sizeof(status->config_path));
-	return 0;
-}
-
 /*
  * The file that the running tpxd was started with, if it still says what tpxd
  * runs with: an image cannot be turned into a configuration again.
@@ -112,13 +101,12 @@ on_status(void *ctx, const struct client_message *message)
 static int
 conf_running(const struct ctl *ctl, struct leaktest *test)
 {
-	static char path[sizeof(((struct msg_ctl_status *)0)->config_path)];
+	static char path[CLIENT_PATH_BYTES];
 	struct image_answer answer;
 	int result = image_ask(ctl, &answer);
 
 	if (result == CTL_GOOD)
-		result =
-		    client_ask(ctl, IPC_CTL_COMMAND_STATUS, on_status, path);
+		result = client_config_path(ctl, path);
 	if (result != CTL_GOOD)
 		return result;
 	test->path = path;

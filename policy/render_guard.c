@@ -151,20 +151,6 @@ guard_output(const struct image *image, const struct render_local *local,
 	text_puts(text, "goto guarded\n\t}\n");
 }
 
-/*
- * On its way to a relay a packet takes the loopback interface.  One of a
- * socket that is bound to another interface cannot.
- */
-static void
-guard_strayed(const struct image *image, struct text *text)
-{
-	text_puts(text, "\tchain strayed {\n"
-			"\t\ttype filter hook postrouting priority 300; "
-			"policy accept;\n\t\toifname != \"lo\" ");
-	term_mark_is(image, "meta mark", MARK_OURS, text);
-	text_puts(text, "counter drop\n\t}\n");
-}
-
 void
 render_guard(const struct image *image, const struct render_local *local,
     struct text *text)
@@ -176,7 +162,7 @@ render_guard(const struct image *image, const struct render_local *local,
 	guard_forward(image, text);
 	if (image_settings(image)->local != LOCAL_NONE) {
 		guard_output(image, local, text);
-		guard_strayed(image, text);
+		term_strayed(image, text);
 	}
 	text_puts(text, "}\n");
 }

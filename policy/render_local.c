@@ -159,17 +159,6 @@ local_output(const struct image *image, const struct render_local *local,
 	text_puts(text, "goto local_captured\n\t}\n");
 }
 
-/* As in the guard, for on-failure open. */
-static void
-local_strayed(const struct image *image, struct text *text)
-{
-	text_puts(text, "\tchain strayed {\n"
-			"\t\ttype filter hook postrouting priority 300; "
-			"policy accept;\n\t\toifname != \"lo\" ");
-	term_mark_is(image, "meta mark", MARK_OURS, text);
-	text_puts(text, "counter drop\n\t}\n");
-}
-
 void
 render_local_looped(const struct image *image, const struct render_local *local,
     struct text *text)
@@ -202,5 +191,6 @@ render_local(const struct image *image, const struct render_local *local,
 	term_unmarked(image, text);
 	term_unowned(text);
 	local_output(image, local, text);
-	local_strayed(image, text);
+	/* As in the guard, for on-failure open. */
+	term_strayed(image, text);
 }

@@ -118,6 +118,16 @@ term_excluded_begin(const struct image *image, struct text *text)
 	text_puts(text, "\n");
 }
 
+void
+term_strayed(const struct image *image, struct text *text)
+{
+	text_puts(text, "\tchain strayed {\n"
+			"\t\ttype filter hook postrouting priority 300; "
+			"policy accept;\n\t\toifname != \"lo\" ");
+	term_mark_is(image, "meta mark", MARK_OURS, text);
+	text_puts(text, "counter drop\n\t}\n");
+}
+
 int
 term_blocks_others(const struct image *image)
 {

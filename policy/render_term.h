@@ -87,6 +87,12 @@ void term_removal(const char *table, const char *flags, struct text *);
  */
 void term_excluded_begin(const struct image *, struct text *);
 
+/*
+ * The chain "strayed": on its way to a relay a packet takes the loopback
+ * interface.  One of a socket that is bound to another interface cannot.
+ */
+void term_strayed(const struct image *, struct text *);
+
 int term_blocks_others(const struct image *);
 
 #endif

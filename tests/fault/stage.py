@@ -260,8 +260,10 @@ class Stage:
             self.instance.unblock()
         else:
             self.leaks = self._leaks_open()
+        orphaned = self.case.fault in ("kill_keeper", "kill_everything")
         self.left = snapshot.difference(
-            self.empty, snapshot.take(self.net.gateway))
+            self.empty, snapshot.take(self.net.gateway),
+            snapshot.ORPHANED if orphaned else ())
 
     def _leaks_open(self):
         """Direct packets while capture was in force."""

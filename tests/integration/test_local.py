@@ -287,51 +287,6 @@ def stop(instance, role):
     proc.kill([pid for name in role for pid in roles[name]], signal.SIGSTOP)
 
 
-FAULTS = {
-    "SIGTERM tpxd": lambda i: os.kill(i.tpxd.pid, signal.SIGTERM),
-    "kill -9 tpxd": lambda i: os.kill(i.tpxd.pid, signal.SIGKILL),
-    "SIGSTOP tpxd": lambda i: stop(i, ["tpxd"]),
-    "SIGSTOP netctl": lambda i: stop(i, ["keeper", "netctl"]),
-    "kill -9 everything": lambda i: proc.kill_at_once(i.pids()),
-}
-
-
-@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
-def test_own_traffic_is_in_the_chosen_state_within_a_lease(
-        net, server, seen, tpx, address, mode, fault):
-    instance = tpx(capture=LOCAL, mode=mode, lease=f"{LEASE_S:.0f}s")
-    with Caller(net, address):
-        proc.wait_until(lambda: server[CLOSE].visits, 5, "it is relayed")
-        assert direct(seen) == []
-        happened = time.monotonic()
-        fault(instance)
-        if mode == "open":
-            proc.wait_until(
-                lambda: ports(server[CLOSE], happened) & set(PORTS),
-                LEASE_S + GRACE_S, "it goes direct")
-        else:
-            proc.wait_until(lambda: time.monotonic() > happened + LEASE_S
-                            + GRACE_S, 10, "the lease is over")
-            closed = time.monotonic()
-            proc.stays(lambda: not ports(server[CLOSE], closed), 1, "closed")
-    if mode == "closed":
-        assert direct(seen) == []
-
-
-def test_a_lapse_cuts_no_relayed_flow(net, server, tpx, address, mode):
-    instance = tpx(capture=LOCAL, mode=mode, lease=f"{LEASE_S:.0f}s")
-    with traffic.connect(net.gateway, address, ECHO) as sock:
-        assert traffic.echoes(sock)
-        stop(instance, ["keeper", "netctl"])
-        instance.wait_state(mode, timeout_s=LEASE_S + 2)
-        proc.stays(lambda: traffic.echoes(sock), 1, "the flow")
-        roles = instance.by_role()
-        proc.kill(roles["keeper"] + roles["netctl"], signal.SIGCONT)
-        instance.wait_state("armed")
-        os.kill(instance.by_role()["netctl"][0], signal.SIGKILL)
-        proc.stays(lambda: traffic.echoes(sock), 1, "the flow")
-
-
 def test_closed_holds_when_the_rules_are_flushed_and_netctl_is_stopped(
         net, server, seen, tpx, address):
     instance = tpx(capture=LOCAL, lease=f"{LEASE_S:.0f}s")

@@ -35,17 +35,25 @@ def take(namespace):
     return found
 
 
-def difference(before, after):
+# what a netctl that is killed together with its keeper cannot put back
+ORPHANED = ("net.netfilter.nf_conntrack_acct",
+            "net.netfilter.nf_conntrack_timestamp")
+
+
+def difference(before, after, ignored=()):
     """What changed, as text; settings that appeared since then do not count.
 
     The kernel adds the sysctls of conntrack when something first uses it.
+    ignored are names of others.
     """
     text = ""
     for command, lines in before.items():
         old, new = lines.splitlines(), after[command].splitlines()
         if command == "sysctl -a":
-            names = {line.partition(" =")[0] for line in old}
-            new = [line for line in new if line.partition(" =")[0] in names]
+            names = {line.partition(" =")[0] for line in old} - set(ignored)
+            old, new = ([line for line in lines
+                         if line.partition(" =")[0] in names]
+                        for lines in (old, new))
         text += "\n".join(difflib.unified_diff(
             old, new, command, command + " (after)", lineterm="", n=0))
     return text
