@@ -66,12 +66,15 @@ judge_packet(const struct image *image, int v6, uint8_t proto,
 		[FLOW_ACTION_BLOCK] = JUDGE_BLOCK,
 	};
 	struct policy_query query = { proto, *src, *dst, dport };
+	int is_mapped = v6 && addr_is_v4(dst);
 
+	if (!is_mapped && policy_excluded(image, &query))
+		return JUDGE_OTHER;
 	if (proto != IPPROTO_TCP && proto != IPPROTO_UDP)
 		return image_settings(image)->other_protocols == OTHER_BLOCK
 			   ? JUDGE_BLOCK
 			   : JUDGE_OTHER;
-	if (v6 && addr_is_v4(dst))
+	if (is_mapped)
 		return JUDGE_BLOCK;
 	return classes[policy_match(image, &query).action];
 }

@@ -15,7 +15,8 @@ enum judge_class {
 	JUDGE_BLOCK,
 	JUDGE_RELAY,
 	JUDGE_PASS,
-	JUDGE_OTHER, /* neither TCP nor UDP, and those pass */
+	/* Not captured: excluded, or neither TCP nor UDP and those pass. */
+	JUDGE_OTHER,
 	JUDGE_CLASSES
 };
 

@@ -6,6 +6,7 @@
 
 #define PORT_ANY 7707 /* of no well-known service */
 #define RANGES_OF_SET 2
+#define EXCLUSIONS_MOST 4 /* that leave room for rules */
 
 /* What nobody can send to through a gateway, or what the rig itself uses. */
 static const char *const reserved[] = { "0.0.0.0/8", "127.0.0.0/8",
@@ -111,6 +112,16 @@ take_ports(struct target_candidates *candidates, const struct image *image,
 		take_port(candidates, ports[i].last);
 }
 
+static void
+take_rule(const struct image *image, const struct image_rule *rule,
+    int from_rules, struct target_candidates *candidates)
+{
+	take_sets(image, rule->to, candidates->dst);
+	take_ports(candidates, image, rule);
+	if (from_rules)
+		take_sets(image, rule->from, candidates->src);
+}
+
 void
 target_collect(const struct image *image, const struct addr own[2],
     int from_rules, struct target_candidates *candidates)
@@ -126,13 +137,14 @@ target_collect(const struct image *image, const struct addr own[2],
 	for (family = 0; family < 2; family++)
 		if (prefix_parse(texts[family], &prefix) == 0)
 			take(candidates->dst, &prefix.addr);
-	for (rule = 0; rule < image_rule_count(image); rule++) {
-		take_sets(image, image_rule(image, rule)->to, candidates->dst);
-		take_ports(candidates, image, image_rule(image, rule));
-		if (from_rules)
-			take_sets(image, image_rule(image, rule)->from,
-			    candidates->src);
-	}
+	for (rule = 0;
+	     rule < image_exclusion_count(image) && rule < EXCLUSIONS_MOST;
+	     rule++)
+		take_rule(image, image_exclusion(image, rule), from_rules,
+		    candidates);
+	for (rule = 0; rule < image_rule_count(image); rule++)
+		take_rule(
+		    image, image_rule(image, rule), from_rules, candidates);
 	for (family = 0; family < 2; family++) {
 		struct target_list *src = &candidates->src[family], all = *src;
 

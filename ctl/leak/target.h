@@ -32,7 +32,7 @@ struct target {
 };
 
 /*
- * Destinations are addresses that rules name, and one of each family that is
+ * Destinations are addresses that rules and the first exclusions name, and one
  * for documentation; sources are own[] and, when from_rules is 1, addresses
  * that rules name as such.  No source is a destination.
  */

@@ -136,6 +136,29 @@ test_other_protocols_go_as_configured(void **state)
 }
 
 static void
+test_what_is_excluded_is_not_captured_whatever_rules_say(void **state)
+{
+	static const char rules[] =
+	    "exclude proto tcp to 192.0.2.0/24 port 80\n"
+	    "exclude to 198.51.100.0/24\n"
+	    "other-protocols block\ndefault relay\n";
+
+	(void)state;
+	assert_int_equal(
+	    class_of(rules, 0, IPPROTO_TCP, "192.0.2.1"), JUDGE_OTHER);
+	assert_int_equal(
+	    class_of(rules, 0, IPPROTO_UDP, "192.0.2.1"), JUDGE_BLOCK);
+	assert_int_equal(
+	    class_of(rules, 0, IPPROTO_GRE, "198.51.100.1"), JUDGE_OTHER);
+	/* A relay is not to touch it. */
+	assert_int_equal(
+	    judge_arrival(CLOSED, JUDGE_OTHER, JUDGE_ARMED, JUDGE_RELAYED),
+	    DENY);
+	assert_int_equal(
+	    class_of(rules, 1, IPPROTO_TCP, "192.0.2.1"), JUDGE_BLOCK);
+}
+
+static void
 test_a_mapped_destination_is_blocked_whatever_rules_say(void **state)
 {
 	static const char to4[] = "pass to 203.0.113.0/24\ndefault relay\n";
@@ -165,6 +188,8 @@ main(void)
 		cmocka_unit_test(
 		    test_the_policy_says_what_becomes_of_a_sentinel),
 		cmocka_unit_test(test_other_protocols_go_as_configured),
+		cmocka_unit_test(
+		    test_what_is_excluded_is_not_captured_whatever_rules_say),
 		cmocka_unit_test(
 		    test_a_mapped_destination_is_blocked_whatever_rules_say),
 	};

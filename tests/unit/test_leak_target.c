@@ -51,6 +51,20 @@ assert_addr(const struct addr *addr, const char *text)
 }
 
 static void
+test_what_is_excluded_is_met(void **state)
+{
+	(void)state;
+	collect("exclude proto udp to 192.0.2.0/24 port 4500\n"
+		"default block\n",
+	    1);
+	assert_true(found(0, IPPROTO_UDP, 0, JUDGE_OTHER));
+	assert_addr(&target.dst, "192.0.2.1");
+	assert_int_equal(target.dport, 4500);
+	assert_true(found(0, IPPROTO_UDP, 0, JUDGE_BLOCK));
+	assert_false(found(0, IPPROTO_TCP, 0, JUDGE_OTHER));
+}
+
+static void
 test_every_decision_is_met(void **state)
 {
 	(void)state;
@@ -123,6 +137,7 @@ main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_every_decision_is_met),
+		cmocka_unit_test(test_what_is_excluded_is_met),
 		cmocka_unit_test(test_a_port_that_is_given_is_kept),
 		cmocka_unit_test(
 		    test_sources_of_rules_are_used_where_they_can_be),
