@@ -142,7 +142,7 @@ local_output(const struct image *image, const struct render_local *local,
 	text_printf(text,
 	    "\t\tmeta skuid %" PRIu32 " goto local_ours\n"
 	    "\t\tfib daddr type " TERM_LOCAL_TYPES " accept\n" TERM_DHCP
-	    "\t\t" TERM_MAPPED " counter drop\n",
+	    "\t\t" TERM_MAPPED " meta l4proto @lease counter drop\n",
 	    local->uid);
 	if (image_interface_count(image) > 0)
 		term_answers(image, text);

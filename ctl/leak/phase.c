@@ -190,6 +190,7 @@ run_armed(struct run *run, const char *name)
 	trial_enter(run->trial, JUDGE_FAILING);
 	if (instance_start(run->instance) == -1 || wait_armed(run) == -1)
 		return -1;
+	run->trial->own_silent = 0;
 	trial_enter(run->trial, JUDGE_ARMED);
 	(void)rounds(run->trial);
 	result(run);
@@ -252,6 +253,7 @@ fault(struct run *run, const struct phase *phase)
 	}
 	if (phase->outcome == ENDS && wait_ended(run) == -1)
 		return -1;
+	run->trial->own_silent = phase->flush && is_closed(run);
 	if (phase->flush && net_flush_rules(&run->trial->site.gateway) == -1)
 		return -1;
 	if (phase->outcome == SURVIVES && phase->signal == SIGKILL)

@@ -151,6 +151,14 @@ sentinel_is_flow(const struct sentinel *sentinel)
 	       kind->tcp_flags == TH_SYN;
 }
 
+int
+sentinel_has_no_way(const struct sentinel *sentinel)
+{
+	return sentinel->origin->is_own && sentinel->class == JUDGE_RELAY &&
+	       (sentinel->kind->sender == RAW ||
+		   (sentinel->kind->options & TO_DEVICE) != 0);
+}
+
 static struct sentinel *
 plan_next(struct sentinel_list *list, const struct sentinel_kind *kind,
     struct site_origin *origin, int v6)
@@ -190,10 +198,22 @@ plan_fixed(struct sentinel_list *list, const struct image *image,
 	sentinel->target.dport = origin->candidates.ports[0];
 	sentinel->class =
 	    kind->is_local
-		? JUDGE_NEVER
+		? (origin->is_own ? JUDGE_OTHER : JUDGE_NEVER)
 		: judge_packet(image, v6, kind->proto, &sentinel->target.src,
 		      &sentinel->target.dst, sentinel->target.dport);
 	plan_take(list, origin);
+}
+
+/*
+ * With on-failure open, what looks like a connection of this host from before
+ * its capture is not cut.
+ */
+static int
+is_let_go_on(const struct image *image, const struct sentinel *sentinel)
+{
+	return sentinel->origin->is_own &&
+	       image_settings(image)->on_failure == ON_FAILURE_OPEN &&
+	       !sentinel_is_flow(sentinel);
 }
 
 /* One to each decision that there is for this kind. */
@@ -211,6 +231,8 @@ plan_decided(struct sentinel_list *list, const struct site *site,
 		if (!target_find(image, &origin->candidates, v6, kind->proto,
 			kind->dport, wanted, &sentinel->target))
 			continue;
+		if (is_let_go_on(image, sentinel))
+			sentinel->class = JUDGE_OTHER;
 		if (site_serve(site, &sentinel->target.dst) == -1)
 			return -1;
 		plan_take(list, origin);
@@ -294,7 +316,9 @@ socket_bound(const struct sentinel *sentinel, int type)
 		(void)setsockopt(
 		    fd, IPPROTO_TCP, TCP_FASTOPEN_NO_COOKIE, &on, sizeof(on));
 	if (((kind->options & TO_DEVICE) != 0 &&
-		setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, "eth0", 5) == -1) ||
+		setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE,
+		    sentinel->origin->device,
+		    (socklen_t)strlen(sentinel->origin->device)) == -1) ||
 	    bind(fd, (struct sockaddr *)&name, len) == -1) {
 		close(fd);
 		return -1;

@@ -42,6 +42,9 @@ const char *sentinel_name(const struct sentinel *);
 /* It begins a flow, whole: what does not may be kept by whoever looks. */
 int sentinel_is_flow(const struct sentinel *);
 
+/* It is bound to a device, by which the gateway's own come to no relay. */
+int sentinel_has_no_way(const struct sentinel *);
+
 /* It is a stream that waits for its connection before it says its token. */
 int sentinel_is_stream(const struct sentinel *);
 

@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
+#include <sys/fsuid.h>
 
 #include <stdio.h>
 #include <string.h>
@@ -96,8 +97,9 @@ raw_open(struct site_origin *origin)
 		if (origin->raw[f] == -1 ||
 		    setsockopt(origin->raw[f], SOL_SOCKET, SO_BROADCAST, &on,
 			sizeof(on)) == -1 ||
-		    setsockopt(origin->raw[f], SOL_SOCKET, SO_BINDTODEVICE, END,
-			sizeof(END)) == -1) {
+		    setsockopt(origin->raw[f], SOL_SOCKET, SO_BINDTODEVICE,
+			origin->device,
+			(socklen_t)strlen(origin->device)) == -1) {
 			log_warn("raw socket");
 			return -1;
 		}
@@ -115,6 +117,7 @@ origin_build(
 	size_t f, i;
 
 	origin->interface = image_interface(image, number);
+	origin->device = END;
 	link_number(clients, number, &link);
 	if (net_new(&origin->net) == -1 ||
 	    attach(site, origin->interface, &origin->net, &link) == -1 ||
@@ -152,14 +155,13 @@ uplink_name(const struct image *image, char name[IFNAMSIZ])
 static int
 server_build(struct site *site, const struct image *image)
 {
-	char uplink[IFNAMSIZ];
 	struct link link;
 	size_t f;
 
-	uplink_name(image, uplink);
+	uplink_name(image, site->uplink_name);
 	link_number(servers, 0, &link);
 	if (net_new(&site->server) == -1 ||
-	    attach(site, uplink, &site->server, &link) == -1)
+	    attach(site, site->uplink_name, &site->server, &link) == -1)
 		return -1;
 	memcpy(site->uplink, link.near, sizeof(site->uplink));
 	for (f = 0; f < 2; f++)
@@ -167,6 +169,30 @@ server_build(struct site *site, const struct image *image)
 			&link.far[f]) == -1)
 			return -1;
 	return 0;
+}
+
+/* A user whose sockets are captured, or root as one of all. */
+static int
+own_build(struct site *site, const struct image *image)
+{
+	struct site_origin *origin = &site->origins[site->norigins];
+	const struct uid_range *users;
+	uint32_t count;
+	int result;
+
+	if (image_settings(image)->local == LOCAL_NONE)
+		return 0;
+	users = image_users(image, &count);
+	site->norigins++;
+	origin->is_own = 1;
+	origin->uid = count > 0 ? users[0].first : 0;
+	origin->device = site->uplink_name;
+	origin->net = site->gateway;
+	target_collect(image, site->uplink, 0, &origin->candidates);
+	(void)setfsuid(origin->uid);
+	result = raw_open(origin);
+	(void)setfsuid(0);
+	return result;
 }
 
 static int
@@ -210,7 +236,7 @@ site_build(struct site *site, const struct image *image)
 	for (i = 0; i < site->norigins; i++)
 		if (origin_build(site, image, &site->origins[i]) == -1)
 			return -1;
-	if (server_build(site, image) == -1)
+	if (server_build(site, image) == -1 || own_build(site, image) == -1)
 		return -1;
 	return capture_open(site);
 }

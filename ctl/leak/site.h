@@ -21,9 +21,12 @@
 #define SITE_PORT_FIRST 16384
 #define SITE_PORTS (65536 - SITE_PORT_FIRST)
 
-/* Who sends sentinels.  One on the gateway itself would have its addresses. */
+/* Who sends sentinels: a client, or a user of the gateway itself. */
 struct site_origin {
-	const char *interface; /* of the gateway, that it is behind */
+	const char *interface; /* of the gateway, that a client is behind */
+	const char *device;    /* its way out */
+	int is_own;	       /* it is the gateway */
+	uint32_t uid;	       /* whose its sockets are */
 	struct net net;
 	struct target_candidates candidates;
 	int raw[2];	/* sockets for whole packets, IPv4 and IPv6 */
@@ -36,7 +39,8 @@ struct site {
 	struct net server;
 	struct addr
 	    uplink[2]; /* the gateway's addresses that the server sees */
-	struct site_origin origins[LIMIT_INTERFACES];
+	char uplink_name[IFNAMSIZ];
+	struct site_origin origins[LIMIT_INTERFACES + 1];
 	size_t norigins;
 	int capture; /* packet(7): what reaches the server, from the IP header
 		      */

@@ -7,6 +7,7 @@
 
 #include <linux/if_packet.h>
 #include <sys/epoll.h>
+#include <sys/fsuid.h>
 
 #include <errno.h>
 #include <string.h>
@@ -146,6 +147,14 @@ class_unknown(const struct trial *trial, const struct packet_seen *seen)
 			 &seen->dst, 0);
 }
 
+/* A sentinel of the gateway itself, as it was sent. */
+static int
+is_own(const struct sentinel *sentinel, const struct packet_seen *seen)
+{
+	return sentinel != NULL && sentinel->origin->is_own &&
+	       (!seen->has_ports || seen->sport >= SITE_PORT_FIRST);
+}
+
 static void
 on_packet(struct trial *trial, const uint8_t *bytes, size_t len)
 {
@@ -162,9 +171,9 @@ on_packet(struct trial *trial, const uint8_t *bytes, size_t len)
 	if (sentinel == NULL && origin != NULL && seen.has_ports)
 		sentinel =
 		    sentinel_by_port(&trial->sentinels, origin, seen.sport);
-	if (sentinel == NULL && origin == NULL)
-		return; /* the gateway's own */
-	if (is_uplink(trial, &seen.src))
+	if (sentinel == NULL && (origin == NULL || origin->is_own))
+		return; /* the gateway's, or its kernel's */
+	if (is_uplink(trial, &seen.src) && !is_own(sentinel, &seen))
 		way = JUDGE_RELAYED;
 	class =
 	    sentinel != NULL ? sentinel->class : class_unknown(trial, &seen);
@@ -273,8 +282,10 @@ send_all(struct trial *trial)
 
 	for (i = 0; i < trial->site.norigins; i++) {
 		origin = &trial->site.origins[i];
-		if (net_enter(&origin->net) == -1)
+		if ((origin->is_own && trial->own_silent) ||
+		    net_enter(&origin->net) == -1)
 			continue;
+		(void)setfsuid(origin->uid);
 		for (j = 0; j < origin->count; j++) {
 			sentinel = &trial->sentinels.items[origin->first + j];
 			sentinel_send(sentinel, trial->round);
@@ -285,6 +296,7 @@ send_all(struct trial *trial)
 				EPOLLOUT | EPOLLONESHOT) == -1)
 				sentinel_abort(sentinel);
 		}
+		(void)setfsuid(0);
 	}
 }
 
@@ -320,6 +332,8 @@ trial_expects(const struct trial *trial, const struct sentinel *sentinel)
 	enum on_failure mode = image_settings(trial->image)->on_failure;
 
 	if (trial->stage != JUDGE_BARE && !sentinel_is_flow(sentinel))
+		return 0;
+	if (trial->stage == JUDGE_ARMED && sentinel_has_no_way(sentinel))
 		return 0;
 	if (judge_arrival(mode, sentinel->class, trial->stage, JUDGE_DIRECT) ==
 	    ALLOW)

@@ -34,6 +34,7 @@ struct trial {
 	uint64_t leaked; /* packets, in all phases */
 	struct trial_leak leaks[TRIAL_LEAKS];
 	size_t nleaks;
+	int own_silent; /* the gateway's own are not sent: nothing holds them */
 	int epoll;
 };
 

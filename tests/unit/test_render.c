@@ -207,7 +207,8 @@ test_a_pause_lets_everything_pass_while_its_lease_lives(void **state)
 static void
 test_mapped_destinations_are_dropped_unseen(void **state)
 {
-	static const char rule[] = "ip6 daddr ::ffff:0.0.0.0/96 counter drop\n";
+	static const char rule[] = "ip6 daddr ::ffff:0.0.0.0/96 "
+				   "meta l4proto @lease counter drop\n";
 	char *text = capture_of(FIXTURE_CAPTURE, RENDER_CAPTURE);
 	const char *place = strstr(text, rule);
 
