@@ -54,8 +54,6 @@ CLOSED_LOCAL = (("closed", "local"),)
 OPEN_FORWARDED = (("open", "forwarded"),)
 OPEN_LOCAL = (("open", "local"),)
 BOTH_FORWARDED = (("closed", "forwarded"), ("open", "forwarded"))
-CORNERS = (("closed", "forwarded"), ("open", "local"))
-OTHER_CORNERS = (("open", "forwarded"), ("closed", "local"))
 
 IN_A_LEASE = LEASE_S + GRACE_S
 # beats come every third of a lease, so that one may be two thirds old
@@ -64,9 +62,9 @@ ONE_RELAY = {"workers": 1}
 
 CASES = (
     Case("1", "kill -9 the relay", "kill_relay", CAPTURED, 0.5, flows=False,
-         check="flows_of_the_relay_ended", options=ONE_RELAY, daily=CORNERS),
+         check="flows_of_the_relay_ended", options=ONE_RELAY, daily=OPEN_LOCAL),
     Case("2", "SIGSTOP the relay", "stop_relay", CAPTURED, 3.0, flows=False,
-         check="waiting_were_served", options=ONE_RELAY, daily=OTHER_CORNERS),
+         check="waiting_were_served", options=ONE_RELAY, daily=CLOSED_LOCAL),
     Case("4", "kill -9 netctl's worker", "kill_netctl", CAPTURED, 1.0,
          check="only_netctl_is_another", daily=BOTH_FORWARDED + CLOSED_LOCAL),
     Case("5", "kill -9 netctl", "kill_keeper", CONFIGURED, IN_A_LEASE,
@@ -81,27 +79,27 @@ CASES = (
          dies=True, daily=BOTH_FORWARDED + CLOSED_LOCAL),
     Case("7a", "SIGTERM tpxd", "term_tpxd", CONFIGURED, IN_A_LEASE,
          flows=False, dies=True, check="every_flow_has_its_row",
-         daily=OTHER_CORNERS),
+         daily=CLOSED_LOCAL),
     Case("8", "SIGSTOP tpxd", "stop_tpxd", CONFIGURED, IN_A_LEASE, SOONEST,
-         back="go_on", check="nobody_is_replaced", daily=CORNERS),
+         back="go_on", check="nobody_is_replaced", daily=OPEN_LOCAL),
     # what it had heard of the kernel and not written is lost
     Case("9", "kill -9 the flow log", "kill_flowlog", CAPTURED, 0.5,
          accounts=("relay",), check="flow_log_is_another",
-         daily=OTHER_CORNERS),
+         daily=CLOSED_LOCAL),
     Case("10", "kill -9 everything at once", "kill_everything", CONFIGURED,
          IN_A_LEASE, flows=False, dies=True, daily=BOTH_FORWARDED),
     Case("11", "a relay that dies at start", "nothing", CONFIGURED, IN_A_LEASE,
          flows=False, check="degraded_and_idle", begins=STARTING,
-         options={"programs": "dying relay"}, daily=CORNERS),
+         options={"programs": "dying relay"}, daily=OPEN_LOCAL),
     Case("11a", "relays that die at start from now on", "spoil_relays",
          CONFIGURED, IN_A_LEASE, flows=False, check="degraded_and_idle",
-         options={"workers": 1, "programs": "a copy"}, daily=OTHER_CORNERS),
+         options={"workers": 1, "programs": "a copy"}, daily=CLOSED_LOCAL),
     Case("13", "log file system full", "fill_log", CAPTURED, 0.5,
          back="empty_log", check="rows_resume",
-         options={"log": "small file system"}, daily=CORNERS),
+         options={"log": "small file system"}, daily=OPEN_LOCAL),
     # its rows are in the file that is set aside
     Case("14", "noise in the database", "spoil_database", CAPTURED, 0.5,
-         accounts=(), check="database_was_set_aside", daily=OTHER_CORNERS),
+         accounts=(), check="database_was_set_aside", daily=CLOSED_LOCAL),
     Case("15", "descriptors used up", "use_up_descriptors", CONFIGURED, 4.0,
          back="give_back_descriptors", check="overload_was_said",
          options={"workers": 1, "prefix": ("prlimit", "--nofile=256:256")},
@@ -111,24 +109,24 @@ CASES = (
          options=ONE_RELAY, daily=OPEN_FORWARDED + CLOSED_LOCAL),
     Case("16a", "memory of a relay limited", "limit_memory", HELD, 0.5,
          back="give_back_memory", check="relay_is_the_same",
-         options=ONE_RELAY, daily=CORNERS),
+         options=ONE_RELAY, daily=OPEN_LOCAL),
     Case("16b", "pipe pages of the user used up", "use_up_pipes", CAPTURED,
          0.5, back="give_back_pipes", check="relay_is_the_same",
-         options=ONE_RELAY, daily=OTHER_CORNERS),
+         options=ONE_RELAY, daily=CLOSED_LOCAL),
     Case("17", "netlink overrun", "overrun_netlink", CAPTURED, 1.0,
-         check="compared_anew", options={"lease": "5s"}, daily=CORNERS),
+         check="compared_anew", options={"lease": "5s"}, daily=OPEN_LOCAL),
     Case("34", "nft flush ruleset and the like", "change_rulesets", CAPTURED,
          0.3, check="repairs_were_fast", daily=BOTH_FORWARDED),
     Case("34a", "rules of the guard changed", "change_guard", CAPTURED, 0.3,
-         check="repairs_were_fast", daily=CORNERS),
+         check="repairs_were_fast", daily=OPEN_LOCAL),
     Case("34b", "ip rule del", "delete_rules", CAPTURED, 0.3,
-         check="repairs_were_fast", daily=OTHER_CORNERS),
+         check="repairs_were_fast", daily=CLOSED_LOCAL),
     Case("34c", "ip route flush table", "change_routes", CAPTURED, 0.3,
          check="repairs_were_fast", daily=BOTH_FORWARDED),
     Case("34d", "lo down and up", "flap_lo", CAPTURED, 0.5,
          daily=CLOSED_FORWARDED + CLOSED_LOCAL),
     Case("34e", "changes while netctl is stopped, then killed",
-         "change_and_kill", CAPTURED, 1.0, daily=OTHER_CORNERS),
+         "change_and_kill", CAPTURED, 1.0, daily=CLOSED_LOCAL),
     Case("35", "interface down and up", "flap_interface", CAPTURED, 3.0,
          daily=BOTH_FORWARDED),
     Case("35a", "interface renamed and back", "rename_interface", CAPTURED,
@@ -138,9 +136,9 @@ CASES = (
     Case("35c", "address changed and back", "change_address", CAPTURED, 3.0,
          places=("forwarded",), daily=OPEN_FORWARDED),
     Case("36", "reload of a wrong configuration", "reload_wrongly", CAPTURED,
-         0.5, check="old_configuration_stays", daily=CORNERS),
+         0.5, check="old_configuration_stays", daily=OPEN_LOCAL),
     Case("36a", "thirty reloads", "reload_often", CAPTURED, 0.5,
-         daily=OTHER_CORNERS),
+         daily=CLOSED_LOCAL),
 )
 
 # 12: test_killpoints.py, at every point; CONFIGURED is what it may lead to
