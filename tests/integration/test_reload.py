@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from conftest import ECHO, client_of, configuration, outside_of
+from conftest import ECHO, client_of, configuration
 from rig import proc, traffic
 
 RELOADS = 30
