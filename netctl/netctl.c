@@ -6,7 +6,8 @@
  *
  * What a hostile supervisor can do with each request: CONFIG and NET_START let
  * it choose a policy, which is its task, at any time; NET_START makes listeners
- * on loopback and netlink sockets that only report; BEAT keeps capture alive;
+ * on loopback and netlink sockets that only report; both let connections go on
+ * that are there when capture of this host begins; BEAT keeps capture alive;
  * STOP ends it as the policy says.  None of them names a table, a rule or an
  * address beyond what policy/ renders.
  */
