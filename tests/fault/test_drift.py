@@ -275,10 +275,12 @@ def test_what_differs_in_nothing_is_no_drift(net, server, tpx, mode):
                         "delete chain inet tpx_guard x")
         net.gateway.ip("-6", "route", "replace", "blackhole", "default",
                        "table", 7479, "protocol", 117)
-    net.gateway.run("ip", "-batch", "-", input="".join(
-        f"route {verb} blackhole 10.0.0.0/8 table 7478\n"
-        f"rule {verb} priority 500 lookup main protocol 116\n"
-        for verb in ("add", "del")))
+    with proc.stopped(instance.by_role()["netctl"]):
+        # or it might look between a command and the one that undoes it
+        net.gateway.run("ip", "-batch", "-", input="".join(
+            f"route {verb} blackhole 10.0.0.0/8 table 7478\n"
+            f"rule {verb} priority 500 lookup main protocol 116\n"
+            for verb in ("add", "del")))
     instance.ctl("reload")
     instance.ctl("pause")
     instance.ctl("resume")
@@ -325,14 +327,11 @@ def unwatched(net, instance, change):
     netctl, = instance.by_role()["netctl"]
     storm = "".join(
         f"rule add priority {1000 + i} lookup main\n" for i in range(2000))
-    os.kill(netctl, signal.SIGSTOP)
-    try:
+    with proc.stopped([netctl]):
         net.gateway.run("ip", "-batch", "-", input=storm)
         net.gateway.run("ip", "-batch", "-",
                         input=storm.replace("rule add", "rule del"))
         change(net)
-    finally:
-        os.kill(netctl, signal.SIGCONT)
 
 
 def test_lost_events_lead_to_a_comparison(net, server, tpx):

@@ -152,6 +152,18 @@ def kill_at_once(pids):
     kill(pids)
 
 
+@contextlib.contextmanager
+def stopped(pids):
+    """Processes that do nothing (SIGSTOP) for as long as the context lasts."""
+    kill(pids, signal.SIGSTOP)
+    try:
+        wait_until(lambda: all(stat(pid)[0] == "T" for pid in pids), 1,
+                   "processes stopped")
+        yield
+    finally:
+        kill(pids, signal.SIGCONT)
+
+
 class Process:
     """A running program whose output is kept in a file.
 
