@@ -298,10 +298,20 @@ channel_release(struct ipc_channel *channel)
 	free(channel);
 }
 
-/*
- * Whoever only asks, as tpxctl does, waits behind everything else, and for each
- * answer before the next question is read.
+/* What only asks for something waits behind the messages that keep tpx alive.
  */
+static int
+priority_of(const struct ipc_channel *channel)
+{
+	enum ipc_role peer = channel->gate.peer;
+
+	if (peer == IPC_CTL ||
+	    (peer == IPC_RELAY && channel->gate.self == IPC_NETCTL))
+		return LOOP_WORK;
+	return LOOP_MESSAGES;
+}
+
+/* tpxctl waits for each answer before its next question is read. */
 static int
 is_ours(const struct ipc_channel *channel)
 {
@@ -357,8 +367,7 @@ ipc_channel_new(struct event_base *base, int fd, enum ipc_role self,
 	    event_new(base, fd, EV_READ | EV_PERSIST, on_readable, channel);
 	channel->writable = event_new(base, fd, EV_WRITE, on_writable, channel);
 	if (channel->readable != NULL && channel->writable != NULL &&
-	    event_priority_set(channel->readable,
-		is_ours(channel) ? LOOP_MESSAGES : LOOP_WORK) == 0 &&
+	    event_priority_set(channel->readable, priority_of(channel)) == 0 &&
 	    event_add(channel->readable, NULL) == 0)
 		return channel;
 	channel_release(channel);

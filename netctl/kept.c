@@ -22,36 +22,18 @@
 
 #include "common/addr.h"
 #include "netctl/talk.h"
+#include "netctl/tuple.h"
 #include "policy/mark.h"
 
 #define TIMEOUT_S 432000 /* of an established connection, as the kernel's */
 
-/* A connection as this host sees it. */
-struct connection {
-	struct addr local, remote;
-	uint16_t local_port, remote_port; /* network order */
-};
-
 struct kept {
 	uint32_t mask;
 	uint32_t tpx_uid;
-	struct connection *found;
+	struct tuple *found; /* from this end to the other */
 	size_t count, room;
 	struct mnl_socket *conntrack;
 };
-
-static void
-addr_of(int family, const uint32_t words[4], struct addr *addr)
-{
-	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
-
-	if (family == AF_INET6) {
-		memcpy(addr->byte, words, sizeof(addr->byte));
-		return;
-	}
-	memcpy(addr->byte, mapped, sizeof(mapped));
-	memcpy(addr->byte + sizeof(mapped), words, 4);
-}
 
 static int
 is_loopback(const struct addr *addr)
@@ -62,9 +44,9 @@ is_loopback(const struct addr *addr)
 }
 
 static int
-found_add(struct kept *kept, const struct connection *connection)
+found_add(struct kept *kept, const struct tuple *tuple)
 {
-	struct connection *larger;
+	struct tuple *larger;
 
 	if (kept->count == kept->room) {
 		kept->room = kept->room == 0 ? 256 : kept->room * 2;
@@ -74,7 +56,7 @@ found_add(struct kept *kept, const struct connection *connection)
 			return -1;
 		kept->found = larger;
 	}
-	kept->found[kept->count++] = *connection;
+	kept->found[kept->count++] = *tuple;
 	return 0;
 }
 
@@ -82,21 +64,22 @@ static int
 on_socket(const struct nlmsghdr *message, void *ctx)
 {
 	const struct inet_diag_msg *diag = mnl_nlmsg_get_payload(message);
-	struct connection connection = {
-		.local_port = diag->id.idiag_sport,
-		.remote_port = diag->id.idiag_dport,
+	struct tuple tuple = {
+		.sport = diag->id.idiag_sport,
+		.dport = diag->id.idiag_dport,
+		.proto = IPPROTO_TCP,
 	};
 	struct kept *kept = ctx;
 
 	if (mnl_nlmsg_get_payload_len(message) < sizeof(*diag))
 		return MNL_CB_ERROR;
-	addr_of(diag->idiag_family, diag->id.idiag_src, &connection.local);
-	addr_of(diag->idiag_family, diag->id.idiag_dst, &connection.remote);
-	if (diag->idiag_uid == kept->tpx_uid ||
-	    is_loopback(&connection.local) || is_loopback(&connection.remote) ||
-	    addr_compare(&connection.local, &connection.remote) == 0)
+	tuple_addr_get(diag->idiag_family, diag->id.idiag_src, &tuple.src);
+	tuple_addr_get(diag->idiag_family, diag->id.idiag_dst, &tuple.dst);
+	if (diag->idiag_uid == kept->tpx_uid || is_loopback(&tuple.src) ||
+	    is_loopback(&tuple.dst) ||
+	    addr_compare(&tuple.src, &tuple.dst) == 0)
 		return MNL_CB_OK;
-	return found_add(kept, &connection) == -1 ? MNL_CB_ERROR : MNL_CB_OK;
+	return found_add(kept, &tuple) == -1 ? MNL_CB_ERROR : MNL_CB_OK;
 }
 
 static int
@@ -116,57 +99,6 @@ sockets_find(struct kept *kept, struct mnl_socket *diag, int family)
 	if (talk(diag, request, on_socket, kept) == -1 && errno != EINTR)
 		return -1;
 	return 0;
-}
-
-static void
-put_addr(struct nlmsghdr *request, const struct addr *addr, uint16_t type4,
-    uint16_t type6)
-{
-	if (addr_is_v4(addr))
-		mnl_attr_put(request, type4, 4, addr->byte + 12);
-	else
-		mnl_attr_put(request, type6, sizeof(addr->byte), addr->byte);
-}
-
-/* back: from the remote end to this one. */
-static void
-put_tuple(struct nlmsghdr *request, uint16_t type,
-    const struct connection *connection, int back)
-{
-	const struct addr *from =
-	    back ? &connection->remote : &connection->local;
-	const struct addr *to = back ? &connection->local : &connection->remote;
-	struct nlattr *tuple = mnl_attr_nest_start(request, type);
-	struct nlattr *nest = mnl_attr_nest_start(request, CTA_TUPLE_IP);
-
-	put_addr(request, from, CTA_IP_V4_SRC, CTA_IP_V6_SRC);
-	put_addr(request, to, CTA_IP_V4_DST, CTA_IP_V6_DST);
-	mnl_attr_nest_end(request, nest);
-	nest = mnl_attr_nest_start(request, CTA_TUPLE_PROTO);
-	mnl_attr_put_u8(request, CTA_PROTO_NUM, IPPROTO_TCP);
-	mnl_attr_put_u16(request, CTA_PROTO_SRC_PORT,
-	    back ? connection->remote_port : connection->local_port);
-	mnl_attr_put_u16(request, CTA_PROTO_DST_PORT,
-	    back ? connection->local_port : connection->remote_port);
-	mnl_attr_nest_end(request, nest);
-	mnl_attr_nest_end(request, tuple);
-}
-
-static struct nlmsghdr *
-request_new(char *buffer, uint16_t type, uint16_t flags,
-    const struct connection *connection)
-{
-	struct nlmsghdr *request = mnl_nlmsg_put_header(buffer);
-	struct nfgenmsg *header;
-
-	request->nlmsg_type = (uint16_t)(NFNL_SUBSYS_CTNETLINK << 8 | type);
-	request->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK | flags;
-	header = mnl_nlmsg_put_extra_header(request, sizeof(*header));
-	header->nfgen_family =
-	    addr_is_v4(&connection->local) ? AF_INET : AF_INET6;
-	header->version = NFNETLINK_V0;
-	put_tuple(request, CTA_TUPLE_ORIG, connection, 0);
-	return request;
 }
 
 static void
@@ -214,24 +146,25 @@ put_state(struct nlmsghdr *request)
 }
 
 static int
-entry_make(struct kept *kept, const struct connection *connection)
+entry_make(struct kept *kept, const struct tuple *tuple)
 {
 	_Alignas(8) char buffer[TALK_BUFFER_BYTES];
-	struct nlmsghdr *request = request_new(
-	    buffer, IPCTNL_MSG_CT_NEW, NLM_F_CREATE | NLM_F_EXCL, connection);
+	struct tuple back = tuple_reverse(tuple);
+	struct nlmsghdr *request = tuple_request(
+	    buffer, IPCTNL_MSG_CT_NEW, NLM_F_CREATE | NLM_F_EXCL, tuple);
 
-	put_tuple(request, CTA_TUPLE_REPLY, connection, 1);
+	tuple_put(request, CTA_TUPLE_REPLY, &back);
 	put_state(request);
 	put_mark(kept, request);
 	return talk(kept->conntrack, request, NULL, NULL);
 }
 
 static int
-entry_mark(struct kept *kept, const struct connection *connection)
+entry_mark(struct kept *kept, const struct tuple *tuple)
 {
 	_Alignas(8) char buffer[TALK_BUFFER_BYTES];
 	struct nlmsghdr *request =
-	    request_new(buffer, IPCTNL_MSG_CT_NEW, 0, connection);
+	    tuple_request(buffer, IPCTNL_MSG_CT_NEW, 0, tuple);
 
 	put_mark(kept, request);
 	return talk(kept->conntrack, request, NULL, NULL);
@@ -239,18 +172,18 @@ entry_mark(struct kept *kept, const struct connection *connection)
 
 /* 1 when it was marked, 0 when it had a mark already, or -1. */
 static int
-keep(struct kept *kept, const struct connection *connection)
+keep(struct kept *kept, const struct tuple *tuple)
 {
 	_Alignas(8) char buffer[TALK_BUFFER_BYTES];
 	struct nlmsghdr *request =
-	    request_new(buffer, IPCTNL_MSG_CT_GET, 0, connection);
+	    tuple_request(buffer, IPCTNL_MSG_CT_GET, 0, tuple);
 	uint32_t mark = 0;
 
 	if (talk(kept->conntrack, request, on_entry, &mark) == -1)
-		return errno == ENOENT ? entry_make(kept, connection) + 1 : -1;
+		return errno == ENOENT ? entry_make(kept, tuple) + 1 : -1;
 	if ((mark & kept->mask) != 0)
 		return 0;
-	return entry_mark(kept, connection) + 1;
+	return entry_mark(kept, tuple) + 1;
 }
 
 static int

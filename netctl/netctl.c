@@ -8,8 +8,9 @@
  * it choose a policy, which is its task, at any time; NET_START makes listeners
  * on loopback and netlink sockets that only report; both let connections go on
  * that are there when capture of this host begins; BEAT keeps capture alive;
- * STOP ends it as the policy says.  None of them names a table, a rule or an
- * address beyond what policy/ renders.
+ * STOP ends it as the policy says; NET_RELAY makes it a relay, see
+ * netctl/broker.c.  None of them names a table, a rule or an address beyond
+ * what policy/ renders.
  */
 #include "netctl/netctl.h"
 
@@ -23,6 +24,7 @@
 #include "common/log.h"
 #include "ipc/channel.h"
 #include "ipc/loop.h"
+#include "netctl/broker.h"
 #include "netctl/capture.h"
 #include "netctl/conntrack.h"
 #include "netctl/drift.h"
@@ -40,6 +42,7 @@ struct netctl {
 	struct event *orphaned; /* the keeper is gone */
 	struct mapping policy;
 	struct drift *drift;
+	struct broker *broker;
 	struct render_local local;
 	struct lease lease;
 	struct conntrack conntrack;
@@ -394,6 +397,32 @@ on_net_start(void *ctx, struct ipc_message *message)
 }
 
 static void
+on_net_relay(void *ctx, struct ipc_message *message)
+{
+	const struct msg_worker *body = message->body;
+	struct netctl *netctl = ctx;
+
+	broker_connect(netctl->broker, (uint32_t)body->worker,
+	    ipc_message_take_fd(message));
+}
+
+static void
+on_breach(void *ctx, uint32_t worker, const char *why)
+{
+	struct netctl *netctl = ctx;
+	struct msg_breach breach = { .worker = worker };
+
+	(void)snprintf(breach.why, sizeof(breach.why), "%s", why);
+	(void)IPC_SEND(netctl->supervisor, MSG_NET_BREACH, 0, &breach, -1);
+}
+
+static void
+on_denied(void *ctx, const char *message)
+{
+	tell(ctx, SEVERITY_WARNING, "broker", message);
+}
+
+static void
 on_stop(void *ctx, struct ipc_message *message)
 {
 	struct netctl *netctl = ctx;
@@ -405,6 +434,7 @@ on_stop(void *ctx, struct ipc_message *message)
 static const struct ipc_handler handlers[] = {
 	{ MSG_CONFIG, on_config },
 	{ MSG_NET_START, on_net_start },
+	{ MSG_NET_RELAY, on_net_relay },
 	{ MSG_BEAT, on_beat },
 	{ MSG_STOP, on_stop },
 	{ MSG_NONE, NULL },
@@ -433,6 +463,17 @@ on_orphaned(int signal, short what, void *arg)
 	give_up(netctl);
 }
 
+static void
+broker_open(struct netctl *netctl)
+{
+	const struct broker_listener listener = { on_breach, on_denied,
+		netctl };
+
+	netctl->broker = broker_new(netctl->base, &listener);
+	if (netctl->broker == NULL)
+		fatal("broker");
+}
+
 struct netctl *
 netctl_new(unsigned int restarts)
 {
@@ -452,6 +493,7 @@ netctl_new(unsigned int restarts)
 	if (netctl->supervisor == NULL || netctl->expiry == NULL ||
 	    netctl->orphaned == NULL || event_add(netctl->orphaned, NULL) == -1)
 		fatal("channel to the supervisor");
+	broker_open(netctl);
 	nft_drain();
 	if (IPC_SEND(netctl->supervisor, MSG_NET_HELLO, 0, &hello, -1) == -1)
 		fatal("the supervisor left before the start");

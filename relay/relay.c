@@ -22,6 +22,7 @@
 #include "ipc/loop.h"
 #include "policy/mapping.h"
 #include "policy/match.h"
+#include "relay/broker.h"
 #include "relay/flow.h"
 #include "relay/journal.h"
 #include "relay/listener.h"
@@ -47,6 +48,7 @@ struct relay {
 	struct ipc_channel *supervisor;
 	struct ipc_channel *log;
 	struct entrance entrances[ENTRANCES];
+	struct broker *broker;
 	struct journal *journal;
 	struct flow_pool *flows;
 	struct shortage *shortage;
@@ -313,11 +315,20 @@ on_relay_log(void *ctx, struct ipc_message *message)
 		journal_set_log(relay->journal, relay->log);
 }
 
+static void
+on_relay_broker(void *ctx, struct ipc_message *message)
+{
+	struct relay *relay = ctx;
+
+	broker_connect(relay->broker, ipc_message_take_fd(message));
+}
+
 static const struct ipc_handler supervisor_handlers[] = {
 	{ MSG_CONFIG, on_config },
 	{ MSG_RELAY_LISTENER, on_relay_listener },
 	{ MSG_RELAY_START, on_relay_start },
 	{ MSG_RELAY_LOG, on_relay_log },
+	{ MSG_RELAY_BROKER, on_relay_broker },
 	{ MSG_ASK, on_ask },
 	{ MSG_STOP, on_stop },
 	{ MSG_NONE, NULL },
@@ -366,7 +377,8 @@ relay_new(void)
 	struct relay *relay = calloc(1, sizeof(*relay));
 
 	if (relay == NULL ||
-	    (relay->base = ipc_loop_new(CALLBACKS_PER_LOOP)) == NULL)
+	    (relay->base = ipc_loop_new(CALLBACKS_PER_LOOP)) == NULL ||
+	    (relay->broker = broker_new(relay->base)) == NULL)
 		fatal("event base");
 	relay->supervisor =
 	    ipc_channel_new(relay->base, RELAY_CHANNEL_FD, IPC_RELAY,

@@ -133,7 +133,7 @@ on_log_ready(void *ctx, struct ipc_message *message)
 	sources_send(child->tpxd);
 	arenas_send(child->tpxd);
 	event_flush(child->tpxd);
-	workers_connect_log(child->tpxd);
+	workers_connect(child->tpxd, flowlog_connect);
 }
 
 static void
@@ -141,11 +141,8 @@ on_log_breach(void *ctx, struct ipc_message *message)
 {
 	const struct msg_breach *breach = message->body;
 	const struct child *child = ctx;
-	struct tpxd *tpxd = child->tpxd;
 
-	if (breach->worker < tpxd->nworkers)
-		child_kill(&tpxd->workers[breach->worker].child, "contract",
-		    breach->why);
+	workers_breach(child->tpxd, breach);
 }
 
 static void

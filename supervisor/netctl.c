@@ -83,6 +83,37 @@ on_net_source(void *ctx, struct ipc_message *message)
 	flowlog_source(child->tpxd, body->kind);
 }
 
+void
+netctl_connect(struct tpxd *tpxd, struct worker *worker)
+{
+	struct msg_worker body = { .worker = (uint32_t)worker->child.index };
+	int ends[2];
+
+	if (tpxd->netctl.state != CHILD_RUNNING ||
+	    worker->child.channel == NULL)
+		return;
+	if (ipc_socketpair(ends) == -1) {
+		log_warn("netctl: no way for a relay");
+		return;
+	}
+	if (IPC_SEND(tpxd->netctl.channel, MSG_NET_RELAY, 0, &body, ends[0]) ==
+		-1 ||
+	    ipc_send_empty(worker->child.channel, MSG_RELAY_BROKER, ends[1]) ==
+		-1)
+		log_warn("netctl: no way for a relay");
+	close(ends[0]);
+	close(ends[1]);
+}
+
+static void
+on_net_breach(void *ctx, struct ipc_message *message)
+{
+	const struct msg_breach *breach = message->body;
+	const struct child *child = ctx;
+
+	workers_breach(child->tpxd, breach);
+}
+
 static void
 on_net_ready(void *ctx, struct ipc_message *message)
 {
@@ -96,6 +127,7 @@ on_net_ready(void *ctx, struct ipc_message *message)
 	child->answered_us = clock_mono_us();
 	tpxd->ports = *ready;
 	apply_netctl(tpxd, 1); /* it has begun with the present one */
+	workers_connect(tpxd, netctl_connect);
 	if (!first || tpxd->state == IPC_STATE_STOPPING)
 		return;
 	flowlog_begin(tpxd);
@@ -140,6 +172,7 @@ static const struct ipc_handler handlers[] = {
 	{ MSG_NET_SOURCE, on_net_source },
 	{ MSG_NET_READY, on_net_ready },
 	{ MSG_NET_CONFIGURED, on_net_configured },
+	{ MSG_NET_BREACH, on_net_breach },
 	{ MSG_LEASE, on_lease },
 	{ MSG_EVENT, child_on_event },
 	{ MSG_NONE, NULL },

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 struct tpxd;
+struct worker;
 
 /*
  * Forks and executes netctl, while the caller still has what netctl needs.
@@ -24,6 +25,9 @@ void netctl_beat(struct tpxd *);
 
 /* No longer armed when netctl does not say that it renews the lease. */
 void netctl_judge(struct tpxd *, int64_t now_us);
+
+/* Gives a relay a way to ask the present netctl for sockets, if both run. */
+void netctl_connect(struct tpxd *, struct worker *);
 
 void netctl_stop(struct tpxd *);
 

@@ -158,6 +158,7 @@ worker_start(struct child *child)
 	(void)child_send_config(child);
 	listeners_send(worker);
 	flowlog_connect(child->tpxd, worker);
+	netctl_connect(child->tpxd, worker);
 	start_send(worker);
 	return 0;
 }
@@ -312,13 +313,21 @@ workers_all_answered(const struct tpxd *tpxd)
 }
 
 void
-workers_connect_log(struct tpxd *tpxd)
+workers_connect(struct tpxd *tpxd, worker_fn *connect)
 {
 	uint32_t i;
 
 	for (i = 0; i < tpxd->nworkers; i++)
 		if (tpxd->workers[i].child.channel != NULL)
-			flowlog_connect(tpxd, &tpxd->workers[i]);
+			connect(tpxd, &tpxd->workers[i]);
+}
+
+void
+workers_breach(struct tpxd *tpxd, const struct msg_breach *breach)
+{
+	if (breach->worker < tpxd->nworkers)
+		child_kill(&tpxd->workers[breach->worker].child, "contract",
+		    breach->why);
 }
 
 struct worker_totals

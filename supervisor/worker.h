@@ -57,8 +57,13 @@ void workers_ask(struct tpxd *, const struct msg_beat *);
 /* 1 when every relay has proven work on the last question. */
 int workers_all_answered(const struct tpxd *);
 
-/* Gives every relay a new way to a flow log that has just started. */
-void workers_connect_log(struct tpxd *);
+typedef void worker_fn(struct tpxd *, struct worker *);
+
+/* Gives every relay a new way to a process that has just started. */
+void workers_connect(struct tpxd *, worker_fn *connect);
+
+/* Another process says that a relay broke a rule: it is killed. */
+void workers_breach(struct tpxd *, const struct msg_breach *);
 
 /* What it has lacked for a while, in words: "has no room for more flows". */
 const char *worker_lacks(const struct worker *);

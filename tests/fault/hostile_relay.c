@@ -28,6 +28,7 @@ struct datagram {
 	union {
 		struct msg_answer answer;
 		struct msg_beat beat;
+		struct msg_broker_ask broker_ask;
 		struct msg_event event;
 		struct msg_flows flows;
 		struct msg_log_stats log_stats;
@@ -40,7 +41,8 @@ struct breach {
 	void (*commit)(void);
 };
 
-static int log_fd = -1; /* the channel to the flow log */
+static int log_fd = -1;	   /* the channel to the flow log */
+static int broker_fd = -1; /* and to netctl */
 static uint64_t first_id;
 
 /* Sends len bytes of a datagram with copies of descriptor 0. */
@@ -264,6 +266,76 @@ taken_id(void)
 	send_flow(&datagram);
 }
 
+/* For netctl, which must not fall. */
+static void
+broker_unknown_type(void)
+{
+	struct datagram datagram = { .header = { .type = MSG_COUNT } };
+
+	send_raw(broker_fd, &datagram, sizeof(datagram.header), 0);
+}
+
+static void
+broker_send(struct datagram *datagram, enum msg_type type, size_t size)
+{
+	datagram->header.type = type;
+	datagram->header.len_bytes = (uint32_t)size;
+	send_raw(broker_fd, datagram, sizeof(datagram->header) + size, 0);
+}
+
+static void
+broker_wrong_edge(void)
+{
+	struct datagram datagram = { 0 };
+
+	broker_send(&datagram, MSG_NET_BREACH, sizeof(struct msg_breach));
+}
+
+/* From 192.0.2.1 port 9 to 192.0.2.2 port 9: there is no such flow. */
+static void
+broker_ask_make(struct msg_broker_ask *ask)
+{
+	static const uint8_t mapped[8] = { 0, 0, 0xff, 0xff, 192, 0, 2, 1 };
+
+	memcpy(&ask->client_low, mapped, sizeof(mapped));
+	memcpy(&ask->server_low, mapped, sizeof(mapped));
+	((uint8_t *)&ask->server_low)[7]++;
+	ask->client_port = ask->server_port = 9;
+}
+
+static void
+broker_out_of_range(void)
+{
+	struct datagram datagram = { 0 };
+
+	broker_ask_make(&datagram.body.broker_ask);
+	datagram.body.broker_ask.socket = IPC_BROKER_COUNT;
+	broker_send(&datagram, MSG_BROKER_ASK, sizeof(struct msg_broker_ask));
+}
+
+static void
+broker_no_flow(void)
+{
+	struct datagram datagram = { 0 };
+	unsigned int socket;
+
+	broker_ask_make(&datagram.body.broker_ask);
+	for (socket = 0; socket < IPC_BROKER_COUNT; socket++) {
+		datagram.body.broker_ask.socket = (uint16_t)socket;
+		broker_send(
+		    &datagram, MSG_BROKER_ASK, sizeof(struct msg_broker_ask));
+	}
+}
+
+static void
+broker_unread(void)
+{
+	size_t i;
+
+	for (i = 0; i < FLOOD; i++)
+		broker_no_flow();
+}
+
 /* Every message is allowed; a million of them is not work. */
 static void
 flood(void)
@@ -293,6 +365,11 @@ static const struct breach breaches[] = {
 	{ "forged-losses", forged_losses },
 	{ "forged-bytes", forged_bytes },
 	{ "taken-id", taken_id },
+	{ "broker-unknown-type", broker_unknown_type },
+	{ "broker-wrong-edge", broker_wrong_edge },
+	{ "broker-out-of-range", broker_out_of_range },
+	{ "broker-no-flow", broker_no_flow },
+	{ "broker-unread", broker_unread },
 	{ "flood", flood },
 };
 
@@ -382,6 +459,8 @@ main(void)
 		fd = receive(&datagram);
 		if (datagram.header.type == MSG_RELAY_LOG)
 			log_fd = fd;
+		if (datagram.header.type == MSG_RELAY_BROKER)
+			broker_fd = fd;
 		if (datagram.header.type == MSG_RELAY_START) {
 			memcpy(&start, datagram.body.bytes, sizeof(start));
 			first_id = start.first_id;

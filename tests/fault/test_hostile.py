@@ -28,6 +28,10 @@ BREACHES = {
     "log-wrong-edge": "sender",
     "forged-losses": "losses out of range",
     "forged-bytes": "bytes out of range",
+    "broker-unknown-type": "type",
+    "broker-wrong-edge": "sender",
+    "broker-out-of-range": "range",
+    "broker-unread": "not read",
 }
 
 
@@ -91,6 +95,19 @@ def test_row_whose_id_is_taken_is_a_counted_loss(hostile):
         instance, "SELECT source, kind, count FROM drops"), 15, "the loss")
     assert drops == [{"source": "flowlog", "kind": "id-taken", "count": 1}]
     assert len(instance.rows(1)) == 1
+    assert read(instance,
+                "SELECT * FROM events WHERE kind = 'contract'") == []
+
+
+def test_socket_for_no_live_flow_is_denied(hostile):
+    instance = hostile("broker-no-flow")
+    before = settled(instance)
+    event, = proc.wait_until(lambda: read(
+        instance, "SELECT * FROM events WHERE kind = 'broker'"), 15,
+        "an event about what was denied")
+    assert event["severity"] == "warning"
+    assert "192.0.2.1 port 9 to 192.0.2.2 port 9" in event["message"]
+    assert instance.by_role() == before
     assert read(instance,
                 "SELECT * FROM events WHERE kind = 'contract'") == []
 
