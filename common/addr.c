@@ -18,6 +18,14 @@ addr_is_v4(const struct addr *addr)
 }
 
 int
+addr_is_loopback(const struct addr *addr)
+{
+	if (addr_is_v4(addr))
+		return addr->byte[12] == IN_LOOPBACKNET;
+	return IN6_IS_ADDR_LOOPBACK((const struct in6_addr *)addr->byte);
+}
+
+int
 addr_compare(const struct addr *a, const struct addr *b)
 {
 	return memcmp(a->byte, b->byte, sizeof(a->byte));

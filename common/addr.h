@@ -25,6 +25,7 @@ struct prefix {
 };
 
 int addr_is_v4(const struct addr *);
+int addr_is_loopback(const struct addr *); /* 127.0.0.0/8 or ::1 */
 int addr_compare(const struct addr *, const struct addr *); /* as memcmp(3) */
 
 /* -1 with EAFNOSUPPORT for families other than AF_INET and AF_INET6. */

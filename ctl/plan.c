@@ -66,8 +66,7 @@ static struct placement
 placement_of(const struct image *image, uint32_t rule)
 {
 	static const char *const why[FLOW_ACTION_COUNT] = {
-		[FLOW_ACTION_RELAY] =
-		    FIRST_PACKET "tcp goes to the relay, udp is blocked",
+		[FLOW_ACTION_RELAY] = FIRST_PACKET "goes to the relay",
 		[FLOW_ACTION_PASS] =
 		    FIRST_PACKET "logged from connection tracking",
 		[FLOW_ACTION_BLOCK] = FIRST_PACKET "logged by nflog",

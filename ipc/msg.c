@@ -5,7 +5,9 @@
  */
 #include "ipc/msg.h"
 
+#include <netinet/in.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #define SUP (1U << IPC_SUPERVISOR)
 #define NET (1U << IPC_NETCTL)
@@ -76,6 +78,31 @@ static const struct ipc_type types[MSG_COUNT] = { IPC_MESSAGES(TYPE) };
 #define WORD(name, word) word,
 static const char *const role_words[] = { IPC_ROLES(WORD) };
 static const char *const state_words[] = { IPC_STATES(WORD) };
+
+#define FAMILY_4 AF_INET
+#define FAMILY_6 AF_INET6
+#define LISTENER(name, whose, version, protocol)                   \
+	[IPC_LISTENER_##name] = { .capture = FLOW_CAPTURE_##whose, \
+		.family = FAMILY_##version,                        \
+		.proto = IPPROTO_##protocol },
+
+static const struct ipc_listener_kind listener_kinds[IPC_LISTENER_COUNT] = {
+	IPC_LISTENERS(LISTENER)
+};
+
+const struct ipc_listener_kind *
+ipc_listener_kind(unsigned int number)
+{
+	return &listener_kinds[number];
+}
+
+unsigned int
+ipc_listener_port(unsigned int number)
+{
+	const struct ipc_listener_kind *kind = &listener_kinds[number];
+
+	return kind->capture * 2U + (kind->family == AF_INET6);
+}
 
 const struct ipc_type *
 ipc_type(uint32_t type)

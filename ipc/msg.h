@@ -45,6 +45,19 @@ const struct ipc_type *ipc_type(uint32_t type);
 const char *ipc_role_word(enum ipc_role);
 const char *ipc_state_word(unsigned int state);
 
+/* A row of IPC_LISTENERS. */
+struct ipc_listener_kind {
+	enum flow_capture capture;
+	int family; /* AF_INET or AF_INET6 */
+	int proto;  /* IPPROTO_ */
+};
+
+/* number is an enum ipc_listener. */
+const struct ipc_listener_kind *ipc_listener_kind(unsigned int number);
+
+/* Which of the ports it has, in the order of msg_net_ready. */
+unsigned int ipc_listener_port(unsigned int number);
+
 /* The state of one end of a channel. */
 struct ipc_gate {
 	enum ipc_role self;

@@ -36,14 +36,6 @@ struct kept {
 };
 
 static int
-is_loopback(const struct addr *addr)
-{
-	if (addr_is_v4(addr))
-		return addr->byte[12] == IN_LOOPBACKNET;
-	return IN6_IS_ADDR_LOOPBACK((const struct in6_addr *)addr->byte);
-}
-
-static int
 found_add(struct kept *kept, const struct tuple *tuple)
 {
 	struct tuple *larger;
@@ -75,8 +67,8 @@ on_socket(const struct nlmsghdr *message, void *ctx)
 		return MNL_CB_ERROR;
 	tuple_addr_get(diag->idiag_family, diag->id.idiag_src, &tuple.src);
 	tuple_addr_get(diag->idiag_family, diag->id.idiag_dst, &tuple.dst);
-	if (diag->idiag_uid == kept->tpx_uid || is_loopback(&tuple.src) ||
-	    is_loopback(&tuple.dst) ||
+	if (diag->idiag_uid == kept->tpx_uid || addr_is_loopback(&tuple.src) ||
+	    addr_is_loopback(&tuple.dst) ||
 	    addr_compare(&tuple.src, &tuple.dst) == 0)
 		return MNL_CB_OK;
 	return found_add(kept, &tuple) == -1 ? MNL_CB_ERROR : MNL_CB_OK;

@@ -17,65 +17,78 @@
 #include "common/addr.h"
 
 #define BACKLOG 4096
+#define RECEIVE_BYTES (4 << 20) /* datagrams that may wait */
 
-static const struct {
+static const struct option {
 	int level;
 	int option;
-	int families; /* 4, 6, or 46 for both */
+	int family; /* 0: both, as for proto */
+	int proto;
+	int value;
 } options[] = {
-	{ SOL_SOCKET, SO_REUSEADDR, 46 },
-	{ SOL_SOCKET, SO_REUSEPORT, 46 },
+	{ SOL_SOCKET, SO_REUSEADDR, 0, 0, 1 },
+	{ SOL_SOCKET, SO_REUSEPORT, 0, 0, 1 },
 	/* Accepted sockets inherit it, which saves a call for each. */
-	{ IPPROTO_TCP, TCP_NODELAY, 46 },
-	{ IPPROTO_IP, IP_TRANSPARENT, 4 },
-	{ IPPROTO_IPV6, IPV6_TRANSPARENT, 6 },
-	{ IPPROTO_IPV6, IPV6_V6ONLY, 6 },
+	{ IPPROTO_TCP, TCP_NODELAY, 0, IPPROTO_TCP, 1 },
+	{ IPPROTO_IP, IP_TRANSPARENT, AF_INET, 0, 1 },
+	{ IPPROTO_IPV6, IPV6_TRANSPARENT, AF_INET6, 0, 1 },
+	{ IPPROTO_IPV6, IPV6_V6ONLY, AF_INET6, 0, 1 },
+	/* A datagram says where it was sent to. */
+	{ IPPROTO_IP, IP_RECVORIGDSTADDR, AF_INET, IPPROTO_UDP, 1 },
+	{ IPPROTO_IPV6, IPV6_RECVORIGDSTADDR, AF_INET6, IPPROTO_UDP, 1 },
+	{ SOL_SOCKET, SO_RCVBUFFORCE, 0, IPPROTO_UDP, RECEIVE_BYTES },
 };
 
 static int
-options_set(int fd, int family)
+is_for(const struct option *option, int family, int proto)
 {
-	static const int on = 1;
+	return (option->family == 0 || option->family == family) &&
+	       (option->proto == 0 || option->proto == proto);
+}
+
+static int
+options_set(int fd, int family, int proto)
+{
 	size_t i;
 
 	for (i = 0; i < sizeof(options) / sizeof(options[0]); i++)
-		if ((options[i].families == 46 ||
-			options[i].families == family) &&
-		    setsockopt(fd, options[i].level, options[i].option, &on,
-			sizeof(on)) == -1)
+		if (is_for(&options[i], family, proto) &&
+		    setsockopt(fd, options[i].level, options[i].option,
+			&options[i].value, sizeof(options[i].value)) == -1)
 			return -1;
 	return 0;
 }
 
 static int
-listener_bind(int fd, int family, uint16_t *port)
+listener_bind(int fd, int family, int proto, uint16_t *port)
 {
 	struct prefix loopback;
 	struct sockaddr_storage name;
 	struct addr addr;
 	socklen_t len;
 
-	if (prefix_parse(family == 4 ? "127.0.0.1" : "::1", &loopback) == -1)
+	if (prefix_parse(family == AF_INET ? "127.0.0.1" : "::1", &loopback) ==
+	    -1)
 		return -1;
 	len = addr_to_sockaddr(&loopback.addr, *port, &name);
 	if (bind(fd, (struct sockaddr *)&name, len) == -1 ||
 	    getsockname(fd, (struct sockaddr *)&name, &len) == -1 ||
 	    addr_from_sockaddr((struct sockaddr *)&name, &addr, port) == -1)
 		return -1;
-	return listen(fd, BACKLOG);
+	return proto == IPPROTO_TCP ? listen(fd, BACKLOG) : 0;
 }
 
 int
-listener_open(int family, uint16_t *port)
+listener_open(int family, int proto, uint16_t *port)
 {
+	int type = proto == IPPROTO_TCP ? SOCK_STREAM : SOCK_DGRAM;
 	int fd, saved;
 
-	fd = socket(family == 4 ? AF_INET : AF_INET6,
-	    SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	fd = socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd == -1)
 		return -1;
-	if (options_set(fd, family) == 0 &&
-	    listener_bind(fd, family, port) == 0)
+	if (options_set(fd, family, proto) == 0 &&
+	    listener_bind(fd, family, proto, port) == 0)
 		return fd;
 	saved = errno;
 	close(fd);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The listening sockets that only a capability can make: transparent, so that
- * they accept connections to any address, and shared by the relays' ports.
+ * The sockets where clients come in, which only a capability can make:
+ * transparent, so that they serve any address, and each shared by a port that
+ * all relays have.
  */
 #ifndef NETCTL_LISTENER_H
 #define NETCTL_LISTENER_H
@@ -9,10 +10,10 @@
 #include <stdint.h>
 
 /*
- * A TCP listener on the loopback address of family 4 or 6.  *port is 0 for any
- * free one, then the same for the other relays.  Returns the descriptor, or -1
- * with errno.
+ * Of a family (AF_INET, AF_INET6) and protocol (IPPROTO_TCP, IPPROTO_UDP), on
+ * the loopback address.  *port is 0 for any free one, then the same for the
+ * other relays.  Returns the descriptor, or -1 with errno.
  */
-int listener_open(int family, uint16_t *port);
+int listener_open(int family, int proto, uint16_t *port);
 
 #endif

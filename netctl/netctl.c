@@ -14,7 +14,11 @@
  */
 #include "netctl/netctl.h"
 
+#include <sys/socket.h>
+
+#include <errno.h>
 #include <event2/event.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,6 +38,9 @@
 #include "netctl/source.h"
 #include "netctl/sysctl.h"
 #include "policy/mapping.h"
+
+#define LISTENER_PORTS 4
+#define PORT_TRIES 16
 
 struct netctl {
 	struct event_base *base;
@@ -210,22 +217,70 @@ send_fd(struct netctl *netctl, enum msg_type type, const void *body, size_t len,
 	return result;
 }
 
+/*
+ * A port that is free for both protocols; the socket of TCP, which holds it, or
+ * -1 with errno.
+ */
+static int
+port_choose(int family, uint16_t *port)
+{
+	unsigned int tries;
+	int tcp, udp;
+
+	for (tries = 0; tries < PORT_TRIES; tries++) {
+		*port = 0;
+		if ((tcp = listener_open(family, IPPROTO_TCP, port)) == -1)
+			return -1;
+		if ((udp = listener_open(family, IPPROTO_UDP, port)) != -1) {
+			close(udp);
+			return tcp;
+		}
+		close(tcp);
+	}
+	errno = EADDRINUSE;
+	return -1;
+}
+
+/* Each is held until all are chosen, so that no two are the same. */
+static int
+ports_choose(uint16_t *const ports[LISTENER_PORTS])
+{
+	int held[LISTENER_PORTS], result = 0;
+	unsigned int i, n;
+
+	for (n = 0; n < LISTENER_PORTS && result == 0; n++) {
+		held[n] =
+		    port_choose(n % 2 == 0 ? AF_INET : AF_INET6, ports[n]);
+		if (held[n] == -1)
+			result = -1;
+	}
+	for (i = 0; i < n; i++)
+		if (held[i] != -1)
+			close(held[i]);
+	return result;
+}
+
 static int
 listeners_open(struct netctl *netctl, uint32_t workers)
 {
-	uint16_t *const ports[] = { &netctl->local.port4, &netctl->local.port6,
-		&netctl->local.local4, &netctl->local.local6 };
-	static const uint32_t kinds = sizeof(ports) / sizeof(ports[0]);
+	uint16_t *const ports[LISTENER_PORTS] = { &netctl->local.port4,
+		&netctl->local.port6, &netctl->local.local4,
+		&netctl->local.local6 };
+	const struct ipc_listener_kind *kind;
 	struct msg_listener body;
 	uint32_t i;
 	int fd;
 
-	for (i = 0; i < workers * kinds; i++) {
-		body.worker = i / kinds;
-		body.capture = i % kinds / 2;
-		body.family = i % 2 == 0 ? 4 : 6;
-		fd = listener_open(body.family, ports[i % kinds]);
-		body.port = *ports[i % kinds];
+	if (ports_choose(ports) == -1) {
+		log_warn("listener");
+		return -1;
+	}
+	for (i = 0; i < workers * IPC_LISTENER_COUNT; i++) {
+		body.worker = i / IPC_LISTENER_COUNT;
+		body.kind = i % IPC_LISTENER_COUNT;
+		body.port = *ports[ipc_listener_port(body.kind)];
+		kind = ipc_listener_kind(body.kind);
+		fd = listener_open(kind->family, kind->proto, &body.port);
 		if (send_fd(netctl, MSG_NET_LISTENER, &body, sizeof(body), fd,
 			"listener") == -1)
 			return -1;

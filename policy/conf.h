@@ -87,7 +87,6 @@ struct conf {
 	uint32_t mark_mask;
 	enum other_protocols other_protocols;
 	enum flow_action default_action;
-	struct place default_place;	      /* line 0: not written */
 	char socket[LIMIT_SOCKET_PATH_BYTES]; /* of the control socket */
 	char log_dir[CONF_PATH_BYTES];
 	uint64_t keep_ms;   /* 0: for ever */

@@ -160,22 +160,12 @@ warn_exclusions(struct parser *parser)
 	}
 }
 
-static void
-warn_udp(struct parser *parser, const struct place *place)
-{
-	conf_report(parser->errors, CONF_WARNING,
-	    place->line == 0 ? NULL : place, NULL, NULL,
-	    "udp is not relayed by this version: udp that no rule passes is "
-	    "blocked");
-}
-
 /* Follows which protocols a rule before has decided altogether. */
 static void
 warn_rules(struct parser *parser)
 {
 	const struct conf *conf = parser->conf;
 	unsigned int decided = 0;
-	int udp_relayed = 0;
 	size_t i;
 
 	for (i = 0; i < conf->rule_count; i++) {
@@ -186,18 +176,10 @@ warn_rules(struct parser *parser)
 			    NULL, NULL,
 			    "the rule is never reached: those before it "
 			    "decide everything");
-		else if (rule->action == FLOW_ACTION_RELAY && !udp_relayed &&
-			 (rule->protos & ~decided & RULE_UDP) != 0) {
-			udp_relayed = 1;
-			warn_udp(parser, &rule->place);
-		}
 		if (rule->from.count == 0 && rule->to.count == 0 &&
 		    rule->ports.count == 0)
 			decided |= rule->protos;
 	}
-	if (conf->default_action == FLOW_ACTION_RELAY && !udp_relayed &&
-	    (decided & RULE_UDP) == 0)
-		warn_udp(parser, &conf->default_place);
 }
 
 void

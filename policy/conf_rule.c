@@ -35,15 +35,8 @@ parse_proto(struct parser *parser, struct conf_rule *rule)
 	struct list list = {
 		.expected = "tcp or udp", .item = proto_item, .arg = rule
 	};
-	struct token word = parser->token;
 
-	if (parse_list(parser, &list) == -1)
-		return -1;
-	if (rule->action == FLOW_ACTION_RELAY && (rule->protos & RULE_UDP) != 0)
-		conf_report(parser->errors, CONF_ERROR, &word.place,
-		    "pass or block for udp", NULL,
-		    "udp is not relayed by this version");
-	return 0;
+	return parse_list(parser, &list);
 }
 
 static int

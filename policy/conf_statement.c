@@ -154,7 +154,6 @@ parse_default(struct parser *parser)
 #undef WORD
 	unsigned int choice;
 
-	parser->conf->default_place = parser->keyword.place;
 	if (parse_choice(parser, words, COUNT(words), "relay, pass or block",
 		&choice) == -1)
 		return -1;

@@ -15,7 +15,7 @@
  *		of a packet			of a conntrack entry
  * OURS		deliver it to its relay		begun by a relay, or from where
  *						nothing is captured
- * LOCAL					relayed, begun by this host
+ * RELAYED				relayed: UDP, or begun by this host
  * KEPT					begun by this host before anything of
  *						it was captured
  * PASS		a rule lets it pass		passed, forwarded
@@ -24,7 +24,7 @@
  * LOOPED					begun by this host, to itself
  */
 #define MARK_OURS 1U
-#define MARK_LOCAL 2U
+#define MARK_RELAYED 2U
 #define MARK_KEPT 3U
 #define MARK_PASS 4U
 #define MARK_PASS_LOCAL 5U

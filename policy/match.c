@@ -37,14 +37,6 @@ match_port(const struct image *image, struct image_span span, uint16_t port)
 	return span.count == 0;
 }
 
-static enum flow_action
-possible(unsigned int proto, unsigned int action)
-{
-	if (proto == RULE_UDP && action == FLOW_ACTION_RELAY)
-		return FLOW_ACTION_BLOCK;
-	return action;
-}
-
 static int
 match_rule(const struct image *image, const struct image_rule *rule,
     unsigned int proto, const struct policy_query *query)
@@ -82,11 +74,11 @@ policy_match(const struct image *image, const struct policy_query *query)
 
 		if (!match_rule(image, rule, proto, query))
 			continue;
-		verdict.action = possible(proto, rule->action);
+		verdict.action = rule->action;
 		verdict.rule = (uint16_t)i;
 		verdict.item = rule;
 		return verdict;
 	}
-	verdict.action = possible(proto, image_settings(image)->default_action);
+	verdict.action = image_settings(image)->default_action;
 	return verdict;
 }

@@ -24,10 +24,7 @@ struct policy_verdict {
 	const struct image_rule *item; /* NULL for the default */
 };
 
-/*
- * UDP that a rule or the default would relay is blocked, as that rule: this
- * version relays TCP only.  A protocol that is neither passes by default.
- */
+/* What is neither TCP nor UDP passes by default. */
 struct policy_verdict
 policy_match(const struct image *, const struct policy_query *);
 

@@ -6,8 +6,9 @@
  * A new TCP flow is decided at its SYN in the chain "first", before conntrack,
  * so that relayed flows are never tracked.  Packets of relayed flows follow by
  * their socket and ask for no lease.  UDP, and TCP that belongs to nothing
- * relayed, is decided behind conntrack in the chain "rest".  Only a packet
- * with the pass mark gets through the guard.
+ * relayed, is decided behind conntrack in the chain "rest"; a relayed flow of
+ * UDP is known by its conntrack mark.  Only a packet with the pass mark gets
+ * through the guard.
  *
  * TCP is 6 and UDP 17: words would make nft look into /etc/protocols, which
  * netctl cannot open.
@@ -16,6 +17,7 @@
 
 #include <inttypes.h>
 #include <netinet/in.h>
+#include <stdio.h>
 
 #include "policy/render_local.h"
 #include "policy/render_rule.h"
@@ -26,6 +28,7 @@
 #define BLOCKED_TIMEOUT_S 70
 #define BLOCKED_SIZE 65536
 #define PROTOCOLS 256
+#define UDP_MARGIN_S 30
 
 uint32_t
 render_lease_ms(const struct image *image)
@@ -99,29 +102,51 @@ render_sets(
 }
 
 /*
+ * Conntrack knows a relayed flow of UDP for longer than its relay does: an
+ * answer that belongs to no flow does not leave.
+ */
+static uint32_t
+relayed_udp_s(const struct image *image)
+{
+	uint32_t i, longest_ms = RULE_UDP_IDLE_MS;
+
+	for (i = 0; i < image_rule_count(image); i++)
+		if (image_rule(image, i)->idle_ms > longest_ms)
+			longest_ms = image_rule(image, i)->idle_ms;
+	return longest_ms / 1000 + UDP_MARGIN_S;
+}
+
+/*
  * Conntrack forgets our flows soon after their end: a passed flow's row waits
  * for that, and the relays' own connections would else fill its table.
  */
 static void
-render_timeouts(struct text *text)
+render_timeouts(const struct image *image, struct text *text)
 {
-	static const struct {
+	char udp[64];
+	const struct {
 		const char *name;
+		const char *protocol;
 		const char *policy;
 	} timeouts[] = {
-		{ "relayed", "syn_sent : 60, time_wait : 1, close : 1" },
-		{ "passed", "time_wait : 5, close : 1" },
+		{ "relayed_tcp", "tcp",
+		    "syn_sent : 60, time_wait : 1, close : 1" },
+		{ "passed_tcp", "tcp", "time_wait : 5, close : 1" },
+		{ "relayed_udp", "udp", udp },
 	};
+	uint32_t udp_s = relayed_udp_s(image);
 	size_t i;
 	int v6;
 
+	(void)snprintf(udp, sizeof(udp),
+	    "unreplied : %" PRIu32 ", replied : %" PRIu32, udp_s, udp_s);
 	for (i = 0; i < sizeof(timeouts) / sizeof(timeouts[0]) * 2; i++) {
 		v6 = i % 2 != 0;
 		text_printf(text,
-		    "\tct timeout %s_tcp%d {\n\t\tprotocol tcp\n"
+		    "\tct timeout %s%d {\n\t\tprotocol %s\n"
 		    "\t\tl3proto ip%s\n\t\tpolicy = { %s }\n\t}\n",
-		    timeouts[i / 2].name, v6 ? 6 : 4, v6 ? "6" : "",
-		    timeouts[i / 2].policy);
+		    timeouts[i / 2].name, v6 ? 6 : 4, timeouts[i / 2].protocol,
+		    v6 ? "6" : "", timeouts[i / 2].policy);
 	}
 }
 
@@ -129,9 +154,40 @@ void
 render_timeout(const char *when, const char *name, struct text *text)
 {
 	text_printf(text,
-	    "\t\tmeta nfproto ipv4 %s ct timeout set \"%s_tcp4\"\n"
-	    "\t\tmeta nfproto ipv6 %s ct timeout set \"%s_tcp6\"\n",
+	    "\t\tmeta nfproto ipv4 %s ct timeout set \"%s4\"\n"
+	    "\t\tmeta nfproto ipv6 %s ct timeout set \"%s6\"\n",
 	    when, name, when, name);
+}
+
+void
+render_tproxy(uint16_t port4, uint16_t port6, const char *protocols,
+    const char *verdict, struct text *text)
+{
+	if (port4 != 0)
+		text_printf(text,
+		    "\t\tmeta nfproto ipv4 meta l4proto { %s } "
+		    "tproxy ip to 127.0.0.1:%u %s\n",
+		    protocols, port4, verdict);
+	if (port6 != 0)
+		text_printf(text,
+		    "\t\tmeta nfproto ipv6 meta l4proto { %s } "
+		    "tproxy ip6 to [::1]:%u %s\n",
+		    protocols, port6, verdict);
+}
+
+/*
+ * UDP from an address that is not where it came from would be answered to
+ * somebody who asked for nothing.
+ */
+static void
+render_relayed_udp(const struct image *image, struct text *text)
+{
+	text_puts(text, "\tchain relayed_udp {\n"
+			"\t\tfib saddr . iif oif missing counter drop\n\t\t");
+	term_mark_set(image, "ct mark", MARK_RELAYED, text);
+	text_puts(text, "\n");
+	render_timeout("ct state new", "relayed_udp", text);
+	text_puts(text, "\t\tgoto relay_udp\n\t}\n");
 }
 
 /* Where flows end up: ours, relayed, passed, refused. */
@@ -139,7 +195,12 @@ static void
 render_ends(const struct image *image, const struct render_local *local,
     struct text *text)
 {
+	static const struct {
+		const char *chain;
+		const char *protocol;
+	} relays[] = { { "relay_tcp", "6" }, { "relay_udp", "17" } };
 	int open = image_settings(image)->on_failure == ON_FAILURE_OPEN;
+	size_t i;
 
 	text_printf(text,
 	    "\tchain ours {\n\t\tmeta mark set meta mark & 0x%08" PRIx32
@@ -149,19 +210,15 @@ render_ends(const struct image *image, const struct render_local *local,
 	    "\tchain pass {\n\t\tmeta mark set meta mark | 0x%08" PRIx32
 	    " accept\n\t}\n",
 	    mark_of(image, MARK_PASS));
-	text_puts(text, "\tchain relay_tcp {\n");
-	if (local->port4 != 0)
-		text_printf(text,
-		    "\t\tmeta nfproto ipv4 meta l4proto 6 "
-		    "tproxy ip to 127.0.0.1:%u goto ours\n",
-		    local->port4);
-	if (local->port6 != 0)
-		text_printf(text,
-		    "\t\tmeta nfproto ipv6 meta l4proto 6 "
-		    "tproxy ip6 to [::1]:%u goto ours\n",
-		    local->port6);
-	/* tproxy(4) without a listener goes on with the next rule. */
-	text_printf(text, "\t\tcounter %s\n\t}\n", open ? "accept" : "drop");
+	for (i = 0; i < sizeof(relays) / sizeof(relays[0]); i++) {
+		text_printf(text, "\tchain %s {\n", relays[i].chain);
+		render_tproxy(local->port4, local->port6, relays[i].protocol,
+		    "goto ours", text);
+		/* tproxy(4) without a listener goes on with the next rule. */
+		text_printf(
+		    text, "\t\tcounter %s\n\t}\n", open ? "accept" : "drop");
+	}
+	render_relayed_udp(image, text);
 }
 
 static void
@@ -201,7 +258,8 @@ render_answers(const struct image *image, struct text *text)
 
 /* The relays' own connections to servers. */
 static void
-render_upstream(const struct render_local *local, struct text *text)
+render_upstream(const struct image *image, const struct render_local *local,
+    struct text *text)
 {
 	text_printf(text,
 	    "\tchain upstream {\n"
@@ -209,8 +267,11 @@ render_upstream(const struct render_local *local, struct text *text)
 	    "\t\tct state != new accept\n"
 	    "\t\tmeta skuid != %" PRIu32 " accept\n",
 	    local->uid);
-	render_timeout("meta l4proto 6", "relayed", text);
-	text_puts(text, "\t}\n");
+	render_timeout("meta l4proto 6", "relayed_tcp", text);
+	/* With an address of others only as part of a flow that was taken. */
+	text_puts(text, "\t\tmeta l4proto 17 fib saddr type != local ");
+	term_mark_is_not(image, "ct mark", MARK_RELAYED, text);
+	text_puts(text, "counter drop\n\t}\n");
 }
 
 /* The flow's conntrack entry remembers that it passed. */
@@ -224,7 +285,7 @@ render_passed(const struct image *image, struct text *text)
 	    "\t\tfib saddr . iif oif missing counter drop\n"
 	    "\t\tct mark set ct mark | 0x%08" PRIx32 "\n",
 	    mark_of(image, MARK_PASS));
-	render_timeout("meta l4proto 6", "passed", text);
+	render_timeout("meta l4proto 6", "passed_tcp", text);
 	text_puts(text, "\t\tgoto pass\n\t}\n");
 }
 
@@ -281,6 +342,11 @@ render_rest_forwarded(
 	text_puts(text, "\t\tiifname != ");
 	term_interfaces(image, text);
 	text_puts(text, " goto elsewhere\n");
+	/* What has been relayed asks for no lease, and no exclusion of today
+	 * is for it. */
+	text_puts(text, "\t\tmeta l4proto 17 ct direction original ");
+	term_mark_is(image, "ct mark", MARK_RELAYED, text);
+	text_puts(text, "goto relay_udp\n");
 	if (image_exclusion_count(image) > 0)
 		render_excluded(image, text);
 	text_printf(text,
@@ -350,7 +416,7 @@ render_capture(const struct image *image, const struct render_local *local,
 {
 	render_remove_capture(text);
 	text_puts(text, "table inet " RENDER_TABLE " {\n\tflags owner\n");
-	render_timeouts(text);
+	render_timeouts(image, text);
 	render_sets(image, lease, text);
 	render_refusals(text);
 	if (lease != RENDER_PAUSE)
@@ -364,7 +430,7 @@ render_capture(const struct image *image, const struct render_local *local,
 		render_local(image, local, lease, text);
 	}
 	render_rest(image, lease, text);
-	render_upstream(local, text);
+	render_upstream(image, local, text);
 	text_puts(text, "}\n");
 }
 

@@ -48,10 +48,11 @@ local_ends(const struct image *image, struct text *text)
 {
 	text_puts(text, "\tchain local_relay {\n");
 	local_owner(image, text);
-	mark_both(image, MARK_OURS, MARK_LOCAL, text);
+	render_timeout("ct state new meta l4proto 17", "relayed_udp", text);
+	mark_both(image, MARK_OURS, MARK_RELAYED, text);
 	text_puts(text, "\tchain local_pass {\n");
 	local_owner(image, text);
-	render_timeout("ct state new meta l4proto 6", "passed", text);
+	render_timeout("ct state new meta l4proto 6", "passed_tcp", text);
 	mark_both(image, MARK_PASS, MARK_PASS_LOCAL, text);
 	text_puts(text, "\tchain local_ours {\n\t\t");
 	term_mark_set(image, "ct mark", MARK_OURS, text);
@@ -120,7 +121,7 @@ static void
 local_decided(const struct image *image, struct text *text)
 {
 	text_puts(text, "\t\tct direction original ");
-	term_mark_is(image, "ct mark", MARK_LOCAL, text);
+	term_mark_is(image, "ct mark", MARK_RELAYED, text);
 	term_mark_set(image, "meta mark", MARK_OURS, text);
 	text_puts(text, "accept\n");
 	term_looped(image, text);
@@ -167,16 +168,7 @@ render_local_looped(const struct image *image, const struct render_local *local,
 	text_printf(text, "0x%08" PRIx32 " != 0x%08" PRIx32 " accept\n",
 	    image_settings(image)->mark_mask,
 	    mark_value(image_settings(image)->mark_mask, MARK_OURS));
-	if (local->local4 != 0)
-		text_printf(text,
-		    "\t\tmeta nfproto ipv4 meta l4proto 6 "
-		    "tproxy ip to 127.0.0.1:%u accept\n",
-		    local->local4);
-	if (local->local6 != 0)
-		text_printf(text,
-		    "\t\tmeta nfproto ipv6 meta l4proto 6 "
-		    "tproxy ip6 to [::1]:%u accept\n",
-		    local->local6);
+	render_tproxy(local->local4, local->local6, "6, 17", "accept", text);
 	/* Without a listener there is nobody on this host whom it is for. */
 	text_puts(text, "\t\tcounter drop\n\t}\n");
 }

@@ -240,14 +240,16 @@ render_addr_match(const struct image *image, const struct family *family,
 struct ends {
 	const char *verdict;
 	const char *relay_tcp;
+	const char *relay_udp;
 	const char *pass_tcp;
 	const char *pass_udp;
 };
 
 static const struct ends ends[FLOW_CAPTURE_COUNT] = {
-	[FLOW_CAPTURE_FORWARDED] = { "verdict", "relay_tcp", "pass", "passed" },
-	[FLOW_CAPTURE_LOCAL] = { "verdict_local", "local_relay", "local_pass",
-	    "local_pass" },
+	[FLOW_CAPTURE_FORWARDED] = { "verdict", "relay_tcp", "relayed_udp",
+	    "pass", "passed" },
+	[FLOW_CAPTURE_LOCAL] = { "verdict_local", "local_relay", "local_relay",
+	    "local_pass", "local_pass" },
 };
 
 /* Where a flow goes; rule FLOW_RULE_DEFAULT is the default. */
@@ -266,9 +268,9 @@ render_target(const struct target *target, struct text *text)
 	if (target->action == FLOW_ACTION_PASS)
 		text_printf(text, "goto %s\n",
 		    target->proto == RULE_TCP ? to->pass_tcp : to->pass_udp);
-	else if (target->action == FLOW_ACTION_RELAY &&
-		 target->proto == RULE_TCP)
-		text_printf(text, "goto %s\n", to->relay_tcp);
+	else if (target->action == FLOW_ACTION_RELAY)
+		text_printf(text, "goto %s\n",
+		    target->proto == RULE_TCP ? to->relay_tcp : to->relay_udp);
 	else
 		text_printf(text, "goto block_%" PRIu32 "\n", target->rule);
 }
@@ -369,14 +371,6 @@ render_block(const struct image *image, uint32_t number, unsigned int mode,
 	    RENDER_LOG_GROUP, refusals[mode]);
 }
 
-/* Something that relays has no way for UDP, and blocks that. */
-static int
-blocks(unsigned int action, unsigned int protos)
-{
-	return action == FLOW_ACTION_BLOCK ||
-	       (action == FLOW_ACTION_RELAY && (protos & RULE_UDP) != 0);
-}
-
 void
 render_blocks(const struct image *image, struct text *text)
 {
@@ -385,10 +379,10 @@ render_blocks(const struct image *image, struct text *text)
 	for (i = 0; i < image_rule_count(image); i++) {
 		const struct image_rule *rule = image_rule(image, i);
 
-		if (blocks(rule->action, rule->protos))
+		if (rule->action == FLOW_ACTION_BLOCK)
 			render_block(image, i, rule->mode, text);
 	}
-	if (blocks(image_settings(image)->default_action, RULE_PROTOS))
+	if (image_settings(image)->default_action == FLOW_ACTION_BLOCK)
 		render_block(image, FLOW_RULE_DEFAULT, BLOCK_DEFAULT, text);
 }
 

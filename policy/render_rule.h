@@ -10,8 +10,15 @@
 /* A set for each table and family that is not empty. */
 void render_tables(const struct image *, struct text *);
 
-/* Gives a conntrack entry the timeouts "relayed" or "passed". */
+/* Gives a conntrack entry the timeouts "relayed_tcp" and the like. */
 void render_timeout(const char *when, const char *name, struct text *);
+
+/*
+ * To the relays' listeners of both families, for protocols such as "6, 17",
+ * and then the verdict.  A port that is 0 has none.
+ */
+void render_tproxy(uint16_t port4, uint16_t port6, const char *protocols,
+    const char *verdict, struct text *);
 
 /* Chains that tell whether a blocked flow is known, and refuse it. */
 void render_refusals(struct text *);

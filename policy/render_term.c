@@ -37,12 +37,26 @@ term_users(const struct image *image, struct text *text)
 	text_puts(text, " }");
 }
 
+static void
+mark_compare(const struct image *image, const char *field, const char *how,
+    uint32_t mark, struct text *text)
+{
+	text_printf(text, "%s & 0x%08" PRIx32 " %s 0x%08" PRIx32 " ", field,
+	    mask_of(image), how, mark_value(mask_of(image), mark));
+}
+
 void
 term_mark_is(const struct image *image, const char *field, uint32_t mark,
     struct text *text)
 {
-	text_printf(text, "%s & 0x%08" PRIx32 " == 0x%08" PRIx32 " ", field,
-	    mask_of(image), mark_value(mask_of(image), mark));
+	mark_compare(image, field, "==", mark, text);
+}
+
+void
+term_mark_is_not(const struct image *image, const char *field, uint32_t mark,
+    struct text *text)
+{
+	mark_compare(image, field, "!=", mark, text);
 }
 
 void

@@ -49,6 +49,10 @@ void term_users(const struct image *, struct text *);
 void term_mark_is(
     const struct image *, const char *field, uint32_t mark, struct text *);
 
+/* The same with "!=". */
+void term_mark_is_not(
+    const struct image *, const char *field, uint32_t mark, struct text *);
+
 /* "meta mark set meta mark & 0xf8ffffff | 0x01000000 " */
 void term_mark_set(
     const struct image *, const char *field, uint32_t mark, struct text *);

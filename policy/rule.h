@@ -30,6 +30,9 @@ enum capture_local { LOCAL_NONE, LOCAL_HOST, LOCAL_USERS, LOCAL_COUNT };
 #define RULE_OTHER 0x04U
 #define RULE_PROTOS (RULE_TCP | RULE_UDP)
 
+/* How long a relayed flow of UDP may be silent: RFC 4787, REQ-5. */
+#define RULE_UDP_IDLE_MS 300000U
+
 /* Both ends belong to it; host order. */
 struct port_range {
 	uint16_t first;

@@ -27,6 +27,7 @@
 #include "relay/shortage.h"
 
 #define CONNECT_LIMIT_US 30000000LL
+#define IDLE_US (7440LL * 1000000) /* 2 h 4 min: RFC 5382, REQ-5 */
 
 /* The two ends; pump[end] reads there and writes to the other one. */
 enum end { CLIENT, SERVER, ENDS };
@@ -152,38 +153,13 @@ reset_on_close(int fd)
 	(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
 }
 
-static struct flow_record *
-record_open(struct flow_pool *pool, const struct flow_start *start)
-{
-	struct flow_record *record = journal_open(pool->journal);
-
-	if (record == NULL)
-		return NULL;
-	record->start_us = clock_real_us();
-	record->start_mono_us = clock_mono_us();
-	memcpy(record->src, start->src.byte, sizeof(record->src));
-	memcpy(record->dst, start->dst.byte, sizeof(record->dst));
-	record->sport = start->sport;
-	record->dport = start->dport;
-	record->proto = IPPROTO_TCP;
-	record->action = FLOW_ACTION_RELAY;
-	record->capture = (uint8_t)start->capture;
-	record->rule = start->rule;
-	record->generation = start->generation;
-	return record;
-}
-
 static void
-record_close(struct flow_pool *pool, struct flow_record *record,
+flow_close(struct flow_pool *pool, struct flow_record *record,
     enum flow_close why, int error)
 {
-	record->duration_us =
-	    (uint64_t)(clock_mono_us() - record->start_mono_us);
-	record->close = (uint8_t)why;
-	record->error = (uint16_t)error;
 	if (shortage_is(error))
 		pool->lacked = error;
-	journal_close(pool->journal, record);
+	record_close(pool->journal, record, why, error);
 }
 
 /* What the kernel knows of the client's side, tcp(7). */
@@ -223,7 +199,7 @@ flow_end(struct flow *flow, enum flow_close why, int error)
 	idle_cancel(&flow->timer);
 	socket_end(flow, CLIENT, reset);
 	socket_end(flow, SERVER, reset);
-	record_close(pool, flow->record, why, error);
+	flow_close(pool, flow->record, why, error);
 	flow_give_back(flow);
 	pool->room(pool->ctx);
 }
@@ -433,7 +409,7 @@ client_refuse(struct flow_pool *pool, int client, struct flow_record *record,
     enum flow_close why, int error)
 {
 	record_tcp_info(record, client);
-	record_close(pool, record, why, error);
+	flow_close(pool, record, why, error);
 	reset_on_close(client);
 	close(client);
 }
@@ -448,7 +424,7 @@ socket_assign(struct flow *flow, enum end end, int fd, event_callback_fn ready)
 static void
 flow_start(struct flow *flow, int client, int server, int64_t idle_us)
 {
-	flow->idle_us = idle_us;
+	flow->idle_us = idle_us != 0 ? idle_us : IDLE_US;
 	flow->active_us = flow->record->start_mono_us;
 	flow->first_end = FLOW_CLOSE_NONE;
 	flow->connected = 0;
@@ -471,7 +447,7 @@ flow_begin(struct flow_pool *pool, int client, const struct flow_start *start)
 	int server;
 
 	if (!flow_pool_has_room(pool) ||
-	    (record = record_open(pool, start)) == NULL)
+	    (record = record_open(pool->journal, start)) == NULL)
 		return -1;
 	if ((server = server_connect(start)) == -1) {
 		client_refuse(
@@ -488,7 +464,7 @@ flow_begin(struct flow_pool *pool, int client, const struct flow_start *start)
 int
 flow_block(struct flow_pool *pool, int client, const struct flow_start *start)
 {
-	struct flow_record *record = record_open(pool, start);
+	struct flow_record *record = record_open(pool->journal, start);
 
 	if (record == NULL)
 		return -1;

@@ -8,27 +8,14 @@
 
 #include <stdint.h>
 
-#include "common/addr.h"
-#include "schema/flow.h"
+#include "relay/record.h"
 
 struct event_base;
 struct flow_pool;
 struct journal;
 
-#define FLOW_IDLE_US (7440LL * 1000000) /* 2 h 4 min: RFC 5382, REQ-5 */
-
 /* Called after a flow has ended and its descriptors are free again. */
 typedef void flow_room_fn(void *ctx);
-
-/* What is decided before a flow begins. */
-struct flow_start {
-	struct addr src, dst;
-	uint16_t sport, dport;
-	uint16_t rule; /* or FLOW_RULE_DEFAULT */
-	enum flow_capture capture;
-	uint32_t generation;
-	int64_t idle_us;
-};
 
 /* most: flows at a time.  NULL with errno. */
 struct flow_pool *flow_pool_new(struct event_base *, struct journal *,

@@ -28,29 +28,32 @@
 #include "relay/listener.h"
 #include "relay/pipe.h"
 #include "relay/shortage.h"
+#include "relay/udp_flow.h"
+#include "relay/udp_listener.h"
 
 #define FDS_RESERVED 160 /* pipes, channels, listeners, the reserve */
+#define FDS_UDP_PART 4	 /* one part in so many is for UDP */
 #define CALLBACKS_PER_LOOP 16
 #define SHUTDOWN_LIMIT_MS 2000
 
-/* Where clients come in: forwarded or local, by IPv4 or IPv6. */
+/* Where clients come in, by one of the protocols. */
 struct entrance {
 	struct relay *relay;
 	struct listener *listener;
+	struct udp_listener *udp;
 	enum flow_capture capture;
 	uint16_t port;
 };
-
-#define ENTRANCES (FLOW_CAPTURE_COUNT * 2)
 
 struct relay {
 	struct event_base *base;
 	struct ipc_channel *supervisor;
 	struct ipc_channel *log;
-	struct entrance entrances[ENTRANCES];
+	struct entrance entrances[IPC_LISTENER_COUNT];
 	struct broker *broker;
 	struct journal *journal;
 	struct flow_pool *flows;
+	struct udp_flows *udp;
 	struct shortage *shortage;
 	struct mapping policy;
 	uint32_t slots;
@@ -62,7 +65,7 @@ each_listener(struct relay *relay, void (*call)(struct listener *))
 {
 	int i;
 
-	for (i = 0; i < ENTRANCES; i++)
+	for (i = 0; i < IPC_LISTENER_COUNT; i++)
 		if (relay->entrances[i].listener != NULL)
 			call(relay->entrances[i].listener);
 }
@@ -72,6 +75,16 @@ may_accept(const struct relay *relay)
 {
 	return shortage_kind(relay->shortage) == IPC_LACK_NOTHING &&
 	       flow_pool_has_room(relay->flows);
+}
+
+static void
+each_udp(struct relay *relay, void (*call)(struct udp_listener *))
+{
+	int i;
+
+	for (i = 0; i < IPC_LISTENER_COUNT; i++)
+		if (relay->entrances[i].udp != NULL)
+			call(relay->entrances[i].udp);
 }
 
 static void
@@ -96,6 +109,8 @@ notice_lack(struct relay *relay)
 {
 	int error = flow_pool_lacked(relay->flows);
 
+	if (error == 0)
+		error = udp_flows_lacked(relay->udp);
 	if (error != 0)
 		run_short(relay, error);
 }
@@ -118,7 +133,7 @@ is_own_listener(
 static struct policy_verdict
 verdict_of(const struct relay *relay, const struct flow_start *start)
 {
-	struct policy_query query = { .proto = IPPROTO_TCP,
+	struct policy_query query = { .proto = start->proto,
 		.src = start->src,
 		.dst = start->dst,
 		.dport = start->dport };
@@ -126,17 +141,29 @@ verdict_of(const struct relay *relay, const struct flow_start *start)
 	return policy_match(relay->policy.image, &query);
 }
 
-static int
-flow_decide(struct relay *relay, int client, struct flow_start *start)
+static enum flow_action
+decide(const struct relay *relay, struct flow_start *start)
 {
 	struct policy_verdict verdict = verdict_of(relay, start);
 
 	start->rule = verdict.rule;
 	start->generation = image_settings(relay->policy.image)->generation;
-	start->idle_us = FLOW_IDLE_US;
-	if (verdict.item != NULL && verdict.item->idle_ms != 0)
+	if (verdict.item != NULL)
 		start->idle_us = (int64_t)verdict.item->idle_ms * 1000;
-	if (verdict.action == FLOW_ACTION_BLOCK)
+	return verdict.action;
+}
+
+/* The kernel has decided by the same rules; it may have done so long ago. */
+static int
+decide_udp(void *ctx, struct flow_start *start)
+{
+	return decide(ctx, start) == FLOW_ACTION_BLOCK ? -1 : 0;
+}
+
+static int
+flow_accept(struct relay *relay, int client, struct flow_start *start)
+{
+	if (decide(relay, start) == FLOW_ACTION_BLOCK)
 		return flow_block(relay->flows, client, start);
 	return flow_begin(relay->flows, client, start);
 }
@@ -146,7 +173,8 @@ on_client(void *ctx, int client, const struct sockaddr *from)
 {
 	const struct entrance *entrance = ctx;
 	struct relay *relay = entrance->relay;
-	struct flow_start start = { .capture = entrance->capture };
+	struct flow_start start = { .proto = IPPROTO_TCP,
+		.capture = entrance->capture };
 	struct sockaddr_storage local;
 	socklen_t len = sizeof(local);
 
@@ -163,7 +191,7 @@ on_client(void *ctx, int client, const struct sockaddr *from)
 		close(client);
 		return;
 	}
-	if (flow_decide(relay, client, &start) == -1) {
+	if (flow_accept(relay, client, &start) == -1) {
 		atomic_fetch_add(&journal_arena(relay->journal)->refused, 1);
 		close(client);
 	}
@@ -189,17 +217,22 @@ on_relay_listener(void *ctx, struct ipc_message *message)
 {
 	const struct msg_listener *body = message->body;
 	struct relay *relay = ctx;
-	struct entrance *entrance =
-	    &relay->entrances[body->capture * 2 + (body->family == 6)];
+	struct entrance *entrance = &relay->entrances[body->kind];
+	const struct ipc_listener_kind *kind = ipc_listener_kind(body->kind);
+	int fd = ipc_message_take_fd(message);
 
-	if (entrance->listener != NULL)
+	if (entrance->listener != NULL || entrance->udp != NULL)
 		fatalx("a second listener of one kind");
 	entrance->relay = relay;
-	entrance->capture = (enum flow_capture)body->capture;
+	entrance->capture = kind->capture;
 	entrance->port = body->port;
-	entrance->listener = listener_new(
-	    relay->base, ipc_message_take_fd(message), on_client, entrance);
-	if (entrance->listener == NULL)
+	if (kind->proto == IPPROTO_TCP)
+		entrance->listener =
+		    listener_new(relay->base, fd, on_client, entrance);
+	else
+		entrance->udp = udp_listener_new(
+		    relay->base, fd, body->port, kind->capture);
+	if (entrance->listener == NULL && entrance->udp == NULL)
 		fatal("listener");
 }
 
@@ -252,9 +285,10 @@ on_ask(void *ctx, struct ipc_message *message)
 	answer.work = atomic_load(&journal_arena(relay->journal)->accepted);
 	answer.lack = lack_of(relay);
 	/* Whom it has no room for is not waiting for it to work. */
-	for (i = 0; i < ENTRANCES && may_accept(relay); i++)
-		answer.waiting +=
-		    listener_waiting(relay->entrances[i].listener);
+	for (i = 0; i < IPC_LISTENER_COUNT && may_accept(relay); i++)
+		if (relay->entrances[i].listener != NULL)
+			answer.waiting +=
+			    listener_waiting(relay->entrances[i].listener);
 	/* An answer that finds no room is a heartbeat that did not happen. */
 	(void)IPC_SEND(relay->supervisor, MSG_ANSWER, message->id, &answer, -1);
 }
@@ -344,20 +378,38 @@ on_supervisor_end(void *ctx, const char *why)
 	event_base_loopbreak(relay->base);
 }
 
-/* Two descriptors a flow, out of what the limit allows. */
+/* What the limit allows for flows. */
 static uint32_t
-flows_most(uint32_t slots)
+descriptors_most(void)
 {
 	struct rlimit limit;
-	rlim_t most;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) == -1)
 		fatal("getrlimit");
-	if (limit.rlim_cur <= FDS_RESERVED + 2)
+	if (limit.rlim_cur < FDS_RESERVED + 2 * FDS_UDP_PART)
 		fatalx("descriptor limit %ju is too low",
 		    (uintmax_t)limit.rlim_cur);
-	most = (limit.rlim_cur - FDS_RESERVED) / 2;
-	return most < slots ? (uint32_t)most : slots;
+	if (limit.rlim_cur - FDS_RESERVED > 2 * LIMIT_FLOW_SLOTS)
+		return 2 * LIMIT_FLOW_SLOTS;
+	return (uint32_t)limit.rlim_cur - FDS_RESERVED;
+}
+
+/* Two descriptors a flow of TCP; what is for UDP is counted one by one. */
+static void
+flows_new(struct relay *relay)
+{
+	uint32_t descriptors = descriptors_most();
+	uint32_t udp = descriptors / FDS_UDP_PART;
+	uint32_t tcp = (descriptors - udp) / 2;
+
+	relay->flows = flow_pool_new(relay->base, relay->journal,
+	    tcp < relay->slots ? tcp : relay->slots, on_room, relay);
+	relay->udp = udp_flows_new(
+	    relay->base, relay->journal, relay->broker, udp, decide_udp, relay);
+	relay->shortage = shortage_new(relay->base, on_room, relay);
+	if (relay->flows == NULL || relay->udp == NULL ||
+	    relay->shortage == NULL)
+		fatal("flows");
 }
 
 static int
@@ -365,8 +417,9 @@ is_complete(const struct relay *relay)
 {
 	int i;
 
-	for (i = 0; i < ENTRANCES; i++)
-		if (relay->entrances[i].listener == NULL)
+	for (i = 0; i < IPC_LISTENER_COUNT; i++)
+		if (relay->entrances[i].listener == NULL &&
+		    relay->entrances[i].udp == NULL)
 			return 0;
 	return 1;
 }
@@ -389,12 +442,20 @@ relay_new(void)
 	if (relay->journal == NULL || relay->policy.image == NULL ||
 	    !is_complete(relay))
 		fatalx("the supervisor left before the start");
-	relay->flows = flow_pool_new(relay->base, relay->journal,
-	    flows_most(relay->slots), on_room, relay);
-	relay->shortage = shortage_new(relay->base, on_room, relay);
-	if (relay->flows == NULL || relay->shortage == NULL)
-		fatal("flows");
+	flows_new(relay);
 	return relay;
+}
+
+static void
+listen_udp(struct relay *relay)
+{
+	int i;
+
+	for (i = 0; i < IPC_LISTENER_COUNT; i++)
+		if (relay->entrances[i].udp != NULL &&
+		    udp_listener_start(relay->entrances[i].udp, relay->udp) ==
+			-1)
+			fatal("listener");
 }
 
 void
@@ -405,6 +466,7 @@ relay_loop(struct relay *relay)
 	if (ipc_send_empty(relay->supervisor, MSG_RELAY_READY, -1) == -1)
 		fatal("the supervisor left before the start");
 	each_listener(relay, listener_resume);
+	listen_udp(relay);
 	event_base_dispatch(relay->base);
 }
 
@@ -416,7 +478,9 @@ relay_shutdown(struct relay *relay)
 
 	relay->leaving = 1;
 	each_listener(relay, listener_free);
+	each_udp(relay, udp_listener_free);
 	flow_pool_shutdown(relay->flows);
+	udp_flows_shutdown(relay->udp);
 	journal_flush(relay->journal);
 	if (relay->log == NULL || journal_pending(relay->journal) == 0)
 		return;

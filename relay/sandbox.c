@@ -2,13 +2,14 @@
 /*
  * The relay reads hostile bytes from both sides, so it keeps no capability, no
  * file and no way to another process but its message sockets.  It can open
- * TCP connections: that is its task.  It cannot bind, listen, or make a
- * socket of any other kind.
+ * TCP connections and send UDP: that is its task.  It cannot bind, listen, or
+ * make a socket of any other kind.
  */
 #include "relay/sandbox.h"
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <netinet/udp.h>
 
 static const struct sandbox_path paths[] = { { NULL, 0 } };
 
@@ -36,7 +37,13 @@ static const struct sandbox_syscall running[] = {
 	    ARGUMENT_IS(2, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC) },
 	{ SYS_socket, "to a server, v6", ARGUMENT_IS(1, AF_INET6),
 	    ARGUMENT_IS(2, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC) },
+	{ SYS_socket, "to a server, v4, UDP", ARGUMENT_IS(1, AF_INET),
+	    ARGUMENT_IS(2, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC) },
+	{ SYS_socket, "to a server, v6, UDP", ARGUMENT_IS(1, AF_INET6),
+	    ARGUMENT_IS(2, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC) },
 	{ SYS_connect, "to a server", { 0 }, { 0 } },
+	{ SYS_recvmmsg, "datagrams", { 0 }, { 0 } },
+	{ SYS_sendmmsg, "datagrams", { 0 }, { 0 } },
 	{ SYS_recvfrom, "flows", { 0 }, { 0 } },
 	{ SYS_sendto, "flows", { 0 }, { 0 } },
 	{ SYS_splice, "big flows", { 0 }, { 0 } },
@@ -46,6 +53,8 @@ static const struct sandbox_syscall running[] = {
 	    ARGUMENT_IS(3, TCP_NODELAY) },
 	{ SYS_setsockopt, "reset on close", ARGUMENT_IS(2, SOL_SOCKET),
 	    ARGUMENT_IS(3, SO_LINGER) },
+	{ SYS_setsockopt, "datagrams gathered", ARGUMENT_IS(2, IPPROTO_UDP),
+	    ARGUMENT_IS(3, UDP_GRO) },
 	{ SYS_getsockopt, "outcome of connect", ARGUMENT_IS(2, SOL_SOCKET),
 	    ARGUMENT_IS(3, SO_ERROR) },
 	{ SYS_getsockopt, "round-trip time, backlog",

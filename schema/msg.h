@@ -11,6 +11,7 @@
 
 #define IPC_ENUM_ROLE(name, word) IPC_##name,
 #define IPC_ENUM_SOURCE(name, word) IPC_SOURCE_##name,
+#define IPC_ENUM_LISTENER(name, capture, family, proto) IPC_LISTENER_##name,
 #define IPC_ENUM_BROKER(name) IPC_BROKER_##name,
 #define IPC_ENUM_STATE(name, word) IPC_STATE_##name,
 #define IPC_ENUM_LEASE(name, word) IPC_LEASE_##name,
@@ -20,6 +21,7 @@
 
 enum ipc_role { IPC_ROLES(IPC_ENUM_ROLE) IPC_ROLE_COUNT };
 enum ipc_source { IPC_SOURCES(IPC_ENUM_SOURCE) IPC_SOURCE_COUNT };
+enum ipc_listener { IPC_LISTENERS(IPC_ENUM_LISTENER) IPC_LISTENER_COUNT };
 enum ipc_broker { IPC_BROKERS(IPC_ENUM_BROKER) IPC_BROKER_COUNT };
 enum ipc_state { IPC_STATES(IPC_ENUM_STATE) IPC_STATE_COUNT };
 enum ipc_lease { IPC_LEASES(IPC_ENUM_LEASE) IPC_LEASE_COUNT };

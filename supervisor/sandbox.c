@@ -87,6 +87,8 @@ static const struct sandbox_syscall running[] = {
 	{ SYS_getsockname, "original destination", { 0 }, { 0 } },
 	{ SYS_socket, "to a server", ARGUMENT_IS(1, AF_INET), { 0 } },
 	{ SYS_socket, "to a server", ARGUMENT_IS(1, AF_INET6), { 0 } },
+	{ SYS_recvmmsg, "datagrams", { 0 }, { 0 } },
+	{ SYS_sendmmsg, "datagrams", { 0 }, { 0 } },
 	{ SYS_splice, "big flows", { 0 }, { 0 } },
 	{ SYS_pipe2, "big flows", { 0 }, { 0 } },
 	{ SYS_shutdown, "half-close", { 0 }, { 0 } },

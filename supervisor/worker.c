@@ -106,17 +106,14 @@ static void
 listeners_send(struct worker *worker)
 {
 	const struct tpxd *tpxd = worker->child.tpxd;
-	const uint16_t ports[WORKER_LISTENERS] = { tpxd->ports.port4,
-		tpxd->ports.port6, tpxd->ports.local4, tpxd->ports.local6 };
+	const uint16_t ports[] = { tpxd->ports.port4, tpxd->ports.port6,
+		tpxd->ports.local4, tpxd->ports.local6 };
 	struct msg_listener body = { .worker = (uint32_t)worker->child.index };
-	uint32_t i;
 
-	for (i = 0; i < WORKER_LISTENERS; i++) {
-		body.capture = i / 2;
-		body.family = i % 2 == 0 ? 4 : 6;
-		body.port = ports[i];
+	for (body.kind = 0; body.kind < IPC_LISTENER_COUNT; body.kind++) {
+		body.port = ports[ipc_listener_port(body.kind)];
 		(void)IPC_SEND(worker->child.channel, MSG_RELAY_LISTENER, 0,
-		    &body, worker->listeners[i]);
+		    &body, worker->listeners[body.kind]);
 	}
 }
 
@@ -180,7 +177,7 @@ workers_init(struct tpxd *tpxd, uint32_t count)
 		worker->child.index = (int)i;
 		worker->child.tpxd = tpxd;
 		worker->child.start = worker_start;
-		for (n = 0; n < WORKER_LISTENERS; n++)
+		for (n = 0; n < IPC_LISTENER_COUNT; n++)
 			worker->listeners[n] = -1;
 		worker->arena_fd = -1;
 	}
@@ -195,8 +192,7 @@ workers_listener(struct tpxd *tpxd, const struct msg_listener *body, int fd)
 		close(fd);
 		return;
 	}
-	listener = &tpxd->workers[body->worker]
-			.listeners[body->capture * 2 + (body->family == 6)];
+	listener = &tpxd->workers[body->worker].listeners[body->kind];
 	if (*listener != -1)
 		close(*listener);
 	*listener = fd;

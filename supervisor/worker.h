@@ -13,15 +13,12 @@
 
 struct tpxd;
 
-/* For each enum flow_capture: v4, v6. */
-#define WORKER_LISTENERS (FLOW_CAPTURE_COUNT * 2)
-
 /* What becomes of flows when a worker lacks something. */
 enum lack_weight { LACK_NONE, LACK_SLOWS, LACK_TURNS_AWAY };
 
 struct worker {
 	struct child child; /* first: a child is turned back into its worker */
-	int listeners[WORKER_LISTENERS];
+	int listeners[IPC_LISTENER_COUNT];
 	int arena_fd;
 	struct flow_arena *arena;
 	uint64_t work;	    /* its progress as of the last answer */

@@ -28,8 +28,9 @@ class Case(NamedTuple):
     relayed flows live on.  dies: tpxd has ended, and is started again
     afterwards.  back: what undoes the fault, after which capture is there
     within back_s.  accounts: the flows that add up afterwards, by who decided
-    them.  options are those of the fixture tpx.  daily: the modes and places
-    that are not left to the long run.
+    them.  makes_room: new flows of UDP end old ones, so that they go on with
+    on-failure closed.  options are those of the fixture tpx.  daily: the modes
+    and places that are not left to the long run.
     """
     number: str
     title: str
@@ -45,8 +46,14 @@ class Case(NamedTuple):
     check: str = ""
     begins: str = ARMED
     places: tuple = ("forwarded", "local")
+    makes_room: bool = False
     options: dict = {}
     daily: tuple = (("closed", "forwarded"),)
+
+    def becomes(self, mode, protocol):
+        """What comes after the fault, for new flows of a protocol."""
+        goes_on = self.makes_room and mode == "closed" and protocol == "udp"
+        return CAPTURED if goes_on else self.after
 
 
 CLOSED_FORWARDED = (("closed", "forwarded"),)
@@ -102,6 +109,7 @@ CASES = (
          accounts=(), check="database_was_set_aside", daily=CLOSED_LOCAL),
     Case("15", "descriptors used up", "use_up_descriptors", CONFIGURED, 4.0,
          back="give_back_descriptors", check="overload_was_said",
+         makes_room=True,
          options={"workers": 1, "prefix": ("prlimit", "--nofile=256:256")},
          daily=BOTH_FORWARDED),
     Case("16", "no local port left", "use_up_ports", HELD, 0.5,

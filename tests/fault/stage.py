@@ -290,9 +290,10 @@ class Stage:
             protocol, family, direct, relayed)
 
     def _within(self, protocol, family, direct, relayed):
-        if self.case.after == HELD:
+        after = self.case.becomes(self.mode, protocol)
+        if after == HELD:
             return None
-        if self.case.after == CAPTURED:
+        if after == CAPTURED:
             return max(self._later(direct), self._served(relayed))
         if self.mode == "closed":
             return max(self._later(direct), self._later(relayed))

@@ -28,6 +28,7 @@ RULES = f"""\
 exclude proto udp to any port {EXCLUDED}
 other-protocols block
 pass proto tcp to any port {EXCHANGE}
+block proto udp to any
 default relay
 """
 USER = 12345

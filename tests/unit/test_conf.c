@@ -250,40 +250,6 @@ test_what_this_version_lacks_is_refused(void **state)
 }
 
 static void
-test_udp_cannot_be_relayed(void **state)
-{
-	const struct conf_error *error =
-	    error_of(FIXTURE_CAPTURE "relay proto { tcp udp } to any\n");
-
-	(void)state;
-	assert_string_equal(
-	    error->message, "udp is not relayed by this version");
-	assert_string_equal(error->expected, "pass or block for udp");
-}
-
-static void
-test_udp_that_falls_to_relay_warns(void **state)
-{
-	static const char warning[] = "udp is not relayed by this version: "
-				      "udp that no rule passes is blocked";
-
-	(void)state;
-	assert_string_equal(warning_of(FIXTURE_CAPTURE)->message, warning);
-	assert_int_equal(errors.items[0].place.line, 0);
-	assert_int_equal(
-	    warning_of(FIXTURE_CAPTURE "default relay\n")->place.line, 2);
-	assert_int_equal(
-	    warning_of(FIXTURE_CAPTURE "relay to ::1\ndefault pass\n")
-		->place.line,
-	    2);
-	assert_int_equal(errors.count, 1);
-	assert_null(warning_of(FIXTURE_CAPTURE "default pass\n"));
-	assert_null(warning_of(FIXTURE_CAPTURE "block proto udp\n"));
-	assert_null(warning_of(
-	    FIXTURE_CAPTURE "relay proto tcp to ::1\ndefault block\n"));
-}
-
-static void
 test_what_is_hardly_meant_warns(void **state)
 {
 	(void)state;
@@ -579,8 +545,6 @@ main(void)
 		cmocka_unit_test(test_all_errors_are_found),
 		cmocka_unit_test(test_more_errors_than_room_are_counted),
 		cmocka_unit_test(test_what_this_version_lacks_is_refused),
-		cmocka_unit_test(test_udp_cannot_be_relayed),
-		cmocka_unit_test(test_udp_that_falls_to_relay_warns),
 		cmocka_unit_test(test_what_is_hardly_meant_warns),
 		cmocka_unit_test(test_once_only_statements_tell_of_the_first),
 		cmocka_unit_test(test_doubles_are_refused),

@@ -17,7 +17,7 @@ error_of(const char *text)
 	return &errors.items[0];
 }
 
-/* The first warning, of udp that is not relayed aside; "" if there is none. */
+/* The first warning; "" if there is none. */
 static const char *
 warning_of(const char *lines)
 {

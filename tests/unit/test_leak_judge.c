@@ -119,9 +119,8 @@ test_the_policy_says_what_becomes_of_a_sentinel(void **state)
 	    class_of(rules, 0, IPPROTO_TCP, "192.0.2.1"), JUDGE_BLOCK);
 	assert_int_equal(
 	    class_of(rules, 0, IPPROTO_TCP, "203.0.113.1"), JUDGE_RELAY);
-	/* Nobody relays UDP. */
 	assert_int_equal(
-	    class_of(rules, 0, IPPROTO_UDP, "203.0.113.1"), JUDGE_BLOCK);
+	    class_of(rules, 0, IPPROTO_UDP, "203.0.113.1"), JUDGE_RELAY);
 }
 
 static void
@@ -147,7 +146,7 @@ test_what_is_excluded_is_not_captured_whatever_rules_say(void **state)
 	assert_int_equal(
 	    class_of(rules, 0, IPPROTO_TCP, "192.0.2.1"), JUDGE_OTHER);
 	assert_int_equal(
-	    class_of(rules, 0, IPPROTO_UDP, "192.0.2.1"), JUDGE_BLOCK);
+	    class_of(rules, 0, IPPROTO_UDP, "192.0.2.1"), JUDGE_RELAY);
 	assert_int_equal(
 	    class_of(rules, 0, IPPROTO_GRE, "198.51.100.1"), JUDGE_OTHER);
 	/* A relay is not to touch it. */

@@ -53,17 +53,17 @@ test_the_first_rule_decides(void **state)
 }
 
 static void
-test_udp_to_be_relayed_is_blocked(void **state)
+test_a_rule_without_protocol_is_for_udp_too(void **state)
 {
 	static const char text[] = FIXTURE_CAPTURE "relay to ::1\n";
 	struct policy_verdict verdict;
 
 	(void)state;
 	verdict = verdict_of(text, UDP, "::2", "::1", 80);
-	assert_int_equal(verdict.action, FLOW_ACTION_BLOCK);
+	assert_int_equal(verdict.action, FLOW_ACTION_RELAY);
 	assert_int_equal(verdict.rule, 0);
 	verdict = verdict_of(text, UDP, "::2", "::3", 80);
-	assert_int_equal(verdict.action, FLOW_ACTION_BLOCK);
+	assert_int_equal(verdict.action, FLOW_ACTION_RELAY);
 	assert_int_equal(verdict.rule, FLOW_RULE_DEFAULT);
 	verdict = verdict_of(text, TCP, "::2", "::1", 80);
 	assert_int_equal(verdict.action, FLOW_ACTION_RELAY);
@@ -330,7 +330,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_the_first_rule_decides),
-		cmocka_unit_test(test_udp_to_be_relayed_is_blocked),
+		cmocka_unit_test(test_a_rule_without_protocol_is_for_udp_too),
 		cmocka_unit_test(test_other_protocols_pass),
 		cmocka_unit_test(test_an_empty_table_matches_nothing),
 		cmocka_unit_test(test_ports_have_both_ends),

@@ -335,10 +335,10 @@ test_reserved_field_of_the_header_must_be_zero(void **state)
 
 /* The privileged surface, spelled out: a new row must be added here too. */
 static void
-test_netctl_hears_only_the_supervisor(void **state)
+test_netctl_hears_little_and_of_relays_one_request(void **state)
 {
 	static const uint32_t heard[] = { MSG_CONFIG, MSG_NET_START, MSG_BEAT,
-		MSG_STOP };
+		MSG_NET_RELAY, MSG_STOP };
 	const struct ipc_type *type;
 	uint32_t number;
 	size_t i, n = 0;
@@ -349,6 +349,10 @@ test_netctl_hears_only_the_supervisor(void **state)
 		type = ipc_type(number);
 		if ((type->to & 1U << IPC_NETCTL) == 0)
 			continue;
+		if (number == MSG_BROKER_ASK) {
+			assert_int_equal(type->from, 1U << IPC_RELAY);
+			continue;
+		}
 		assert_int_equal(type->from, 1U << IPC_SUPERVISOR);
 		for (i = 0; i < sizeof(heard) / sizeof(heard[0]); i++)
 			n += heard[i] == number;
@@ -372,7 +376,8 @@ main(void)
 		cmocka_unit_test(test_header_alone_or_less_is_refused),
 		cmocka_unit_test(
 		    test_reserved_field_of_the_header_must_be_zero),
-		cmocka_unit_test(test_netctl_hears_only_the_supervisor),
+		cmocka_unit_test(
+		    test_netctl_hears_little_and_of_relays_one_request),
 	};
 
 	return cmocka_run_group_tests_name("msg", tests, NULL, NULL);

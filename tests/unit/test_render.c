@@ -121,16 +121,25 @@ test_rules_keep_their_order_and_number(void **state)
 }
 
 static void
-test_udp_to_be_relayed_goes_to_a_block(void **state)
+test_udp_to_be_relayed_is_known_by_its_mark(void **state)
 {
-	char *text =
-	    capture_of(FIXTURE_CAPTURE "relay to ::1\n", RENDER_CAPTURE);
+	char *text = capture_of(FIXTURE_CAPTURE
+	    "relay proto udp to ::1 idle 10m\ndefault relay\n",
+	    RENDER_CAPTURE);
 
 	(void)state;
 	assert_has(text, "chain verdict_udp {\n"
-			 "\t\tip6 daddr ::1 goto block_0\n"
-			 "\t\tgoto block_65535\n");
-	assert_has(text, "chain block_0 {\n\t\tjump known_default\n");
+			 "\t\tip6 daddr ::1 goto relayed_udp\n"
+			 "\t\tgoto relayed_udp\n");
+	assert_has(text,
+	    "chain relayed_udp {\n"
+	    "\t\tfib saddr . iif oif missing counter drop\n"
+	    "\t\tct mark set ct mark & 0xf8ffffff | 0x02000000 \n");
+	assert_has(text, "meta l4proto 17 ct direction original "
+			 "ct mark & 0x07000000 == 0x02000000 goto relay_udp\n");
+	assert_has(text, "policy = { unreplied : 630, replied : 630 }\n");
+	assert_has(text, "meta l4proto 17 fib saddr type != local "
+			 "ct mark & 0x07000000 != 0x02000000 counter drop\n");
 	free(text);
 }
 
@@ -580,7 +589,7 @@ main(void)
 		cmocka_unit_test(
 		    test_without_listener_closed_drops_and_open_accepts),
 		cmocka_unit_test(test_rules_keep_their_order_and_number),
-		cmocka_unit_test(test_udp_to_be_relayed_goes_to_a_block),
+		cmocka_unit_test(test_udp_to_be_relayed_is_known_by_its_mark),
 		cmocka_unit_test(test_block_modes_refuse_as_written),
 		cmocka_unit_test(test_an_empty_family_is_not_rendered),
 		cmocka_unit_test(test_ranges_that_are_no_prefix_are_rendered),

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: ISC */
+/* The beginning and the end of a flow's record, whatever its protocol. */
+#ifndef RELAY_RECORD_H
+#define RELAY_RECORD_H
+
+#include <stdint.h>
+
+#include "common/addr.h"
+#include "schema/flow.h"
+
+struct journal;
+
+/* What is decided before a flow begins. */
+struct flow_start {
+	struct addr src, dst;
+	uint16_t sport, dport;
+	uint16_t rule; /* or FLOW_RULE_DEFAULT */
+	uint8_t proto; /* IPPROTO_ */
+	enum flow_capture capture;
+	uint32_t generation;
+	int64_t idle_us; /* 0: what is usual for the protocol */
+};
+
+/* A record that says FLOW_ACTION_RELAY, or NULL without memory. */
+struct flow_record *record_open(struct journal *, const struct flow_start *);
+
+/* error: errno, or 0. */
+void record_close(
+    struct journal *, struct flow_record *, enum flow_close why, int error);
+
+#endif

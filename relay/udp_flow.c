@@ -1,0 +1,514 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The life of relayed flows of UDP.  Carries datagrams of clients and servers
+ * and never looks into them; one that cannot be sent at once is lost, as on any
+ * way.
+ */
+#include "relay/udp_flow.h"
+
+#include <netinet/in.h>
+#include <sys/queue.h>
+#include <sys/socket.h>
+
+#include <errno.h>
+#include <event2/event.h>
+#include <event2/event_struct.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "policy/rule.h"
+#include "relay/idle.h"
+#include "relay/journal.h"
+#include "relay/shortage.h"
+#include "relay/udp_packet.h"
+#include "relay/udp_reply.h"
+#include "relay/udp_table.h"
+
+#define IDLE_US (RULE_UDP_IDLE_MS * 1000LL)
+#define IDLE_ASKED_US 30000000LL /* asked, answered, and that was all */
+#define WELL_KNOWN 1024		 /* ports below, to which that applies */
+#define DEAD_US 2000000LL	 /* nothing is tried again for so long */
+#define BATCHES_PER_EVENT 4	 /* then the other flows have their turn */
+
+struct udp_flow {
+	struct udp_entry entry;	 /* first: the table gives it back */
+	struct idle_timer timer; /* the wheel gives it back */
+	struct udp_reply_waiter waiter;
+	struct udp_flows *flows;
+	struct event server; /* its socket: readable */
+	struct udp_reply *reply;
+	struct flow_record *record;
+	int64_t idle_us;
+	int idle_given;	     /* by a rule */
+	enum flow_close why; /* it is dead for; else FLOW_CLOSE_NONE */
+	int error;
+	SLIST_ENTRY(udp_flow) spare;
+};
+
+struct udp_flows {
+	struct event_base *base;
+	struct journal *journal;
+	struct idle_wheel *wheel;
+	struct udp_table *table;
+	struct udp_replies *replies;
+	struct udp_flow *flow; /* as many as the table takes; not touched */
+	uint32_t used;	       /* flows at and above this were never used */
+	SLIST_HEAD(, udp_flow) spare;
+	uint32_t descriptors;
+	int lacked;
+	udp_decide_fn *decide;
+	void *ctx;
+};
+
+#define FLOW_OF(pointer, member)                                 \
+	((struct udp_flow *)(void *)((char *)(pointer)-offsetof( \
+	    struct udp_flow, member)))
+
+static void on_idle(struct idle_timer *);
+static void on_reply(struct udp_reply_waiter *, int error);
+
+struct udp_flows *
+udp_flows_new(struct event_base *base, struct journal *journal,
+    struct broker *broker, uint32_t descriptors, udp_decide_fn *decide,
+    void *ctx)
+{
+	struct udp_flows *flows = calloc(1, sizeof(*flows));
+
+	if (flows == NULL)
+		return NULL;
+	flows->wheel = idle_wheel_new(base, on_idle);
+	flows->table = udp_table_new(descriptors);
+	flows->replies = udp_replies_new(broker, on_reply);
+	/* Zero pages until a flow is used: calloc(3) maps them. */
+	flows->flow = calloc(descriptors, sizeof(*flows->flow));
+	if (flows->wheel == NULL || flows->table == NULL ||
+	    flows->replies == NULL || flows->flow == NULL)
+		return NULL;
+	flows->base = base;
+	flows->journal = journal;
+	flows->descriptors = descriptors;
+	flows->decide = decide;
+	flows->ctx = ctx;
+	return flows;
+}
+
+int
+udp_flows_lacked(struct udp_flows *flows)
+{
+	int error = flows->lacked;
+
+	flows->lacked = 0;
+	return error;
+}
+
+/* There is room: who asks has added nothing to the table yet. */
+static struct udp_flow *
+flow_take(struct udp_flows *flows)
+{
+	struct udp_flow *flow = SLIST_FIRST(&flows->spare);
+
+	if (flow != NULL)
+		SLIST_REMOVE_HEAD(&flows->spare, spare);
+	else
+		flow = &flows->flow[flows->used++];
+	memset(flow, 0, sizeof(*flow));
+	flow->flows = flows;
+	return flow;
+}
+
+static void
+flow_end(struct udp_flow *flow, enum flow_close why, int error)
+{
+	struct udp_flows *flows = flow->flows;
+
+	idle_cancel(&flow->timer);
+	event_del(&flow->server);
+	close(event_get_fd(&flow->server));
+	udp_reply_release(flow->reply, &flow->waiter);
+	udp_table_remove(flows->table, &flow->entry);
+	if (shortage_is(error))
+		flows->lacked = error;
+	record_close(flows->journal, flow->record, why, error);
+	SLIST_INSERT_HEAD(&flows->spare, flow, spare);
+}
+
+static int
+may_be_question(const struct udp_flow *flow)
+{
+	return !flow->idle_given && flow->entry.key.server_port < WELL_KNOWN;
+}
+
+/* A question that got its answer needs no more room for long. */
+static int64_t
+flow_due_us(const struct udp_flow *flow)
+{
+	int64_t idle_us = flow->idle_us;
+
+	if (may_be_question(flow) && flow->record->up_packets == 1 &&
+	    flow->record->down_packets == 1)
+		idle_us = IDLE_ASKED_US;
+	return flow->entry.active_us + idle_us;
+}
+
+/*
+ * Nothing gets through any more.  It stays for a while, so that a client that
+ * goes on sending does not begin a new flow with every datagram.
+ */
+static void
+flow_die(struct udp_flow *flow, enum flow_close why, int error)
+{
+	event_del(&flow->server);
+	flow->why = why;
+	flow->error = error;
+	flow->idle_us = DEAD_US;
+	flow->idle_given = 1;
+	flow->entry.active_us = clock_mono_us();
+	idle_cancel(&flow->timer);
+	idle_set(flow->flows->wheel, &flow->timer, flow_due_us(flow));
+}
+
+static void
+on_idle(struct idle_timer *timer)
+{
+	struct udp_flow *flow = FLOW_OF(timer, timer);
+	int64_t due_us = flow_due_us(flow);
+
+	idle_set(flow->flows->wheel, timer, due_us);
+	if (due_us > clock_mono_us())
+		return;
+	if (flow->why != FLOW_CLOSE_NONE)
+		flow_end(flow, flow->why, flow->error);
+	else
+		flow_end(flow, FLOW_CLOSE_IDLE, 0);
+}
+
+/* What becomes of a flow whose socket says so; other errors lose a datagram. */
+static const struct {
+	int error;
+	enum flow_close why;
+} failures[] = {
+	{ ECONNREFUSED, FLOW_CLOSE_REFUSED },
+	{ EHOSTUNREACH, FLOW_CLOSE_UNREACHABLE },
+	{ ENETUNREACH, FLOW_CLOSE_UNREACHABLE },
+};
+
+/* -1 when the flow is dead. */
+static int
+flow_failed(struct udp_flow *flow, int error)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(failures) / sizeof(failures[0]); i++)
+		if (failures[i].error == error) {
+			flow_die(flow, failures[i].why, error);
+			return -1;
+		}
+	return 0;
+}
+
+static struct broker_flow
+ends_of(const struct udp_flow *flow)
+{
+	const struct udp_key *key = &flow->entry.key;
+	struct broker_flow ends = { key->client, key->server, key->client_port,
+		key->server_port };
+
+	return ends;
+}
+
+static void
+count_down(struct udp_flow *flow, const struct udp_packet *packets, int n)
+{
+	int i;
+
+	for (i = 0; i < n; i++) {
+		flow->record->down_bytes += packets[i].len;
+		flow->record->down_packets += udp_packet_count(&packets[i]);
+	}
+}
+
+/* The socket takes nothing now: what it does not take is lost. */
+static int
+is_full(int error)
+{
+	return error == EAGAIN || error == EWOULDBLOCK || error == ENOBUFS;
+}
+
+/*
+ * Sends to the client what the server has sent.  Packets that its way does not
+ * take are skipped.
+ */
+static void
+flow_answer(struct udp_flow *flow, const struct udp_packet *packets, int n)
+{
+	const struct udp_key *key = &flow->entry.key;
+	int fd = udp_reply_fd(flow->reply);
+	int sent;
+
+	flow->entry.active_us = clock_mono_us();
+	while (fd != -1 && n > 0) {
+		sent = udp_send(fd, packets, n, &key->client, key->client_port);
+		count_down(flow, packets, sent);
+		if (sent < n && is_full(errno))
+			return;
+		packets += sent + 1;
+		n -= sent + 1;
+	}
+}
+
+/* 1 when the flow waits for its way back. */
+static int
+flow_waits(struct udp_flow *flow)
+{
+	struct broker_flow ends = ends_of(flow);
+
+	if (udp_reply_fd(flow->reply) != -1 ||
+	    udp_reply_await(flow->reply, &ends, &flow->waiter) == -1)
+		return 0;
+	event_del(&flow->server);
+	return 1;
+}
+
+static void
+on_server(int fd, short what, void *arg)
+{
+	struct udp_flow *flow = arg;
+	struct udp_packet *packets;
+	int i, n;
+
+	(void)what;
+	if (flow_waits(flow))
+		return;
+	for (i = 0; i < BATCHES_PER_EVENT; i++) {
+		if ((n = udp_receive(fd, &packets)) == -1) {
+			(void)flow_failed(flow, errno);
+			return;
+		}
+		flow_answer(flow, packets, n);
+		if (n < UDP_BATCH)
+			return;
+	}
+}
+
+/* netctl has answered, perhaps that there is no such flow. */
+static void
+on_reply(struct udp_reply_waiter *waiter, int error)
+{
+	struct udp_flow *flow = FLOW_OF(waiter, waiter);
+
+	if (flow->why != FLOW_CLOSE_NONE)
+		return;
+	if (error != 0 && error != EPIPE)
+		flow_end(flow, FLOW_CLOSE_OVERLOAD, error);
+	else if (event_add(&flow->server, NULL) == -1)
+		flow_end(flow, FLOW_CLOSE_OVERLOAD, ENOMEM);
+}
+
+/* Room for a flow's socket and its way back. */
+static void
+flows_make_room(struct udp_flows *flows)
+{
+	struct udp_entry *victim;
+
+	while (udp_table_count(flows->table) +
+		       udp_replies_count(flows->replies) + 2 >
+		   flows->descriptors &&
+	       (victim = udp_table_victim(flows->table)) != NULL)
+		flow_end(FLOW_OF(victim, entry), FLOW_CLOSE_OVERLOAD, 0);
+}
+
+/*
+ * A socket, or -1 with errno; *error is why it could not be connected, or 0.
+ */
+static int
+server_open(const struct flow_start *start, int *error)
+{
+	struct sockaddr_storage name;
+	socklen_t len = addr_to_sockaddr(&start->dst, start->dport, &name);
+	int fd;
+
+	fd = socket(
+	    name.ss_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd == -1)
+		return -1;
+	*error = 0;
+	if (connect(fd, (struct sockaddr *)&name, len) == -1)
+		*error = errno;
+	else
+		udp_gather(fd);
+	return fd;
+}
+
+/* Everything that can fail has not failed. */
+static void
+flow_start(struct udp_flow *flow, int server, const struct flow_start *start)
+{
+	struct udp_flows *flows = flow->flows;
+
+	flow->idle_given = start->idle_us != 0;
+	flow->idle_us = flow->idle_given ? start->idle_us : IDLE_US;
+	flow->entry.active_us = flow->record->start_mono_us;
+	event_assign(&flow->server, flows->base, server, EV_READ | EV_PERSIST,
+	    on_server, flow);
+	idle_set(flows->wheel, &flow->timer,
+	    may_be_question(flow) ? flow->entry.active_us + IDLE_ASKED_US
+				  : flow_due_us(flow));
+	(void)udp_table_add(flows->table, &flow->entry);
+	atomic_fetch_add_explicit(
+	    &journal_arena(flows->journal)->relayed, 1, memory_order_relaxed);
+}
+
+/* A flow that cannot begin has a row that says why. */
+static struct udp_flow *
+flow_refuse(struct udp_flows *flows, struct flow_record *record, int error)
+{
+	flows->lacked = error;
+	record_close(flows->journal, record, FLOW_CLOSE_OVERLOAD, error);
+	return NULL;
+}
+
+static struct udp_flow *
+flow_begin(struct udp_flows *flows, const struct udp_key *key,
+    const struct flow_start *start)
+{
+	struct flow_record *record;
+	struct udp_reply *reply;
+	struct broker_flow ends = { key->client, key->server, key->client_port,
+		key->server_port };
+	struct udp_flow *flow;
+	int server, error;
+
+	flows_make_room(flows);
+	if ((record = record_open(flows->journal, start)) == NULL)
+		return NULL;
+	if ((server = server_open(start, &error)) == -1)
+		return flow_refuse(flows, record, errno);
+	if ((reply = udp_reply_take(flows->replies, &ends)) == NULL) {
+		close(server);
+		return flow_refuse(flows, record, ENOMEM);
+	}
+	flow = flow_take(flows);
+	flow->entry.key = *key;
+	flow->record = record;
+	flow->reply = reply;
+	flow_start(flow, server, start);
+	if (error != 0)
+		flow_die(flow, FLOW_CLOSE_UNREACHABLE, error);
+	else if (event_add(&flow->server, NULL) == -1)
+		flow_die(flow, FLOW_CLOSE_OVERLOAD, ENOMEM);
+	return flow;
+}
+
+void
+udp_flows_refused(struct udp_flows *flows)
+{
+	atomic_fetch_add_explicit(
+	    &journal_arena(flows->journal)->refused, 1, memory_order_relaxed);
+}
+
+static struct udp_flow *
+flow_new(struct udp_flows *flows, enum flow_capture capture,
+    const struct udp_key *key)
+{
+	struct flow_start start = { .src = key->client,
+		.dst = key->server,
+		.sport = key->client_port,
+		.dport = key->server_port,
+		.proto = IPPROTO_UDP,
+		.capture = capture };
+
+	if (flows->decide(flows->ctx, &start) == -1) {
+		udp_flows_refused(flows);
+		return NULL;
+	}
+	return flow_begin(flows, key, &start);
+}
+
+static void
+count_up(struct udp_flow *flow, const struct udp_packet *packets, int n)
+{
+	int i;
+
+	for (i = 0; i < n; i++) {
+		flow->record->up_bytes += packets[i].len;
+		flow->record->up_packets += udp_packet_count(&packets[i]);
+	}
+}
+
+/* Sends to the server what the client has sent. */
+static void
+flow_ask(struct udp_flow *flow, const struct udp_packet *packets, int n)
+{
+	int fd = event_get_fd(&flow->server);
+	int sent;
+
+	if (flow->why != FLOW_CLOSE_NONE)
+		return;
+	flow->entry.active_us = clock_mono_us();
+	while (n > 0) {
+		sent = udp_send(fd, packets, n, NULL, 0);
+		count_up(flow, packets, sent);
+		if (sent < n &&
+		    (is_full(errno) || flow_failed(flow, errno) == -1))
+			return;
+		packets += sent + 1;
+		n -= sent + 1;
+	}
+}
+
+static struct udp_key
+key_of(const struct udp_packet *packet)
+{
+	struct udp_key key = { .client = packet->src,
+		.server = packet->dst,
+		.client_port = packet->sport,
+		.server_port = packet->dport };
+
+	return key;
+}
+
+/* How many of them, from the first on, have the same ends. */
+static int
+run_length(const struct udp_packet *packets, int n, const struct udp_key *key)
+{
+	struct udp_key other;
+	int i;
+
+	for (i = 1; i < n; i++) {
+		other = key_of(&packets[i]);
+		if (memcmp(&other, key, sizeof(other)) != 0)
+			break;
+	}
+	return i;
+}
+
+void
+udp_flows_packets(struct udp_flows *flows, enum flow_capture capture,
+    const struct udp_packet *packets, int n)
+{
+	struct udp_entry *entry;
+	struct udp_flow *flow;
+	struct udp_key key;
+	int run;
+
+	for (; n > 0; packets += run, n -= run) {
+		key = key_of(packets);
+		run = run_length(packets, n, &key);
+		entry = udp_table_find(flows->table, &key);
+		flow = entry != NULL ? FLOW_OF(entry, entry)
+				     : flow_new(flows, capture, &key);
+		if (flow != NULL)
+			flow_ask(flow, packets, run);
+	}
+}
+
+void
+udp_flows_shutdown(struct udp_flows *flows)
+{
+	while (udp_table_count(flows->table) > 0)
+		flow_end(FLOW_OF(udp_table_at(flows->table, 0), entry),
+		    FLOW_CLOSE_SHUTDOWN, 0);
+}

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Owns the buffers, which all sockets share: datagrams are sent on before the
+ * next ones are received.  Reads addresses that the kernel gives, and no byte
+ * of what clients and servers send.
+ */
+#include "relay/udp_packet.h"
+
+#include <linux/in6.h>
+#include <netinet/in.h>
+#include <netinet/udp.h>
+#include <sys/socket.h>
+
+#include <errno.h>
+#include <string.h>
+
+#define PACKET_BYTES 65536 /* the longest, also of several together */
+
+union control {
+	struct cmsghdr align;
+	char bytes[CMSG_SPACE(sizeof(struct sockaddr_in6)) +
+		   CMSG_SPACE(sizeof(int))];
+};
+
+static char bytes[UDP_BATCH][PACKET_BYTES];
+static struct udp_packet received[UDP_BATCH];
+static struct mmsghdr messages[UDP_BATCH];
+static struct iovec parts[UDP_BATCH];
+static union control controls[UDP_BATCH];
+static struct sockaddr_storage names[UDP_BATCH];
+
+uint32_t
+udp_packet_count(const struct udp_packet *packet)
+{
+	if (packet->segment == 0)
+		return 1;
+	return (
+	    uint32_t)((packet->len + packet->segment - 1) / packet->segment);
+}
+
+void
+udp_gather(int fd)
+{
+	static const int on = 1;
+
+	(void)setsockopt(fd, IPPROTO_UDP, UDP_GRO, &on, sizeof(on));
+}
+
+static void
+message_prepare(int i, int ends)
+{
+	struct msghdr *header = &messages[i].msg_hdr;
+
+	parts[i].iov_base = bytes[i];
+	parts[i].iov_len = sizeof(bytes[i]);
+	memset(header, 0, sizeof(*header));
+	header->msg_iov = &parts[i];
+	header->msg_iovlen = 1;
+	header->msg_control = controls[i].bytes;
+	header->msg_controllen = sizeof(controls[i].bytes);
+	if (ends) {
+		header->msg_name = &names[i];
+		header->msg_namelen = sizeof(names[i]);
+	}
+}
+
+static int
+is_destination(const struct cmsghdr *item)
+{
+	return (item->cmsg_level == IPPROTO_IP &&
+		   item->cmsg_type == IP_ORIGDSTADDR) ||
+	       (item->cmsg_level == IPPROTO_IPV6 &&
+		   item->cmsg_type == IPV6_ORIGDSTADDR);
+}
+
+static void
+control_read(struct msghdr *header, struct udp_packet *packet)
+{
+	struct sockaddr_storage name;
+	struct cmsghdr *item;
+	int segment;
+
+	for (item = CMSG_FIRSTHDR(header); item != NULL;
+	     item = CMSG_NXTHDR(header, item)) {
+		if (item->cmsg_level == IPPROTO_UDP &&
+		    item->cmsg_type == UDP_GRO) {
+			memcpy(&segment, CMSG_DATA(item), sizeof(segment));
+			packet->segment = (uint16_t)segment;
+		} else if (is_destination(item)) {
+			memcpy(&name, CMSG_DATA(item),
+			    item->cmsg_len - CMSG_LEN(0));
+			(void)addr_from_sockaddr((struct sockaddr *)&name,
+			    &packet->dst, &packet->dport);
+		}
+	}
+	if (packet->segment >= packet->len)
+		packet->segment = 0;
+}
+
+static void
+packet_read(int i, int ends)
+{
+	struct udp_packet *packet = &received[i];
+
+	memset(packet, 0, sizeof(*packet));
+	packet->bytes = bytes[i];
+	packet->len = messages[i].msg_len;
+	control_read(&messages[i].msg_hdr, packet);
+	if (ends && packet->dport != 0)
+		(void)addr_from_sockaddr(
+		    (struct sockaddr *)&names[i], &packet->src, &packet->sport);
+}
+
+static int
+receive(int fd, int ends, struct udp_packet **packets)
+{
+	int i, n;
+
+	for (i = 0; i < UDP_BATCH; i++)
+		message_prepare(i, ends);
+	n = recvmmsg(fd, messages, UDP_BATCH, MSG_DONTWAIT, NULL);
+	for (i = 0; i < n; i++)
+		packet_read(i, ends);
+	*packets = received;
+	return n;
+}
+
+int
+udp_receive(int fd, struct udp_packet **packets)
+{
+	return receive(fd, 0, packets);
+}
+
+int
+udp_receive_ends(int fd, struct udp_packet **packets)
+{
+	return receive(fd, 1, packets);
+}
+
+static void
+segment_put(struct msghdr *header, union control *control, uint16_t segment)
+{
+	struct cmsghdr *item;
+
+	header->msg_control = control->bytes;
+	header->msg_controllen = CMSG_SPACE(sizeof(segment));
+	item = CMSG_FIRSTHDR(header);
+	item->cmsg_level = IPPROTO_UDP;
+	item->cmsg_type = UDP_SEGMENT;
+	item->cmsg_len = CMSG_LEN(sizeof(segment));
+	memcpy(CMSG_DATA(item), &segment, sizeof(segment));
+}
+
+static void
+message_fill(int i, const struct udp_packet *packet,
+    struct sockaddr_storage *to, socklen_t len)
+{
+	struct msghdr *header = &messages[i].msg_hdr;
+
+	parts[i].iov_base = packet->bytes;
+	parts[i].iov_len = packet->len;
+	memset(header, 0, sizeof(*header));
+	header->msg_iov = &parts[i];
+	header->msg_iovlen = 1;
+	header->msg_name = len > 0 ? to : NULL;
+	header->msg_namelen = len;
+	if (packet->segment != 0)
+		segment_put(header, &controls[i], packet->segment);
+}
+
+/* The way to the receiver takes only smaller datagrams: in pieces, then. */
+static int
+send_apart(int fd, const struct udp_packet *packet,
+    const struct sockaddr_storage *to, socklen_t len)
+{
+	size_t at, piece;
+
+	for (at = 0; at < packet->len; at += piece) {
+		piece = packet->len - at;
+		if (piece > packet->segment)
+			piece = packet->segment;
+		if (sendto(fd, packet->bytes + at, piece,
+			MSG_DONTWAIT | MSG_NOSIGNAL,
+			len > 0 ? (const struct sockaddr *)to : NULL,
+			len) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+int
+udp_send(int fd, const struct udp_packet *packets, int n, const struct addr *to,
+    uint16_t port)
+{
+	struct sockaddr_storage name;
+	socklen_t len = port == 0 ? 0 : addr_to_sockaddr(to, port, &name);
+	int i, sent, done = 0;
+
+	while (done < n) {
+		for (i = done; i < n; i++)
+			message_fill(i, &packets[i], &name, len);
+		sent = sendmmsg(fd, messages + done, (unsigned int)(n - done),
+		    MSG_DONTWAIT | MSG_NOSIGNAL);
+		if (sent > 0) {
+			done += sent;
+			continue;
+		}
+		if (packets[done].segment == 0 ||
+		    (errno != EINVAL && errno != EMSGSIZE) ||
+		    send_apart(fd, &packets[done], &name, len) == -1)
+			return done;
+		done++;
+	}
+	return done;
+}

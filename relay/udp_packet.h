@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Datagrams, many at a time (recvmmsg(2), sendmmsg(2)).  Several of one size
+ * that came in a row may be one packet here, and are sent as such (udp(7),
+ * UDP_GRO and UDP_SEGMENT).
+ */
+#ifndef RELAY_UDP_PACKET_H
+#define RELAY_UDP_PACKET_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/addr.h"
+
+#define UDP_BATCH 32
+
+/* Bytes are those of one receiver for all, until the next one receives. */
+struct udp_packet {
+	char *bytes;
+	size_t len;
+	uint16_t segment; /* bytes of each datagram but the last; 0: only one */
+	/* Of a socket that is not connected; ports in host order: */
+	struct addr src, dst; /* dst: the original destination */
+	uint16_t sport, dport;
+};
+
+/* How many datagrams it is. */
+uint32_t udp_packet_count(const struct udp_packet *);
+
+/* Asks the kernel to gather what comes to a socket.  It need not. */
+void udp_gather(int fd);
+
+/*
+ * What has come to a connected socket, up to UDP_BATCH packets: their number,
+ * or -1 with errno, EAGAIN when there is nothing.
+ */
+int udp_receive(int fd, struct udp_packet **packets);
+
+/*
+ * The same for a socket with IP_RECVORIGDSTADDR, whose packets have both ends.
+ * Where the kernel does not say them, len is 0 and sport is 0.
+ */
+int udp_receive_ends(int fd, struct udp_packet **packets);
+
+/*
+ * Sends packets, n of them, to a connected socket's peer (port 0) or to an
+ * address.  How many went; fewer with errno of the first that did not.
+ */
+int udp_send(int fd, const struct udp_packet *packets, int n,
+    const struct addr *to, uint16_t port);
+
+#endif

@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: ISC
+"""UDP through a relay: each end sees the right address, and one row a flow."""
+
+import contextlib
+import json
+import socket
+
+import pytest
+
+from conftest import FORWARDED, LOCAL, client_of, outside_of
+from rig import packets, proc
+from rig.packets import Wire
+from rig.servers import UdpServer
+
+PORT = 5400
+OTHER = 5401
+CLOSED = 5402
+WELL_KNOWN = 123
+
+
+@pytest.fixture(params=["forwarded", "local"])
+def place(request):
+    return request.param
+
+
+@pytest.fixture
+def echo(net):
+    with UdpServer(net.server, PORT) as server:
+        yield server
+
+
+def namespace_of(net, place):
+    return net.client if place == "forwarded" else net.gateway
+
+
+@contextlib.contextmanager
+def talking(namespace, address, port=PORT):
+    """A socket that is connected to a server, with a limit on waiting."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with namespace.socket(family, socket.SOCK_DGRAM) as sock:
+        sock.settimeout(5)
+        sock.connect((address, port))
+        yield sock
+
+
+def answered(sock, data=b"question"):
+    sock.send(data)
+    return sock.recv(65535) == data
+
+
+def live(instance):
+    """The flows that are open now."""
+    return json.loads(instance.ctl("--json", "flows", "--live").stdout)
+
+
+def row_of(instance, port):
+    """The row of the flow from that port of a client."""
+    row, = instance.rows(1, f"proto = 'udp' AND sport = {port}")
+    return row
+
+
+def test_both_ends_see_the_right_address(
+        net, tpx, echo, sniffer, address, place):
+    instance = tpx("relay proto udp to any idle 1s",
+                   capture=f"{FORWARDED}\n{LOCAL}")
+    with talking(namespace_of(net, place), address) as sock:
+        # a connected socket takes an answer from nobody else
+        for data in (b"one", b"", b"three" * 200):
+            assert answered(sock, data)
+        port = sock.getsockname()[1]
+        assert {visit.address for visit in echo.visits} == \
+            {outside_of(net, address)}
+        assert len({visit.port for visit in echo.visits}) == 1
+        assert port not in {visit.port for visit in echo.visits}
+        assert sniffer.direct() == []
+        row = row_of(instance, port)
+    source = client_of(net, address) if place == "forwarded" \
+        else outside_of(net, address)
+    assert (row["src"], row["dst"], row["dport"], row["capture"]) == \
+        (source, address, PORT, place)
+    assert (row["action"], row["rule"], row["close"], row["error"]) == \
+        ("relay", "relay proto udp to any idle 1s", "idle", None)
+    assert (row["up_bytes"], row["up_packets"]) == (1003, 3)
+    assert (row["down_bytes"], row["down_packets"]) == (1003, 3)
+    assert row["uid"] == (0 if place == "local" else None)
+
+
+def test_flows_of_one_server_and_of_one_client_are_told_apart(
+        net, tpx, echo, address):
+    tpx("default relay")
+    with UdpServer(net.server, OTHER), contextlib.ExitStack() as stack:
+        socks = [stack.enter_context(talking(net.client, address, port))
+                 for port in (PORT, OTHER) for _ in range(20)]
+        for number, sock in enumerate(socks):
+            sock.send(b"%d" % number)
+        for number, sock in enumerate(socks):
+            assert sock.recv(100) == b"%d" % number
+        unconnected = stack.enter_context(net.client.socket(
+            socks[0].family, socket.SOCK_DGRAM))
+        unconnected.settimeout(5)
+        for port in (PORT, OTHER):
+            unconnected.sendto(b"%d" % port, (address, port))
+        answers = [unconnected.recvfrom(100) for _ in range(2)]
+        assert {(int(data), peer[0], peer[1]) for data, peer in answers} == \
+            {(port, address, port) for port in (PORT, OTHER)}
+
+
+@pytest.mark.parametrize("size", [1473, 9000, 65000])
+def test_datagrams_larger_than_a_packet_stay_whole(
+        net, tpx, echo, address, size):
+    tpx("default relay")
+    with talking(net.client, address) as sock:
+        assert answered(sock, bytes(range(256)) * (size // 256 + 1))
+
+
+def test_bursts_arrive_in_order(net, tpx, echo, address):
+    instance = tpx("default relay")
+    with talking(net.client, address) as sock:
+        assert answered(sock)
+        for burst in range(20):
+            wanted = [b"%d %d" % (burst, i) for i in range(50)]
+            for data in wanted:
+                sock.send(data)
+            assert [sock.recv(100) for _ in wanted] == wanted
+        port = sock.getsockname()[1]
+        flow, = live(instance)
+        assert (flow["sport"], flow["up_packets"], flow["down_packets"]) == \
+            (port, 1001, 1001)
+
+
+def test_refused_server_is_a_row_that_says_so(net, tpx, address):
+    instance = tpx("default relay")
+    with talking(net.client, address, CLOSED) as sock:
+        sock.send(b"one")
+        row = row_of(instance, sock.getsockname()[1])
+    assert (row["action"], row["close"]) == ("relay", "refused")
+    assert row["error"] is not None
+    assert row["up_packets"] == 1
+
+
+def test_unreachable_server_is_one_row_for_many_datagrams(net, tpx):
+    instance = tpx("default relay")
+    net.gateway.ip("route", "add", "unreachable", "198.51.100.0/24")
+    with talking(net.client, "198.51.100.7") as sock:
+        for _ in range(100):
+            with contextlib.suppress(OSError):
+                sock.send(b"anybody")
+        row = row_of(instance, sock.getsockname()[1])
+    assert (row["action"], row["close"]) == ("relay", "unreachable")
+
+
+@pytest.mark.long
+def test_question_and_answer_do_not_take_room_for_long(net, tpx, address):
+    instance = tpx("default relay")
+    with UdpServer(net.server, WELL_KNOWN), \
+            talking(net.client, address, WELL_KNOWN) as sock:
+        assert answered(sock)
+        row, = instance.rows(1, "proto = 'udp'", 40)
+        assert row["close"] == "idle"
+        assert 29_000 <= row["duration_ms"] <= 34_000
+
+
+def test_forged_source_gets_no_answer(net, tpx, echo, address):
+    """It would else be sent to somebody who asked for nothing."""
+    instance = tpx("default relay")
+    victim = "2001:db8::66" if ":" in address else "192.0.2.66"
+    with Wire(net.client, "eth0", net.gateway, net.CLIENT_IF) as wire:
+        wire.send(packets.ip(victim, address, socket.IPPROTO_UDP, packets.udp(
+            victim, address, 5000, PORT, b"forged")))
+        wire.send(packets.ip(
+            client_of(net, address), address, socket.IPPROTO_UDP, packets.udp(
+                client_of(net, address), address, 5001, PORT, b"genuine")))
+    proc.wait_until(lambda: echo.visits, 5, "the genuine one")
+    assert [flow["sport"] for flow in live(instance)] == [5001]
+
+
+def test_flow_goes_on_with_the_next_relay(net, tpx, echo, address):
+    instance = tpx("default relay", workers=1)
+    with talking(net.client, address) as sock:
+        assert answered(sock)
+        port = sock.getsockname()[1]
+        proc.kill(instance.by_role()["relay"])
+        sock.settimeout(0.2)
+
+        def again():
+            sock.send(b"again")
+            return sock.recv(100)
+        assert proc.wait_until(again, 5, "an answer") == b"again"
+        assert row_of(instance, port)["close"] == "worker-lost"
