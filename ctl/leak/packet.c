@@ -221,6 +221,8 @@ header6(const struct packet *packet, size_t len, size_t offset, int more,
 		*next = IPPROTO_FRAGMENT;
 		next = at;
 		put16(at + 2, (unsigned int)offset | (more ? 1U : 0));
+		/* Those of all protocols are put together by one number. */
+		put16(at + 4, packet->proto);
 		put16(at + 6, FRAGMENT_ID ^ packet->sport);
 		at += EXTENSION_BYTES;
 	}

@@ -128,6 +128,24 @@ test_both_fragments_have_the_token_and_one_the_ports(void **state)
 	}
 }
 
+/* They would be put together with each other's. */
+static void
+test_fragments_of_two_protocols_have_other_numbers(void **state)
+{
+	uint8_t tcp[PACKET_BYTES], udp[PACKET_BYTES];
+	struct packet packet;
+
+	(void)state;
+	packet = packet_of(1, IPPROTO_TCP);
+	packet.fragment = PACKET_FIRST;
+	(void)packet_build(&packet, tcp);
+	packet = packet_of(1, IPPROTO_UDP);
+	packet.fragment = PACKET_FIRST;
+	(void)packet_build(&packet, udp);
+	assert_int_equal(tcp[6], IPPROTO_FRAGMENT);
+	assert_memory_not_equal(tcp + 44, udp + 44, 4);
+}
+
 static void
 test_options_hide_the_protocol_of_a_later_fragment(void **state)
 {
@@ -197,6 +215,8 @@ main(void)
 		cmocka_unit_test(test_what_was_built_is_read),
 		cmocka_unit_test(
 		    test_both_fragments_have_the_token_and_one_the_ports),
+		cmocka_unit_test(
+		    test_fragments_of_two_protocols_have_other_numbers),
 		cmocka_unit_test(
 		    test_options_hide_the_protocol_of_a_later_fragment),
 		cmocka_unit_test(
