@@ -263,6 +263,8 @@ read_ports(const uint8_t *bytes, size_t len, struct packet_seen *seen)
 		return;
 	seen->sport = (uint16_t)get16(bytes);
 	seen->dport = (uint16_t)get16(bytes + 2);
+	if (seen->proto == IPPROTO_TCP && len > 13)
+		seen->tcp_flags = bytes[13];
 }
 
 static int

@@ -33,7 +33,7 @@ struct trial {
 	uint64_t sent;	 /* sentinels, in this phase */
 	uint64_t leaked; /* packets, in all phases */
 	uint64_t unsent; /* sentinels that nobody stopped, in all phases */
-	uint64_t lost;	 /* by devices, before the test */
+	uint64_t lost;	 /* by devices, before tpx was there */
 	struct trial_leak leaks[TRIAL_LEAKS];
 	size_t nleaks;
 	int own_silent; /* the gateway's own are not sent: nothing holds them */

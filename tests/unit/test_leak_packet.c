@@ -90,6 +90,7 @@ test_what_was_built_is_read(void **state)
 	for (i = 0; i < sizeof(protos); i++)
 		for (v6 = 0; v6 < 2; v6++) {
 			packet = packet_of(v6, protos[i]);
+			packet.tcp_flags = TH_RST;
 			len = packet_build(&packet, bytes);
 			assert_int_equal(packet_read(bytes, len, &seen), 0);
 			assert_int_equal(seen.proto, protos[i]);
@@ -99,6 +100,8 @@ test_what_was_built_is_read(void **state)
 			    addr_compare(&seen.dst, &packet.dst), 0);
 			assert_int_equal(seen.sport, 20000);
 			assert_int_equal(seen.dport, 443);
+			assert_int_equal(seen.tcp_flags,
+			    protos[i] == IPPROTO_TCP ? packet.tcp_flags : 0);
 		}
 }
 
