@@ -5,13 +5,11 @@
  * first process is a child of this one, so that whatever ends either of them
  * ends everything: the kernel cleans up.
  */
-#include <sys/prctl.h>
 #include <sys/wait.h>
 
 #include <getopt.h>
 #include <limits.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +23,7 @@
 #include "ctl/fetch.h"
 #include "ctl/image.h"
 #include "ctl/leak/instance.h"
+#include "ctl/leak/parent.h"
 #include "ctl/leak/phase.h"
 #include "ctl/leak/report.h"
 #include "ctl/leak/trial.h"
@@ -177,9 +176,11 @@ test_fork(const struct ctl *ctl, const struct leaktest *test)
 		log_warn("namespaces");
 		return CTL_FAILED;
 	}
+	if (parent_prepare() == -1)
+		return CTL_FAILED;
 	child = fork();
 	if (child == 0) {
-		if (prctl(PR_SET_PDEATHSIG, SIGKILL) == -1)
+		if (parent_follow() == -1)
 			_exit(CTL_FAILED);
 		status = test_run(ctl, test);
 		(void)fflush(stdout);

@@ -141,14 +141,8 @@ guard_output(const struct image *image, const struct render_local *local,
 	if (is_captured(image, &count))
 		term_answers(image, text);
 	render_exclusions(image, "accept", text);
-	if (image_settings(image)->local == LOCAL_USERS) {
-		text_puts(text, "\t\tmeta skuid ");
-		term_users(image, text);
-		text_puts(text, " ");
-	} else {
-		text_puts(text, "\t\t");
-	}
-	text_puts(text, "goto guarded\n\t}\n");
+	term_users(image, "guarded", text);
+	text_puts(text, "\t}\n");
 }
 
 void

@@ -151,13 +151,9 @@ local_output(const struct image *image, const struct render_local *local,
 	/* A lapse ends what passes, as it does for what is forwarded. */
 	text_puts(text, "\t\tmeta l4proto @lease ");
 	term_mark_is(image, "ct mark", MARK_PASS_LOCAL, text);
-	text_puts(text, "goto local_pass\n\t\t");
-	if (image_settings(image)->local == LOCAL_USERS) {
-		text_puts(text, "meta skuid ");
-		term_users(image, text);
-		text_puts(text, " ");
-	}
-	text_puts(text, "goto local_captured\n\t}\n");
+	text_puts(text, "goto local_pass\n");
+	term_users(image, "local_captured", text);
+	text_puts(text, "\t}\n");
 }
 
 void

@@ -22,19 +22,19 @@ term_interfaces(const struct image *image, struct text *text)
 }
 
 void
-term_users(const struct image *image, struct text *text)
+term_users(const struct image *image, const char *chain, struct text *text)
 {
 	uint32_t i, count;
 	const struct uid_range *users = image_users(image, &count);
 
-	text_puts(text, "{ ");
+	if (image_settings(image)->local != LOCAL_USERS)
+		text_printf(text, "\t\tgoto %s\n", chain);
 	for (i = 0; i < count; i++) {
-		text_printf(
-		    text, "%s%" PRIu32, i > 0 ? ", " : "", users[i].first);
+		text_printf(text, "\t\tmeta skuid %" PRIu32, users[i].first);
 		if (users[i].last != users[i].first)
 			text_printf(text, "-%" PRIu32, users[i].last);
+		text_printf(text, " goto %s\n", chain);
 	}
-	text_puts(text, " }");
 }
 
 static void

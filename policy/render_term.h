@@ -42,8 +42,12 @@
 /* "eth1", or a list of them; for image_interface_count() above 0. */
 void term_interfaces(const struct image *, struct text *);
 
-/* The same of the uids of LOCAL_USERS. */
-void term_users(const struct image *, struct text *);
+/*
+ * Rules that send the own sockets that are captured to a chain: one a range.
+ * While a transaction replaces a set of ranges, a packet may miss its elements
+ * (seen on Linux 6.18), and so leave.
+ */
+void term_users(const struct image *, const char *chain, struct text *);
 
 /* "meta mark & 0x07000000 == 0x01000000 "; field "meta mark" or "ct mark". */
 void term_mark_is(

@@ -108,7 +108,8 @@ instance_guard(const struct instance *instance, const void *image, size_t len)
 	if (fd != -1)
 		close(fd);
 	if (child == -1 || waitpid(child, &status, 0) == -1 || status != 0) {
-		log_warnx("guard: it could not be loaded");
+		log_warnx("guard: it could not be loaded; netctl says:");
+		instance_show_log();
 		return -1;
 	}
 	return 0;

@@ -203,6 +203,28 @@ net_route(const struct net *net, const struct addr *to, uint8_t bits,
 	return ask(net, request, "route");
 }
 
+uint64_t
+net_lost(const struct net *net)
+{
+	char line[512];
+	uint64_t sum = 0;
+	unsigned long long dropped;
+	FILE *file;
+
+	if (net_enter(net) == -1 ||
+	    (file = fopen("/proc/thread-self/net/dev", "re")) == NULL)
+		return UINT64_MAX;
+	/* "NAME:", eight numbers of what came, and the same of what went */
+	while (fgets(line, sizeof(line), file) != NULL)
+		if (sscanf(line,
+			" %*[^:]: %*u %*u %*u %*u %*u %*u %*u %*u "
+			"%*u %*u %*u %llu",
+			&dropped) == 1)
+			sum += dropped;
+	(void)fclose(file);
+	return sum;
+}
+
 static void
 put_nfnetlink(struct mnl_nlmsg_batch *batch, uint16_t type, uint16_t subsystem)
 {

@@ -38,6 +38,12 @@ int net_address(
 int net_route(const struct net *, const struct addr *to, uint8_t bits,
     const struct addr *via);
 
+/*
+ * Packets that its devices should have sent and did not, by proc(5); UINT64_MAX
+ * when that cannot be read.  The caller is in the namespace afterwards.
+ */
+uint64_t net_lost(const struct net *);
+
 /* What `nft flush ruleset' does; the caller is in the namespace afterwards. */
 int net_flush_rules(const struct net *);
 

@@ -221,6 +221,8 @@ header6(const struct packet *packet, size_t len, size_t offset, int more,
 		*next = IPPROTO_FRAGMENT;
 		next = at;
 		put16(at + 2, (unsigned int)offset | (more ? 1U : 0));
+		/* Those of all protocols are put together by one number. */
+		put16(at + 4, packet->proto);
 		put16(at + 6, FRAGMENT_ID ^ packet->sport);
 		at += EXTENSION_BYTES;
 	}
@@ -261,6 +263,8 @@ read_ports(const uint8_t *bytes, size_t len, struct packet_seen *seen)
 		return;
 	seen->sport = (uint16_t)get16(bytes);
 	seen->dport = (uint16_t)get16(bytes + 2);
+	if (seen->proto == IPPROTO_TCP && len > 13)
+		seen->tcp_flags = bytes[13];
 }
 
 static int

@@ -55,6 +55,7 @@ struct packet_seen {
 	int has_ports;
 	uint16_t sport;
 	uint16_t dport;
+	uint8_t tcp_flags; /* 0 where they cannot be read */
 };
 
 /* -1 with EINVAL for what is no IP packet; accepts any bytes. */

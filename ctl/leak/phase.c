@@ -65,15 +65,20 @@ begin(struct run *run, const char *name)
 	run->leaked = run->trial->leaked;
 }
 
-static void
+/* 0, or -1 when it proves nothing. */
+static int
 result(struct run *run)
 {
 	struct phase_result phase = { .name = run->trial->phase,
 		.sent = run->trial->sent,
+		.own_silent =
+		    run->trial->own_silent &&
+		    image_settings(run->trial->image)->local != LOCAL_NONE,
 		.count = trial_count(run->trial),
 		.leaked = run->trial->leaked - run->leaked };
 
 	run->on_result(run->ctx, &phase);
+	return trial_check(run->trial);
 }
 
 /* Until everything that may arrive has, or no more of it does. */
@@ -116,6 +121,26 @@ is_proven(const struct trial *trial, enum judge_class class, const char *action)
 	return expected == 0;
 }
 
+/* Whether the users of this host that are not captured are not. */
+static int
+are_let_alone(const struct trial *trial)
+{
+	const struct sentinel *item;
+	uint32_t i;
+
+	for (i = 0; i < trial->sentinels.count; i++) {
+		item = &trial->sentinels.items[i];
+		if (!item->origin->is_own || item->user->account.is_captured ||
+		    !item->can_arrive || !trial_expects(trial, item) ||
+		    item->direct > 0)
+			continue;
+		log_warnx("uid %u is not captured, but its %s does not arrive",
+		    item->user->account.uid, sentinel_name(item));
+		return 0;
+	}
+	return 1;
+}
+
 /* Without tpx everything arrives that can, so that its absence says much. */
 static int
 run_bare(struct run *run)
@@ -129,10 +154,11 @@ run_bare(struct run *run)
 		trial->sentinels.items[i].can_arrive = 1;
 	trial_enter(trial, JUDGE_BARE);
 	count = rounds(trial);
-	result(run);
 	for (i = 0; i < trial->sentinels.count; i++)
 		trial->sentinels.items[i].can_arrive =
 		    trial->sentinels.items[i].direct > 0;
+	if (result(run) == -1)
+		return -1;
 	if (count.seen == 0)
 		log_warnx("without tpx nothing arrives: nothing is proven");
 	return count.seen == 0 ? -1 : 0;
@@ -153,8 +179,7 @@ run_guard(struct run *run, size_t image_len)
 		return -1;
 	trial_enter(run->trial, JUDGE_LAPSED);
 	(void)rounds(run->trial);
-	result(run);
-	return 0;
+	return result(run);
 }
 
 /* Armed with all processes, in two rounds in a row. */
@@ -193,9 +218,11 @@ run_armed(struct run *run, const char *name)
 	run->trial->own_silent = 0;
 	trial_enter(run->trial, JUDGE_ARMED);
 	(void)rounds(run->trial);
-	result(run);
+	if (result(run) == -1)
+		return -1;
 	return is_proven(run->trial, JUDGE_RELAY, "relay") &&
-		       is_proven(run->trial, JUDGE_PASS, "pass")
+		       is_proven(run->trial, JUDGE_PASS, "pass") &&
+		       are_let_alone(run->trial)
 		   ? 0
 		   : -1;
 }
@@ -216,21 +243,23 @@ wait_ended(struct run *run)
 }
 
 /* On-failure decides now: closed nothing that is captured passes, open all. */
-static void
+static int
 run_lapsed(struct run *run)
 {
 	struct trial_count count;
 
 	trial_enter(run->trial, JUDGE_LAPSED);
 	count = rounds(run->trial);
-	result(run);
+	if (result(run) == -1)
+		return -1;
 	if (is_closed(run) || count.seen == count.expected)
-		return;
+		return 0;
 	run->failed = 1;
 	log_warnx("%s: %u of %u sentinels still do not go direct, %.1f s "
 		  "after the lease",
 	    run->trial->phase, count.expected - count.seen, count.expected,
 	    GRACE_US / 1e6);
+	return 0;
 }
 
 static int
@@ -258,7 +287,7 @@ fault(struct run *run, const struct phase *phase)
 		return -1;
 	if (phase->outcome == SURVIVES && phase->signal == SIGKILL)
 		return 0;
-	for (next_us = clock_mono_us(); next_us < lapse_us;
+	for (next_us = clock_mono_us(); clock_mono_us() < lapse_us;
 	     next_us += PACE(run->lease_us)) {
 		trial_round(run->trial);
 		trial_wait(run->trial, next_us);
@@ -279,10 +308,10 @@ run_phase(struct run *run, const struct phase *phase)
 			return -1;
 		trial_enter(run->trial, JUDGE_ARMED);
 		(void)rounds(run->trial);
-		result(run);
-		return 0;
+		return result(run);
 	}
-	run_lapsed(run);
+	if (run_lapsed(run) == -1)
+		return -1;
 	if (phase->outcome == ENDS)
 		return run_armed(run, "started again");
 	begin(run, "continued");
@@ -291,8 +320,7 @@ run_phase(struct run *run, const struct phase *phase)
 		return -1;
 	trial_enter(run->trial, JUDGE_ARMED);
 	(void)rounds(run->trial);
-	result(run);
-	return 0;
+	return result(run);
 }
 
 /* An end in order leaves the guard, or nothing. */
@@ -304,8 +332,7 @@ run_end(struct run *run)
 	(void)instance_signal(run->instance, INSTANCE_SUPERVISOR, SIGTERM);
 	if (wait_ended(run) == -1)
 		return -1;
-	run_lapsed(run);
-	return 0;
+	return run_lapsed(run);
 }
 
 int
@@ -328,7 +355,5 @@ phase_run_all(struct trial *trial, struct instance *instance, size_t image_len,
 		if ((phases[i].quick || !quick) &&
 		    run_phase(&run, &phases[i]) == -1)
 			return -1;
-	if (run_end(&run) == -1)
-		return -1;
-	return run.failed ? -1 : trial_check(trial);
+	return run_end(&run) == -1 || run.failed ? -1 : 0;
 }

@@ -9,6 +9,7 @@
 struct phase_result {
 	const char *name;
 	uint64_t sent;
+	int own_silent;		  /* the gateway's own were not */
 	struct trial_count count; /* at its end */
 	uint64_t leaked;
 };

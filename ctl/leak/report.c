@@ -21,6 +21,24 @@ is_mute(const struct sentinel *sentinel)
 	return !sentinel->can_arrive && sentinel->class != JUDGE_NEVER;
 }
 
+/* Of the gateway's own, who has sent it. */
+static const struct account *
+user_of(const struct trial_leak *leak)
+{
+	return leak->sentinel != NULL && leak->sentinel->origin->is_own
+		   ? &leak->sentinel->user->account
+		   : NULL;
+}
+
+/* The way of a raw socket, or NULL. */
+static const char *
+bond_of(const struct sentinel *sentinel)
+{
+	if (sentinel == NULL || !sentinel_is_raw(sentinel))
+		return NULL;
+	return sentinel->bond == SITE_BOUND ? "bound" : "unbound";
+}
+
 static void
 hex(const struct trial_leak *leak, char text[2 * TRIAL_LEAK_BYTES + 1])
 {
@@ -55,6 +73,7 @@ phase_json(struct json *json, const struct phase_result *phase)
 	json_uint(json, "expected", phase->count.expected);
 	json_uint(json, "arrived", phase->count.seen);
 	json_uint(json, "leaked", phase->leaked);
+	json_uint(json, "own_left_out", (uint64_t)phase->own_silent);
 	json_object_end(json);
 }
 
@@ -73,6 +92,9 @@ report_phase(void *ctx, const struct phase_result *phase)
 		     "\n",
 	    phase->name, phase->sent, phase->count.expected, phase->count.seen,
 	    phase->leaked);
+	if (phase->own_silent)
+		(void)printf("  without this host's own sockets, which are "
+			     "open now: see tpx-privsep(7)\n");
 	(void)fflush(stdout);
 }
 
@@ -88,6 +110,13 @@ leak_json(struct json *json, const struct trial_leak *leak)
 	json_string(json, "phase", leak->phase);
 	json_string(json, "stage", judge_stage_word(leak->stage));
 	json_string(json, "sentinel", name_of(leak));
+	if (user_of(leak) != NULL)
+		json_uint(json, "uid", user_of(leak)->uid);
+	else
+		json_null(json, "uid");
+	json_string(json, "socket", bond_of(leak->sentinel));
+	json_uint(json, "forged",
+	    leak->sentinel != NULL && leak->sentinel->is_forged);
 	json_string(json, "src", addr_format(&leak->seen.src, src));
 	json_string(json, "dst", addr_format(&leak->seen.dst, dst));
 	json_uint(json, "proto", leak->seen.proto);
@@ -99,6 +128,21 @@ leak_json(struct json *json, const struct trial_leak *leak)
 	json_object_end(json);
 }
 
+/* Of the gateway's own: whose, and how it was sent. */
+static void
+sender_text(const struct sentinel *sentinel)
+{
+	const char *bond = bond_of(sentinel);
+
+	if (!sentinel->origin->is_own)
+		return;
+	(void)printf(" of uid %" PRIu32, sentinel->user->account.uid);
+	if (bond != NULL)
+		(void)printf(", %s", bond);
+	if (sentinel->is_forged)
+		(void)printf(", forged source");
+}
+
 static void
 leak_text(const struct trial_leak *leak)
 {
@@ -106,14 +150,56 @@ leak_text(const struct trial_leak *leak)
 	char bytes[2 * TRIAL_LEAK_BYTES + 1];
 
 	hex(leak, bytes);
-	(void)printf("leaked %s, %s (%s): %s, %" PRIu64
-		     " packets\n  %s port %u to %s port %u, "
+	(void)printf("leaked %s, %s (%s): %s", when_format(leak->at_us, when),
+	    leak->phase, judge_stage_word(leak->stage), name_of(leak));
+	if (leak->sentinel != NULL)
+		sender_text(leak->sentinel);
+	(void)printf(", %" PRIu64 " packets\n  %s port %u to %s port %u, "
 		     "protocol %u, %zu bytes\n  %s\n",
-	    when_format(leak->at_us, when), leak->phase,
-	    judge_stage_word(leak->stage), name_of(leak), leak->count,
-	    addr_format(&leak->seen.src, src), leak->seen.sport,
+	    leak->count, addr_format(&leak->seen.src, src), leak->seen.sport,
 	    addr_format(&leak->seen.dst, dst), leak->seen.dport,
 	    leak->seen.proto, leak->len, bytes);
+}
+
+/* Who the users of this host were, and what that says of their sentinels. */
+static const struct site_origin *
+own_of(const struct trial *trial)
+{
+	size_t i;
+
+	for (i = 0; i < trial->site.norigins; i++)
+		if (trial->site.origins[i].is_own)
+			return &trial->site.origins[i];
+	return NULL;
+}
+
+static void
+users_json(struct json *json, const struct site_origin *own)
+{
+	size_t i;
+
+	json_array(json, "users");
+	for (i = 0; own != NULL && i < own->nusers; i++) {
+		json_object(json, NULL);
+		json_uint(json, "uid", own->users[i].account.uid);
+		json_uint(json, "captured",
+		    (uint64_t)own->users[i].account.is_captured);
+		json_object_end(json);
+	}
+	json_array_end(json);
+}
+
+static void
+users_text(const struct site_origin *own)
+{
+	size_t i;
+
+	for (i = 0; own != NULL && i < own->nusers; i++)
+		(void)printf("this host's uid %" PRIu32 ": %s\n",
+		    own->users[i].account.uid,
+		    own->users[i].account.is_captured
+			? "captured"
+			: "not captured, so what it sends may leave");
 }
 
 static void
@@ -133,6 +219,7 @@ end_json(struct report *report, const struct trial *trial, int complete)
 			json_string(json, NULL,
 			    sentinel_name(&trial->sentinels.items[i]));
 	json_array_end(json);
+	users_json(json, own_of(trial));
 	json_uint(json, "sent", report->sent);
 	json_uint(json, "leaked", trial->leaked);
 	json_string(json, "result",
@@ -155,11 +242,15 @@ report_end(struct report *report, const struct trial *trial, int complete)
 	for (i = 0; i < trial->nleaks; i++)
 		leak_text(&trial->leaks[i]);
 	for (i = 0; i < trial->sentinels.count; i++)
-		if (is_mute(&trial->sentinels.items[i]))
+		if (is_mute(&trial->sentinels.items[i])) {
 			(void)printf("never arrives, so proves nothing: "
-				     "%s over IPv%d\n",
+				     "%s over IPv%d",
 			    sentinel_name(&trial->sentinels.items[i]),
 			    trial->sentinels.items[i].v6 ? 6 : 4);
+			sender_text(&trial->sentinels.items[i]);
+			(void)putchar('\n');
+		}
+	users_text(own_of(trial));
 	if (trial->leaked > 0)
 		(void)printf("LEAK: ");
 	else if (!complete)

@@ -42,6 +42,7 @@ struct sentinel_kind {
 	enum packet_options packet_options;
 	const char *dst[2]; /* instead of one that the policy decides */
 	int is_local;	    /* nobody forwards to such a destination */
+	int is_inward;	    /* of the gateway's own: to the first client */
 };
 
 #define PROTO(name, number)             \
@@ -53,6 +54,7 @@ struct sentinel_kind {
 		name, RAW, families, IPPROTO_UDP, .dst = { dst4, dst6 }, \
 						  .is_local = 1          \
 	}
+#define INWARD .is_inward = 1
 #define MAPPED_DST                   \
 	{                            \
 		NULL, "203.0.113.77" \
@@ -123,10 +125,18 @@ static const struct sentinel_kind kinds[] = {
 	NOWHERE("udp to a multicast group", BOTH, "224.0.1.77", "ff0e::7707"),
 	NOWHERE("udp to everybody", V4, "255.255.255.255", NULL),
 	NOWHERE("udp to a network's broadcast", V4, "198.19.0.255", NULL),
+	{ "tcp connection to a client", STREAM, BOTH, IPPROTO_TCP, INWARD },
+	{ "udp to a client", DATAGRAM, BOTH, IPPROTO_UDP, INWARD },
+	{ "raw tcp syn to a client", RAW, BOTH, IPPROTO_TCP,
+	    .data = PACKET_NO_DATA, .tcp_flags = TH_SYN, INWARD },
+	{ "raw tcp of no connection to a client", RAW, BOTH, IPPROTO_TCP,
+	    .tcp_flags = TH_ACK | TH_PUSH, INWARD },
+	{ "raw udp to a client", RAW, BOTH, IPPROTO_UDP, INWARD },
 };
 
 #define KINDS (sizeof(kinds) / sizeof(kinds[0]))
-#define SENTINELS_OF_ORIGIN (KINDS * 2 * JUDGE_CLASSES)
+/* Of every user: of both families, bound or not, forged or not. */
+#define SENTINELS_OF_USER (KINDS * 2 * SITE_BONDS * 2 * JUDGE_CLASSES)
 
 const char *
 sentinel_name(const struct sentinel *sentinel)
@@ -152,56 +162,58 @@ sentinel_is_flow(const struct sentinel *sentinel)
 }
 
 int
+sentinel_is_raw(const struct sentinel *sentinel)
+{
+	return sentinel->kind->sender == RAW;
+}
+
+int
 sentinel_has_no_way(const struct sentinel *sentinel)
 {
 	return sentinel->origin->is_own && sentinel->class == JUDGE_RELAY &&
-	       (sentinel->kind->sender == RAW ||
-		   (sentinel->kind->options & TO_DEVICE) != 0);
+	       (sentinel->kind->options & TO_DEVICE) != 0;
 }
 
-static struct sentinel *
-plan_next(struct sentinel_list *list, const struct sentinel_kind *kind,
-    struct site_origin *origin, int v6)
+/* Mapped addresses belong on no wire, whoever sends to them. */
+int
+sentinel_is_uncertain(const struct sentinel *sentinel)
 {
+	return sentinel->origin->is_own &&
+	       !sentinel->user->account.is_captured && sentinel->v6 &&
+	       addr_is_v4(&sentinel->target.dst);
+}
+
+/* What is planned next, in all but its destination. */
+struct plan {
+	struct sentinel_list *list;
+	const struct site *site;
+	const struct image *image;
+	struct site_origin *origin;
+	const struct site_user *user;
+	const struct sentinel_kind *kind;
+	enum site_bond bond;
+	int is_forged;
+	int v6;
+};
+
+static struct sentinel *
+plan_next(const struct plan *plan)
+{
+	struct sentinel_list *list = plan->list;
 	struct sentinel *sentinel = &list->items[list->count];
 	size_t run = sizeof(list->run);
 
 	memset(sentinel, 0, sizeof(*sentinel));
-	sentinel->kind = kind;
-	sentinel->origin = origin;
-	sentinel->v6 = v6;
+	sentinel->kind = plan->kind;
+	sentinel->origin = plan->origin;
+	sentinel->user = plan->user;
+	sentinel->bond = plan->bond;
+	sentinel->is_forged = plan->is_forged;
+	sentinel->v6 = plan->v6;
 	sentinel->fd = -1;
 	memcpy(sentinel->token, list->run, run);
 	memcpy(sentinel->token + run, &list->count, sizeof(list->count));
 	return sentinel;
-}
-
-static void
-plan_take(struct sentinel_list *list, struct site_origin *origin)
-{
-	list->count++;
-	origin->count++;
-}
-
-/* Its destination is fixed, and with it what may become of it. */
-static void
-plan_fixed(struct sentinel_list *list, const struct image *image,
-    const struct sentinel_kind *kind, struct site_origin *origin, int v6)
-{
-	struct sentinel *sentinel = plan_next(list, kind, origin, v6);
-	struct prefix prefix;
-
-	if (prefix_parse(kind->dst[v6], &prefix) == -1)
-		return;
-	sentinel->target.src = origin->candidates.src[v6].at[0];
-	sentinel->target.dst = prefix.addr;
-	sentinel->target.dport = origin->candidates.ports[0];
-	sentinel->class =
-	    kind->is_local
-		? (origin->is_own ? JUDGE_OTHER : JUDGE_NEVER)
-		: judge_packet(image, v6, kind->proto, &sentinel->target.src,
-		      &sentinel->target.dst, sentinel->target.dport);
-	plan_take(list, origin);
 }
 
 /*
@@ -209,55 +221,141 @@ plan_fixed(struct sentinel_list *list, const struct image *image,
  * its capture is not cut.
  */
 static int
-is_let_go_on(const struct image *image, const struct sentinel *sentinel)
+is_let_go_on(const struct image *image, const struct sentinel_kind *kind)
 {
-	return sentinel->origin->is_own &&
-	       image_settings(image)->on_failure == ON_FAILURE_OPEN &&
-	       !sentinel_is_flow(sentinel);
+	return image_settings(image)->on_failure == ON_FAILURE_OPEN &&
+	       kind->sender == RAW && kind->proto == IPPROTO_TCP &&
+	       kind->fragment == 0 &&
+	       (kind->tcp_flags & (TH_SYN | TH_ACK)) != TH_SYN;
+}
+
+/*
+ * What is to become of it with the target that it has.  Nobody captures all
+ * users, nor what ends on the link; and what passes or is relayed has to come
+ * from this host.
+ */
+static enum judge_class
+class_of(const struct plan *plan, const struct sentinel *sentinel)
+{
+	const struct sentinel_kind *kind = plan->kind;
+	const struct target *target = &sentinel->target;
+	enum judge_class class;
+
+	if (kind->is_local && !plan->origin->is_own)
+		return JUDGE_NEVER;
+	if (plan->origin->is_own &&
+	    (kind->is_local || !plan->user->account.is_captured ||
+		is_let_go_on(plan->image, kind)))
+		return JUDGE_OTHER;
+	class = judge_packet(plan->image, plan->v6, kind->proto, &target->src,
+	    &target->dst, target->dport);
+	return plan->is_forged && class != JUDGE_OTHER ? JUDGE_BLOCK : class;
+}
+
+static void
+plan_take(const struct plan *plan, struct sentinel *sentinel)
+{
+	struct site_origin *origin = plan->origin;
+	int is_tcp = plan->kind->proto == IPPROTO_TCP;
+
+	if (plan->is_forged)
+		sentinel->target.src = *site_forged(plan->v6);
+	sentinel->class = class_of(plan, sentinel);
+	sentinel->slot = origin->lanes[plan->v6][plan->is_forged][is_tcp]++;
+	plan->list->count++;
+	origin->count++;
+}
+
+/* Its destination is fixed, and with it what may become of it. */
+static void
+plan_fixed(const struct plan *plan)
+{
+	struct sentinel *sentinel = plan_next(plan);
+	const struct site_origin *origin = plan->origin;
+	const struct site_origin *client = &plan->site->origins[0];
+	struct prefix prefix;
+
+	if (plan->kind->is_inward) {
+		sentinel->target.src = client->near[plan->v6];
+		sentinel->target.dst = client->far[plan->v6];
+	} else if (prefix_parse(plan->kind->dst[plan->v6], &prefix) == 0) {
+		sentinel->target.src = origin->candidates.src[plan->v6].at[0];
+		sentinel->target.dst = prefix.addr;
+	}
+	sentinel->target.dport = origin->candidates.ports[0];
+	plan_take(plan, sentinel);
 }
 
 /* One to each decision that there is for this kind. */
 static int
-plan_decided(struct sentinel_list *list, const struct site *site,
-    const struct image *image, const struct sentinel_kind *kind,
-    struct site_origin *origin, int v6)
+plan_decided(const struct plan *plan)
 {
 	enum judge_class wanted;
 	struct sentinel *sentinel;
 
 	for (wanted = JUDGE_BLOCK; wanted < JUDGE_CLASSES; wanted++) {
-		sentinel = plan_next(list, kind, origin, v6);
-		sentinel->class = wanted;
-		if (!target_find(image, &origin->candidates, v6, kind->proto,
-			kind->dport, wanted, &sentinel->target))
+		sentinel = plan_next(plan);
+		if (!target_find(plan->image, &plan->origin->candidates,
+			plan->v6, plan->kind->proto, plan->kind->dport, wanted,
+			&sentinel->target))
 			continue;
-		if (is_let_go_on(image, sentinel))
-			sentinel->class = JUDGE_OTHER;
-		if (site_serve(site, &sentinel->target.dst) == -1)
+		if (site_serve(plan->site, &sentinel->target.dst) == -1)
 			return -1;
-		plan_take(list, origin);
+		plan_take(plan, sentinel);
+	}
+	return 0;
+}
+
+/*
+ * A client has one way out, and so has what ends on a link.  Raw sockets of the
+ * gateway's first user are tried in every way, those of others in the one that
+ * programs take: their users are told apart by the first packet already.
+ */
+static int
+is_tried(const struct plan *plan)
+{
+	const struct sentinel_kind *kind = plan->kind;
+	const struct site_origin *origin = plan->origin;
+
+	if ((kind->families & (plan->v6 ? V6 : V4)) == 0 ||
+	    (kind->is_inward &&
+		(!origin->is_own || plan->site->origins[0].is_own)))
+		return 0;
+	if (!origin->is_own || kind->is_local || kind->sender != RAW)
+		return plan->bond == SITE_BOUND && !plan->is_forged;
+	if (plan->user == origin->users)
+		return plan->bond == SITE_UNBOUND || !kind->is_inward;
+	return plan->bond == SITE_UNBOUND && !plan->is_forged &&
+	       kind->fragment == 0 && kind->packet_options == 0;
+}
+
+static int
+plan_kind(struct plan *plan)
+{
+	for (plan->v6 = 0; plan->v6 < 2; plan->v6++) {
+		if (!is_tried(plan))
+			continue;
+		if (plan->kind->dst[plan->v6] != NULL || plan->kind->is_inward)
+			plan_fixed(plan);
+		else if (plan_decided(plan) == -1)
+			return -1;
 	}
 	return 0;
 }
 
 static int
-plan_origin(struct sentinel_list *list, const struct site *site,
-    const struct image *image, struct site_origin *origin)
+plan_user(struct plan *plan)
 {
 	size_t i;
-	int v6;
 
-	origin->first = list->count;
-	for (i = 0; i < KINDS; i++)
-		for (v6 = 0; v6 < 2; v6++) {
-			if ((kinds[i].families & (v6 ? V6 : V4)) == 0)
-				continue;
-			if (kinds[i].dst[v6] != NULL)
-				plan_fixed(list, image, &kinds[i], origin, v6);
-			else if (plan_decided(list, site, image, &kinds[i],
-				     origin, v6) == -1)
-				return -1;
-		}
+	for (i = 0; i < KINDS; i++) {
+		plan->kind = &kinds[i];
+		for (plan->bond = 0; plan->bond < SITE_BONDS; plan->bond++)
+			for (plan->is_forged = 0; plan->is_forged < 2;
+			     plan->is_forged++)
+				if (plan_kind(plan) == -1)
+					return -1;
+	}
 	return 0;
 }
 
@@ -265,19 +363,27 @@ int
 sentinel_plan(
     struct site *site, const struct image *image, struct sentinel_list *list)
 {
-	size_t i;
+	struct plan plan = { .list = list, .site = site, .image = image };
+	size_t i, j;
 
 	list->count = 0;
-	list->items = calloc(
-	    site->norigins * SENTINELS_OF_ORIGIN + 1, sizeof(*list->items));
+	list->items =
+	    calloc((site->norigins + ACCOUNT_MOST) * SENTINELS_OF_USER + 1,
+		sizeof(*list->items));
 	if (list->items == NULL || getrandom(list->run, sizeof(list->run), 0) !=
 				       (ssize_t)sizeof(list->run)) {
 		log_warn("sentinels");
 		return -1;
 	}
-	for (i = 0; i < site->norigins; i++)
-		if (plan_origin(list, site, image, &site->origins[i]) == -1)
-			return -1;
+	for (i = 0; i < site->norigins; i++) {
+		plan.origin = &site->origins[i];
+		plan.origin->first = list->count;
+		for (j = 0; j < plan.origin->nusers; j++) {
+			plan.user = &plan.origin->users[j];
+			if (plan_user(&plan) == -1)
+				return -1;
+		}
+	}
 	return 0;
 }
 
@@ -326,7 +432,24 @@ socket_bound(const struct sentinel *sentinel, int type)
 	return fd;
 }
 
-static void
+/*
+ * What fails for want of something was not stopped by rules or routes, nor is
+ * it a protocol that this kernel does not have.
+ */
+static int
+is_sent(ssize_t result)
+{
+	static const int wants[] = { ENOBUFS, EAGAIN, ENOMEM, EADDRNOTAVAIL,
+		EADDRINUSE, EMSGSIZE, EBADF, EMFILE, ENFILE };
+	size_t i;
+
+	for (i = 0; result == -1 && i < sizeof(wants) / sizeof(wants[0]); i++)
+		if (errno == wants[i])
+			return 0;
+	return 1;
+}
+
+static int
 send_socket(struct sentinel *sentinel)
 {
 	const struct sentinel_kind *kind = sentinel->kind;
@@ -337,22 +460,25 @@ send_socket(struct sentinel *sentinel)
 	size_t data_len = packet_fill(kind->data, sentinel->token, data);
 	int is_stream = kind->sender == STREAM;
 	int fd = socket_bound(sentinel, is_stream ? SOCK_STREAM : SOCK_DGRAM);
+	ssize_t result;
 
 	if (fd == -1)
-		return;
+		return is_sent(fd) ? 0 : -1;
 	if (is_stream && (kind->options & FAST_OPEN) == 0)
-		(void)connect(fd, (struct sockaddr *)&name, len);
+		result = connect(fd, (struct sockaddr *)&name, len);
 	else
-		(void)sendto(fd, data, data_len,
+		result = sendto(fd, data, data_len,
 		    MSG_NOSIGNAL | (is_stream ? MSG_FASTOPEN : 0),
 		    (struct sockaddr *)&name, len);
+	result = is_sent(result) ? 0 : -1;
 	if (is_stream)
 		sentinel->fd = fd;
 	else
 		close(fd);
+	return (int)result;
 }
 
-static void
+static int
 send_packet(const struct sentinel *sentinel, uint8_t fragment)
 {
 	const struct sentinel_kind *kind = sentinel->kind;
@@ -372,40 +498,48 @@ send_packet(const struct sentinel *sentinel, uint8_t fragment)
 	uint8_t bytes[PACKET_BYTES];
 	size_t n = packet_build(&packet, bytes);
 
-	(void)sendto(sentinel->origin->raw[sentinel->v6], bytes, n, 0,
-	    (struct sockaddr *)&name, len);
+	return is_sent(sendto(sentinel->user->raw[sentinel->bond][sentinel->v6],
+		   bytes, n, 0, (struct sockaddr *)&name, len))
+		   ? 0
+		   : -1;
 }
 
-static void
+static int
 send_raw(struct sentinel *sentinel)
 {
 	uint8_t fragments = sentinel->kind->fragment;
+	int result = 0;
 
-	if ((fragments & PACKET_FIRST) != 0)
-		send_packet(sentinel, PACKET_FIRST);
-	if ((fragments & PACKET_LATER) != 0)
-		send_packet(sentinel, PACKET_LATER);
 	if (fragments == 0)
-		send_packet(sentinel, 0);
+		return send_packet(sentinel, 0);
+	if ((fragments & PACKET_FIRST) != 0)
+		result |= send_packet(sentinel, PACKET_FIRST);
+	if ((fragments & PACKET_LATER) != 0)
+		result |= send_packet(sentinel, PACKET_LATER);
+	return result;
 }
 
-void
+/* How many of an origin have ports apart from each other. */
+static uint32_t
+lane_of(const struct sentinel *sentinel)
+{
+	return sentinel->origin->lanes[sentinel->v6][sentinel->is_forged]
+				      [sentinel->kind->proto == IPPROTO_TCP];
+}
+
+int
 sentinel_send(struct sentinel *sentinel, uint32_t round)
 {
-	static void (*const senders[])(struct sentinel *) = {
+	static int (*const senders[])(struct sentinel *) = {
 		[STREAM] = send_socket,
 		[DATAGRAM] = send_socket,
 		[RAW] = send_raw,
 	};
-	const struct site_origin *origin = sentinel->origin;
-	uint32_t index, rounds = SITE_PORTS / origin->count;
+	uint32_t lane = lane_of(sentinel), rounds = SITE_PORTS / lane;
 
-	memcpy(&index, sentinel->token + PACKET_TOKEN_BYTES - sizeof(index),
-	    sizeof(index));
-	sentinel->sport =
-	    (uint16_t)(SITE_PORT_FIRST + round % rounds * origin->count +
-		       index - origin->first);
-	senders[sentinel->kind->sender](sentinel);
+	sentinel->sport = (uint16_t)(SITE_PORT_FIRST + round % rounds * lane +
+				     sentinel->slot);
+	return senders[sentinel->kind->sender](sentinel);
 }
 
 void
@@ -444,10 +578,21 @@ sentinel_by_token(
 
 struct sentinel *
 sentinel_by_port(const struct sentinel_list *list,
-    const struct site_origin *origin, uint16_t sport)
+    const struct site_origin *origin, const struct packet_seen *seen)
 {
-	if (sport < SITE_PORT_FIRST || origin->count == 0)
+	int v6 = !addr_is_v4(&seen->src), is_tcp = seen->proto == IPPROTO_TCP;
+	int is_forged = addr_compare(site_forged(v6), &seen->src) == 0;
+	uint32_t i, lane = origin->lanes[v6][is_forged][is_tcp];
+	struct sentinel *item;
+
+	if (seen->sport < SITE_PORT_FIRST || lane == 0)
 		return NULL;
-	return &list->items[origin->first +
-			    (sport - SITE_PORT_FIRST) % origin->count];
+	for (i = 0; i < origin->count; i++) {
+		item = &list->items[origin->first + i];
+		if (item->v6 == v6 && item->is_forged == is_forged &&
+		    (item->kind->proto == IPPROTO_TCP) == is_tcp &&
+		    item->slot == (seen->sport - SITE_PORT_FIRST) % lane)
+			return item;
+	}
+	return NULL;
 }

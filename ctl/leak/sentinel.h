@@ -14,10 +14,14 @@ struct sentinel_kind;
 struct sentinel {
 	const struct sentinel_kind *kind;
 	const struct site_origin *origin;
+	const struct site_user *user;
+	enum site_bond bond; /* of a raw one */
+	int is_forged;	     /* its source is not this host's */
 	int v6;
 	struct target target;
 	enum judge_class class;
 	uint8_t token[PACKET_TOKEN_BYTES];
+	uint32_t slot;	     /* among those that it shares ports with */
 	uint16_t sport;	     /* of this round */
 	int fd;		     /* of its stream, -1: none */
 	unsigned int direct; /* packets of this phase that may arrive, */
@@ -42,17 +46,24 @@ const char *sentinel_name(const struct sentinel *);
 /* It begins a flow, whole: what does not may be kept by whoever looks. */
 int sentinel_is_flow(const struct sentinel *);
 
-/* It is bound to a device, by which the gateway's own come to no relay. */
+/* A whole packet, made here and not by the kernel. */
+int sentinel_is_raw(const struct sentinel *);
+
+/* A stream of the gateway's own bound to a device, which comes to no relay. */
 int sentinel_has_no_way(const struct sentinel *);
+
+/* tpx may block it, though nothing that is captured has sent it. */
+int sentinel_is_uncertain(const struct sentinel *);
 
 /* It is a stream that waits for its connection before it says its token. */
 int sentinel_is_stream(const struct sentinel *);
 
 /*
- * Sends it, from the namespace of its origin, in which the caller is.  What
- * the kernel refuses to send leaks nothing: there is no error.
+ * Sends it, from the namespace of its origin and as its user, which the caller
+ * is.  0, also when rules or routes refuse it: then it leaks nothing.  -1 when
+ * it never came to them.
  */
-void sentinel_send(struct sentinel *, uint32_t round);
+int sentinel_send(struct sentinel *, uint32_t round);
 
 /* A stream's connection is there. */
 void sentinel_connected(const struct sentinel *);
@@ -64,8 +75,8 @@ void sentinel_abort(struct sentinel *);
 struct sentinel *
 sentinel_by_token(const struct sentinel_list *, const uint8_t *, size_t len);
 
-/* Who of an origin has the source port, or NULL. */
-struct sentinel *sentinel_by_port(
-    const struct sentinel_list *, const struct site_origin *, uint16_t sport);
+/* Who of an origin has the source, port and protocol, or NULL. */
+struct sentinel *sentinel_by_port(const struct sentinel_list *,
+    const struct site_origin *, const struct packet_seen *);
 
 #endif

@@ -4,13 +4,15 @@
 #include <arpa/inet.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
-#include <sys/fsuid.h>
 
+#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "common/log.h"
+#include "common/privilege.h"
+#include "ctl/leak/parent.h"
 
 #define CAPTURE_BYTES (32 << 20)
 #define END "eth0" /* of clients and server */
@@ -49,6 +51,10 @@ static const struct addr any[2] = {
 	{ { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff } },
 };
 static const uint8_t any_bits[] = { 96, 0 };
+static const struct addr forged[2] = {
+	{ { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 198, 19, 77, 77 } },
+	{ { 0xfd, 0x74, 0x70, 0x78, 0, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x77 } },
+};
 
 static void
 link_number(const struct addr networks[2], uint8_t number, struct link *link)
@@ -84,27 +90,40 @@ attach(const struct site *site, const char *interface, const struct net *net,
 }
 
 static int
-raw_open(struct site_origin *origin)
+raw_open(int family, const char *device)
+{
+	int fd = socket(family, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW);
+	int on = 1;
+
+	if (fd != -1 &&
+	    setsockopt(fd, SOL_SOCKET, SO_BROADCAST, &on, sizeof(on)) == 0 &&
+	    (device == NULL || setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE,
+				   device, (socklen_t)strlen(device)) == 0))
+		return fd;
+	log_warn("raw socket");
+	if (fd != -1)
+		close(fd);
+	return -1;
+}
+
+static int
+user_open(const struct site_origin *origin, struct site_user *user)
 {
 	static const int families[] = { AF_INET, AF_INET6 };
-	int f, on = 1;
+	int f;
 
-	if (net_enter(&origin->net) == -1)
+	if (net_enter(&origin->net) == -1 ||
+	    parent_follow_as(user->account.uid) == -1)
 		return -1;
 	for (f = 0; f < 2; f++) {
-		origin->raw[f] =
-		    socket(families[f], SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW);
-		if (origin->raw[f] == -1 ||
-		    setsockopt(origin->raw[f], SOL_SOCKET, SO_BROADCAST, &on,
-			sizeof(on)) == -1 ||
-		    setsockopt(origin->raw[f], SOL_SOCKET, SO_BINDTODEVICE,
-			origin->device,
-			(socklen_t)strlen(origin->device)) == -1) {
-			log_warn("raw socket");
+		user->raw[SITE_BOUND][f] =
+		    raw_open(families[f], origin->device);
+		user->raw[SITE_UNBOUND][f] = raw_open(families[f], NULL);
+		if (user->raw[SITE_BOUND][f] == -1 ||
+		    user->raw[SITE_UNBOUND][f] == -1)
 			return -1;
-		}
 	}
-	return 0;
+	return parent_follow_as(0);
 }
 
 /* Sources that rules name live with the first client. */
@@ -118,10 +137,13 @@ origin_build(
 
 	origin->interface = image_interface(image, number);
 	origin->device = END;
+	origin->nusers = 1;
 	link_number(clients, number, &link);
+	memcpy(origin->near, link.near, sizeof(link.near));
+	memcpy(origin->far, link.far, sizeof(link.far));
 	if (net_new(&origin->net) == -1 ||
 	    attach(site, origin->interface, &origin->net, &link) == -1 ||
-	    raw_open(origin) == -1)
+	    user_open(origin, &origin->users[0]) == -1)
 		return -1;
 	target_collect(image, link.far, number == 0, &origin->candidates);
 	for (f = 0; f < 2; f++)
@@ -171,48 +193,73 @@ server_build(struct site *site, const struct image *image)
 	return 0;
 }
 
-/* A user whose sockets are captured, or root as one of all. */
 static int
 own_build(struct site *site, const struct image *image)
 {
 	struct site_origin *origin = &site->origins[site->norigins];
-	const struct uid_range *users;
-	uint32_t count;
-	int result;
+	const struct passwd *ours = getpwnam(PRIVILEGE_USER);
+	struct account users[ACCOUNT_MOST];
+	size_t i;
 
 	if (image_settings(image)->local == LOCAL_NONE)
 		return 0;
-	users = image_users(image, &count);
+	if (ours == NULL) {
+		log_warnx("there is no user " PRIVILEGE_USER);
+		return -1;
+	}
 	site->norigins++;
 	origin->is_own = 1;
-	origin->uid = count > 0 ? users[0].first : 0;
 	origin->device = site->uplink_name;
 	origin->net = site->gateway;
 	target_collect(image, site->uplink, 0, &origin->candidates);
-	(void)setfsuid(origin->uid);
-	result = raw_open(origin);
-	(void)setfsuid(0);
-	return result;
+	origin->nusers = account_choose(image, ours->pw_uid, users);
+	for (i = 0; i < origin->nusers; i++) {
+		origin->users[i].account = users[i];
+		if (user_open(origin, &origin->users[i]) == -1)
+			return -1;
+	}
+	return 0;
 }
 
 static int
-capture_open(struct site *site)
+capture_open(struct site *site, const struct net *net)
 {
 	struct sockaddr_ll name = { .sll_family = AF_PACKET,
 		.sll_protocol = htons(ETH_P_ALL) };
-	int size = CAPTURE_BYTES;
+	int fd, size = CAPTURE_BYTES;
 
-	if (net_enter(&site->server) == -1)
+	if (net_enter(net) == -1)
 		return -1;
 	name.sll_ifindex = (int)if_nametoindex(END);
-	site->capture =
-	    socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (site->capture == -1 || name.sll_ifindex == 0 ||
-	    setsockopt(site->capture, SOL_SOCKET, SO_RCVBUFFORCE, &size,
-		sizeof(size)) == -1 ||
-	    bind(site->capture, (struct sockaddr *)&name, sizeof(name)) == -1) {
+	fd = socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd == -1 || name.sll_ifindex == 0 ||
+	    setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)) ==
+		-1 ||
+	    bind(fd, (struct sockaddr *)&name, sizeof(name)) == -1) {
 		log_warn("capture");
 		return -1;
+	}
+	site->captures[site->ncaptures++] = fd;
+	return 0;
+}
+
+/* Everywhere that a packet can get to; answers to nobody get no further. */
+static int
+ends_open(struct site *site)
+{
+	size_t i, f;
+
+	for (i = 0; i <= site->norigins; i++) {
+		const struct net *net =
+		    i == site->norigins ? &site->server : &site->origins[i].net;
+
+		if (i < site->norigins && site->origins[i].is_own)
+			continue;
+		for (f = 0; f < 2; f++)
+			if (net_address(net, "lo", &forged[f], 128) == -1)
+				return -1;
+		if (capture_open(site, net) == -1)
+			return -1;
 	}
 	return 0;
 }
@@ -238,7 +285,52 @@ site_build(struct site *site, const struct image *image)
 			return -1;
 	if (server_build(site, image) == -1 || own_build(site, image) == -1)
 		return -1;
-	return capture_open(site);
+	return ends_open(site);
+}
+
+const struct addr *
+site_forged(int v6)
+{
+	return &forged[v6];
+}
+
+static int
+is_one_of(const struct addr pair[2], const struct addr *addr)
+{
+	return addr_compare(&pair[0], addr) == 0 ||
+	       addr_compare(&pair[1], addr) == 0;
+}
+
+int
+site_is_gateway(const struct site *site, const struct addr *addr)
+{
+	size_t i;
+
+	for (i = 0; i < site->norigins; i++)
+		if (!site->origins[i].is_own &&
+		    is_one_of(site->origins[i].near, addr))
+			return 1;
+	return is_one_of(site->uplink, addr);
+}
+
+const struct site_origin *
+site_origin_of(const struct site *site, const struct addr *addr)
+{
+	int is_own = site_is_gateway(site, addr) || is_one_of(forged, addr);
+	size_t i, j;
+
+	for (i = 0; i < site->norigins; i++) {
+		const struct site_origin *origin = &site->origins[i];
+		const struct target_list *src =
+		    &origin->candidates.src[!addr_is_v4(addr)];
+
+		if (origin->is_own && is_own)
+			return origin;
+		for (j = 0; j < src->count; j++)
+			if (addr_compare(&src->at[j], addr) == 0)
+				return origin;
+	}
+	return NULL;
 }
 
 int

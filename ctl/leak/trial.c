@@ -6,8 +6,8 @@
 #include "ctl/leak/trial.h"
 
 #include <linux/if_packet.h>
+#include <netinet/tcp.h>
 #include <sys/epoll.h>
-#include <sys/fsuid.h>
 
 #include <errno.h>
 #include <string.h>
@@ -15,6 +15,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "ctl/leak/parent.h"
 
 #define QUIET_MS 40 /* whoever has something to send has sent it */
 #define SETTLE_US 1000000
@@ -60,6 +61,34 @@ listen_on(const struct trial *trial, uint16_t port)
 	return watch(trial, fd, LISTENER, (uint32_t)fd, EPOLLIN);
 }
 
+/* A client listens, too: to what the gateway sends it. */
+static int
+listen_for(const struct trial *trial, const struct sentinel *sentinel)
+{
+	const struct site_origin *client = &trial->site.origins[0];
+	int v6 = sentinel->v6;
+	const struct net *net =
+	    addr_compare(&client->far[v6], &sentinel->target.dst) == 0
+		? &client->net
+		: &trial->site.server;
+
+	return net_enter(net) == -1 ? -1
+				    : listen_on(trial, sentinel->target.dport);
+}
+
+/* Of what is sent to the server or a client, by whatever end of a link. */
+static uint64_t
+lost(const struct trial *trial)
+{
+	uint64_t sum = net_lost(&trial->site.gateway);
+	size_t i;
+
+	for (i = 0; i < trial->site.norigins; i++)
+		if (!trial->site.origins[i].is_own)
+			sum += net_lost(&trial->site.origins[i].net);
+	return sum;
+}
+
 int
 trial_new(struct trial *trial, const struct image *image)
 {
@@ -72,40 +101,17 @@ trial_new(struct trial *trial, const struct image *image)
 		return -1;
 	}
 	if (site_build(&trial->site, image) == -1 ||
-	    sentinel_plan(&trial->site, image, &trial->sentinels) == -1 ||
-	    watch(trial, trial->site.capture, CAPTURE, 0, EPOLLIN) == -1 ||
-	    net_enter(&trial->site.server) == -1)
+	    sentinel_plan(&trial->site, image, &trial->sentinels) == -1)
 		return -1;
+	for (i = 0; i < trial->site.ncaptures; i++)
+		if (watch(trial, trial->site.captures[i], CAPTURE, i,
+			EPOLLIN) == -1)
+			return -1;
 	for (i = 0; i < trial->sentinels.count; i++)
 		if (sentinel_is_stream(&trial->sentinels.items[i]) &&
-		    listen_on(trial, trial->sentinels.items[i].target.dport) ==
-			-1)
+		    listen_for(trial, &trial->sentinels.items[i]) == -1)
 			return -1;
 	return 0;
-}
-
-static int
-is_uplink(const struct trial *trial, const struct addr *addr)
-{
-	return addr_compare(&trial->site.uplink[0], addr) == 0 ||
-	       addr_compare(&trial->site.uplink[1], addr) == 0;
-}
-
-static const struct site_origin *
-origin_of(const struct trial *trial, const struct addr *addr)
-{
-	size_t i, j;
-	int v6 = !addr_is_v4(addr);
-
-	for (i = 0; i < trial->site.norigins; i++) {
-		const struct target_list *src =
-		    &trial->site.origins[i].candidates.src[v6];
-
-		for (j = 0; j < src->count; j++)
-			if (addr_compare(&src->at[j], addr) == 0)
-				return &trial->site.origins[i];
-	}
-	return NULL;
 }
 
 static void
@@ -155,8 +161,22 @@ is_own(const struct sentinel *sentinel, const struct packet_seen *seen)
 	       (!seen->has_ports || seen->sport >= SITE_PORT_FIRST);
 }
 
+/*
+ * The kernel itself resets what comes to a socket that is closed by now; it is
+ * no user, and captured with the whole host only.
+ */
+static int
+is_of_kernel(const struct trial *trial, const struct sentinel *sentinel,
+    const struct packet_seen *seen)
+{
+	return image_settings(trial->image)->local == LOCAL_USERS &&
+	       sentinel->origin->is_own && seen->proto == IPPROTO_TCP &&
+	       (seen->tcp_flags & TH_RST) != 0;
+}
+
+/* at_server: 0 where clients are, to whom others answer as well. */
 static void
-on_packet(struct trial *trial, const uint8_t *bytes, size_t len)
+on_packet(struct trial *trial, int at_server, const uint8_t *bytes, size_t len)
 {
 	enum judge_way way = JUDGE_DIRECT;
 	const struct site_origin *origin;
@@ -167,13 +187,19 @@ on_packet(struct trial *trial, const uint8_t *bytes, size_t len)
 	if (packet_read(bytes, len, &seen) == -1)
 		return;
 	sentinel = sentinel_by_token(&trial->sentinels, bytes, len);
-	origin = origin_of(trial, &seen.src);
-	if (sentinel == NULL && origin != NULL && seen.has_ports)
-		sentinel =
-		    sentinel_by_port(&trial->sentinels, origin, seen.sport);
-	if (sentinel == NULL && (origin == NULL || origin->is_own))
+	origin = site_origin_of(&trial->site, &seen.src);
+	if (sentinel == NULL && origin != NULL && seen.has_ports) {
+		sentinel = sentinel_by_port(&trial->sentinels, origin, &seen);
+		if (sentinel != NULL && is_of_kernel(trial, sentinel, &seen))
+			return;
+	}
+	if (!at_server && (sentinel == NULL || !sentinel->origin->is_own))
+		return;
+	if (sentinel == NULL &&
+	    (origin == NULL || site_is_gateway(&trial->site, &seen.src)))
 		return; /* the gateway's, or its kernel's */
-	if (is_uplink(trial, &seen.src) && !is_own(sentinel, &seen))
+	if (site_is_gateway(&trial->site, &seen.src) &&
+	    !is_own(sentinel, &seen))
 		way = JUDGE_RELAYED;
 	class =
 	    sentinel != NULL ? sentinel->class : class_unknown(trial, &seen);
@@ -194,11 +220,11 @@ on_capture(struct trial *trial, uint32_t number)
 	uint8_t bytes[65536];
 	ssize_t n;
 
-	(void)number;
-	while ((n = recvfrom(trial->site.capture, bytes, sizeof(bytes), 0,
-		    (struct sockaddr *)&from, &from_len)) > 0) {
+	while ((n = recvfrom(trial->site.captures[number], bytes, sizeof(bytes),
+		    0, (struct sockaddr *)&from, &from_len)) > 0) {
 		if (from.sll_pkttype != PACKET_OUTGOING)
-			on_packet(trial, bytes, (size_t)n);
+			on_packet(trial, number + 1 == trial->site.ncaptures,
+			    bytes, (size_t)n);
 		from_len = sizeof(from);
 	}
 }
@@ -273,30 +299,51 @@ trial_wait(struct trial *trial, int64_t until_us)
 }
 
 static void
+send_one(struct trial *trial, uint32_t index)
+{
+	struct sentinel *sentinel = &trial->sentinels.items[index];
+
+	if (sentinel_send(sentinel, trial->round) == -1)
+		trial->unsent++;
+	else
+		trial->sent++;
+	if (sentinel->fd != -1 && watch(trial, sentinel->fd, SENTINEL, index,
+				      EPOLLOUT | EPOLLONESHOT) == -1)
+		sentinel_abort(sentinel);
+}
+
+static void
+send_origin(struct trial *trial, const struct site_origin *origin)
+{
+	const struct site_user *user = NULL;
+	uint32_t i;
+
+	if (net_enter(&origin->net) == -1)
+		trial->unsent += origin->count;
+	else
+		for (i = origin->first; i < origin->first + origin->count;
+		     i++) {
+			if (trial->sentinels.items[i].user != user) {
+				user = trial->sentinels.items[i].user;
+				if (parent_follow_as(user->account.uid) == -1)
+					trial->unsent++;
+			}
+			send_one(trial, i);
+		}
+	if (parent_follow_as(0) == -1)
+		trial->unsent++;
+}
+
+static void
 send_all(struct trial *trial)
 {
 	const struct site_origin *origin;
-	struct sentinel *sentinel;
 	size_t i;
-	uint32_t j;
 
 	for (i = 0; i < trial->site.norigins; i++) {
 		origin = &trial->site.origins[i];
-		if ((origin->is_own && trial->own_silent) ||
-		    net_enter(&origin->net) == -1)
-			continue;
-		(void)setfsuid(origin->uid);
-		for (j = 0; j < origin->count; j++) {
-			sentinel = &trial->sentinels.items[origin->first + j];
-			sentinel_send(sentinel, trial->round);
-			trial->sent++;
-			if (sentinel->fd != -1 &&
-			    watch(trial, sentinel->fd, SENTINEL,
-				origin->first + j,
-				EPOLLOUT | EPOLLONESHOT) == -1)
-				sentinel_abort(sentinel);
-		}
-		(void)setfsuid(0);
+		if (!origin->is_own || !trial->own_silent)
+			send_origin(trial, origin);
 	}
 }
 
@@ -319,6 +366,9 @@ trial_enter(struct trial *trial, enum judge_stage stage)
 	uint32_t i;
 
 	settle(trial);
+	/* Nothing depends on what is lost before; links come up then. */
+	if (trial->stage == JUDGE_BARE)
+		trial->lost = lost(trial);
 	trial->stage = stage;
 	for (i = 0; i < trial->sentinels.count; i++) {
 		trial->sentinels.items[i].direct = 0;
@@ -331,7 +381,10 @@ trial_expects(const struct trial *trial, const struct sentinel *sentinel)
 {
 	enum on_failure mode = image_settings(trial->image)->on_failure;
 
-	if (trial->stage != JUDGE_BARE && !sentinel_is_flow(sentinel))
+	if (sentinel->origin->is_own && trial->own_silent)
+		return 0;
+	if (trial->stage != JUDGE_BARE &&
+	    (!sentinel_is_flow(sentinel) || sentinel_is_uncertain(sentinel)))
 		return 0;
 	if (trial->stage == JUDGE_ARMED && sentinel_has_no_way(sentinel))
 		return 0;
@@ -360,16 +413,32 @@ trial_count(const struct trial *trial)
 	return count;
 }
 
-int
-trial_check(const struct trial *trial)
+static int
+is_capture_whole(int fd)
 {
 	struct tpacket_stats stats = { 0 };
 	socklen_t len = sizeof(stats);
 
-	if (getsockopt(trial->site.capture, SOL_PACKET, PACKET_STATISTICS,
-		&stats, &len) == 0 &&
-	    stats.tp_drops == 0)
+	return getsockopt(fd, SOL_PACKET, PACKET_STATISTICS, &stats, &len) ==
+		   0 &&
+	       stats.tp_drops == 0;
+}
+
+int
+trial_check(const struct trial *trial)
+{
+	const char *what = NULL;
+	size_t i;
+
+	for (i = 0; i < trial->site.ncaptures; i++)
+		if (!is_capture_whole(trial->site.captures[i]))
+			what = "the capture has lost packets";
+	if (trial->unsent > 0)
+		what = "sentinels could not be sent";
+	else if (trial->stage != JUDGE_BARE && lost(trial) != trial->lost)
+		what = "a link has lost packets";
+	if (what == NULL)
 		return 0;
-	log_warnx("the capture has lost packets: nothing is proven");
+	log_warnx("%s: nothing is proven", what);
 	return -1;
 }

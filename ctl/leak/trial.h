@@ -32,6 +32,8 @@ struct trial {
 	uint32_t round;
 	uint64_t sent;	 /* sentinels, in this phase */
 	uint64_t leaked; /* packets, in all phases */
+	uint64_t unsent; /* sentinels that nobody stopped, in all phases */
+	uint64_t lost;	 /* by devices, before tpx was there */
 	struct trial_leak leaks[TRIAL_LEAKS];
 	size_t nleaks;
 	int own_silent; /* the gateway's own are not sent: nothing holds them */
@@ -60,7 +62,7 @@ struct trial_count {
 };
 struct trial_count trial_count(const struct trial *);
 
-/* 0, or -1 when the capture has lost packets: then nothing is proven. */
+/* 0, or -1 when sentinels or packets were lost: then nothing is proven. */
 int trial_check(const struct trial *);
 
 #endif

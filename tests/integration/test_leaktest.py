@@ -7,12 +7,15 @@ import os
 import pathlib
 import shutil
 import signal
+import subprocess
+import sys
 import tempfile
 
 import pytest
 
 from conftest import FORWARDED, LOCAL, PROGRAMS, configuration
 from rig import proc, snapshot
+from rig.net import Topology
 
 LIMIT_S = 180
 # a rule set of others that uses the marks by which tpx knows what passes
@@ -20,17 +23,28 @@ FOREIGN = """#!/bin/sh
 nft -f - <<END
 add table inet foreign
 add chain inet foreign marks {{ type filter hook {hook}; }}
-add rule inet foreign marks udp dport 853 {field} mark set {mark:#010x}
+{rules}
 END
 exec "$0.real" "$@"
 """
+
+
+def foreign(hook, matches, mark):
+    rules = [f"add rule inet foreign marks {match} {mark}"
+             for match in matches]
+    return FOREIGN.format(hook=hook, rules="\n".join(rules))
+
+
 # of packets that pass, and of connections from before the capture
-FOREIGN_MARKS = {
-    FORWARDED: {"hook": "prerouting priority 0", "field": "meta",
-                "mark": 0x04000000},
-    LOCAL: {"hook": "output priority -160", "field": "ct",
-            "mark": 0x03000000},
-}
+PASSES = foreign("prerouting priority 0", ["udp dport 853"],
+                 "meta mark set 0x04000000")
+FORGED4 = "198.19.77.77"
+BEGAN_BEFORE = foreign(
+    "output priority -160",
+    ["udp dport 853", f"ip saddr {FORGED4} udp length > 8",
+     f"oifname {Topology.CLIENT_IF} udp length > 8"],
+    "ct mark set 0x03000000")
+USERS = f"{LOCAL} user {{ nobody 1000-1999 }}"
 POLICY = """
 pass to { 10.0.0.0/8 fd00::/8 }
 block proto udp to any port 443
@@ -69,8 +83,10 @@ CONFIGURATIONS = {
         "exclude proto udp to any port 123"),
     "closed, both": ("closed", f"{FORWARDED}\n{LOCAL}", ""),
     "open, own": ("open", LOCAL, ""),
-    "closed, a user": ("closed", f"{LOCAL} user {{ nobody 1000-1999 }}",
-                       "other-protocols block"),
+    "closed, a user": ("closed", USERS, "other-protocols block"),
+    "closed, users, both": ("closed", f"{FORWARDED}\n{USERS}", ""),
+    "open, users": ("open", USERS, "other-protocols block\n"
+                    "exclude to 198.51.100.0/24 port 22"),
 }
 DAILY = ("open, others pass", "closed, both", "closed, a user")
 
@@ -88,6 +104,13 @@ def test_nothing_leaks(net, build, place, mode, capture, more):
     assert "everything killed, rules flushed" in names
     armed = report["phases"][names.index("armed")]
     assert armed["arrived"] == armed["expected"] > 0
+    flushed = report["phases"][names.index("everything killed, rules flushed")]
+    assert flushed["own_left_out"] == (mode == "closed" and LOCAL in capture)
+    assert flushed["arrived"] == flushed["expected"] or mode == "closed"
+    assert {user["uid"]: user["captured"] for user in report["users"]} == (
+        {} if LOCAL not in capture else
+        {0: 1, 65534: 1} if USERS not in capture else
+        {1000: 1, 65534: 1, 0: 0, 65535: 0})
     assert not snapshot.difference(before, snapshot.take(net.gateway))
 
 
@@ -101,28 +124,87 @@ def test_a_rule_of_sources_is_met(net, build, place):
     assert armed["arrived"] > 0
 
 
-@pytest.mark.parametrize("capture", FOREIGN_MARKS,
-                         ids=["forwarded", "own"])
-def test_a_leak_is_found_and_shown(net, build, place, capture):
+def leaks_beside(net, build, place, rules, capture):
+    """What is found when others' rules are there as well."""
     for name in PROGRAMS:
         shutil.copy(build / name, place)
     netctl = place / "tpx-netctl"
     netctl.rename(place / "tpx-netctl.real")
-    netctl.write_text(FOREIGN.format(**FOREIGN_MARKS[capture]))
+    netctl.write_text(rules)
     netctl.chmod(0o755)
     text = configuration(f"other-protocols block\n{POLICY}", lease="1s",
                          capture=capture)
     status, report = leaktest(net, *words(place, text, place, "--quick"))
     assert (status, report["result"]) == (1, "leak")
     assert report["leaked"] > 0
-    found = {leak["sentinel"] for leak in report["leaks"]}
-    assert found == {"udp to port 853"}
     for leak in report["leaks"]:
-        # what rules block is blocked while they are in force
-        assert capture == LOCAL or leak["stage"] in (
-            "lapsed", "failing or starting")
-        assert leak["proto"] == 17 and leak["dport"] == 853
+        assert leak["proto"] == 17
         assert bytes.fromhex(leak["bytes"])[0] >> 4 in (4, 6)
+    return report["leaks"]
+
+
+def test_a_leak_is_found_and_shown(net, build, place):
+    for leak in leaks_beside(net, build, place, PASSES, FORWARDED):
+        # what rules block is blocked while they are in force
+        assert leak["stage"] in ("lapsed", "failing or starting")
+        assert leak["sentinel"] == "udp to port 853" and leak["dport"] == 853
+        assert leak["uid"] is None
+
+
+def test_a_leak_of_own_sockets_names_whose_and_how(net, build, place):
+    leaks = leaks_beside(net, build, place, BEGAN_BEFORE,
+                         f"{FORWARDED}\n{USERS}")
+    # by a socket of every user that is captured, and of nobody else
+    assert {leak["uid"] for leak in leaks
+            if leak["sentinel"] == "udp to port 853"} == {1000, 65534}
+    # from the addresses of others, wherever the raw socket is bound to
+    assert {(leak["uid"], leak["socket"]) for leak in leaks
+            if leak["src"] == FORGED4 and leak["sentinel"] == "raw udp"} == {
+                (1000, "bound"), (1000, "unbound")}
+    assert {leak["forged"] for leak in leaks if leak["src"] == FORGED4} == {1}
+    # to a client, where the server sees nothing
+    inward = [leak for leak in leaks if leak["sentinel"] == "udp to a client"]
+    assert {leak["uid"] for leak in inward} == {1000, 65534}
+    assert {leak["sentinel"] for leak in leaks} == {
+        "udp to port 853", "raw udp", "udp fragments", "udp to a client",
+        "raw udp to a client"}
+
+
+FLOOD = """
+import socket
+out = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+for _ in range(1500):
+    out.sendto(bytes(60000), ("198.19.0.2", 9))
+"""
+
+
+def test_packets_that_the_capture_loses_prove_nothing(net, build, place):
+    text = configuration(POLICY, lease="1s")
+    with net.gateway.spawn(*words(build, text, place, "--quick")) as process:
+        def tpxd():
+            return [pid for pid in proc.descendants(process.pid)
+                    if proc.name(pid) == "tpxd"]
+        pid, = proc.wait_until(tpxd, what="a tpxd of the test")
+        test, = proc.children(process.pid)
+        os.kill(test, signal.SIGSTOP)
+        proc.wait_until(lambda: proc.stopped([test]), what="a test that waits")
+        subprocess.run(["nsenter", f"--net=/proc/{pid}/ns/net", sys.executable,
+                        "-c", FLOOD], check=True)
+        os.kill(test, signal.SIGCONT)
+        assert process.wait(LIMIT_S) == 1
+        assert '"result":"incomplete"' in process.output()
+        assert "the capture has lost packets" in process.output()
+
+
+def test_sentinels_that_are_not_sent_prove_nothing(net, build, place):
+    text = configuration(POLICY, lease="1s", capture=USERS)
+    # as many descriptors as the sockets for whole packets take, and some more
+    done = net.gateway.run("prlimit", "--nofile=80:80",
+                           *words(build, text, place, "--quick"),
+                           check=False, timeout=LIMIT_S)
+    assert done.returncode == 1
+    assert json.loads(done.stdout)["result"] == "incomplete"
+    assert "sentinels could not be sent" in done.stderr
 
 
 def test_the_running_configuration_is_tested_beside_the_running_tpxd(
@@ -146,7 +228,9 @@ def test_the_running_configuration_is_tested_beside_the_running_tpxd(
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_who_is_interrupted_leaves_nothing(net, build, place, number):
     before = snapshot.take(net.gateway)
-    text = configuration(POLICY, lease="1s")
+    # the uid of who sends changes, and the kernel forgets its parent by that
+    text = configuration(POLICY, lease="1s",
+                         capture=USERS)
     process = net.gateway.spawn(*words(build, text, place))
 
     def tpxd_runs():
@@ -160,6 +244,18 @@ def test_who_is_interrupted_leaves_nothing(net, build, place, number):
     assert not snapshot.difference(before, snapshot.take(net.gateway))
     with contextlib.suppress(ProcessLookupError):
         process.stop()
+
+
+def test_why_the_guard_cannot_be_loaded_is_said(net, build, place):
+    for name in PROGRAMS:
+        shutil.copy(build / name, place)
+    netctl = place / "tpx-netctl"
+    netctl.write_text("#!/bin/sh\necho the kernel has no tables >&2\nexit 1\n")
+    argv = words(place, configuration(POLICY, lease="1s"), place, "--quick")
+    done = net.gateway.run(*argv, check=False, timeout=LIMIT_S)
+    assert done.returncode == 1
+    assert json.loads(done.stdout)["result"] == "incomplete"
+    assert "the kernel has no tables" in done.stderr
 
 
 def test_it_is_for_root_and_says_what_is_wrong(net, build, place):

@@ -90,6 +90,7 @@ test_what_was_built_is_read(void **state)
 	for (i = 0; i < sizeof(protos); i++)
 		for (v6 = 0; v6 < 2; v6++) {
 			packet = packet_of(v6, protos[i]);
+			packet.tcp_flags = TH_RST;
 			len = packet_build(&packet, bytes);
 			assert_int_equal(packet_read(bytes, len, &seen), 0);
 			assert_int_equal(seen.proto, protos[i]);
@@ -99,6 +100,8 @@ test_what_was_built_is_read(void **state)
 			    addr_compare(&seen.dst, &packet.dst), 0);
 			assert_int_equal(seen.sport, 20000);
 			assert_int_equal(seen.dport, 443);
+			assert_int_equal(seen.tcp_flags,
+			    protos[i] == IPPROTO_TCP ? packet.tcp_flags : 0);
 		}
 }
 
@@ -126,6 +129,24 @@ test_both_fragments_have_the_token_and_one_the_ports(void **state)
 		assert_int_equal(seen.proto, IPPROTO_UDP);
 		assert_non_null(memmem(bytes, len, token, sizeof(token)));
 	}
+}
+
+/* They would be put together with each other's. */
+static void
+test_fragments_of_two_protocols_have_other_numbers(void **state)
+{
+	uint8_t tcp[PACKET_BYTES], udp[PACKET_BYTES];
+	struct packet packet;
+
+	(void)state;
+	packet = packet_of(1, IPPROTO_TCP);
+	packet.fragment = PACKET_FIRST;
+	(void)packet_build(&packet, tcp);
+	packet = packet_of(1, IPPROTO_UDP);
+	packet.fragment = PACKET_FIRST;
+	(void)packet_build(&packet, udp);
+	assert_int_equal(tcp[6], IPPROTO_FRAGMENT);
+	assert_memory_not_equal(tcp + 44, udp + 44, 4);
 }
 
 static void
@@ -197,6 +218,8 @@ main(void)
 		cmocka_unit_test(test_what_was_built_is_read),
 		cmocka_unit_test(
 		    test_both_fragments_have_the_token_and_one_the_ports),
+		cmocka_unit_test(
+		    test_fragments_of_two_protocols_have_other_numbers),
 		cmocka_unit_test(
 		    test_options_hide_the_protocol_of_a_later_fragment),
 		cmocka_unit_test(
