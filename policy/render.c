@@ -98,6 +98,7 @@ render_sets(
 		    "\t\ttimeout %ds\n\t}\n",
 		    i == 0 ? 4 : 6, families[i], families[i], BLOCKED_SIZE,
 		    BLOCKED_TIMEOUT_S);
+	render_everything(text);
 	render_tables(image, text);
 }
 
@@ -280,8 +281,9 @@ render_passed(const struct image *image, struct text *text)
 {
 	/* A source that is not there would turn a later flow into its answer.
 	 */
+	text_puts(text, "\tchain passed {\n");
+	render_settled(text);
 	text_printf(text,
-	    "\tchain passed {\n"
 	    "\t\tfib saddr . iif oif missing counter drop\n"
 	    "\t\tct mark set ct mark | 0x%08" PRIx32 "\n",
 	    mark_of(image, MARK_PASS));
@@ -356,7 +358,7 @@ render_rest_forwarded(
 	    "\t\tmeta mark & 0x%08" PRIx32 " == 0x%08" PRIx32 " accept\n"
 	    "\t\tfib daddr type " TERM_LOCAL_TYPES " accept\n"
 	    "%s"
-	    "\t\tmeta l4proto != @lease accept\n"
+	    "\t\tmeta l4proto != @lease goto unleased\n"
 	    "\t\tct direction reply ct mark & 0x%08" PRIx32 " == 0x%08" PRIx32
 	    " goto pass\n"
 	    "\t\tct mark & 0x%08" PRIx32 " == 0x%08" PRIx32 " goto pass\n",
@@ -399,6 +401,15 @@ render_forwarded(const struct image *image, const struct render_local *local,
 	render_answers(image, text);
 }
 
+/* It is not for want of a lease that a rule's set has no elements. */
+static void
+render_unleased(struct text *text)
+{
+	text_puts(text, "\tchain unleased {\n");
+	render_settled(text);
+	text_puts(text, "\t\taccept\n\t}\n");
+}
+
 /* Where what is excluded goes. */
 static void
 render_exclusion_ends(const struct image *image, struct text *text)
@@ -421,6 +432,7 @@ render_capture(const struct image *image, const struct render_local *local,
 	render_refusals(text);
 	if (lease != RENDER_PAUSE)
 		render_blocks(image, text);
+	render_unleased(text);
 	if (image_exclusion_count(image) > 0)
 		render_exclusion_ends(image, text);
 	if (image_interface_count(image) > 0)
@@ -432,6 +444,7 @@ render_capture(const struct image *image, const struct render_local *local,
 	render_rest(image, lease, text);
 	render_upstream(image, local, text);
 	text_puts(text, "}\n");
+	render_everything_last(text);
 }
 
 void

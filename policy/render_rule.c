@@ -163,6 +163,41 @@ render_tables(const struct image *image, struct text *text)
 }
 
 void
+render_everything(struct text *text)
+{
+	size_t f;
+
+	for (f = 0; f < FAMILIES; f++)
+		text_printf(text,
+		    "\tset everything%d {\n\t\ttype %s\n"
+		    "\t\tflags interval\n\t}\n",
+		    families[f].v6 ? 6 : 4, families[f].type);
+}
+
+void
+render_everything_last(struct text *text)
+{
+	size_t f;
+
+	for (f = 0; f < FAMILIES; f++)
+		text_printf(text,
+		    "add element inet " RENDER_TABLE " everything%d { %s }\n",
+		    families[f].v6 ? 6 : 4,
+		    families[f].v6 ? "::/0" : "0.0.0.0/0");
+}
+
+void
+render_settled(struct text *text)
+{
+	size_t f;
+
+	for (f = 0; f < FAMILIES; f++)
+		text_printf(text,
+		    "\t\t%s daddr != @everything%d counter drop\n",
+		    families[f].keyword, families[f].v6 ? 6 : 4);
+}
+
+void
 render_refusals(struct text *text)
 {
 	static const char *const ends[] = {
@@ -401,6 +436,7 @@ render_verdicts(const struct image *image, enum flow_capture capture,
 	for (i = 0; i < sizeof(protos) / sizeof(protos[0]); i++) {
 		text_printf(
 		    text, "\tchain %s_%s {\n", to->verdict, protos[i].word);
+		render_settled(text);
 		pass.proto = protos[i].proto;
 		if (lease == RENDER_PAUSE) {
 			text_puts(text, "\t\t");

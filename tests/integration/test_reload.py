@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 """Another configuration without a restart: all of it or nothing."""
 
+import contextlib
 import os
 import signal
 import threading
@@ -8,8 +9,8 @@ import time
 
 import pytest
 
-from conftest import ECHO, client_of, configuration
-from rig import proc, traffic
+from conftest import ECHO, FORWARDED, LOCAL, client_of, configuration
+from rig import packets, proc, traffic
 
 RELOADS = 30
 BLOCK = f"block proto tcp to any port {ECHO}"
@@ -295,3 +296,37 @@ def test_a_kernel_that_refuses_leaves_the_old_one(net, server, tpx):
         assert instance.status()["on_failure"] == "open"
         assert sources(net, server, net.SERVER4) == {net.OUTSIDE4}
         assert any("refused" in message for message in messages(instance))
+
+
+FLOOD = """\
+import itertools, socket, sys
+form = sys.argv[1]
+family = socket.AF_INET6 if ":" in form else socket.AF_INET
+with socket.socket(family, socket.SOCK_DGRAM) as sock:
+    for host in itertools.cycle(range(1, 255)):
+        sock.sendto(b"flood", (form.format(host), 5400))
+"""
+# what is blocked: its addresses and its network
+BAD = {4: ("10.99.0.{}", "10.99.0.0/24"),
+       6: ("fd00:74:99::{:x}", "fd00:74:99::/64")}
+
+
+@pytest.mark.parametrize("place", ["forwarded", "local"])
+def test_no_packet_slips_through_while_rules_are_replaced(
+        net, tpx, place, address):
+    """A packet may meet the rules of before with the sets of afterwards."""
+    version = 6 if ":" in address else 4
+    form, network = BAD[version]
+    net.gateway.ip(f"-{version}", "route", "add", network, "via", address)
+    namespace = net.client if place == "forwarded" else net.gateway
+    instance = tpx("table <bad> { 10.98.0.0/16 10.99.0.0/24 fd00:74:98::/64 "
+                   "fd00:74:99::/64 }\nblock to <bad>\ndefault pass",
+                   capture=f"{FORWARDED}\n{LOCAL}")
+    with contextlib.ExitStack() as stack:
+        tap = stack.enter_context(packets.Tap(net.server))
+        for _ in range(3):
+            stack.enter_context(proc.Process(
+                "/usr/bin/python3", "-c", FLOOD, form, netns=namespace.name))
+        for _ in range(RELOADS * 2):
+            instance.ctl("reload")
+        assert tap.having(b"flood") == []

@@ -19,6 +19,11 @@ capture_of(const char *text, enum render_lease lease)
 	return out.bytes;
 }
 
+/* How a decision begins. */
+#define SETTLED                                       \
+	"\t\tip daddr != @everything4 counter drop\n" \
+	"\t\tip6 daddr != @everything6 counter drop\n"
+
 static void
 assert_has(const char *text, const char *part)
 {
@@ -72,7 +77,7 @@ test_the_lease_is_asked_by_new_flows_only(void **state)
 	(void)state;
 	assert_non_null(divert);
 	assert_has(divert, "meta l4proto @lease goto verdict_tcp");
-	assert_has(divert, "meta l4proto != @lease accept");
+	assert_has(divert, "meta l4proto != @lease goto unleased");
 	free(text);
 }
 
@@ -102,18 +107,18 @@ test_rules_keep_their_order_and_number(void **state)
 	    1);
 
 	(void)state;
-	assert_has(text, "chain verdict_tcp {\n"
-			 "\t\tip daddr @t_t_4 goto block_0\n"
-			 "\t\tip6 daddr @t_t_6 goto block_0\n"
-			 "\t\tth dport { 22, 80-90 } goto relay_tcp\n"
-			 "\t\tip saddr 192.0.2.1 ip daddr @t_t_4 goto pass\n"
-			 "\t\tgoto block_65535\n");
-	assert_has(text, "chain verdict_udp {\n"
-			 "\t\tip daddr @t_t_4 goto block_0\n"
-			 "\t\tip6 daddr @t_t_6 goto block_0\n"
-			 "\t\tip saddr 192.0.2.1 ip daddr @t_t_4 goto passed\n"
-			 "\t\tth dport 1 goto block_3\n"
-			 "\t\tgoto block_65535\n");
+	assert_has(text,
+	    "chain verdict_tcp {\n" SETTLED "\t\tip daddr @t_t_4 goto block_0\n"
+	    "\t\tip6 daddr @t_t_6 goto block_0\n"
+	    "\t\tth dport { 22, 80-90 } goto relay_tcp\n"
+	    "\t\tip saddr 192.0.2.1 ip daddr @t_t_4 goto pass\n"
+	    "\t\tgoto block_65535\n");
+	assert_has(text,
+	    "chain verdict_udp {\n" SETTLED "\t\tip daddr @t_t_4 goto block_0\n"
+	    "\t\tip6 daddr @t_t_6 goto block_0\n"
+	    "\t\tip saddr 192.0.2.1 ip daddr @t_t_4 goto passed\n"
+	    "\t\tth dport 1 goto block_3\n"
+	    "\t\tgoto block_65535\n");
 	assert_has(text, "log prefix \"1.3\" group 74");
 	assert_has(text, "log prefix \"1.65535\" group 74");
 	assert_lacks(text, "block_1 ");
@@ -128,7 +133,7 @@ test_udp_to_be_relayed_is_known_by_its_mark(void **state)
 	    RENDER_CAPTURE);
 
 	(void)state;
-	assert_has(text, "chain verdict_udp {\n"
+	assert_has(text, "chain verdict_udp {\n" SETTLED
 			 "\t\tip6 daddr ::1 goto relayed_udp\n"
 			 "\t\tgoto relayed_udp\n");
 	assert_has(text,
@@ -140,6 +145,26 @@ test_udp_to_be_relayed_is_known_by_its_mark(void **state)
 	assert_has(text, "policy = { unreplied : 630, replied : 630 }\n");
 	assert_has(text, "meta l4proto 17 fib saddr type != local "
 			 "ct mark & 0x07000000 != 0x02000000 counter drop\n");
+	free(text);
+}
+
+/* The sets by which a decision is known to be good are filled last. */
+static void
+test_what_passes_found_its_sets_filled_before_and_after(void **state)
+{
+	char *text = capture_of(FIXTURE_CAPTURE "table <t> { 10.0.0.0/8 }\n"
+						"block to <t>\ndefault pass\n",
+	    RENDER_CAPTURE);
+	const char *last =
+	    strstr(text, "\n}\nadd element inet tpx everything4");
+
+	(void)state;
+	assert_has(text, "chain passed {\n" SETTLED);
+	assert_has(text, "chain unleased {\n" SETTLED "\t\taccept\n");
+	assert_non_null(last);
+	assert_null(strstr(last, "set t_t"));
+	assert_has(last, "everything4 { 0.0.0.0/0 }\n"
+			 "add element inet tpx everything6 { ::/0 }\n");
 	free(text);
 }
 
@@ -172,7 +197,7 @@ test_an_empty_family_is_not_rendered(void **state)
 	assert_has(text, "set t_four_4 {");
 	assert_lacks(text, "t_four_6");
 	assert_lacks(text, "t_none");
-	assert_has(text, "chain verdict_tcp {\n"
+	assert_has(text, "chain verdict_tcp {\n" SETTLED
 			 "\t\tip daddr @t_four_4 goto block_0\n"
 			 "\t\tgoto relay_tcp\n");
 	free(text);
@@ -204,10 +229,11 @@ test_a_pause_lets_everything_pass_while_its_lease_lives(void **state)
 
 	(void)state;
 	assert_has(text, "elements = { 6 timeout 2000ms");
-	assert_has(text, "chain verdict_tcp {\n\t\tgoto pass\n\t}");
-	assert_has(text, "chain verdict_udp {\n\t\tgoto passed\n\t}");
+	assert_has(text, "chain verdict_tcp {\n" SETTLED "\t\tgoto pass\n\t}");
+	assert_has(
+	    text, "chain verdict_udp {\n" SETTLED "\t\tgoto passed\n\t}");
 	assert_has(text, "meta l4proto 6 goto pass\n");
-	assert_has(text, "meta l4proto != @lease accept");
+	assert_has(text, "meta l4proto != @lease goto unleased");
 	assert_has(text, "socket transparent 1 goto ours");
 	assert_lacks(text, "192.0.2.1");
 	free(text);
@@ -454,10 +480,11 @@ test_own_flows_are_decided_once_and_go_round_by_loopback(void **state)
 	const char *chain = strstr(text, "chain local {");
 
 	(void)state;
-	assert_has(text, "chain verdict_local_tcp {\n"
+	assert_has(text, "chain verdict_local_tcp {\n" SETTLED
 			 "\t\tip6 daddr ::1 goto local_relay\n"
 			 "\t\tgoto block_65535\n");
-	assert_has(text, "chain verdict_local_udp {\n\t\tgoto local_pass\n");
+	assert_has(text,
+	    "chain verdict_local_udp {\n" SETTLED "\t\tgoto local_pass\n");
 	assert_has(text, "tproxy ip to 127.0.0.1:4114 accept");
 	assert_has(text, "tproxy ip6 to [::1]:6116 accept");
 	assert_has(text, "iifname \"lo\" goto looped\n");
@@ -483,7 +510,7 @@ test_own_flows_fall_as_the_operator_chose(void **state)
 	free(text);
 	text = capture_of("capture local\non-failure open\n", RENDER_CAPTURE);
 	assert_lacks(text, gate);
-	assert_has(text, "meta l4proto != @lease accept\n"
+	assert_has(text, "meta l4proto != @lease goto unleased\n"
 			 "\t\tct state established accept\n");
 	free(text);
 }
@@ -598,6 +625,8 @@ main(void)
 		    test_without_listener_closed_drops_and_open_accepts),
 		cmocka_unit_test(test_rules_keep_their_order_and_number),
 		cmocka_unit_test(test_udp_to_be_relayed_is_known_by_its_mark),
+		cmocka_unit_test(
+		    test_what_passes_found_its_sets_filled_before_and_after),
 		cmocka_unit_test(test_block_modes_refuse_as_written),
 		cmocka_unit_test(test_an_empty_family_is_not_rendered),
 		cmocka_unit_test(test_ranges_that_are_no_prefix_are_rendered),
