@@ -38,6 +38,7 @@ const char *event_severity_word(unsigned int);
 #define FLOW_RULE_DEFAULT UINT16_MAX /* decided by the default statement */
 #define FLOW_UID_NONE UINT32_MAX
 #define FLOW_CONNECT_NONE UINT32_MAX /* never connected */
+#define FLOW_HOST_BYTES 256	     /* any name, RFC 1035, 2.3.4, and NUL */
 
 /*
  * Addresses are IPv6; IPv4 is v4-mapped (RFC 4291, 2.5.5.2).  Ports are in
