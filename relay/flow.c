@@ -36,7 +36,7 @@ struct flow {
 	struct flow_pool *pool;
 	struct event socket[ENDS];
 	struct pump pump[ENDS];
-	struct flow_record *record;
+	struct flow_entry *record;
 	int64_t active_us;
 	int64_t idle_us;
 	enum flow_close first_end; /* who sent its end first */
@@ -152,10 +152,10 @@ reset_on_close(int fd)
 	(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
 }
 
-static struct flow_record *
+static struct flow_entry *
 record_open(struct flow_pool *pool, const struct flow_start *start)
 {
-	struct flow_record *record = journal_open(pool->journal);
+	struct flow_entry *record = journal_open(pool->journal);
 
 	if (record == NULL)
 		return NULL;
@@ -174,7 +174,7 @@ record_open(struct flow_pool *pool, const struct flow_start *start)
 }
 
 static void
-record_close(struct flow_pool *pool, struct flow_record *record,
+record_close(struct flow_pool *pool, struct flow_entry *record,
     enum flow_close why, int error)
 {
 	record->duration_us =
@@ -188,7 +188,7 @@ record_close(struct flow_pool *pool, struct flow_record *record,
 
 /* What the kernel knows of the client's side, tcp(7). */
 static void
-record_tcp_info(struct flow_record *record, int client)
+record_tcp_info(struct flow_entry *record, int client)
 {
 	struct tcp_info info = { 0 };
 	socklen_t len = sizeof(info);
@@ -429,7 +429,7 @@ server_connect(const struct flow_start *start)
 }
 
 static void
-client_refuse(struct flow_pool *pool, int client, struct flow_record *record,
+client_refuse(struct flow_pool *pool, int client, struct flow_entry *record,
     enum flow_close why, int error)
 {
 	record_tcp_info(record, client);
@@ -466,7 +466,7 @@ flow_start(struct flow *flow, int client, int server, int64_t idle_us)
 int
 flow_begin(struct flow_pool *pool, int client, const struct flow_start *start)
 {
-	struct flow_record *record;
+	struct flow_entry *record;
 	struct flow *flow;
 	int server;
 
@@ -488,7 +488,7 @@ flow_begin(struct flow_pool *pool, int client, const struct flow_start *start)
 int
 flow_block(struct flow_pool *pool, int client, const struct flow_start *start)
 {
-	struct flow_record *record = record_open(pool, start);
+	struct flow_entry *record = record_open(pool, start);
 
 	if (record == NULL)
 		return -1;

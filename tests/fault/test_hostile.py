@@ -28,6 +28,7 @@ BREACHES = {
     "log-wrong-edge": "sender",
     "forged-losses": "losses out of range",
     "forged-bytes": "bytes out of range",
+    "forged-host": "host is no name",
 }
 
 
