@@ -319,8 +319,10 @@ store_set_max(struct store *store, uint64_t max_bytes)
 uint64_t
 store_transaction_rows(const struct store *store)
 {
-	/* About 30 rows fill a page, so this is a sixtieth of the quota; 10
-	 * with the longest names, and still less than NEARLY() leaves. */
+	/*
+	 * About 30 rows fill a page: this is a sixtieth of the quota.  With the
+	 * longest names 10 do, and it is still less than NEARLY() leaves.
+	 */
 	return store->max_pages == 0 ? UINT64_MAX : store->max_pages / 2 + 1;
 }
 

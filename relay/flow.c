@@ -388,8 +388,10 @@ on_wait_over(void *ctx)
 	flow_move(flow, CLIENT, EV_READ);
 }
 
-/* The client's first bytes: looks for a name, which costs time only if they
- * are the beginning of what would have one. */
+/*
+ * Looks for a name in the client's first bytes.  They wait only if they are the
+ * beginning of what would have one.
+ */
 static enum pump_look
 on_first_bytes(struct pump *pump, const void *bytes, size_t len)
 {
