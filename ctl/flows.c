@@ -3,6 +3,7 @@
 #include "ctl/flows.h"
 
 #include <arpa/inet.h>
+#include <ctype.h>
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +11,7 @@
 #include "common/clock.h"
 #include "ctl/table.h"
 #include "ctl/when.h"
+#include "policy/name.h"
 
 #define ADDRESS_WIDTH (-28)
 
@@ -95,13 +97,30 @@ set_client(struct flows_filter *filter, char *text)
 	return filter->client == NULL ? -1 : 0;
 }
 
+/* The name as the log has it, so that as a pattern only "*." means more. */
+static const char *
+host_canonical(const char *text)
+{
+	static char buf[sizeof("*.") + FLOW_HOST_BYTES];
+	const char *name = buf;
+	size_t i;
+
+	if (strlen(text) >= sizeof(buf))
+		return NULL;
+	for (i = 0; i <= strlen(text); i++)
+		buf[i] = (char)tolower((unsigned char)text[i]);
+	if (strncmp(name, "*.", 2) == 0)
+		name += 2;
+	return name_is_host(name, FLOW_HOST_BYTES) ? buf : NULL;
+}
+
 static int
 set_host(struct flows_filter *filter, char *text)
 {
-	const char *address = address_canonical(text);
-
-	filter->host = address != NULL ? address : text;
-	return 0;
+	filter->host = address_canonical(text);
+	if (filter->host == NULL)
+		filter->host = host_canonical(text);
+	return filter->host == NULL ? -1 : 0;
 }
 
 static int

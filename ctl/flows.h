@@ -15,7 +15,7 @@
 struct flows_filter {
 	const char *client;
 	const char *action;
-	const char *host; /* a name, or the address where there is none */
+	const char *host; /* an address, a name, or *. and a name's end */
 	const char *db;
 	int64_t since_us; /* CLOCK_REALTIME: ended after that; 0: any */
 	int64_t most;

@@ -3,6 +3,7 @@
  * Flows that are open now, as tpxd reads them from the relays' arenas.  A
  * relay writes there as it likes, so any number in a record may be anything.
  */
+#include <fnmatch.h>
 #include <netinet/in.h>
 #include <string.h>
 
@@ -14,6 +15,7 @@
 #include "ctl/json.h"
 #include "ctl/when.h"
 #include "policy/image.h"
+#include "policy/name.h"
 
 struct live {
 	const struct flows_filter *filter;
@@ -30,6 +32,7 @@ struct words {
 	char dst[ADDR_TEXT_BYTES];
 	char proto[8];
 	const char *action;
+	const char *host; /* NULL: none that may be shown */
 	const char *rule;
 	double duration_ms;
 };
@@ -59,6 +62,11 @@ words_make(const struct live *live, const struct flow_record *record,
 		(void)snprintf(
 		    words->proto, sizeof(words->proto), "%u", record->proto);
 	words->action = flow_action_word(record->action);
+	words->host = NULL;
+	if (record->host_source > FLOW_HOST_NONE &&
+	    record->host_source < FLOW_HOST_COUNT &&
+	    name_is_host(record->host, sizeof(record->host)))
+		words->host = record->host;
 	words->rule = NULL;
 	if (live->image != NULL &&
 	    image_settings(live->image)->generation == record->generation)
@@ -75,7 +83,9 @@ matches(const struct flows_filter *filter, const struct words *words)
 		   strcmp(filter->client, words->src) == 0) &&
 	       (filter->action == NULL ||
 		   strcmp(filter->action, words->action) == 0) &&
-	       (filter->host == NULL || strcmp(filter->host, words->dst) == 0);
+	       (filter->host == NULL || strcmp(filter->host, words->dst) == 0 ||
+		   (words->host != NULL &&
+		       fnmatch(filter->host, words->host, 0) == 0));
 }
 
 static void
@@ -86,7 +96,7 @@ text_print(const struct flow_record *record, const struct words *words)
 		.proto = words->proto,
 		.src = words->src,
 		.sport = record->sport,
-		.host = words->dst,
+		.host = words->host != NULL ? words->host : words->dst,
 		.dport = record->dport,
 		.up_bytes = record->up_bytes,
 		.down_bytes = record->down_bytes,
@@ -121,8 +131,10 @@ json_print(struct json *json, const struct flow_record *record,
 	json_uint(json, "sport", record->sport);
 	json_string(json, "dst", words->dst);
 	json_uint(json, "dport", record->dport);
-	json_null(json, "host");
-	json_null(json, "host_source");
+	json_string(json, "host", words->host);
+	json_string(json, "host_source",
+	    words->host == NULL ? NULL
+				: flow_host_source_word(record->host_source));
 	json_string(json, "capture", flow_capture_word(record->capture));
 	json_uint_or_null(json, "uid", record->uid, FLOW_UID_NONE);
 	json_null(json, "user");

@@ -19,7 +19,7 @@
 #define MATCHES                                          \
 	" f.end_us >= ?1 AND (?2 IS NULL OR v.src = ?2)" \
 	" AND (?3 IS NULL OR v.action = ?3)"             \
-	" AND (?4 IS NULL OR coalesce(v.host, v.dst) = ?4 OR v.dst = ?4)"
+	" AND (?4 IS NULL OR v.dst = ?4 OR v.host GLOB ?4)"
 
 static const char newest[] =
     "SELECT v.* FROM (SELECT f.id AS id, f.end_us AS end_us"

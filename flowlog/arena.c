@@ -28,16 +28,17 @@ record_end(struct flow_record *record, int64_t now_mono_us)
 }
 
 static void
-slot_read(const struct flow_slot *slot, unsigned int worker,
-    int64_t now_mono_us, struct batch *batch)
+slot_read(const struct flow_arena *arena, uint32_t slots, uint32_t slot,
+    unsigned int worker, int64_t now_mono_us, struct batch *batch)
 {
 	static const struct batch_origin nobody = { 0 };
-	uint32_t state =
-	    atomic_load_explicit(&slot->state, memory_order_acquire);
-	struct flow_record record = slot->record;
+	uint32_t state = atomic_load_explicit(
+	    &arena->slot[slot].state, memory_order_acquire);
+	struct flow_record record;
 
 	if (state == FLOW_SLOT_FREE)
 		return;
+	flow_slot_read(arena, slots, slot, &record);
 	if (state == FLOW_SLOT_OPEN)
 		record_end(&record, now_mono_us);
 	if (record_violation(&record, worker) != NULL)
@@ -50,20 +51,20 @@ int
 arena_read(const struct flow_arena *arena, size_t len, unsigned int worker,
     int64_t now_mono_us, struct batch *batch)
 {
-	uint32_t used = arena->used;
+	uint32_t used = arena->used, slots = arena->slots;
 	uint32_t i;
 
 	/* The relay died before it had made the header: it had no flow. */
 	if (arena->magic == 0 && used == 0)
 		return 0;
 	if (arena->magic != FLOW_ARENA_MAGIC || arena->worker != worker ||
-	    arena->slots > LIMIT_FLOW_SLOTS ||
-	    len != FLOW_ARENA_BYTES(arena->slots) || used > arena->slots) {
+	    slots > LIMIT_FLOW_SLOTS || len != FLOW_ARENA_BYTES(slots) ||
+	    used > slots) {
 		errno = EBADMSG;
 		return -1;
 	}
 	for (i = 0; i < used; i++)
-		slot_read(&arena->slot[i], worker, now_mono_us, batch);
+		slot_read(arena, slots, i, worker, now_mono_us, batch);
 	batch_relay_dropped(batch, worker, atomic_load(&arena->dropped), 1);
 	return 0;
 }

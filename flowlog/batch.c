@@ -375,8 +375,11 @@ committed(struct batch *batch, uint64_t end, uint64_t added)
 		if (waiting->origin.sequence > 0)
 			batch->owner.done(batch->owner.ctx, &waiting->origin);
 	}
-	if (batch->head == batch->tail)
-		batch->owner.done(batch->owner.ctx, NULL);
+	if (batch->head < batch->tail)
+		return;
+	/* What a busy ring never came to stays untouched memory. */
+	batch->head = batch->tail = 0;
+	batch->owner.done(batch->owner.ctx, NULL);
 }
 
 /* Old rows make room under the quota; on a full disk this fails too. */

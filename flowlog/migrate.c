@@ -13,9 +13,11 @@
 #include "schema/flowlog.sql.h"
 
 /* The n-th takes a database from user_version n to n + 1. */
-static const char *const migrations[] = { FLOWLOG_TABLES_1 };
+static const char *const migrations[] = { FLOWLOG_TABLES_1, FLOWLOG_TABLES_2 };
 
 #define VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))
+
+#define WORDS_MOST 4
 
 struct words {
 	const char *column;
@@ -23,6 +25,8 @@ struct words {
 	unsigned int count;
 };
 
+static const struct words host_sources = { "f.host_source",
+	flow_host_source_word, FLOW_HOST_COUNT };
 static const struct words captures = { "f.capture", flow_capture_word,
 	FLOW_CAPTURE_COUNT };
 static const struct words actions = { "f.action", flow_action_word,
@@ -36,19 +40,20 @@ static const struct words severities = { "severity", event_severity_word,
 static const struct view {
 	const char *name;
 	const char *text;
-	const struct words *words[3];
+	const struct words *words[WORDS_MOST];
 } views[] = {
-	{ "flows", FLOWLOG_VIEW_FLOWS, { &captures, &actions, &closes } },
-	{ "events", FLOWLOG_VIEW_EVENTS, { &severities, NULL, NULL } },
-	{ "drops", FLOWLOG_VIEW_DROPS, { NULL, NULL, NULL } },
-	{ "top_hosts", FLOWLOG_VIEW_TOP_HOSTS, { NULL, NULL, NULL } },
-	{ "top_clients", FLOWLOG_VIEW_TOP_CLIENTS, { NULL, NULL, NULL } },
-	{ "denied", FLOWLOG_VIEW_DENIED, { NULL, NULL, NULL } },
-	{ "failed", FLOWLOG_VIEW_FAILED, { NULL, NULL, NULL } },
-	{ "hourly", FLOWLOG_VIEW_HOURLY, { NULL, NULL, NULL } },
-	{ "unnamed", FLOWLOG_VIEW_UNNAMED, { NULL, NULL, NULL } },
-	{ "long_flows", FLOWLOG_VIEW_LONG_FLOWS, { NULL, NULL, NULL } },
-	{ "gaps", FLOWLOG_VIEW_GAPS, { NULL, NULL, NULL } },
+	{ "flows", FLOWLOG_VIEW_FLOWS,
+	    { &host_sources, &captures, &actions, &closes } },
+	{ "events", FLOWLOG_VIEW_EVENTS, { &severities } },
+	{ "drops", FLOWLOG_VIEW_DROPS, { NULL } },
+	{ "top_hosts", FLOWLOG_VIEW_TOP_HOSTS, { NULL } },
+	{ "top_clients", FLOWLOG_VIEW_TOP_CLIENTS, { NULL } },
+	{ "denied", FLOWLOG_VIEW_DENIED, { NULL } },
+	{ "failed", FLOWLOG_VIEW_FAILED, { NULL } },
+	{ "hourly", FLOWLOG_VIEW_HOURLY, { NULL } },
+	{ "unnamed", FLOWLOG_VIEW_UNNAMED, { NULL } },
+	{ "long_flows", FLOWLOG_VIEW_LONG_FLOWS, { NULL } },
+	{ "gaps", FLOWLOG_VIEW_GAPS, { NULL } },
 };
 
 #define VIEWS (sizeof(views) / sizeof(views[0]))
@@ -77,17 +82,18 @@ words_case(const struct words *words)
 static char *
 view_text(const struct view *view)
 {
-	char *cases[3];
+	char *cases[WORDS_MOST];
 	char *select, *text = NULL;
 	size_t i;
 
-	for (i = 0; i < 3; i++)
+	for (i = 0; i < WORDS_MOST; i++)
 		cases[i] = words_case(view->words[i]);
-	select = sqlite3_mprintf(view->text, cases[0], cases[1], cases[2]);
+	select =
+	    sqlite3_mprintf(view->text, cases[0], cases[1], cases[2], cases[3]);
 	if (select != NULL)
 		text =
 		    sqlite3_mprintf("CREATE VIEW %s AS %s", view->name, select);
-	for (i = 0; i < 3; i++)
+	for (i = 0; i < WORDS_MOST; i++)
 		sqlite3_free(cases[i]);
 	sqlite3_free(select);
 	return text;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "common/addr.h"
+#include "policy/name.h"
 
 #define TIME_MAX_US (253402300799LL * 1000000) /* the end of the year 9999 */
 #define BYTES_MOST (UINT64_C(1) << 48) /* so that sums do not overflow */
@@ -36,6 +37,15 @@ words_fit(const struct flow_record *record)
 	       record->host_source < FLOW_HOST_COUNT;
 }
 
+/* A name exactly where its source is told, and one that may be shown. */
+static int
+host_fits(const struct flow_record *record)
+{
+	if (record->host_source == FLOW_HOST_NONE)
+		return record->host[0] == '\0';
+	return name_is_host(record->host, sizeof(record->host));
+}
+
 static int
 addresses_fit(const struct flow_record *record)
 {
@@ -59,6 +69,8 @@ record_violation(const struct flow_record *record, unsigned int worker)
 		return "a flow's protocol";
 	if (!words_fit(record))
 		return "a flow's word out of range";
+	if (!host_fits(record))
+		return "a flow's host is no name";
 	if (!addresses_fit(record))
 		return "a flow between two families";
 	if (record->error > ERROR_MAX || record->reserved != 0)

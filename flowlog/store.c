@@ -70,11 +70,11 @@ static const char *const texts[STATEMENTS] = {
 	[ADD_FLOW] = "INSERT OR IGNORE INTO flow (id, start_us, end_us, proto,"
 		     " src, sport, dst, dport, capture, uid, action, up_bytes,"
 		     " down_bytes, up_packets, down_packets, connect_us,"
-		     " rtt_us, close, error, worker, final, rule) VALUES (?1,"
-		     " ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13,"
-		     " ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, (SELECT rule"
-		     " FROM rule_number WHERE generation = ?22"
-		     " AND number = ?23))",
+		     " rtt_us, close, error, worker, final, rule, host_source,"
+		     " host) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10,"
+		     " ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21,"
+		     " (SELECT rule FROM rule_number WHERE generation = ?22"
+		     " AND number = ?23), ?24, nullif(?25, ''))",
 	[SAME_FLOW] = "SELECT count(*) FROM flow WHERE id = ?1 AND"
 		      " start_us = ?2 AND sport = ?3 AND dport = ?4",
 	[ADD_EVENT] = "INSERT INTO event (time_us, severity, process, kind,"
@@ -319,7 +319,10 @@ store_set_max(struct store *store, uint64_t max_bytes)
 uint64_t
 store_transaction_rows(const struct store *store)
 {
-	/* About 30 rows fill a page: this is a sixtieth of the quota. */
+	/*
+	 * About 30 rows fill a page: this is a sixtieth of the quota.  With the
+	 * longest names 10 do, and it is still less than NEARLY() leaves.
+	 */
 	return store->max_pages == 0 ? UINT64_MAX : store->max_pages / 2 + 1;
 }
 
@@ -428,7 +431,8 @@ store_add_flow(
 		[18] = record->close,
 		[21] = record->final,
 		[22] = record->generation,
-		[23] = record->rule };
+		[23] = record->rule,
+		[24] = record->host_source };
 	int i;
 
 	/* The places of other kinds are bound again below. */
@@ -441,6 +445,7 @@ store_add_flow(
 	bind_or_null(add, 17, record->rtt_us, 0);
 	bind_error(add, 19, record->error);
 	bind_or_null(add, 20, record->worker, LIMIT_FLOW_WORKER);
+	(void)sqlite3_bind_text(add, 25, record->host, -1, SQLITE_STATIC);
 	if (run(store, ADD_FLOW) == -1)
 		return -1;
 	*added = sqlite3_changes(store->db);

@@ -7,10 +7,11 @@
 
 #include "schema/limits.h"
 
-#define LETTERS_DIGITS               \
-	"abcdefghijklmnopqrstuvwxyz" \
-	"ABCDEFGHIJKLMNOPQRSTUVWXYZ" \
-	"0123456789"
+#define SMALL "abcdefghijklmnopqrstuvwxyz"
+#define DIGITS "0123456789"
+#define LETTERS_DIGITS SMALL "ABCDEFGHIJKLMNOPQRSTUVWXYZ" DIGITS
+#define HOST_MOST 253
+#define LABEL_MOST 63
 
 static int
 made_of(const char *name, const char *allowed, size_t size)
@@ -31,4 +32,33 @@ int
 name_is_table(const char *name)
 {
 	return made_of(name, LETTERS_DIGITS "_-", LIMIT_NAME_BYTES);
+}
+
+/* As inet_aton(3) takes them: decimal, or hexadecimal. */
+static int
+is_number(const char *label)
+{
+	if (strncmp(label, "0x", 2) == 0)
+		return label[2 + strspn(label + 2, DIGITS "abcdef")] == '\0';
+	return label[strspn(label, DIGITS)] == '\0';
+}
+
+int
+name_is_host(const char *name, size_t size)
+{
+	const char *label = name;
+	size_t len;
+
+	if (strnlen(name, size) == size || strlen(name) > HOST_MOST)
+		return 0;
+	for (;;) {
+		len = strspn(label, SMALL DIGITS "-_");
+		if (len == 0 || len > LABEL_MOST)
+			return 0;
+		if (label[len] == '\0')
+			return !is_number(label);
+		if (label[len] != '.')
+			return 0;
+		label += len + 1;
+	}
 }

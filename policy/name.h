@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Names that reach the kernel's rules as text: nothing in them may mean
- * something to nft(8).
+ * Names that reach the kernel's rules as text, where nothing in them may mean
+ * something to nft(8), and names of hosts, which reach logs and terminals.
  */
 #ifndef POLICY_NAME_H
 #define POLICY_NAME_H
+
+#include <stddef.h>
 
 /*
  * Letters, digits, _ - . @ +, at most 15 bytes.  Less than the kernel takes
@@ -15,5 +17,13 @@ int name_is_interface(const char *);
 
 /* Letters, digits, _ and -, at most LIMIT_NAME_BYTES - 1 bytes. */
 int name_is_table(const char *);
+
+/*
+ * A host's name as DNS has them (RFC 1123, 2.1; RFC 1035, 2.3.4), in lower case
+ * and without a final dot: labels of letters, digits, - and _, the last one
+ * no number, so that no way to write an IPv4 address is a name.  size: of the
+ * memory that it has to end in.
+ */
+int name_is_host(const char *, size_t size);
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * The life of relayed connections: connecting, pumping both ways, ending.
- * Carries bytes of clients and servers from pump to pump; errors of either
- * end that flow and nothing else.
+ * Carries bytes of clients and servers from pump to pump, and has the client's
+ * first ones looked at; errors of either end that flow and nothing else.
  */
 #include "relay/flow.h"
 
@@ -23,11 +23,14 @@
 #include "common/clock.h"
 #include "relay/idle.h"
 #include "relay/journal.h"
+#include "relay/patience.h"
 #include "relay/pump.h"
 #include "relay/shortage.h"
+#include "relay/sniff.h"
 
 #define CONNECT_LIMIT_US 30000000LL
 #define IDLE_US (7440LL * 1000000) /* 2 h 4 min: RFC 5382, REQ-5 */
+#define SNIFF_LIMIT_US 200000	   /* that first bytes are held for more */
 
 /* The two ends; pump[end] reads there and writes to the other one. */
 enum end { CLIENT, SERVER, ENDS };
@@ -37,7 +40,8 @@ struct flow {
 	struct flow_pool *pool;
 	struct event socket[ENDS];
 	struct pump pump[ENDS];
-	struct flow_record *record;
+	struct flow_entry *record;
+	struct patience_wait *wait; /* the client's first bytes are held */
 	int64_t active_us;
 	int64_t idle_us;
 	enum flow_close first_end; /* who sent its end first */
@@ -58,6 +62,7 @@ struct flow_pool {
 	struct event_base *base;
 	struct journal *journal;
 	struct idle_wheel *wheel;
+	struct patience *patience;
 	struct flow *flows; /* most of them; reserved, not touched */
 	uint32_t most;
 	int full;
@@ -71,6 +76,7 @@ struct flow_pool {
 };
 
 static void on_idle(struct idle_timer *);
+static void on_wait_over(void *);
 
 struct flow_pool *
 flow_pool_new(struct event_base *base, struct journal *journal, uint32_t most,
@@ -83,7 +89,9 @@ flow_pool_new(struct event_base *base, struct journal *journal, uint32_t most,
 	/* Zero pages until a flow is used: calloc(3) maps them. */
 	pool->flows = calloc(most, sizeof(*pool->flows));
 	pool->wheel = idle_wheel_new(base, on_idle);
-	if (pool->flows == NULL || pool->wheel == NULL) {
+	pool->patience = patience_new(base, SNIFF_LIMIT_US, on_wait_over);
+	if (pool->flows == NULL || pool->wheel == NULL ||
+	    pool->patience == NULL) {
 		free(pool->flows);
 		free(pool);
 		errno = ENOMEM;
@@ -154,7 +162,7 @@ reset_on_close(int fd)
 }
 
 static void
-flow_close(struct flow_pool *pool, struct flow_record *record,
+flow_close(struct flow_pool *pool, struct flow_entry *record,
     enum flow_close why, int error)
 {
 	if (shortage_is(error))
@@ -164,7 +172,7 @@ flow_close(struct flow_pool *pool, struct flow_record *record,
 
 /* What the kernel knows of the client's side, tcp(7). */
 static void
-record_tcp_info(struct flow_record *record, int client)
+record_tcp_info(struct flow_entry *record, int client)
 {
 	struct tcp_info info = { 0 };
 	socklen_t len = sizeof(info);
@@ -189,6 +197,13 @@ socket_end(struct flow *flow, enum end end, int reset)
 }
 
 static void
+wait_end(struct flow *flow)
+{
+	patience_end(flow->pool->patience, flow->wait);
+	flow->wait = NULL;
+}
+
+static void
 flow_end(struct flow *flow, enum flow_close why, int error)
 {
 	struct flow_pool *pool = flow->pool;
@@ -197,6 +212,7 @@ flow_end(struct flow *flow, enum flow_close why, int error)
 
 	record_tcp_info(flow->record, event_get_fd(&flow->socket[CLIENT]));
 	idle_cancel(&flow->timer);
+	wait_end(flow);
 	socket_end(flow, CLIENT, reset);
 	socket_end(flow, SERVER, reset);
 	flow_close(pool, flow->record, why, error);
@@ -337,6 +353,41 @@ flow_move(struct flow *flow, enum end ready, short what)
 		flow_end(flow, flow->first_end, 0);
 }
 
+/* The rest of a hello or of a request's head has not come in time. */
+static void
+on_wait_over(void *ctx)
+{
+	struct flow *flow = ctx;
+
+	flow->wait = NULL;
+	pump_let_go(&flow->pump[CLIENT]);
+	flow_move(flow, CLIENT, EV_READ);
+}
+
+/*
+ * Looks for a name in the client's first bytes.  They wait only if they are the
+ * beginning of what would have one.
+ */
+static enum pump_look
+on_first_bytes(struct pump *pump, const void *bytes, size_t len)
+{
+	struct flow *flow =
+	    (struct flow *)(void *)((char *)pump -
+				    offsetof(struct flow, pump[CLIENT]));
+	struct sniff_name name;
+	enum sniff_status status = sniff_stream(bytes, len, &name);
+
+	if (status == SNIFF_MORE && flow->wait == NULL)
+		flow->wait = patience_begin(flow->pool->patience, flow);
+	if (status == SNIFF_MORE && flow->wait != NULL)
+		return PUMP_HOLD;
+	if (status == SNIFF_FOUND)
+		journal_set_host(
+		    flow->pool->journal, flow->record, name.source, name.host);
+	wait_end(flow);
+	return PUMP_GO;
+}
+
 static void
 on_client(int fd, short what, void *arg)
 {
@@ -405,7 +456,7 @@ server_connect(const struct flow_start *start)
 }
 
 static void
-client_refuse(struct flow_pool *pool, int client, struct flow_record *record,
+client_refuse(struct flow_pool *pool, int client, struct flow_entry *record,
     enum flow_close why, int error)
 {
 	record_tcp_info(record, client);
@@ -429,8 +480,9 @@ flow_start(struct flow *flow, int client, int server, int64_t idle_us)
 	flow->first_end = FLOW_CLOSE_NONE;
 	flow->connected = 0;
 	flow->early = 0;
-	pump_init(&flow->pump[CLIENT], &flow->record->up_bytes);
-	pump_init(&flow->pump[SERVER], &flow->record->down_bytes);
+	flow->wait = NULL;
+	pump_init(&flow->pump[CLIENT], &flow->record->up_bytes, on_first_bytes);
+	pump_init(&flow->pump[SERVER], &flow->record->down_bytes, NULL);
 	socket_assign(flow, CLIENT, client, on_client);
 	socket_assign(flow, SERVER, server, on_server);
 	idle_set(flow->pool->wheel, &flow->timer, flow_due_us(flow));
@@ -442,7 +494,7 @@ flow_start(struct flow *flow, int client, int server, int64_t idle_us)
 int
 flow_begin(struct flow_pool *pool, int client, const struct flow_start *start)
 {
-	struct flow_record *record;
+	struct flow_entry *record;
 	struct flow *flow;
 	int server;
 
@@ -464,7 +516,7 @@ flow_begin(struct flow_pool *pool, int client, const struct flow_start *start)
 int
 flow_block(struct flow_pool *pool, int client, const struct flow_start *start)
 {
-	struct flow_record *record = record_open(pool->journal, start);
+	struct flow_entry *record = record_open(pool->journal, start);
 
 	if (record == NULL)
 		return -1;

@@ -69,10 +69,10 @@ journal_new(struct event_base *base, struct flow_arena *arena, uint32_t slots,
 }
 
 static struct flow_slot *
-slot_of(struct flow_record *record)
+slot_of(struct flow_entry *entry)
 {
-	return (struct flow_slot *)(void *)((char *)record -
-					    offsetof(struct flow_slot, record));
+	return (struct flow_slot *)(void *)((char *)entry -
+					    offsetof(struct flow_slot, entry));
 }
 
 static void
@@ -105,20 +105,20 @@ is_logged(const struct journal *journal, const struct flow_slot *slot)
 	       slot < journal->arena->slot + journal->slots;
 }
 
-struct flow_record *
+struct flow_entry *
 journal_open(struct journal *journal)
 {
 	struct flow_slot *slot = slot_take(journal);
 
 	if (slot == NULL)
 		return NULL;
-	memset(&slot->record, 0, sizeof(slot->record));
-	slot->record.id = journal->next_id;
+	memset(&slot->entry, 0, sizeof(slot->entry));
+	slot->entry.id = journal->next_id;
 	journal->next_id += FLOW_ID_STEP;
-	slot->record.final = 1;
-	slot->record.uid = FLOW_UID_NONE;
-	slot->record.connect_us = FLOW_CONNECT_NONE;
-	slot->record.worker = (uint8_t)journal->arena->worker;
+	slot->entry.final = 1;
+	slot->entry.uid = FLOW_UID_NONE;
+	slot->entry.connect_us = FLOW_CONNECT_NONE;
+	slot->entry.worker = (uint8_t)journal->arena->worker;
 	atomic_store_explicit(
 	    &slot->state, FLOW_SLOT_OPEN, memory_order_release);
 	atomic_fetch_add_explicit(
@@ -129,7 +129,20 @@ journal_open(struct journal *journal)
 	else
 		atomic_fetch_add_explicit(
 		    &journal->arena->dropped, 1, memory_order_relaxed);
-	return &slot->record;
+	return &slot->entry;
+}
+
+void
+journal_set_host(struct journal *journal, struct flow_entry *entry,
+    enum flow_host_source source, const char *host)
+{
+	struct flow_slot *slot = slot_of(entry);
+
+	if (!is_logged(journal, slot))
+		return;
+	flow_slot_set_host(journal->arena, journal->slots,
+	    (uint32_t)(slot - journal->arena->slot), host);
+	entry->host_source = (uint8_t)source;
 }
 
 static void
@@ -142,9 +155,9 @@ timer_start(struct journal *journal)
 }
 
 void
-journal_close(struct journal *journal, struct flow_record *record)
+journal_close(struct journal *journal, struct flow_entry *entry)
 {
-	struct flow_slot *slot = slot_of(record);
+	struct flow_slot *slot = slot_of(entry);
 
 	if (!is_logged(journal, slot)) {
 		free(slot);
@@ -192,7 +205,8 @@ batch_send(struct journal *journal)
 
 	while (position < journal->closed && batch.count < LIMIT_FLOW_BATCH) {
 		slot = journal->ring[position++ % journal->slots];
-		batch.record[batch.count++] = journal->arena->slot[slot].record;
+		flow_slot_read(journal->arena, journal->slots, slot,
+		    &batch.record[batch.count++]);
 	}
 	batch.sequence = position;
 	if (ipc_send(journal->log, MSG_FLOWS, 0, &batch,

@@ -29,10 +29,14 @@ struct journal *journal_new(struct event_base *, struct flow_arena *,
  * A zeroed record with a new id, or NULL without memory.  Give it back with
  * journal_close().
  */
-struct flow_record *journal_open(struct journal *);
+struct flow_entry *journal_open(struct journal *);
+
+/* The host's name, of less than FLOW_HOST_BYTES; it is kept with the record. */
+void journal_set_host(struct journal *, struct flow_entry *,
+    enum flow_host_source, const char *host);
 
 /* The record is complete and will be logged. */
-void journal_close(struct journal *, struct flow_record *);
+void journal_close(struct journal *, struct flow_entry *);
 
 /* The way to the flow log, or NULL while there is none.  Not owned. */
 void journal_set_log(struct journal *, struct ipc_channel *);

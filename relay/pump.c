@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Reads bytes of clients and servers and never looks at them.  Must never
- * block, and never hold more than one buffer or pipe per direction.
+ * Reads bytes of clients and servers and never looks at them itself.  Must
+ * never block, and never hold more than one buffer or pipe per direction.
  */
 #include "relay/pump.h"
 
@@ -27,16 +27,24 @@ struct pump_rest {
 static char shared[COPY_BYTES];
 
 void
-pump_init(struct pump *pump, uint64_t *bytes)
+pump_init(struct pump *pump, uint64_t *bytes, pump_look_fn *look)
 {
 	memset(pump, 0, sizeof(*pump));
 	pump->bytes = bytes;
+	pump->look = look;
 }
 
 int
 pump_waits(const struct pump *pump)
 {
-	return pump->rest != NULL || pump->piped > 0;
+	return (pump->rest != NULL && !pump->held) || pump->piped > 0;
+}
+
+void
+pump_let_go(struct pump *pump)
+{
+	pump->look = NULL;
+	pump->held = 0;
 }
 
 static void
@@ -133,24 +141,53 @@ read_nothing(struct pump *pump, ssize_t n)
 {
 	if (n == 0) {
 		pump->end = 1;
+		pump_let_go(pump);
 		return PUMP_AGAIN;
 	}
 	return would_block() ? PUMP_WAIT : PUMP_FROM_FAILED;
 }
 
+/* Puts what is held to where the next bytes are read behind it. */
+static size_t
+held_copy(const struct pump *pump)
+{
+	if (!pump->held)
+		return 0;
+	memcpy(shared, pump->rest->bytes, pump->rest->end);
+	return pump->rest->end;
+}
+
+/* Keeps the first bytes when more are wanted first; 0 when they go on. */
+static int
+first_hold(struct pump *pump, size_t len)
+{
+	if (pump->look == NULL)
+		return 0;
+	rest_free(pump);
+	pump->held = pump->look(pump, shared, len) == PUMP_HOLD &&
+		     rest_keep(pump, shared, len) == 0;
+	if (!pump->held)
+		pump->look = NULL;
+	return pump->held;
+}
+
 static enum pump_status
 copy_once(struct pump *pump, int from, int to)
 {
-	ssize_t n = recv(from, shared, sizeof(shared), 0);
+	size_t len = held_copy(pump);
+	ssize_t n = recv(from, shared + len, sizeof(shared) - len, 0);
 	ssize_t written;
 
 	if (n <= 0)
 		return read_nothing(pump, n);
-	written = write_some(pump, to, shared, (size_t)n);
+	len += (size_t)n;
+	if (first_hold(pump, len))
+		return PUMP_AGAIN;
+	written = write_some(pump, to, shared, len);
 	if (written == -1)
 		return PUMP_TO_FAILED;
-	if (written < n) {
-		if (rest_keep(pump, shared + written, (size_t)(n - written)) ==
+	if ((size_t)written < len) {
+		if (rest_keep(pump, shared + written, len - (size_t)written) ==
 		    -1)
 			return PUMP_FROM_FAILED;
 		return PUMP_WAIT;

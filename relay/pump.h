@@ -21,18 +21,31 @@ enum pump_status {
 	PUMP_TO_FAILED,	  /* errno is of the writing side */
 };
 
+struct pump;
 struct pump_rest; /* copied bytes that wait */
+
+enum pump_look {
+	PUMP_GO,   /* these bytes go on, and no other will be looked at */
+	PUMP_HOLD, /* none goes on until there are more, or pump_let_go() */
+};
+
+/* Looks at all that was read since the beginning. */
+typedef enum pump_look
+pump_look_fn(struct pump *, const void *bytes, size_t len);
 
 struct pump {
 	struct pump_rest *rest;
 	struct pipe *pipe;
-	size_t piped;	 /* bytes in pipe */
-	uint64_t *bytes; /* counts what was written */
-	uint8_t end;	 /* the end was read */
+	size_t piped;	    /* bytes in pipe */
+	uint64_t *bytes;    /* counts what was written */
+	pump_look_fn *look; /* at the first bytes; NULL: not, or no more */
+	uint8_t held;	    /* rest waits for more bytes, not for room */
+	uint8_t end;	    /* the end was read */
 	uint8_t done;
 };
 
-void pump_init(struct pump *, uint64_t *bytes);
+/* look may be NULL; it is called only from within pump_run(). */
+void pump_init(struct pump *, uint64_t *bytes, pump_look_fn *look);
 
 /*
  * from and to are non-blocking sockets watched edge-triggered, so reading goes
@@ -43,6 +56,9 @@ enum pump_status pump_run(struct pump *, int from, int to);
 
 /* Bytes wait for the writing side. */
 int pump_waits(const struct pump *);
+
+/* What is held goes on with the next pump_run(), and no more is looked at. */
+void pump_let_go(struct pump *);
 
 void pump_release(struct pump *);
 

@@ -6,10 +6,10 @@
 #include "common/clock.h"
 #include "relay/journal.h"
 
-struct flow_record *
+struct flow_entry *
 record_open(struct journal *journal, const struct flow_start *start)
 {
-	struct flow_record *record = journal_open(journal);
+	struct flow_entry *record = journal_open(journal);
 
 	if (record == NULL)
 		return NULL;
@@ -28,7 +28,7 @@ record_open(struct journal *journal, const struct flow_start *start)
 }
 
 void
-record_close(struct journal *journal, struct flow_record *record,
+record_close(struct journal *journal, struct flow_entry *record,
     enum flow_close why, int error)
 {
 	record->duration_us =

@@ -22,10 +22,10 @@ struct flow_start {
 };
 
 /* A record that says FLOW_ACTION_RELAY, or NULL without memory. */
-struct flow_record *record_open(struct journal *, const struct flow_start *);
+struct flow_entry *record_open(struct journal *, const struct flow_start *);
 
 /* error: errno, or 0. */
 void record_close(
-    struct journal *, struct flow_record *, enum flow_close why, int error);
+    struct journal *, struct flow_entry *, enum flow_close why, int error);
 
 #endif

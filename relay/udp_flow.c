@@ -40,7 +40,7 @@ struct udp_flow {
 	struct udp_flows *flows;
 	struct event server; /* its socket: readable */
 	struct udp_reply *reply;
-	struct flow_record *record;
+	struct flow_entry *record;
 	int64_t idle_us;
 	int idle_given;	     /* by a rule */
 	enum flow_close why; /* it is dead for; else FLOW_CLOSE_NONE */
@@ -363,7 +363,7 @@ flow_start(struct udp_flow *flow, int server, const struct flow_start *start)
 
 /* A flow that cannot begin has a row that says why. */
 static struct udp_flow *
-flow_refuse(struct udp_flows *flows, struct flow_record *record, int error)
+flow_refuse(struct udp_flows *flows, struct flow_entry *record, int error)
 {
 	flows->lacked = error;
 	record_close(flows->journal, record, FLOW_CLOSE_OVERLOAD, error);
@@ -374,7 +374,7 @@ static struct udp_flow *
 flow_begin(struct udp_flows *flows, const struct udp_key *key,
     const struct flow_start *start)
 {
-	struct flow_record *record;
+	struct flow_entry *record;
 	struct udp_reply *reply;
 	struct broker_flow ends = { key->client, key->server, key->client_port,
 		key->server_port };

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: ISC */
-/* The words of flow records and the numbering of flows.  Pure. */
+/* The words and names of flow records, the numbering of flows.  Pure. */
 #include "schema/flow.h"
 
 #include <stddef.h>
+#include <string.h>
 
 #define FLOW_WORD(name, word) word,
 
@@ -63,4 +64,46 @@ flow_first_id(int64_t realtime_us, unsigned int worker)
 	if (ms < 0)
 		ms = 0;
 	return (uint64_t)ms * FLOW_ID_PER_MS * FLOW_ID_STEP + worker;
+}
+
+static size_t
+far_offset(uint32_t slots, uint32_t slot)
+{
+	return sizeof(struct flow_arena) + slots * sizeof(struct flow_slot) +
+	       slot * sizeof(struct flow_far);
+}
+
+void
+flow_slot_read(const struct flow_arena *arena, uint32_t slots, uint32_t slot,
+    struct flow_record *record)
+{
+	const struct flow_slot *from = &arena->slot[slot];
+
+	memcpy(record, &from->entry, sizeof(from->entry));
+	memset(record->host, 0, sizeof(record->host));
+	if (record->host_source == FLOW_HOST_NONE)
+		return;
+	memcpy(record->host, from->host, FLOW_HOST_NEAR);
+	if (memchr(record->host, '\0', FLOW_HOST_NEAR) == NULL)
+		memcpy(record->host + FLOW_HOST_NEAR,
+		    (const char *)arena + far_offset(slots, slot),
+		    sizeof(struct flow_far));
+}
+
+void
+flow_slot_set_host(
+    struct flow_arena *arena, uint32_t slots, uint32_t slot, const char *host)
+{
+	struct flow_slot *to = &arena->slot[slot];
+	size_t len = strlen(host);
+	size_t near = len < FLOW_HOST_NEAR ? len : FLOW_HOST_NEAR;
+	char *far;
+
+	memset(to->host, 0, sizeof(to->host));
+	memcpy(to->host, host, near);
+	if (len < FLOW_HOST_NEAR)
+		return;
+	far = (char *)arena + far_offset(slots, slot);
+	memset(far, 0, sizeof(struct flow_far));
+	memcpy(far, host + near, len - near);
 }

@@ -11,6 +11,7 @@
 #ifndef SCHEMA_FLOW_H
 #define SCHEMA_FLOW_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "schema/flow.def"
@@ -38,48 +39,43 @@ const char *event_severity_word(unsigned int);
 #define FLOW_RULE_DEFAULT UINT16_MAX /* decided by the default statement */
 #define FLOW_UID_NONE UINT32_MAX
 #define FLOW_CONNECT_NONE UINT32_MAX /* never connected */
+#define FLOW_HOST_BYTES 256	     /* any name, RFC 1035, 2.3.4, and NUL */
 
-/*
- * Addresses are IPv6; IPv4 is v4-mapped (RFC 4291, 2.5.5.2).  Ports are in
- * host order.  Bytes and packets are those of the client's side.
- */
-struct flow_record {
-	uint64_t id;	  /* below 2^53, unique for ever, grows with time */
-	int64_t start_us; /* CLOCK_REALTIME */
-	int64_t
-	    start_mono_us; /* CLOCK_MONOTONIC, to tell the age of a live flow */
-	uint64_t duration_us;
-	uint64_t up_bytes;
-	uint64_t down_bytes;
-	uint32_t up_packets;
-	uint32_t down_packets;
-	uint32_t connect_us; /* or FLOW_CONNECT_NONE */
-	uint32_t rtt_us;     /* client's side, 0: not known */
-	uint32_t uid;	     /* or FLOW_UID_NONE */
-	uint32_t generation; /* of the configuration that decided */
-	uint16_t rule;	     /* its index in that, or FLOW_RULE_DEFAULT */
-	uint16_t error;	     /* errno, 0: none */
-	uint16_t sport;
-	uint16_t dport;
-	uint8_t src[16];
-	uint8_t dst[16];
-	uint8_t proto;	 /* IPPROTO_ */
-	uint8_t action;	 /* enum flow_action */
-	uint8_t capture; /* enum flow_capture */
-	uint8_t close;	 /* enum flow_close */
-	uint8_t host_source;
-	uint8_t final; /* 1, or 0 for a row of a flow that goes on */
-	uint8_t worker;
-	uint8_t reserved;
+#define FLOW_MEMBER(type, name) type name;
+
+/* As a relay keeps it; the host's name stands elsewhere. */
+struct flow_entry {
+	FLOW_FIELDS(FLOW_MEMBER)
 };
+
+/* The same as processes tell it each other, with the name, or with "". */
+struct flow_record {
+	FLOW_FIELDS(FLOW_MEMBER)
+	char host[FLOW_HOST_BYTES];
+};
+
+_Static_assert(offsetof(struct flow_record, host) == sizeof(struct flow_entry),
+    "a record begins as an entry");
 
 /* A slot is the relay's from OPEN to FREE; CLOSED waits to be logged. */
 enum flow_slot_state { FLOW_SLOT_FREE, FLOW_SLOT_OPEN, FLOW_SLOT_CLOSED };
 
+/*
+ * host: the name, or its beginning, without NUL when there is more of it.  Few
+ * names are that long, so their rests are kept apart, in pages that are never
+ * touched otherwise: a flow costs 64 bytes for its name, not 256.
+ */
+#define FLOW_HOST_NEAR 64
+
 struct flow_slot {
 	_Atomic uint32_t state;
 	uint32_t reserved;
-	struct flow_record record;
+	struct flow_entry entry;
+	char host[FLOW_HOST_NEAR];
+};
+
+struct flow_far {
+	char host[FLOW_HOST_BYTES - FLOW_HOST_NEAR];
 };
 
 #define FLOW_ARENA_MAGIC 0x61787074U /* "tpxa" */
@@ -98,8 +94,22 @@ struct flow_arena {
 	struct flow_slot slot[];
 };
 
-#define FLOW_ARENA_BYTES(slots) \
-	(sizeof(struct flow_arena) + (slots) * sizeof(struct flow_slot))
+/* The slots are followed by as many struct flow_far. */
+#define FLOW_ARENA_BYTES(slots)      \
+	(sizeof(struct flow_arena) + \
+	    (slots) * (sizeof(struct flow_slot) + sizeof(struct flow_far)))
+
+/*
+ * The record in a slot.  slots is how many the reader knows there to be: the
+ * arena's own word for it may change under its eyes.  Nothing in the record is
+ * checked, not even that its name has an end.
+ */
+void flow_slot_read(const struct flow_arena *, uint32_t slots, uint32_t slot,
+    struct flow_record *);
+
+/* Gives the flow in a slot its name, of less than FLOW_HOST_BYTES. */
+void flow_slot_set_host(
+    struct flow_arena *, uint32_t slots, uint32_t slot, const char *host);
 
 /*
  * A flow id: milliseconds since 2020 and a count within them, then the worker,

@@ -71,12 +71,22 @@
 	" name TEXT PRIMARY KEY,"                                            \
 	" value INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
 
+/*
+ * Version 2: names of hosts.  They stand in the rows themselves: a name is
+ * about as long as an address, a row without one is two bytes longer, and names
+ * kept apart would cost each row a look-up, and a search for those that no row
+ * has any more each time that rows go.
+ */
+#define FLOWLOG_TABLES_2                                                      \
+	"ALTER TABLE flow ADD COLUMN host_source INTEGER NOT NULL DEFAULT 0;" \
+	"ALTER TABLE flow ADD COLUMN host TEXT;"
+
 /* Milliseconds, ISO 8601, UTC. */
 #define FLOWLOG_TIME(us)                           \
 	"strftime('%%Y-%%m-%%dT%%H:%%M:%%fZ', " us \
 	" / 1000 / 1000.0, 'unixepoch')"
 
-/* %s: capture, action, close */
+/* %s: host_source, capture, action, close */
 #define FLOWLOG_VIEW_FLOWS                                                     \
 	"SELECT f.id AS id,"                                                   \
 	" " FLOWLOG_TIME(                                                      \
@@ -87,7 +97,7 @@
 			  " ELSE CAST(f.proto AS TEXT) END AS proto,"          \
 			  " f.src AS src, f.sport AS sport, f.dst AS dst, "    \
 			  "f.dport AS dport,"                                  \
-			  " NULL AS host, NULL AS host_source,"                \
+			  " f.host AS host, %s AS host_source,"                \
 			  " %s AS capture,"                                    \
 			  " f.uid AS uid, NULL AS user, NULL AS unit,"         \
 			  " %s AS action,"                                     \

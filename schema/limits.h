@@ -16,7 +16,7 @@
 #define LIMIT_NAME_BYTES 32	    /* a table's name, NUL included */
 #define LIMIT_SOCKET_PATH_BYTES 108 /* sun_path of unix(7), NUL included */
 #define LIMIT_FLOW_SLOTS 65536	    /* flows of one relay, open or unlogged */
-#define LIMIT_FLOW_BATCH 64	    /* flow records in one message */
+#define LIMIT_FLOW_BATCH 40	    /* flow records in one message */
 #define LIMIT_FLOW_WORKER 127	    /* worker number of rows nobody relayed */
 
 /*

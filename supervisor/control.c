@@ -263,7 +263,8 @@ batch_fill(struct client *client, const struct flow_arena *arena,
 	     client->slot++) {
 		slot = &arena->slot[client->slot];
 		if (atomic_load(&slot->state) == FLOW_SLOT_OPEN)
-			batch->record[batch->count++] = slot->record;
+			flow_slot_read(arena, LIMIT_FLOW_SLOTS, client->slot,
+			    &batch->record[batch->count++]);
 	}
 	if (client->slot < used)
 		return;

@@ -253,6 +253,19 @@ forged_bytes(void)
 	send_flow(&datagram);
 }
 
+/* A name without an end, that would drive a terminal. */
+static void
+forged_host(void)
+{
+	struct datagram datagram = { .body.flows = { .sequence = 1 } };
+	struct flow_record *record = &datagram.body.flows.record[0];
+
+	flow_make(record);
+	record->host_source = FLOW_HOST_SNI;
+	memset(record->host, 0x1b, sizeof(record->host));
+	send_flow(&datagram);
+}
+
 /* Breaks no rule that can be checked: two flows of one id. */
 static void
 taken_id(void)
@@ -364,6 +377,7 @@ static const struct breach breaches[] = {
 	{ "log-wrong-edge", log_wrong_edge },
 	{ "forged-losses", forged_losses },
 	{ "forged-bytes", forged_bytes },
+	{ "forged-host", forged_host },
 	{ "taken-id", taken_id },
 	{ "broker-unknown-type", broker_unknown_type },
 	{ "broker-wrong-edge", broker_wrong_edge },

@@ -32,6 +32,7 @@ BREACHES = {
     "broker-wrong-edge": "sender",
     "broker-out-of-range": "range",
     "broker-unread": "not read",
+    "forged-host": "host is no name",
 }
 
 

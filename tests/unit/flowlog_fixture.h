@@ -8,6 +8,7 @@
 #include <setjmp.h>
 #include <sqlite3.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -74,6 +75,28 @@ fixture_record(unsigned int worker, uint64_t n)
 	};
 
 	return record;
+}
+
+/* A name of so many bytes. */
+static inline void
+fixture_name(char name[FLOW_HOST_BYTES], size_t len)
+{
+	size_t i;
+
+	memset(name, 0, FLOW_HOST_BYTES);
+	for (i = 0; i < len; i++)
+		name[i] = i % 50 == 49 && i + 1 < len ? '.' : 'a';
+}
+
+/* Puts a record into a slot of an arena, as a relay does. */
+static inline void
+fixture_slot(struct flow_arena *arena, uint32_t slot,
+    const struct flow_record *record, enum flow_slot_state state)
+{
+	memcpy(
+	    &arena->slot[slot].entry, record, sizeof(arena->slot[slot].entry));
+	flow_slot_set_host(arena, arena->slots, slot, record->host);
+	atomic_store(&arena->slot[slot].state, state);
 }
 
 /* The first column of the first row of an answer, "" when there is none. */

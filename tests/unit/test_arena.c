@@ -79,10 +79,11 @@ tear_down(void **state)
 static void
 fill(unsigned int slot, enum flow_slot_state state)
 {
-	arena->slot[slot].record = fixture_record(WORKER, slot);
+	struct flow_record record = fixture_record(WORKER, slot);
+
 	if (state == FLOW_SLOT_OPEN)
-		arena->slot[slot].record.close = FLOW_CLOSE_NONE;
-	atomic_store(&arena->slot[slot].state, state);
+		record.close = FLOW_CLOSE_NONE;
+	fixture_slot(arena, slot, &record, state);
 }
 
 static int
@@ -98,7 +99,67 @@ test_closed_flows_are_rows_as_they_are(void **state)
 	fill(1, FLOW_SLOT_CLOSED);
 	assert_int_equal(read_arena(), 0);
 	assert_int_equal(nrows, 1);
-	assert_memory_equal(&rows[0], &arena->slot[1].record, sizeof(rows[0]));
+	assert_memory_equal(
+	    &rows[0], &arena->slot[1].entry, sizeof(arena->slot[1].entry));
+	assert_string_equal(rows[0].host, "");
+}
+
+static void
+test_names_of_any_length_come_out_whole(void **state)
+{
+	struct flow_record record;
+	uint32_t len, slot;
+
+	(void)state;
+	for (len = FLOW_HOST_NEAR - 1, slot = 0; slot < SLOTS; len++, slot++) {
+		record = fixture_record(WORKER, slot);
+		record.host_source = FLOW_HOST_SNI;
+		fixture_name(record.host, slot == 0 ? 253 : len);
+		fixture_slot(arena, slot, &record, FLOW_SLOT_CLOSED);
+	}
+	assert_int_equal(read_arena(), 0);
+	assert_int_equal(nrows, SLOTS);
+	for (len = FLOW_HOST_NEAR - 1, slot = 0; slot < SLOTS; len++, slot++) {
+		fixture_name(record.host, slot == 0 ? 253 : len);
+		assert_string_equal(rows[slot].host, record.host);
+	}
+}
+
+/* A long name's rest stays where it was; it is nobody else's. */
+static void
+test_name_of_the_flow_before_is_not_seen(void **state)
+{
+	struct flow_record record = fixture_record(WORKER, 0);
+
+	(void)state;
+	record.host_source = FLOW_HOST_HTTP;
+	fixture_name(record.host, 253);
+	fixture_slot(arena, 0, &record, FLOW_SLOT_CLOSED);
+	fixture_name(record.host, FLOW_HOST_NEAR);
+	fixture_slot(arena, 0, &record, FLOW_SLOT_CLOSED);
+	assert_int_equal(read_arena(), 0);
+	assert_string_equal(rows[0].host, record.host);
+	arena->slot[0].entry.host_source = FLOW_HOST_NONE;
+	assert_int_equal(read_arena(), 0);
+	assert_string_equal(rows[1].host, "");
+}
+
+/* Whoever wrote the arena need not have ended a name. */
+static void
+test_name_that_is_none_makes_a_flow_torn(void **state)
+{
+	(void)state;
+	fill(0, FLOW_SLOT_CLOSED);
+	arena->slot[0].entry.host_source = FLOW_HOST_SNI;
+	fill(1, FLOW_SLOT_CLOSED);
+	arena->slot[1].entry.host_source = FLOW_HOST_SNI;
+	memset(
+	    (char *)arena + sizeof(*arena) + SLOTS * sizeof(struct flow_slot),
+	    'a', SLOTS * sizeof(struct flow_far));
+	memset(arena->slot[1].host, 'a', FLOW_HOST_NEAR);
+	assert_int_equal(read_arena(), 0);
+	assert_int_equal(nrows, 0);
+	assert_int_equal(torn, 2);
 }
 
 static void
@@ -118,7 +179,7 @@ test_start_in_the_future_gives_no_duration(void **state)
 {
 	(void)state;
 	fill(0, FLOW_SLOT_OPEN);
-	arena->slot[0].record.start_mono_us = NOW_US + 1;
+	arena->slot[0].entry.start_mono_us = NOW_US + 1;
 	assert_int_equal(read_arena(), 0);
 	assert_int_equal(rows[0].duration_us, 0);
 }
@@ -139,7 +200,7 @@ test_half_written_flow_is_counted(void **state)
 {
 	(void)state;
 	fill(0, FLOW_SLOT_OPEN);
-	arena->slot[0].record.start_us = 0;
+	arena->slot[0].entry.start_us = 0;
 	fill(1, FLOW_SLOT_CLOSED);
 	assert_int_equal(read_arena(), 0);
 	assert_int_equal(nrows, 1);
@@ -211,6 +272,9 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_closed_flows_are_rows_as_they_are),
+		TEST(test_names_of_any_length_come_out_whole),
+		TEST(test_name_of_the_flow_before_is_not_seen),
+		TEST(test_name_that_is_none_makes_a_flow_torn),
 		TEST(test_open_flows_ended_with_their_worker),
 		TEST(test_start_in_the_future_gives_no_duration),
 		TEST(test_free_and_untouched_slots_are_passed_over),

@@ -17,6 +17,8 @@ static char output[65536];
 static int
 group_set_up(void **state)
 {
+	static const char *const hosts[] = { "example.org", "www.example.org",
+		"badexample.org" };
 	struct flow_record record;
 	struct store *store;
 	uint64_t i;
@@ -36,6 +38,11 @@ group_set_up(void **state)
 			record.action = FLOW_ACTION_BLOCK;
 		if (i == 7)
 			record.src[15] = 99;
+		if (i < 3) {
+			record.host_source = FLOW_HOST_SNI;
+			(void)snprintf(
+			    record.host, sizeof(record.host), "%s", hosts[i]);
+		}
 		/* The last one ended just now. */
 		if (i == ROWS - 1)
 			record.start_us = clock_real_us();
@@ -138,6 +145,30 @@ test_filters_choose_rows(void **state)
 }
 
 static void
+test_rows_are_found_by_name_or_by_its_end(void **state)
+{
+	(void)state;
+	assert_int_equal(FLOWS(1, "--host", "www.example.org"), CTL_GOOD);
+	assert_int_equal(count("\"id\":"), 1);
+	assert_int_equal(count("\"host\":\"www.example.org\""), 1);
+	assert_int_equal(count("\"host_source\":\"sni\""), 1);
+	assert_int_equal(FLOWS(1, "--host", "Example.ORG"), CTL_GOOD);
+	assert_int_equal(count("\"host\":\"example.org\""), 1);
+	assert_int_equal(count("\"id\":"), 1);
+	assert_int_equal(FLOWS(1, "--host", "*.example.org"), CTL_GOOD);
+	assert_int_equal(count("\"host\":\"www.example.org\""), 1);
+	assert_int_equal(count("\"id\":"), 1);
+	assert_int_equal(FLOWS(1, "--host", "*.org"), CTL_GOOD);
+	assert_int_equal(count("\"id\":"), 3);
+	/* who asks for the address wants what has a name, too */
+	assert_int_equal(
+	    FLOWS(1, "--host", "198.51.100.7", "-n", "60"), CTL_GOOD);
+	assert_int_equal(count("\"id\":"), ROWS);
+	assert_int_equal(FLOWS(0, "--host", "www.example.org"), CTL_GOOD);
+	assert_int_equal(count("www.example.org:443"), 1);
+}
+
+static void
 test_text_of_rules_cannot_drive_a_terminal(void **state)
 {
 	(void)state;
@@ -157,6 +188,11 @@ test_wrong_options_are_usage(void **state)
 	assert_int_equal(FLOWS(0, "-n", "0"), CTL_USAGE);
 	assert_int_equal(FLOWS(0, "-n", "x"), CTL_USAGE);
 	assert_int_equal(FLOWS(0, "--client", "example.com"), CTL_USAGE);
+	assert_int_equal(FLOWS(0, "--host", "*"), CTL_USAGE);
+	assert_int_equal(FLOWS(0, "--host", "*.*"), CTL_USAGE);
+	assert_int_equal(FLOWS(0, "--host", "a*.example.org"), CTL_USAGE);
+	assert_int_equal(FLOWS(0, "--host", "[a-z].example"), CTL_USAGE);
+	assert_int_equal(FLOWS(0, "--host", ""), CTL_USAGE);
 	assert_int_equal(FLOWS(0, "--wrong"), CTL_USAGE);
 	assert_int_equal(FLOWS(0, "word"), CTL_USAGE);
 	assert_int_equal(FLOWS(0, "--live", "--follow"), CTL_USAGE);
@@ -194,6 +230,7 @@ main(void)
 		cmocka_unit_test(test_newest_fifty_are_shown_oldest_first),
 		cmocka_unit_test(test_json_is_one_array_with_all_columns),
 		cmocka_unit_test(test_filters_choose_rows),
+		cmocka_unit_test(test_rows_are_found_by_name_or_by_its_end),
 		cmocka_unit_test(test_text_of_rules_cannot_drive_a_terminal),
 		cmocka_unit_test(test_wrong_options_are_usage),
 		cmocka_unit_test(test_log_that_is_not_there_is_a_failure),

@@ -231,7 +231,7 @@ test_rows_are_on_disk_when_acknowledged(void **state)
 	assert_int_equal(fixture_count(dir, "SELECT count(*) FROM flows"), 10);
 }
 
-#define ROWS (64 * 300)
+#define ROWS (LIMIT_FLOW_BATCH * 480)
 
 /* Sends all rows, or as many as the process takes before it is killed. */
 static uint64_t
@@ -239,10 +239,10 @@ send_all_or_kill(int relay, uint64_t kill_at)
 {
 	uint64_t sent;
 
-	for (sent = 0; sent < ROWS; sent += 64) {
+	for (sent = 0; sent < ROWS; sent += LIMIT_FLOW_BATCH) {
 		if (sent == kill_at)
 			break;
-		send_rows(relay, sent, 64, 0);
+		send_rows(relay, sent, LIMIT_FLOW_BATCH, 0);
 	}
 	return sent;
 }
@@ -250,7 +250,8 @@ send_all_or_kill(int relay, uint64_t kill_at)
 static void
 test_kill_in_the_middle_gives_every_row_once(void **state)
 {
-	static const uint64_t kills[] = { 64, 64 * 100, 64 * 222, ROWS };
+	static const uint64_t kills[] = { LIMIT_FLOW_BATCH,
+		LIMIT_FLOW_BATCH * 100, LIMIT_FLOW_BATCH * 355, ROWS };
 	size_t i;
 	int relay;
 
@@ -322,6 +323,7 @@ static void
 test_arena_of_a_dead_relay_becomes_rows(void **state)
 {
 	struct msg_worker body = { .worker = WORKER };
+	struct flow_record record = fixture_record(WORKER, 0);
 	struct flow_arena *arena;
 	void *map;
 	int fd;
@@ -335,11 +337,10 @@ test_arena_of_a_dead_relay_becomes_rows(void **state)
 	arena->used = 3;
 	arena->worker = WORKER;
 	atomic_store(&arena->dropped, 4);
-	arena->slot[0].record = fixture_record(WORKER, 0);
-	atomic_store(&arena->slot[0].state, FLOW_SLOT_CLOSED);
-	arena->slot[2].record = fixture_record(WORKER, 1);
-	arena->slot[2].record.close = FLOW_CLOSE_NONE;
-	atomic_store(&arena->slot[2].state, FLOW_SLOT_OPEN);
+	fixture_slot(arena, 0, &record, FLOW_SLOT_CLOSED);
+	record = fixture_record(WORKER, 1);
+	record.close = FLOW_CLOSE_NONE;
+	fixture_slot(arena, 2, &record, FLOW_SLOT_OPEN);
 	start();
 	send_message(supervisor, MSG_LOG_ARENA, &body, sizeof(body), fd);
 	send_message(supervisor, MSG_LOG_ARENA, &body, sizeof(body), fd);
@@ -492,8 +493,8 @@ test_full_disk_loses_nothing_that_can_wait(void **state)
 	mount_small("512k");
 	start();
 	relay = relay_connect(WORKER);
-	for (sent = 0; sent < ROWS; sent += 64)
-		send_rows(relay, sent, 64, 0);
+	for (sent = 0; sent < ROWS; sent += LIMIT_FLOW_BATCH)
+		send_rows(relay, sent, LIMIT_FLOW_BATCH, 0);
 	do {
 		stats = await(supervisor, MSG_LOG_STATS);
 	} while (stats->queued == 0);

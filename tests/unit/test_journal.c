@@ -106,8 +106,8 @@ flows_close(int n)
 static void
 test_ids_step_and_name_the_worker(void **state)
 {
-	struct flow_record *first = journal_open(journal);
-	struct flow_record *second = journal_open(journal);
+	struct flow_entry *first = journal_open(journal);
+	struct flow_entry *second = journal_open(journal);
 
 	(void)state;
 	assert_int_equal(first->id, FIRST_ID);
@@ -204,7 +204,7 @@ test_without_a_log_what_finds_no_slot_is_counted(void **state)
 static void
 test_flow_without_a_slot_is_served_and_counted(void **state)
 {
-	struct flow_record *record = NULL, *surplus;
+	struct flow_entry *record = NULL, *surplus;
 	int i;
 
 	(void)state;
@@ -217,6 +217,46 @@ test_flow_without_a_slot_is_served_and_counted(void **state)
 	journal_close(journal, record);
 	assert_int_equal(journal_pending(journal), 1);
 	assert_int_equal(atomic_load(&arena->accepted), SLOTS + 1);
+}
+
+static void
+test_name_goes_with_its_record_and_no_other(void **state)
+{
+	char name[FLOW_HOST_BYTES] = { 0 };
+	struct flow_entry *entry;
+	struct msg_flows batch;
+
+	(void)state;
+	connect_log();
+	memset(name, 'a', sizeof(name) - 1);
+	entry = journal_open(journal);
+	journal_set_host(journal, entry, FLOW_HOST_SNI, name);
+	journal_close(journal, entry);
+	journal_flush(journal);
+	assert_true(batch_read(&batch));
+	assert_string_equal(batch.record[0].host, name);
+	assert_int_equal(batch.record[0].host_source, FLOW_HOST_SNI);
+	journal_acknowledge(journal, batch.sequence);
+	assert_ptr_equal(entry, journal_open(journal)); /* its slot again */
+	journal_close(journal, entry);
+	journal_flush(journal);
+	assert_true(batch_read(&batch));
+	assert_string_equal(batch.record[0].host, "");
+	assert_int_equal(batch.record[0].host_source, FLOW_HOST_NONE);
+}
+
+static void
+test_name_of_a_flow_without_a_slot_is_not_kept(void **state)
+{
+	struct flow_entry *surplus;
+
+	(void)state;
+	flows_close(SLOTS);
+	surplus = journal_open(journal);
+	assert_non_null(surplus);
+	journal_set_host(journal, surplus, FLOW_HOST_SNI, "a.example");
+	assert_int_equal(surplus->host_source, FLOW_HOST_NONE);
+	journal_close(journal, surplus);
 }
 
 static void
@@ -289,6 +329,8 @@ main(void)
 		    test_unacknowledged_records_are_sent_again_to_the_next_log),
 		TEST(test_without_a_log_what_finds_no_slot_is_counted),
 		TEST(test_flow_without_a_slot_is_served_and_counted),
+		TEST(test_name_goes_with_its_record_and_no_other),
+		TEST(test_name_of_a_flow_without_a_slot_is_not_kept),
 		TEST(test_records_that_were_sent_are_kept_until_acknowledged),
 		TEST(test_acknowledgement_of_what_was_never_sent_is_ignored),
 		TEST(test_slow_log_gets_everything_in_the_end),

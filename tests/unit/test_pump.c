@@ -56,7 +56,7 @@ setup(void **state)
 	connection(source);
 	connection(sink);
 	bytes = 0;
-	pump_init(&pump, &bytes);
+	pump_init(&pump, &bytes, NULL);
 	sent = malloc(MUCH);
 	received = malloc(MUCH);
 	for (i = 0; i < MUCH; i++)
@@ -222,6 +222,154 @@ test_end_announced_while_the_reader_was_full_is_found(void **state)
 	assert_true(pump.done);
 }
 
+static int looks;
+static size_t wanted; /* on_look() holds what is less */
+static size_t looked; /* bytes that it saw at last */
+
+static enum pump_look
+on_look(struct pump *which, const void *first, size_t len)
+{
+	assert_ptr_equal(which, &pump);
+	assert_memory_equal(first, sent, len);
+	looks++;
+	looked = len;
+	return len < wanted ? PUMP_HOLD : PUMP_GO;
+}
+
+static void
+look_for(size_t len)
+{
+	pump_init(&pump, &bytes, on_look);
+	looks = 0;
+	looked = 0;
+	wanted = len;
+}
+
+static void
+arrives(size_t len)
+{
+	ssize_t n = recv(sink[1], received, MUCH, 0);
+
+	assert_int_equal(n, len == 0 ? -1 : (ssize_t)len);
+	if (len > 0)
+		assert_memory_equal(received, sent, len);
+}
+
+static void
+test_first_bytes_are_looked_at_once_and_go_on(void **state)
+{
+	(void)state;
+	look_for(0);
+	(void)send(source[0], sent, 1000, 0);
+	assert_int_equal(run(), PUMP_WAIT);
+	arrives(1000);
+	(void)send(source[0], sent, 1000, 0);
+	assert_int_equal(run(), PUMP_WAIT);
+	arrives(1000);
+	assert_int_equal(looks, 1);
+}
+
+/* Another flow's bytes go through the buffer that all share. */
+static void
+others_pass(void)
+{
+	int in[2], out[2];
+	uint64_t count = 0;
+	struct pump other;
+
+	assert_int_equal(
+	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, in), 0);
+	assert_int_equal(
+	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, out), 0);
+	pump_init(&other, &count, NULL);
+	(void)send(in[0], sent + 5000, 500, 0);
+	assert_int_equal(pump_run(&other, in[1], out[0]), PUMP_WAIT);
+	assert_int_equal(count, 500);
+	pump_release(&other);
+	close(in[0]);
+	close(in[1]);
+	close(out[0]);
+	close(out[1]);
+}
+
+static void
+test_held_bytes_go_on_with_those_they_waited_for(void **state)
+{
+	size_t i;
+
+	(void)state;
+	look_for(100);
+	for (i = 0; i < 99; i++) {
+		(void)send(source[0], sent + i, 1, 0);
+		assert_int_equal(run(), PUMP_WAIT);
+		assert_int_equal(looked, i + 1);
+		assert_false(pump_waits(&pump)); /* for its reader */
+		arrives(0);
+		others_pass();
+	}
+	assert_int_equal(bytes, 0);
+	(void)send(source[0], sent + 99, 1000, 0);
+	assert_int_equal(run(), PUMP_WAIT);
+	arrives(1099);
+	assert_int_equal(looks, 100);
+	assert_int_equal(bytes, 1099);
+	assert_null(pump.rest);
+}
+
+static void
+test_held_bytes_can_be_let_go(void **state)
+{
+	(void)state;
+	look_for(100);
+	(void)send(source[0], sent, 50, 0);
+	assert_int_equal(run(), PUMP_WAIT);
+	pump_let_go(&pump);
+	assert_true(pump_waits(&pump));
+	assert_int_equal(run(), PUMP_WAIT);
+	arrives(50);
+	(void)send(source[0], sent, 10, 0);
+	assert_int_equal(run(), PUMP_WAIT);
+	arrives(10);
+	assert_int_equal(looks, 1);
+}
+
+static void
+test_end_lets_held_bytes_go(void **state)
+{
+	(void)state;
+	look_for(100);
+	(void)send(source[0], sent, 50, 0);
+	assert_int_equal(run(), PUMP_WAIT);
+	shutdown(source[0], SHUT_WR);
+	assert_int_equal(run(), PUMP_DONE);
+	arrives(50);
+}
+
+static void
+test_held_bytes_find_a_reader_without_room(void **state)
+{
+	int small = 4096;
+	size_t total = 0;
+	ssize_t n;
+
+	(void)state;
+	setsockopt(sink[0], SOL_SOCKET, SO_SNDBUF, &small, sizeof(small));
+	while ((n = send(sink[0], sent, 65536, 0)) > 0)
+		total += (size_t)n;
+	look_for(100);
+	(void)send(source[0], sent, 50, 0);
+	assert_int_equal(run(), PUMP_WAIT);
+	(void)send(source[0], sent + 50, 50, 0);
+	assert_int_equal(run(), PUMP_WAIT);
+	assert_true(pump_waits(&pump));
+	assert_int_equal(bytes, 0);
+	while (total > 0)
+		if ((n = recv(sink[1], received, total, 0)) > 0)
+			total -= (size_t)n;
+	assert_int_equal(run(), PUMP_WAIT);
+	arrives(100);
+}
+
 static void
 test_reset_of_the_sender_is_told_as_such(void **state)
 {
@@ -280,6 +428,11 @@ main(void)
 		TEST(test_end_alone_is_done),
 		TEST(test_end_waits_for_a_full_reader),
 		TEST(test_end_announced_while_the_reader_was_full_is_found),
+		TEST(test_first_bytes_are_looked_at_once_and_go_on),
+		TEST(test_held_bytes_go_on_with_those_they_waited_for),
+		TEST(test_held_bytes_can_be_let_go),
+		TEST(test_end_lets_held_bytes_go),
+		TEST(test_held_bytes_find_a_reader_without_room),
 		TEST(test_reset_of_the_sender_is_told_as_such),
 		TEST(test_reset_of_the_reader_is_told_as_such),
 	};

@@ -90,6 +90,41 @@ test_numbers_out_of_range_are_refused(void **state)
 }
 
 static void
+test_names_that_may_be_shown_are_accepted(void **state)
+{
+	struct flow_record record = fixture_record(WORKER, 0);
+
+	(void)state;
+	record.host_source = FLOW_HOST_SNI;
+	(void)snprintf(record.host, sizeof(record.host), "www.example.org");
+	assert_null(record_violation(&record, WORKER));
+	fixture_name(record.host, 253);
+	assert_null(record_violation(&record, WORKER));
+}
+
+static void
+test_names_that_may_not_be_shown_are_refused(void **state)
+{
+	static const char *const bad[] = { "", "WWW.example.org", "a\x1b[2J",
+		"a b", "a'b", "192.0.2.1", "*.example.org", "a." };
+	struct flow_record record = fixture_record(WORKER, 0);
+	size_t i;
+
+	(void)state;
+	record.host_source = FLOW_HOST_HTTP;
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		(void)snprintf(record.host, sizeof(record.host), "%s", bad[i]);
+		refused(&record);
+	}
+	memset(record.host, 'a', sizeof(record.host)); /* no end */
+	refused(&record);
+	/* a name that came from nowhere */
+	(void)snprintf(record.host, sizeof(record.host), "a.example");
+	record.host_source = FLOW_HOST_NONE;
+	refused(&record);
+}
+
+static void
 test_only_the_last_row_says_how_a_flow_ended(void **state)
 {
 	struct flow_record record = fixture_record(WORKER, 0);
@@ -119,6 +154,8 @@ main(void)
 		cmocka_unit_test(test_good_records_are_accepted),
 		cmocka_unit_test(test_rows_of_another_worker_cannot_be_written),
 		cmocka_unit_test(test_numbers_out_of_range_are_refused),
+		cmocka_unit_test(test_names_that_may_be_shown_are_accepted),
+		cmocka_unit_test(test_names_that_may_not_be_shown_are_refused),
 		cmocka_unit_test(test_only_the_last_row_says_how_a_flow_ended),
 		cmocka_unit_test(test_flow_between_two_families_is_refused),
 	};

@@ -8,6 +8,7 @@
 #include <grp.h>
 
 #include "flowlog/store.h"
+#include "schema/flowlog.sql.h"
 #include "tests/unit/flowlog_fixture.h"
 
 static char dir[FIXTURE_PATH];
@@ -107,6 +108,57 @@ test_what_is_not_known_is_null(void **state)
 		" uid, user, unit, rule, upstream, connect_ms, rtt_us, close,"
 		" error, worker) IS NULL"),
 	    1);
+}
+
+static void
+test_row_has_the_name_of_its_host_and_where_it_came_from(void **state)
+{
+	struct flow_record record = fixture_record(1, 0);
+
+	(void)state;
+	record.host_source = FLOW_HOST_SNI;
+	fixture_name(record.host, 253);
+	(void)add(&record);
+	assert_string_equal(
+	    fixture_sql(dir, "SELECT host FROM flows"), record.host);
+	assert_string_equal(
+	    fixture_sql(dir, "SELECT host_source FROM flows"), "sni");
+	assert_string_equal(
+	    fixture_sql(dir, "SELECT host FROM top_hosts"), record.host);
+	assert_int_equal(fixture_count(dir, "SELECT count(*) FROM unnamed"), 0);
+}
+
+/* A log of the version before: its rows stay, and have no name. */
+static void
+test_older_database_is_brought_up_to_date(void **state)
+{
+	char path[2 * FIXTURE_PATH];
+	sqlite3 *older;
+
+	(void)state;
+	close_store();
+	fixture_dir_remove(dir);
+	fixture_dir(dir);
+	(void)snprintf(path, sizeof(path), "%s/flows.db", dir);
+	assert_int_equal(sqlite3_open(path, &older), SQLITE_OK);
+	assert_int_equal(
+	    sqlite3_exec(older,
+		FLOWLOG_TABLES_1 "PRAGMA user_version = 1;"
+				 "INSERT INTO flow VALUES (129, 5, 9, 6, 'a',"
+				 " 1, 'b', 2, 0, NULL, 0, NULL, 1, 2, 3, 4,"
+				 " NULL, NULL, 1, NULL, 1, 1);"
+				 "CREATE VIEW flows AS SELECT NULL AS host,"
+				 " NULL AS host_source, id FROM flow",
+		NULL, NULL, NULL),
+	    SQLITE_OK);
+	(void)sqlite3_close(older);
+	open_store();
+	add_many(1, 1);
+	assert_string_equal(
+	    fixture_sql(dir, "SELECT json_array(id, host, host_source, dst)"
+			     " FROM flows ORDER BY id"),
+	    "[129,null,null,\"b\"]");
+	assert_int_equal(fixture_count(dir, "SELECT count(*) FROM flows"), 2);
 }
 
 static void
@@ -562,6 +614,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_row_says_what_the_record_said),
 		TEST(test_what_is_not_known_is_null),
+		TEST(test_row_has_the_name_of_its_host_and_where_it_came_from),
+		TEST(test_older_database_is_brought_up_to_date),
 		TEST(test_columns_stand_in_the_promised_order),
 		TEST(test_every_word_of_the_schema_is_a_word_of_the_view),
 		TEST(test_ipv6_addresses_are_text),

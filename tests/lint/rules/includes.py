@@ -22,6 +22,7 @@ LIBRARIES = {
     "event2/": {"ipc", "supervisor", "netctl", "relay", "flowlog", "ctl"},
     "nftables/": {"netctl", "ctl"},
     "libmnl/": {"netctl", "flowlog", "ctl"},
+    "nettle/": {"relay"},
     "sqlite3.h": {"flowlog", "ctl"},
     "seccomp.h": {"common"},
     "sys/capability.h": {"common"},
@@ -31,6 +32,7 @@ BAD = [
     {"relay/a.c": '#include "netctl/nft.h"\n'},
     {"common/a.h": '#include "schema/flow.h"\n'},
     {"relay/a.c": "#include <sqlite3.h>\n"},
+    {"flowlog/a.c": "#include <nettle/aes.h>\n"},
     {"policy/a.c": "#include <event2/event.h>\n"},
     {"relay/a.c": '#include "flow.h"\n'},
 ]

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: ISC */
+/* Reads first bytes of hostile clients.  Pure; what a host's name may be. */
+#include "relay/sniff.h"
+
+#include <string.h>
+
+#include "policy/name.h"
+#include "relay/sniff_http.h"
+#include "relay/sniff_tls.h"
+
+sniff_fn *
+sniff_choose(const uint8_t *bytes, size_t len)
+{
+	if (len == 0)
+		return NULL;
+	if (bytes[0] == SNIFF_TLS_FIRST)
+		return sniff_tls;
+	return bytes[0] >= 'A' && bytes[0] <= 'Z' ? sniff_http : NULL;
+}
+
+enum sniff_status
+sniff_stream(const uint8_t *bytes, size_t len, struct sniff_name *name)
+{
+	sniff_fn *parser = sniff_choose(bytes, len);
+
+	memset(name, 0, sizeof(*name));
+	return parser == NULL ? SNIFF_NONE : parser(bytes, len, name);
+}
+
+enum sniff_status
+sniff_short(size_t len)
+{
+	return len >= SNIFF_MOST_BYTES ? SNIFF_NONE : SNIFF_MORE;
+}
+
+static char
+lower(uint8_t byte)
+{
+	return (char)(byte >= 'A' && byte <= 'Z' ? byte - 'A' + 'a' : byte);
+}
+
+enum sniff_status
+sniff_take_host(struct sniff_name *name, const uint8_t *text, size_t len,
+    enum flow_host_source source)
+{
+	size_t i;
+
+	memset(name->host, 0, sizeof(name->host));
+	name->source = FLOW_HOST_NONE;
+	if (len > 0 && text[len - 1] == '.')
+		len--;
+	if (len >= sizeof(name->host))
+		return SNIFF_NONE;
+	for (i = 0; i < len; i++)
+		name->host[i] = lower(text[i]);
+	/* A NUL within would hide what follows it. */
+	if (strlen(name->host) != len ||
+	    !name_is_host(name->host, sizeof(name->host))) {
+		memset(name->host, 0, sizeof(name->host));
+		return SNIFF_NONE;
+	}
+	name->source = source;
+	return SNIFF_FOUND;
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The host's name in the first bytes that a client sends.  Pure functions of
+ * those bytes: nothing is allocated, kept or logged, and whatever is wrong in
+ * them means that there is no name.
+ */
+#ifndef RELAY_SNIFF_H
+#define RELAY_SNIFF_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "schema/flow.h"
+
+#define SNIFF_MOST_BYTES 16384 /* that a name is looked for in */
+
+enum sniff_status {
+	SNIFF_MORE, /* all is well so far: come again with more bytes */
+	SNIFF_NONE, /* there is no name, and more bytes will not change that */
+	SNIFF_FOUND,
+};
+
+/*
+ * host is a name as name_is_host() has them.  ech: the client sent an
+ * encrypted_client_hello, so the name is only that of a front; it may be set
+ * without a name.
+ */
+struct sniff_name {
+	char host[FLOW_HOST_BYTES];
+	enum flow_host_source source;
+	int ech;
+};
+
+/*
+ * bytes: everything from the beginning, with what came before; beyond
+ * SNIFF_MOST_BYTES nothing is read.  name is always written.
+ */
+typedef enum sniff_status
+sniff_fn(const uint8_t *bytes, size_t len, struct sniff_name *name);
+
+/*
+ * What can read a TCP stream that begins so, or NULL: nothing can.  One byte
+ * is enough to tell.
+ */
+sniff_fn *sniff_choose(const uint8_t *bytes, size_t len);
+
+/* Chooses and reads: for the first bytes of a TCP stream. */
+enum sniff_status
+sniff_stream(const uint8_t *bytes, size_t len, struct sniff_name *name);
+
+/* What to say when the bytes end too early. */
+enum sniff_status sniff_short(size_t len);
+
+/*
+ * Writes text as a host's name: in lower case, without a final dot.  FOUND, or
+ * NONE when it is none.
+ */
+enum sniff_status sniff_take_host(struct sniff_name *, const uint8_t *text,
+    size_t len, enum flow_host_source source);
+
+#endif

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: ISC */
+#include <event2/event.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "common/clock.h"
+#include "ipc/loop.h"
+#include "relay/patience.h"
+
+#define LIMIT_US 20000
+
+static struct event_base *base;
+static struct patience *patience;
+static struct patience_wait *waits[8];
+static char order[16]; /* whose time came, as letters */
+static int end_at;     /* a wait that on_due() ends, or -1 */
+
+static void
+on_due(void *ctx)
+{
+	const char *letter = ctx;
+
+	assert_true(strlen(order) + 1 < sizeof(order));
+	order[strlen(order)] = *letter;
+	if (end_at == -1)
+		return;
+	patience_end(patience, waits[end_at]);
+	end_at = -1;
+}
+
+static int
+setup(void **state)
+{
+	(void)state;
+	base = ipc_loop_new(0);
+	patience = patience_new(base, LIMIT_US, on_due);
+	assert_non_null(patience);
+	memset(order, 0, sizeof(order));
+	end_at = -1;
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	(void)state;
+	event_base_free(base);
+	return 0;
+}
+
+static void
+begin(int n)
+{
+	static char letters[] = "abcdefgh";
+
+	waits[n] = patience_begin(patience, &letters[n]);
+	assert_non_null(waits[n]);
+}
+
+static void
+test_time_is_up_after_the_limit_in_order(void **state)
+{
+	int64_t begin_us = clock_mono_us();
+
+	(void)state;
+	begin(0);
+	begin(1);
+	begin(2);
+	event_base_loop(base, 0);
+	assert_string_equal(order, "abc");
+	assert_true(clock_mono_us() - begin_us >= LIMIT_US);
+}
+
+static void
+test_who_has_ended_is_not_called(void **state)
+{
+	(void)state;
+	begin(0);
+	begin(1);
+	begin(2);
+	patience_end(patience, waits[0]);
+	patience_end(patience, waits[2]);
+	patience_end(patience, NULL);
+	event_base_loop(base, 0);
+	assert_string_equal(order, "b");
+}
+
+/* The timer stands for one that is gone; the next has its full time. */
+static void
+test_later_one_waits_its_own_time(void **state)
+{
+	int64_t begin_us;
+
+	(void)state;
+	begin(0);
+	begin_us = clock_mono_us();
+	while (clock_mono_us() - begin_us < LIMIT_US / 2)
+		event_base_loop(base, EVLOOP_NONBLOCK);
+	patience_end(patience, waits[0]);
+	begin_us = clock_mono_us();
+	begin(1);
+	event_base_loop(base, 0);
+	assert_string_equal(order, "b");
+	assert_true(clock_mono_us() - begin_us >= LIMIT_US);
+}
+
+static void
+test_one_may_end_another_that_is_due_too(void **state)
+{
+	(void)state;
+	begin(0);
+	begin(1);
+	begin(2);
+	end_at = 1;
+	event_base_loop(base, 0);
+	assert_string_equal(order, "ac");
+}
+
+#define TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_time_is_up_after_the_limit_in_order),
+		TEST(test_who_has_ended_is_not_called),
+		TEST(test_later_one_waits_its_own_time),
+		TEST(test_one_may_end_another_that_is_due_too),
+	};
+
+	return cmocka_run_group_tests_name("patience", tests, NULL, NULL);
+}
