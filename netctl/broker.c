@@ -27,6 +27,7 @@
 #include "common/clock.h"
 #include "ipc/channel.h"
 #include "netctl/evidence.h"
+#include "policy/mark.h"
 
 #define DENIED_EVERY_US 10000000 /* one event about that, for each relay */
 
@@ -42,6 +43,7 @@ struct broker {
 	struct event_base *base;
 	struct broker_listener listener;
 	struct evidence *evidence;
+	uint32_t mask; /* of marks, as configured */
 	struct peer peers[LIMIT_WORKERS];
 };
 
@@ -49,12 +51,17 @@ struct broker {
 static const struct kind {
 	int type;
 	int is_server; /* its address is the server's */
+	uint32_t mark; /* MARK_, of what it sends; 0: none */
 	enum verdict (*is_known)(
 	    struct evidence *, const struct evidence_flow *);
 } kinds[IPC_BROKER_COUNT] = {
-	[IPC_BROKER_TCP_CLIENT] = { SOCK_STREAM, 0, evidence_tcp },
-	[IPC_BROKER_UDP_CLIENT] = { SOCK_DGRAM, 0, evidence_udp },
-	[IPC_BROKER_UDP_SERVER] = { SOCK_DGRAM, 1, evidence_udp },
+	[IPC_BROKER_TCP_CLIENT] = { SOCK_STREAM, 0, 0, evidence_tcp },
+	[IPC_BROKER_UDP_CLIENT] = { SOCK_DGRAM, 0, 0, evidence_udp },
+	[IPC_BROKER_UDP_SERVER] = { SOCK_DGRAM, 1, 0, evidence_udp },
+	[IPC_BROKER_UDP_NO_PORT] = { SOCK_DGRAM, 0, MARK_NO_PORT,
+	    evidence_udp },
+	[IPC_BROKER_UDP_NO_HOST] = { SOCK_DGRAM, 0, MARK_NO_HOST,
+	    evidence_udp },
 };
 
 /*
@@ -93,9 +100,17 @@ options_set(int fd, int family, uint16_t port)
 	return 0;
 }
 
+static int
+mark_set(int fd, uint32_t mark)
+{
+	if (mark == 0)
+		return 0;
+	return setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof(mark));
+}
+
 /* A bound socket, or -1 with errno. */
 static int
-socket_make(int type, const struct addr *addr, uint16_t port)
+socket_make(int type, uint32_t mark, const struct addr *addr, uint16_t port)
 {
 	struct sockaddr_storage name;
 	socklen_t len = addr_to_sockaddr(addr, port, &name);
@@ -105,6 +120,7 @@ socket_make(int type, const struct addr *addr, uint16_t port)
 	if (fd == -1)
 		return -1;
 	if (options_set(fd, name.ss_family, port) == 0 &&
+	    mark_set(fd, mark) == 0 &&
 	    bind(fd, (struct sockaddr *)&name, len) == 0)
 		return fd;
 	error = errno;
@@ -169,6 +185,7 @@ grant(struct peer *peer, const struct msg_broker_ask *ask)
 		return -1;
 	}
 	return socket_make(kind->type,
+	    kind->mark == 0 ? 0 : mark_value(peer->broker->mask, kind->mark),
 	    kind->is_server ? &flow.server : &flow.client, ask->port);
 }
 
@@ -239,6 +256,12 @@ broker_new(struct event_base *base, const struct broker_listener *listener)
 		broker->peers[i].worker = i;
 	}
 	return broker;
+}
+
+void
+broker_set_mask(struct broker *broker, uint32_t mask)
+{
+	broker->mask = mask;
 }
 
 void

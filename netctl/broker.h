@@ -28,6 +28,9 @@ struct broker_listener {
 /* NULL with errno: without memory, or without the kernel's answers. */
 struct broker *broker_new(struct event_base *, const struct broker_listener *);
 
+/* The mark mask of the configuration in force. */
+void broker_set_mask(struct broker *, uint32_t mask);
+
 /*
  * Takes over one end of a channel to a relay, instead of the one it had.
  * worker is below LIMIT_WORKERS.

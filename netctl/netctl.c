@@ -387,6 +387,7 @@ on_config(void *ctx, struct ipc_message *message)
 	}
 	mapping_free(&netctl->policy);
 	netctl->policy = next;
+	broker_set_mask(netctl->broker, image_settings(next.image)->mark_mask);
 	if (netctl->drift != NULL)
 		drift_set_image(netctl->drift, next.image);
 }

@@ -15,6 +15,8 @@
  *		of a packet			of a conntrack entry
  * OURS		deliver it to its relay		begun by a relay, or from where
  *						nothing is captured
+ * NO_PORT	answer with an ICMP error
+ * NO_HOST	the same, another one
  * RELAYED				relayed: UDP, or begun by this host
  * KEPT					begun by this host before anything of
  *						it was captured
@@ -24,6 +26,8 @@
  * LOOPED					begun by this host, to itself
  */
 #define MARK_OURS 1U
+#define MARK_NO_PORT 2U
+#define MARK_NO_HOST 3U
 #define MARK_RELAYED 2U
 #define MARK_KEPT 3U
 #define MARK_PASS 4U

@@ -257,6 +257,26 @@ render_answers(const struct image *image, struct text *text)
 			"notrack accept\n\t}\n");
 }
 
+/* What a relay sends only to have its client told. */
+static void
+render_icmp(const struct image *image, struct text *text)
+{
+	static const struct {
+		uint32_t mark;
+		const char *code;
+	} errors[] = {
+		{ MARK_NO_PORT, "port-unreachable" },
+		{ MARK_NO_HOST, "host-unreachable" },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
+		text_puts(text, "\t\tmeta l4proto 17 ");
+		term_mark_is(image, "meta mark", errors[i].mark, text);
+		text_printf(text, "reject with icmpx %s\n", errors[i].code);
+	}
+}
+
 /* The relays' own connections to servers. */
 static void
 render_upstream(const struct image *image, const struct render_local *local,
@@ -265,9 +285,10 @@ render_upstream(const struct image *image, const struct render_local *local,
 	text_printf(text,
 	    "\tchain upstream {\n"
 	    "\t\ttype filter hook output priority mangle; policy accept;\n"
-	    "\t\tct state != new accept\n"
 	    "\t\tmeta skuid != %" PRIu32 " accept\n",
 	    local->uid);
+	render_icmp(image, text);
+	text_puts(text, "\t\tct state != new accept\n");
 	render_timeout("meta l4proto 6", "relayed_tcp", text);
 	/* With an address of others only as part of a flow that was taken. */
 	text_puts(text, "\t\tmeta l4proto 17 fib saddr type != local ");

@@ -118,7 +118,7 @@ guard_output(const struct image *image, const struct render_local *local,
 	uint32_t count;
 
 	guard_output_end(image, text);
-	term_unmarked(image, text);
+	term_unmarked(image, local->uid, text);
 	term_unowned(text);
 	text_puts(text, "\tchain output {\n"
 			"\t\ttype filter hook output priority 300; "

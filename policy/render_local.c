@@ -177,7 +177,7 @@ render_local(const struct image *image, const struct render_local *local,
 	local_ends(image, text);
 	render_verdicts(image, FLOW_CAPTURE_LOCAL, lease, text);
 	local_captured(image, lease, text);
-	term_unmarked(image, text);
+	term_unmarked(image, local->uid, text);
 	term_unowned(text);
 	local_output(image, local, text);
 	/* As in the guard, for on-failure open. */

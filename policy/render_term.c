@@ -68,14 +68,15 @@ term_mark_set(const struct image *image, const char *field, uint32_t mark,
 }
 
 void
-term_unmarked(const struct image *image, struct text *text)
+term_unmarked(const struct image *image, uint32_t uid, struct text *text)
 {
 	text_printf(text,
 	    "\tchain unmarked {\n"
 	    "\t\ttype filter hook output priority raw; policy accept;\n"
+	    "\t\tmeta skuid %" PRIu32 " accept\n"
 	    "\t\tmeta mark & 0x%08" PRIx32 " != 0x00000000 "
 	    "meta mark set meta mark & 0x%08" PRIx32 "\n\t}\n",
-	    mask_of(image), ~mask_of(image));
+	    uid, mask_of(image), ~mask_of(image));
 }
 
 void

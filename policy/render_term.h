@@ -61,8 +61,11 @@ void term_mark_is_not(
 void term_mark_set(
     const struct image *, const char *field, uint32_t mark, struct text *);
 
-/* The chain "unmarked": no socket's own mark (SO_MARK) decides anything. */
-void term_unmarked(const struct image *, struct text *);
+/*
+ * The chain "unmarked": no socket's own mark (SO_MARK) decides anything, but of
+ * sockets that netctl made for relays.  uid: of tpx.
+ */
+void term_unmarked(const struct image *, uint32_t uid, struct text *);
 
 /*
  * What this host sends to itself, from whatever source, makes no answer of

@@ -24,6 +24,7 @@
 #include "relay/journal.h"
 #include "relay/shortage.h"
 #include "relay/udp_packet.h"
+#include "relay/udp_refusal.h"
 #include "relay/udp_reply.h"
 #include "relay/udp_table.h"
 
@@ -53,6 +54,7 @@ struct udp_flows {
 	struct journal *journal;
 	struct idle_wheel *wheel;
 	struct udp_table *table;
+	struct broker *broker;
 	struct udp_replies *replies;
 	struct udp_flow *flow; /* as many as the table takes; not touched */
 	uint32_t used;	       /* flows at and above this were never used */
@@ -89,6 +91,7 @@ udp_flows_new(struct event_base *base, struct journal *journal,
 		return NULL;
 	flows->base = base;
 	flows->journal = journal;
+	flows->broker = broker;
 	flows->descriptors = descriptors;
 	flows->decide = decide;
 	flows->ctx = ctx;
@@ -153,6 +156,16 @@ flow_due_us(const struct udp_flow *flow)
 	return flow->entry.active_us + idle_us;
 }
 
+static struct broker_flow
+ends_of(const struct udp_flow *flow)
+{
+	const struct udp_key *key = &flow->entry.key;
+	struct broker_flow ends = { key->client, key->server, key->client_port,
+		key->server_port };
+
+	return ends;
+}
+
 /*
  * Nothing gets through any more.  It stays for a while, so that a client that
  * goes on sending does not begin a new flow with every datagram.
@@ -160,7 +173,11 @@ flow_due_us(const struct udp_flow *flow)
 static void
 flow_die(struct udp_flow *flow, enum flow_close why, int error)
 {
+	struct broker_flow ends = ends_of(flow);
+
 	event_del(&flow->server);
+	if (why != FLOW_CLOSE_OVERLOAD)
+		udp_refusal(flow->flows->broker, &ends, error);
 	flow->why = why;
 	flow->error = error;
 	flow->idle_us = DEAD_US;
@@ -207,16 +224,6 @@ flow_failed(struct udp_flow *flow, int error)
 			return -1;
 		}
 	return 0;
-}
-
-static struct broker_flow
-ends_of(const struct udp_flow *flow)
-{
-	const struct udp_key *key = &flow->entry.key;
-	struct broker_flow ends = { key->client, key->server, key->client_port,
-		key->server_port };
-
-	return ends;
 }
 
 static void
@@ -285,6 +292,7 @@ on_server(int fd, short what, void *arg)
 	for (i = 0; i < BATCHES_PER_EVENT; i++) {
 		if ((n = udp_receive(fd, &packets)) == -1) {
 			(void)flow_failed(flow, errno);
+			udp_discard_errors(fd);
 			return;
 		}
 		flow_answer(flow, packets, n);
@@ -338,7 +346,7 @@ server_open(const struct flow_start *start, int *error)
 	if (connect(fd, (struct sockaddr *)&name, len) == -1)
 		*error = errno;
 	else
-		udp_gather(fd);
+		udp_prepare(fd, name.ss_family);
 	return fd;
 }
 

@@ -39,11 +39,23 @@ udp_packet_count(const struct udp_packet *packet)
 }
 
 void
-udp_gather(int fd)
+udp_prepare(int fd, int family)
 {
 	static const int on = 1;
+	int v6 = family == AF_INET6;
 
 	(void)setsockopt(fd, IPPROTO_UDP, UDP_GRO, &on, sizeof(on));
+	(void)setsockopt(fd, v6 ? IPPROTO_IPV6 : IPPROTO_IP,
+	    v6 ? IPV6_RECVERR : IP_RECVERR, &on, sizeof(on));
+}
+
+void
+udp_discard_errors(int fd)
+{
+	struct msghdr header = { 0 };
+
+	while (recvmsg(fd, &header, MSG_ERRQUEUE | MSG_DONTWAIT) != -1)
+		memset(&header, 0, sizeof(header));
 }
 
 static void

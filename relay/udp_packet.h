@@ -27,8 +27,15 @@ struct udp_packet {
 /* How many datagrams it is. */
 uint32_t udp_packet_count(const struct udp_packet *);
 
-/* Asks the kernel to gather what comes to a socket.  It need not. */
-void udp_gather(int fd);
+/*
+ * For a connected socket of a family: asks the kernel to gather what comes, and
+ * to tell of every ICMP error, as errors of udp_receive() and udp_send()
+ * (ip(7), IP_RECVERR).  It need not do either.
+ */
+void udp_prepare(int fd, int family);
+
+/* Reads off what the kernel says besides about errors. */
+void udp_discard_errors(int fd);
 
 /*
  * What has come to a connected socket, up to UDP_BATCH packets: their number,

@@ -2,6 +2,7 @@
 """UDP through a relay: each end sees the right address, and one row a flow."""
 
 import contextlib
+import errno
 import json
 import socket
 
@@ -16,6 +17,7 @@ PORT = 5400
 OTHER = 5401
 CLOSED = 5402
 WELL_KNOWN = 123
+IP_RECVERR, IPV6_RECVERR = 11, 25
 
 
 @pytest.fixture(params=["forwarded", "local"])
@@ -128,23 +130,43 @@ def test_bursts_arrive_in_order(net, tpx, echo, address):
             (port, 1001, 1001)
 
 
-def test_refused_server_is_a_row_that_says_so(net, tpx, address):
-    instance = tpx("default relay")
+def test_refused_server_is_told_to_the_client_and_in_the_row(
+        net, tpx, address):
+    instance = tpx("default relay", capture=f"{FORWARDED}\n{LOCAL}")
     with talking(net.client, address, CLOSED) as sock:
         sock.send(b"one")
+        with pytest.raises(ConnectionRefusedError):
+            sock.recv(100)
         row = row_of(instance, sock.getsockname()[1])
     assert (row["action"], row["close"]) == ("relay", "refused")
     assert row["error"] is not None
     assert row["up_packets"] == 1
 
 
-def test_unreachable_server_is_one_row_for_many_datagrams(net, tpx):
+def test_server_without_a_route_is_one_row_for_many_datagrams(net, tpx):
     instance = tpx("default relay")
     net.gateway.ip("route", "add", "unreachable", "198.51.100.0/24")
     with talking(net.client, "198.51.100.7") as sock:
         for _ in range(100):
-            with contextlib.suppress(OSError):
-                sock.send(b"anybody")
+            sock.send(b"anybody")
+        row = row_of(instance, sock.getsockname()[1])
+    assert (row["action"], row["close"]) == ("relay", "unreachable")
+
+
+@pytest.mark.parametrize("version", [4, 6])
+def test_server_that_is_not_there_is_told_to_the_client(net, tpx, version):
+    """Nobody on the server's link has the address."""
+    instance = tpx("default relay")
+    beginning = {4: net.SERVER4, 6: net.SERVER6}[version][:-1]
+    option = {4: (socket.IPPROTO_IP, IP_RECVERR),
+              6: (socket.IPPROTO_IPV6, IPV6_RECVERR)}[version]
+    with talking(net.client, beginning + "77") as sock:
+        sock.setsockopt(*option, 1)
+        sock.settimeout(10)  # the kernel looks for it for some seconds
+        sock.send(b"anybody")
+        with pytest.raises(OSError) as told:
+            sock.recv(100)
+        assert told.value.errno == errno.EHOSTUNREACH
         row = row_of(instance, sock.getsockname()[1])
     assert (row["action"], row["close"]) == ("relay", "unreachable")
 

@@ -142,6 +142,8 @@ test_udp_to_be_relayed_is_known_by_its_mark(void **state)
 	    "\t\tct mark set ct mark & 0xf8ffffff | 0x02000000 \n");
 	assert_has(text, "meta l4proto 17 ct direction original "
 			 "ct mark & 0x07000000 == 0x02000000 goto relay_udp\n");
+	assert_has(text, "meta l4proto 17 meta mark & 0x07000000 == 0x02000000 "
+			 "reject with icmpx port-unreachable\n");
 	assert_has(text, "policy = { unreplied : 630, replied : 630 }\n");
 	assert_has(text, "meta l4proto 17 fib saddr type != local "
 			 "ct mark & 0x07000000 != 0x02000000 counter drop\n");
@@ -550,6 +552,7 @@ test_no_trick_of_own_sockets_makes_an_answer(void **state)
 	for (i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
 		assert_has(texts[i],
 		    "type filter hook output priority raw; policy accept;\n"
+		    "\t\tmeta skuid 999 accept\n"
 		    "\t\tmeta mark & 0x07000000 != 0x00000000 "
 		    "meta mark set meta mark & 0xf8ffffff\n");
 		reply = strstr(texts[i], "ct direction reply accept\n");
