@@ -235,6 +235,34 @@ client_ignore(void *ctx, const struct client_message *message)
 	return 0;
 }
 
+static int
+on_killed(void *ctx, const struct client_message *message)
+{
+	const struct msg_killed *killed = message->body;
+	uint64_t *count = ctx;
+
+	if (message->type == MSG_CTL_KILLED)
+		*count = killed->count;
+	return 0;
+}
+
+int
+client_kill(const struct ctl *ctl, const struct msg_kill *body, uint64_t *count)
+{
+	struct client client;
+	int result = client_open(&client, ctl);
+
+	*count = 0;
+	if (result != CTL_GOOD)
+		return result;
+	if (request_send(&client, MSG_CTL_KILL, body, sizeof(*body), -1) == -1)
+		result = failed_on(ctl);
+	else
+		result = answers_read(&client, on_killed, count);
+	close(client.fd);
+	return result;
+}
+
 int
 client_apply(const struct ctl *ctl, uint32_t confirm_s,
     int (*image)(void *ctx, size_t *size_bytes), void *ctx)

@@ -39,6 +39,9 @@ int client_ask(const struct ctl *, enum ipc_command, client_fn *, void *ctx);
 int client_apply(const struct ctl *, uint32_t confirm_s,
     int (*image)(void *ctx, size_t *size_bytes), void *ctx);
 
+/* Has flows ended, and says how many those were. */
+int client_kill(const struct ctl *, const struct msg_kill *, uint64_t *count);
+
 /* 1 when something answers on the socket, 0 when not, -1 with errno. */
 int client_is_running(const struct ctl *);
 

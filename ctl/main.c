@@ -18,6 +18,7 @@ static const struct command {
 	    "[--live] [--since 1h] [--client A] [--action A] [--host H]"
 	    " [-n N] [--follow] [--db FILE]" },
 	{ "sql", sql_run, "[--db FILE] 'SELECT ...'" },
+	{ "kill", kill_run, "FLOW-ID | --client A" },
 	{ "plan", plan_run, "[-f file]" },
 	{ "reload", reload_run, "" },
 	{ "apply", apply_run, "[-f file] [--confirm seconds]" },

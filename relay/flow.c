@@ -527,6 +527,22 @@ flow_block(struct flow_pool *pool, int client, const struct flow_start *start)
 	return 0;
 }
 
+uint32_t
+flow_pool_kill(struct flow_pool *pool, const struct flow_choice *choice)
+{
+	struct flow *flow, *next;
+	uint32_t count = 0;
+
+	for (flow = LIST_FIRST(&pool->live); flow != NULL; flow = next) {
+		next = LIST_NEXT(flow, entry);
+		if (!record_is_chosen(flow->record, choice))
+			continue;
+		flow_end(flow, FLOW_CLOSE_KILLED, 0);
+		count++;
+	}
+	return count;
+}
+
 void
 flow_pool_shutdown(struct flow_pool *pool)
 {

@@ -44,6 +44,9 @@ int flow_pool_is_full(const struct flow_pool *);
 /* errno of a shortage that flows have met since the last call, or 0. */
 int flow_pool_lacked(struct flow_pool *);
 
+/* Ends flows, with FLOW_CLOSE_KILLED in their records; how many. */
+uint32_t flow_pool_kill(struct flow_pool *, const struct flow_choice *);
+
 /* Ends every flow, with FLOW_CLOSE_SHUTDOWN in its record. */
 void flow_pool_shutdown(struct flow_pool *);
 

@@ -37,3 +37,12 @@ record_close(struct journal *journal, struct flow_entry *record,
 	record->error = (uint16_t)error;
 	journal_close(journal, record);
 }
+
+int
+record_is_chosen(
+    const struct flow_entry *record, const struct flow_choice *choice)
+{
+	if (choice->id != 0)
+		return record->id == choice->id;
+	return memcmp(record->src, choice->client, sizeof(record->src)) == 0;
+}

@@ -21,6 +21,14 @@ struct flow_start {
 	int64_t idle_us; /* 0: what is usual for the protocol */
 };
 
+/* Flows that an operator speaks of: one by its id, or a client's (id 0). */
+struct flow_choice {
+	uint64_t id;
+	uint8_t client[16];
+};
+
+int record_is_chosen(const struct flow_entry *, const struct flow_choice *);
+
 /* A record that says FLOW_ACTION_RELAY, or NULL without memory. */
 struct flow_entry *record_open(struct journal *, const struct flow_start *);
 

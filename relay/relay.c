@@ -13,6 +13,7 @@
 #include <event2/event.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "common/addr.h"
@@ -294,6 +295,21 @@ on_ask(void *ctx, struct ipc_message *message)
 }
 
 static void
+on_kill(void *ctx, struct ipc_message *message)
+{
+	const struct msg_kill *kill = message->body;
+	struct relay *relay = ctx;
+	struct msg_killed killed = { 0 };
+	struct flow_choice choice = { .id = kill->flow };
+
+	memcpy(choice.client, &kill->client_high, 8);
+	memcpy(choice.client + 8, &kill->client_low, 8);
+	killed.count = flow_pool_kill(relay->flows, &choice) +
+		       udp_flows_kill(relay->udp, &choice);
+	(void)IPC_SEND(relay->supervisor, MSG_KILLED, message->id, &killed, -1);
+}
+
+static void
 on_stop(void *ctx, struct ipc_message *message)
 {
 	struct relay *relay = ctx;
@@ -364,6 +380,7 @@ static const struct ipc_handler supervisor_handlers[] = {
 	{ MSG_RELAY_LOG, on_relay_log },
 	{ MSG_RELAY_BROKER, on_relay_broker },
 	{ MSG_ASK, on_ask },
+	{ MSG_KILL, on_kill },
 	{ MSG_STOP, on_stop },
 	{ MSG_NONE, NULL },
 };

@@ -513,6 +513,23 @@ udp_flows_packets(struct udp_flows *flows, enum flow_capture capture,
 	}
 }
 
+uint32_t
+udp_flows_kill(struct udp_flows *flows, const struct flow_choice *choice)
+{
+	uint32_t i = udp_table_count(flows->table), count = 0;
+	struct udp_flow *flow;
+
+	/* Downwards: the last one takes the place of one that goes. */
+	while (i-- > 0) {
+		flow = FLOW_OF(udp_table_at(flows->table, i), entry);
+		if (!record_is_chosen(flow->record, choice))
+			continue;
+		flow_end(flow, FLOW_CLOSE_KILLED, 0);
+		count++;
+	}
+	return count;
+}
+
 void
 udp_flows_shutdown(struct udp_flows *flows)
 {

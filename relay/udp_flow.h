@@ -35,6 +35,9 @@ void udp_flows_refused(struct udp_flows *);
 /* errno of a shortage that flows have met since the last call, or 0. */
 int udp_flows_lacked(struct udp_flows *);
 
+/* Ends flows, with FLOW_CLOSE_KILLED in their records; how many. */
+uint32_t udp_flows_kill(struct udp_flows *, const struct flow_choice *);
+
 /* Ends every flow, with FLOW_CLOSE_SHUTDOWN in its record. */
 void udp_flows_shutdown(struct udp_flows *);
 

@@ -38,6 +38,7 @@ enum awaited {
 	AWAITS_NOTHING,
 	AWAITS_STATE, /* a wish for a pause, or for its end, comes true */
 	AWAITS_APPLY, /* a configuration is in force */
+	AWAITS_KILL,  /* relays have ended flows */
 };
 
 struct client {
@@ -50,6 +51,9 @@ struct client {
 	uint32_t id;	 /* of the request being answered */
 	uint32_t worker; /* where a list of live flows goes on */
 	uint32_t slot;
+	uint32_t kill;	 /* tells what relays are asked for it from the rest */
+	uint32_t relays; /* that have not answered yet */
+	uint64_t killed;
 };
 
 struct control {
@@ -59,6 +63,7 @@ struct control {
 	struct event *readable;
 	TAILQ_HEAD(, client) clients;
 	unsigned int nclients;
+	uint32_t kills;
 };
 
 static void
@@ -349,9 +354,13 @@ awaited_late(struct client *client)
 	const struct tpxd *tpxd = client->control->tpxd;
 	char text[128];
 
-	(void)snprintf(text, sizeof(text),
-	    "tpxd will do it as soon as netctl answers; it is %s",
-	    ipc_state_word(tpxd->state));
+	if (client->awaits == AWAITS_KILL)
+		(void)snprintf(text, sizeof(text),
+		    "%u relays have not answered", client->relays);
+	else
+		(void)snprintf(text, sizeof(text),
+		    "tpxd will do it as soon as netctl answers; it is %s",
+		    ipc_state_word(tpxd->state));
 	awaited_end(client, 1, text);
 }
 
@@ -497,8 +506,57 @@ on_apply(void *ctx, struct ipc_message *message)
 		awaited_end(client, 1, why);
 }
 
+static void
+kill_answer(struct client *client)
+{
+	struct msg_killed killed = { .count = client->killed };
+
+	(void)IPC_SEND(
+	    client->channel, MSG_CTL_KILLED, client->id, &killed, -1);
+	awaited_end(client, 0, "");
+}
+
+void
+control_killed(struct control *control, uint32_t id, uint64_t count)
+{
+	struct client *client;
+
+	TAILQ_FOREACH (client, &control->clients, entry) {
+		if (client->awaits != AWAITS_KILL || client->kill != id)
+			continue;
+		client->killed += count;
+		if (--client->relays == 0)
+			kill_answer(client);
+		return;
+	}
+}
+
+static void
+on_kill(void *ctx, struct ipc_message *message)
+{
+	const struct msg_kill *kill = message->body;
+	struct client *client = ctx;
+	struct control *control = client->control;
+
+	event_del(client->pace);
+	client->id = message->id;
+	await(client, AWAITS_KILL);
+	if (!client->is_root) {
+		awaited_end(client, 4, "not permitted: that is for root");
+		return;
+	}
+	event_record(control->tpxd, SEVERITY_INFO, NULL, "kill",
+	    "flows are ended, as asked for by root");
+	client->kill = ++control->kills;
+	client->killed = 0;
+	client->relays = workers_kill(control->tpxd, kill, client->kill);
+	if (client->relays == 0)
+		kill_answer(client);
+}
+
 static const struct ipc_handler handlers[] = {
 	{ MSG_CTL_REQUEST, on_request },
+	{ MSG_CTL_KILL, on_kill },
 	{ MSG_CTL_APPLY, on_apply },
 	{ MSG_NONE, NULL },
 };

@@ -7,6 +7,8 @@
 #ifndef SUPERVISOR_CONTROL_H
 #define SUPERVISOR_CONTROL_H
 
+#include <stdint.h>
+
 struct control;
 struct tpxd;
 
@@ -21,6 +23,9 @@ void control_tell(struct control *);
  * before is.
  */
 void control_applied(struct control *, const char *error);
+
+/* A relay has ended flows, as workers_kill() asked for with this id. */
+void control_killed(struct control *, uint32_t id, uint64_t count);
 
 /* Closes everything and removes the socket. */
 void control_free(struct control *);

@@ -16,6 +16,7 @@
 #include "common/log.h"
 #include "common/memfd.h"
 #include "supervisor/apply.h"
+#include "supervisor/control.h"
 #include "supervisor/event.h"
 #include "supervisor/flowlog.h"
 #include "supervisor/netctl.h"
@@ -76,8 +77,18 @@ on_answer(void *ctx, struct ipc_message *message)
 	apply_step(child->tpxd);
 }
 
+static void
+on_killed(void *ctx, struct ipc_message *message)
+{
+	const struct msg_killed *killed = message->body;
+	const struct child *child = ctx;
+
+	control_killed(child->tpxd->control, message->id, killed->count);
+}
+
 static const struct ipc_handler handlers[] = {
 	{ MSG_RELAY_READY, on_relay_ready },
+	{ MSG_KILLED, on_killed },
 	{ MSG_ANSWER, on_answer },
 	{ MSG_NONE, NULL },
 };
@@ -316,6 +327,21 @@ workers_connect(struct tpxd *tpxd, worker_fn *connect)
 	for (i = 0; i < tpxd->nworkers; i++)
 		if (tpxd->workers[i].child.channel != NULL)
 			connect(tpxd, &tpxd->workers[i]);
+}
+
+uint32_t
+workers_kill(struct tpxd *tpxd, const struct msg_kill *kill, uint32_t id)
+{
+	uint32_t i, asked = 0;
+
+	for (i = 0; i < tpxd->nworkers; i++) {
+		const struct child *child = &tpxd->workers[i].child;
+
+		if (child->state == CHILD_RUNNING &&
+		    IPC_SEND(child->channel, MSG_KILL, id, kill, -1) == 0)
+			asked++;
+	}
+	return asked;
 }
 
 void

@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: ISC
 """tpxctl: what each command prints, who may ask, and its exit codes."""
 
+import contextlib
 import json
 import re
+import socket
 import subprocess
 
 import pytest
 
-from conftest import (DIGEST, ECHO, EXCHANGE, LISTEN, REFUSED, STALL,
-                      client_of)
+from conftest import (DIGEST, ECHO, EXCHANGE, FORWARDED, LISTEN, LOCAL,
+                      REFUSED, STALL, client_of)
 from rig import proc, traffic
+from rig.servers import UdpServer
 
 RULES = f"""\
 table <big> {{ 10.0.0.0/8 172.16.0.0/12 fd00::/8 }}
@@ -183,6 +186,7 @@ def test_version_is_the_same_everywhere(net, build, tpx):
 CODES = {
     "group tpx may read": (GROUP_TPX, ["status"], 0),
     "others may not": (OTHERS, ["status"], 4),
+    "group tpx may not kill": (GROUP_TPX, ["kill", "1"], 4),
     "unknown command": ([], ["stauts"], 2),
     "no command": ([], [], 2),
     "unknown option": ([], ["flows", "--wrong"], 2),
@@ -212,3 +216,59 @@ def test_unblock_is_refused_to_others(net, tpx, build):
                            check=False)
     assert done.returncode == 4
     assert "tpx_guard" in net.gateway.run("nft", "list", "tables").stdout
+
+
+def test_kill_ends_one_flow_by_its_id(net, server, tpx):
+    instance = tpx()
+    with traffic.connect(net.client, net.SERVER4, ECHO) as one, \
+            traffic.connect(net.client, net.SERVER4, ECHO) as other:
+        assert traffic.echoes(one) and traffic.echoes(other)
+        flows = objects(instance.ctl("--json", "flows", "--live").stdout)
+        port = one.getsockname()[1]
+        number, = [flow["id"] for flow in flows if flow["sport"] == port]
+        assert instance.ctl("kill", number).stdout == "1 flow ended\n"
+        with pytest.raises(ConnectionResetError):
+            one.recv(1)
+        assert traffic.echoes(other)
+    rows = instance.rows(2)
+    assert [row["close"] for row in rows if row["id"] == number] == ["killed"]
+    done = instance.ctl("kill", number, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "no such flow" in done.stderr
+
+
+def test_kill_ends_all_flows_of_a_client(net, server, tpx):
+    instance = tpx("default relay", capture=f"{FORWARDED}\n{LOCAL}")
+    with contextlib.ExitStack() as stack:
+        killed = [stack.enter_context(traffic.connect(
+            net.client, net.SERVER4, ECHO)) for _ in range(5)]
+        other = stack.enter_context(traffic.connect(
+            net.gateway, net.SERVER4, ECHO))
+        udp = stack.enter_context(UdpServer(net.server, ECHO))
+        datagrams = stack.enter_context(net.client.socket(
+            kind=socket.SOCK_DGRAM))
+        datagrams.connect((net.SERVER4, ECHO))
+        datagrams.send(b"hello")
+        proc.wait_until(lambda: udp.visits, 5, "the datagram")
+        assert json.loads(instance.ctl(
+            "--json", "kill", "--client", net.CLIENT4).stdout) == \
+            {"killed": 6}
+        for sock in killed:
+            with pytest.raises(ConnectionResetError):
+                sock.recv(1)
+        assert traffic.echoes(other)
+    rows = instance.rows(7)
+    assert [row["close"] for row in rows if row["src"] == net.CLIENT4] == \
+        ["killed"] * 6
+
+
+KILLS = {
+    "nothing": [], "two flows": ["1", "2"], "a word": ["all"],
+    "zero": ["0"], "a flow and a client": ["1", "--client", "10.74.1.2"],
+    "a network": ["--client", "10.74.1.0/24"], "too much": [str(1 << 53)],
+}
+
+
+@pytest.mark.parametrize("words", KILLS.values(), ids=KILLS)
+def test_kill_takes_one_flow_or_one_client(net, tpx, words):
+    assert tpx().ctl("kill", *words, check=False).returncode == 2
