@@ -134,13 +134,19 @@ static const struct {
 static int
 fail(const struct store *store, int rc)
 {
+	const char *why = sqlite3_errmsg(store->db);
 	size_t i;
 
-	log_debug("store: %s", sqlite3_errmsg(store->db));
-	errno = EIO;
 	for (i = 0; i < sizeof(errors) / sizeof(errors[0]); i++)
-		if (errors[i].code == (rc & 0xff))
+		if (errors[i].code == (rc & 0xff)) {
+			log_debug("store: %s", why);
 			errno = errors[i].error;
+			return -1;
+		}
+	/* Nothing else says what it was. */
+	log_warnx("store: %s (%d, %s)", why, rc,
+	    strerror(sqlite3_system_errno(store->db)));
+	errno = EIO;
 	return -1;
 }
 
