@@ -33,16 +33,25 @@
 enum {
 	REQUEST_LEN = 100,
 	REPLY_LEN = 200,
+	DATAGRAM_LEN = 64,
 	BULK_LEN = 256 * 1024,
 	BATCH = 256,  /* events taken at once */
 	OPENING = 64, /* idle: connections set up at a time */
 	READY_S = 30, /* idle: and the time all of them may take */
 	SAMPLES = 4 * 1000 * 1000,
+	DATAGRAMS = 32, /* that the server takes at once */
+	LOST_MS = 200,	/* datagram: then it is sent again */
 };
 
-enum ask { ASK_ONCE = 'o', ASK_AGAIN = 'a', ASK_STREAM = 's' };
+enum ask {
+	ASK_ONCE = 'o',
+	ASK_AGAIN = 'a',
+	ASK_STREAM = 's',
+	ASK_DATAGRAM = 'd'
+};
 
 #define NS_PER_S 1000000000ULL
+#define NS_PER_MS 1000000ULL
 
 struct conn {
 	int fd;
@@ -107,6 +116,8 @@ send_short(struct conn *c, const char *msg, size_t len)
 
 /* ---- server ---- */
 
+static struct conn datagrams_conn; /* its socket is everybody's */
+
 static void
 server_drop(struct conn *c)
 {
@@ -161,11 +172,46 @@ server_read(struct conn *c)
 	return request[0] == ASK_ONCE ? -1 : 0;
 }
 
+/* Sends every datagram back, from the address that it was sent to. */
+static void
+server_echo(int fd)
+{
+	static struct {
+		struct sockaddr_in6 peer;
+		char bytes[DATAGRAM_LEN];
+		_Alignas(
+		    8) char control[CMSG_SPACE(sizeof(struct in6_pktinfo))];
+	} datagrams[DATAGRAMS];
+	static struct iovec parts[DATAGRAMS];
+	static struct mmsghdr messages[DATAGRAMS];
+	int i, n;
+
+	for (i = 0; i < DATAGRAMS; i++) {
+		parts[i].iov_base = datagrams[i].bytes;
+		parts[i].iov_len = DATAGRAM_LEN;
+		messages[i].msg_hdr = (struct msghdr){
+			.msg_name = &datagrams[i].peer,
+			.msg_namelen = sizeof(datagrams[i].peer),
+			.msg_iov = &parts[i],
+			.msg_iovlen = 1,
+			.msg_control = datagrams[i].control,
+			.msg_controllen = sizeof(datagrams[i].control),
+		};
+	}
+	if ((n = recvmmsg(fd, messages, DATAGRAMS, 0, NULL)) > 0)
+		sendmmsg(fd, messages, n, 0);
+}
+
 static void
 server_event(int listener, struct epoll_event *ev)
 {
 	struct conn *c = ev->data.ptr;
 	int rv;
+
+	if (c == &datagrams_conn) {
+		server_echo(c->fd);
+		return;
+	}
 
 	if (c == NULL) {
 		server_accept(listener);
@@ -177,19 +223,31 @@ server_event(int listener, struct epoll_event *ev)
 }
 
 static int
-server_listen(in_port_t port)
+server_bind(int type, in_port_t port)
 {
 	struct sockaddr_in6 sin6 = { .sin6_family = AF_INET6,
 		.sin6_port = htons(port) };
-	struct epoll_event ev = { .events = EPOLLIN };
 	int fd, on = 1, off = 0;
 
-	if ((fd = socket(AF_INET6, SOCK_STREAM | SOCK_NONBLOCK, 0)) == -1 ||
+	if ((fd = socket(AF_INET6, type | SOCK_NONBLOCK, 0)) == -1 ||
 	    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) ||
 	    setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) ||
 	    setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off)) ||
-	    bind(fd, (struct sockaddr *)&sin6, sizeof(sin6)) ||
-	    listen(fd, SOMAXCONN) || epoll_ctl(epfd, EPOLL_CTL_ADD, fd, &ev))
+	    setsockopt(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof(on)) ||
+	    bind(fd, (struct sockaddr *)&sin6, sizeof(sin6)))
+		err(1, "port %u", port);
+	return fd;
+}
+
+static int
+server_listen(in_port_t port)
+{
+	struct epoll_event ev = { .events = EPOLLIN };
+	int fd = server_bind(SOCK_STREAM, port);
+
+	datagrams_conn.fd = server_bind(SOCK_DGRAM, port);
+	watch(&datagrams_conn, EPOLL_CTL_ADD, EPOLLIN);
+	if (listen(fd, SOMAXCONN) || epoll_ctl(epfd, EPOLL_CTL_ADD, fd, &ev))
 		err(1, "port %u", port);
 	return fd;
 }
@@ -259,7 +317,10 @@ client_open(struct conn *c)
 	c->asked = 0;
 	c->got_bytes = 0;
 	c->since_ns = clock_ns();
-	c->fd = socket(ss.ss_family, SOCK_STREAM | SOCK_NONBLOCK, 0);
+	c->fd = socket(ss.ss_family,
+	    (opt.mode->ask == ASK_DATAGRAM ? SOCK_DGRAM : SOCK_STREAM) |
+		SOCK_NONBLOCK,
+	    0);
 	if (c->fd == -1)
 		err(1, "socket");
 	if (connect(c->fd, (struct sockaddr *)&ss, target_len) == -1 &&
@@ -274,7 +335,8 @@ client_ask(struct conn *c)
 	char request[REQUEST_LEN];
 
 	memset(request, opt.mode->ask, sizeof(request));
-	return send_short(c, request, sizeof(request));
+	return send_short(c, request,
+	    opt.mode->ask == ASK_DATAGRAM ? DATAGRAM_LEN : sizeof(request));
 }
 
 static void
@@ -336,6 +398,33 @@ request_readable(struct conn *c)
 	client_count(1);
 	c->since_ns = clock_ns();
 	return client_ask(c);
+}
+
+/* A round trip is a packet each way. */
+static int
+datagram_readable(struct conn *c)
+{
+	if (recv(c->fd, buf, sizeof(buf), 0) != DATAGRAM_LEN)
+		return errno == EAGAIN ? 0 : -1;
+	client_sample(c);
+	client_count(2);
+	c->since_ns = clock_ns();
+	return client_ask(c);
+}
+
+/* Sends again what got lost, and counts that. */
+static void
+datagrams_again(struct conn *conns)
+{
+	unsigned int i;
+
+	for (i = 0; i < opt.conns; i++) {
+		if (now_ns < conns[i].since_ns + LOST_MS * NS_PER_MS)
+			continue;
+		errors++;
+		conns[i].since_ns = now_ns;
+		(void)client_ask(&conns[i]);
+	}
 }
 
 static int
@@ -448,8 +537,11 @@ load_run(struct conn *conns)
 	end_ns = window_ns + opt.window_s * 1e9;
 	for (i = 0; i < opt.conns; i++)
 		client_open(&conns[i]);
-	while (now_ns < end_ns)
+	while (now_ns < end_ns) {
 		client_turn();
+		if (opt.mode->ask == ASK_DATAGRAM)
+			datagrams_again(conns);
+	}
 	if (count == 0)
 		errx(1, "nothing came back, %llu connections broke",
 		    (unsigned long long)errors);
@@ -477,6 +569,7 @@ static const struct mode modes[] = {
 	{ "stream", ASK_STREAM, stream_readable },
 	{ "connect", ASK_ONCE, connect_readable },
 	{ "request", ASK_AGAIN, request_readable },
+	{ "datagram", ASK_DATAGRAM, datagram_readable },
 	{ "idle", ASK_AGAIN, idle_readable },
 };
 
@@ -487,7 +580,7 @@ usage(void)
 	    "usage: load serve port\n"
 	    "       load [-a addresses] [-c connections] [-t seconds] "
 	    "[-w warm-up-seconds]\n"
-	    "           stream|connect|request|idle address port\n");
+	    "           stream|connect|request|datagram|idle address port\n");
 	exit(2);
 }
 

@@ -27,6 +27,8 @@ class Figure(NamedTuple):
     unit: str
     # of the ratio tpx/haproxy, or None
     at_least: float = None
+    # of the ratio tpx/routed, or None: what HAProxy does not do
+    at_least_routed: float = None
     # of the value itself, or None
     at_most: float = None
     # also tell how much more it is than without a proxy
@@ -38,6 +40,7 @@ FIGURES = (
     Figure("stream8", "throughput, 8 streams", "Gbit/s", at_least=0.9),
     Figure("connect", "new connections", "1/s", at_least=0.9),
     Figure("request", "keep-alive requests", "1/s", at_least=0.9),
+    Figure("udp", "datagrams, 100 flows", "1/s", at_least_routed=0.6),
     Figure("p50", "latency, median", "us", over_routed=True),
     Figure("p999", "latency, p99.9", "us", over_routed=True),
     Figure("rest", "memory at rest", "KiB"),
@@ -87,6 +90,14 @@ class Rate:
             sample.per_cpu_s = (answer["total"] / answer["cpu_s"] *
                                 self.scale)
         return {self.key: sample}
+
+
+class Datagrams(Rate):
+    """Of UDP, which HAProxy does not carry."""
+
+    def measure(self, contender, seconds):
+        return {} if contender.name == "haproxy" else super().measure(
+            contender, seconds)
 
 
 class Latency:
@@ -166,6 +177,7 @@ METRICS = (
     Rate("stream8", "stream", 8, GBIT),
     Rate("connect", "connect", 64),
     Rate("request", "request", 64),
+    Datagrams("udp", "datagram", 100),
     Latency(),
     Idle(),
 )

@@ -56,7 +56,8 @@ class Row:
         self.aside = aside
         self.medians = {name: statistics.median(rounds.values())
                         for name, rounds in values.items()}
-        self.ratios = _ratios(values)
+        self.ratios = _ratios(
+            values, ROUTED if figure.at_least_routed else PEER)
         self.ratio = statistics.median(self.ratios) if self.ratios else None
 
     def target(self):
@@ -67,6 +68,10 @@ class Row:
         if figure.at_least is not None:
             met = None if self.ratio is None else self.ratio >= figure.at_least
             return f"ratio >= {figure.at_least:g}", met
+        if figure.at_least_routed is not None:
+            met = (None if self.ratio is None
+                   else self.ratio >= figure.at_least_routed)
+            return f"of {ROUTED} >= {figure.at_least_routed:g}", met
         if figure.at_most is not None:
             own = self.medians.get(OWN)
             met = None if own is None else own <= figure.at_most
