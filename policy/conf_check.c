@@ -217,6 +217,7 @@ conf_check(struct parser *parser)
 	}
 	resolve_rules(parser, conf->rules, conf->rule_count, used);
 	resolve_rules(parser, conf->exclusions, conf->exclusion_count, used);
+	resolve_vias(parser);
 	if (parser->errors->errors == 0) {
 		warn_tables(parser, used);
 		warn_exclusions(parser);

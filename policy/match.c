@@ -71,7 +71,7 @@ struct policy_verdict
 policy_match(const struct image *image, const struct policy_query *query)
 {
 	struct policy_verdict verdict = { FLOW_ACTION_PASS, FLOW_RULE_DEFAULT,
-		NULL };
+		UPSTREAM_NONE, NULL };
 	unsigned int proto = proto_bit(query->proto);
 	uint32_t i;
 
@@ -84,9 +84,11 @@ policy_match(const struct image *image, const struct policy_query *query)
 			continue;
 		verdict.action = possible(proto, rule->action);
 		verdict.rule = (uint16_t)i;
+		verdict.upstream = rule->upstream;
 		verdict.item = rule;
 		return verdict;
 	}
 	verdict.action = possible(proto, image_settings(image)->default_action);
+	verdict.upstream = image_settings(image)->default_upstream;
 	return verdict;
 }

@@ -21,6 +21,7 @@ struct policy_query {
 struct policy_verdict {
 	enum flow_action action;
 	uint16_t rule;		       /* its index, or FLOW_RULE_DEFAULT */
+	uint16_t upstream;	       /* its index, or UPSTREAM_NONE */
 	const struct image_rule *item; /* NULL for the default */
 };
 

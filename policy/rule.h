@@ -21,6 +21,19 @@ enum block_mode { BLOCK_DEFAULT, BLOCK_RESET, BLOCK_DROP, BLOCK_COUNT };
 /* Whose sockets on this host are captured: nobody's, everybody's, or users'. */
 enum capture_local { LOCAL_NONE, LOCAL_HOST, LOCAL_USERS, LOCAL_COUNT };
 
+/* How a server that flows are sent through is spoken to. */
+enum upstream_kind {
+	UPSTREAM_SOCKS5, /* RFC 1928 */
+	UPSTREAM_HTTP,	 /* CONNECT, RFC 9110, 9.3.6 */
+	UPSTREAM_PROXY_V2,
+	UPSTREAM_COUNT
+};
+
+/* Their words, in that order. */
+#define UPSTREAM_KIND_WORDS "socks5", "http", "proxy-v2"
+
+#define UPSTREAM_NONE UINT16_MAX
+
 /*
  * Bits of a rule's protocols.  An exclusion that names neither a protocol nor
  * a port has OTHER as well: what is neither TCP nor UDP.  No rule has it.
