@@ -2,6 +2,7 @@
 /* Reading an image that image_check() has accepted.  Pure. */
 #include "policy/image.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "policy/image_layout.h"
@@ -138,6 +139,24 @@ image_endpoint(const struct image *image, uint32_t i)
 	    image_section(image, IMAGE_ENDPOINTS);
 
 	return i < count(image, IMAGE_ENDPOINTS) ? &endpoints[i] : NULL;
+}
+
+const char *
+image_endpoint_text(
+    const struct image *image, uint32_t i, char buf[IMAGE_ENDPOINT_TEXT_BYTES])
+{
+	const struct image_endpoint *endpoint = image_endpoint(image, i);
+	const struct image_upstream *upstream;
+	char text[ENDPOINT_TEXT_BYTES];
+
+	if (endpoint == NULL)
+		return NULL;
+	upstream = image_upstream(image, endpoint->upstream);
+	if (upstream->endpoints.count == 1)
+		return upstream->name;
+	(void)snprintf(buf, IMAGE_ENDPOINT_TEXT_BYTES, "%s %s", upstream->name,
+	    endpoint_format(&endpoint->addr, endpoint->port, text));
+	return buf;
 }
 
 uint32_t

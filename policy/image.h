@@ -159,6 +159,14 @@ uint32_t image_endpoint_count(const struct image *);
 /* NULL when there is no such endpoint. */
 const struct image_endpoint *image_endpoint(const struct image *, uint32_t);
 
+/*
+ * "corp", or "corp 10.0.0.9:1080" when that is one of several; NULL when there
+ * is no such endpoint.
+ */
+#define IMAGE_ENDPOINT_TEXT_BYTES (LIMIT_NAME_BYTES + ENDPOINT_TEXT_BYTES)
+const char *image_endpoint_text(
+    const struct image *, uint32_t, char buf[IMAGE_ENDPOINT_TEXT_BYTES]);
+
 uint32_t image_rule_count(const struct image *);
 /* NULL when there is no such rule, as for FLOW_RULE_DEFAULT. */
 const struct image_rule *image_rule(const struct image *, uint32_t);

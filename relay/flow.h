@@ -14,6 +14,7 @@
 struct event_base;
 struct flow_pool;
 struct journal;
+struct upstreams;
 
 #define FLOW_IDLE_US (7440LL * 1000000) /* 2 h 4 min: RFC 5382, REQ-5 */
 
@@ -28,6 +29,8 @@ struct flow_start {
 	enum flow_capture capture;
 	uint32_t generation;
 	int64_t idle_us;
+	struct upstreams *upstreams; /* NULL only with UPSTREAM_NONE */
+	uint16_t upstream;	     /* or UPSTREAM_NONE */
 };
 
 /* most: flows at a time.  NULL with errno. */
@@ -36,9 +39,9 @@ struct flow_pool *flow_pool_new(struct event_base *, struct journal *,
 
 /*
  * Takes the client's non-blocking socket over and connects to the original
- * destination.  Whatever goes wrong from here on ends in the flow's record,
- * and the client gets a reset.  -1 when there is no room for another flow; the
- * socket is then still the caller's.
+ * destination, by way of the upstream if there is one.  Whatever goes wrong
+ * from here on ends in the flow's record, and the client gets a reset.  -1 when
+ * there is no room for another flow; the socket is then still the caller's.
  */
 int flow_begin(struct flow_pool *, int client, const struct flow_start *);
 

@@ -117,6 +117,7 @@ journal_open(struct journal *journal)
 	journal->next_id += FLOW_ID_STEP;
 	slot->record.final = 1;
 	slot->record.uid = FLOW_UID_NONE;
+	slot->record.upstream = FLOW_UPSTREAM_NONE;
 	slot->record.connect_us = FLOW_CONNECT_NONE;
 	slot->record.worker = (uint8_t)journal->arena->worker;
 	atomic_store_explicit(

@@ -84,6 +84,8 @@ struct flow_record {
 	uint16_t error;	     /* errno or enum flow_error, 0: none */
 	uint16_t sport;
 	uint16_t dport;
+	uint16_t upstream; /* endpoint of that, or FLOW_UPSTREAM_NONE */
+	uint16_t reserved_too[3];
 	uint8_t src[16];
 	uint8_t dst[16];
 	uint8_t proto;	 /* IPPROTO_ */
