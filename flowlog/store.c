@@ -6,7 +6,6 @@
  */
 #include "flowlog/store.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <sqlite3.h>
 #include <stdio.h>
@@ -14,8 +13,8 @@
 #include <string.h>
 #include <time.h>
 
-#include "common/addr.h"
 #include "common/log.h"
+#include "flowlog/bind.h"
 #include "flowlog/migrate.h"
 #include "schema/flowlog.sql.h"
 
@@ -373,39 +372,6 @@ store_rollback(struct store *store)
 	errno = saved;
 }
 
-static void
-bind_or_null(sqlite3_stmt *statement, int at, uint32_t value, uint32_t none)
-{
-	if (value == none)
-		(void)sqlite3_bind_null(statement, at);
-	else
-		(void)sqlite3_bind_int64(statement, at, value);
-}
-
-static void
-bind_address(sqlite3_stmt *statement, int at, const uint8_t bytes[16])
-{
-	struct addr addr;
-	char text[ADDR_TEXT_BYTES];
-
-	memcpy(addr.byte, bytes, sizeof(addr.byte));
-	(void)sqlite3_bind_text(
-	    statement, at, addr_format(&addr, text), -1, SQLITE_TRANSIENT);
-}
-
-static void
-bind_error(sqlite3_stmt *statement, int at, unsigned int error)
-{
-	char buf[FLOW_ERROR_BYTES];
-	const char *text = flow_error_text(error, buf);
-
-	if (text == NULL)
-		(void)sqlite3_bind_null(statement, at);
-	else
-		(void)sqlite3_bind_text(
-		    statement, at, text, -1, SQLITE_TRANSIENT);
-}
-
 /* A row with this id is there: the same one sent again, or another's. */
 static int
 check_taken(struct store *store, const struct flow_record *record)
@@ -455,37 +421,16 @@ store_add_flow(
 		(void)sqlite3_bind_int64(add, i, numbers[i]);
 	bind_address(add, 5, record->src);
 	bind_address(add, 7, record->dst);
-	bind_or_null(add, 10, record->uid, FLOW_UID_NONE);
-	bind_or_null(add, 16, record->connect_us, FLOW_CONNECT_NONE);
-	bind_or_null(add, 17, record->rtt_us, 0);
+	bind_unless(add, 10, record->uid, FLOW_UID_NONE);
+	bind_unless(add, 16, record->connect_us, FLOW_CONNECT_NONE);
+	bind_unless(add, 17, record->rtt_us, 0);
 	bind_error(add, 19, record->error);
-	bind_or_null(add, 20, record->worker, LIMIT_FLOW_WORKER);
+	bind_unless(add, 20, record->worker, LIMIT_FLOW_WORKER);
 	if (run(store, ADD_FLOW) == -1)
 		return -1;
 	*added = sqlite3_changes(store->db);
 	store->rows_pending += *added;
 	return *added ? 0 : check_taken(store, record);
-}
-
-/* A terminal that shows the log must not be driven by what is in it. */
-static void
-bind_printable(sqlite3_stmt *statement, int at, const char *text)
-{
-	sqlite3_str *out = sqlite3_str_new(NULL);
-	char *printable;
-
-	for (; *text != '\0'; text++) {
-		if (*text >= 0x20 && *text < 0x7f)
-			sqlite3_str_appendchar(out, 1, *text);
-		else
-			sqlite3_str_appendf(
-			    out, "\\x%02x", (unsigned char)*text);
-	}
-	if ((printable = sqlite3_str_finish(out)) == NULL)
-		(void)sqlite3_bind_text(statement, at, "", 0, SQLITE_STATIC);
-	else
-		(void)sqlite3_bind_text(
-		    statement, at, printable, -1, sqlite3_free);
 }
 
 int

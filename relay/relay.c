@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "common/addr.h"
+#include "common/clock.h"
 #include "common/log.h"
 #include "common/memfd.h"
 #include "ipc/channel.h"
@@ -310,6 +311,8 @@ on_ask(void *ctx, struct ipc_message *message)
 	each_listener(relay, listener_serve);
 	answer.work = atomic_load(&journal_arena(relay->journal)->accepted);
 	answer.lack = lack_of(relay);
+	answer.down = upstreams_down(relay->upstreams, clock_mono_us());
+	answer.generation = image_settings(relay->policy.image)->generation;
 	/* Whom it has no room for is not waiting for it to work. */
 	for (i = 0; i < ENTRANCES && may_accept(relay); i++)
 		answer.waiting +=

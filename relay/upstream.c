@@ -211,18 +211,15 @@ upstreams_bad(struct upstreams *set, uint16_t at, int64_t now_us)
 }
 
 uint64_t
-upstreams_down(const struct upstreams *set)
+upstreams_down(const struct upstreams *set, int64_t now_us)
 {
 	uint64_t down = 0;
-	uint32_t i, n;
+	uint32_t i;
 
 	for (i = 0; i < set->count; i++) {
 		const struct image_span *span = &set->upstream[i].endpoints;
 
-		for (n = 0; n < span->count; n++)
-			if (set->endpoint[span->first + n].backoff_us == 0)
-				break;
-		if (n == span->count)
+		if (first_untried(set, span, 0, now_us) == span->count)
 			down |= 1ULL << i;
 	}
 	return down;

@@ -53,7 +53,7 @@ void upstreams_address(
 void upstreams_good(struct upstreams *, uint16_t endpoint);
 void upstreams_bad(struct upstreams *, uint16_t endpoint, int64_t now_us);
 
-/* Bits of upstreams of which every address has failed since it last worked. */
-uint64_t upstreams_down(const struct upstreams *);
+/* Bits of upstreams of which every address is put aside. */
+uint64_t upstreams_down(const struct upstreams *, int64_t now_us);
 
 #endif

@@ -28,6 +28,7 @@
 #include "supervisor/netctl.h"
 #include "supervisor/notify.h"
 #include "supervisor/sandbox.h"
+#include "supervisor/upstream.h"
 
 #define CALLBACKS_PER_LOOP 4 /* tpxctl's; then heartbeats have their turn */
 #define STOP_LIMIT_S 6
@@ -199,6 +200,7 @@ tpxd_ask(struct tpxd *tpxd)
 	ask.sequence = ++tpxd->beat;
 	ask.sent_us = clock_mono_us();
 	workers_ask(tpxd, &ask);
+	upstream_judge(tpxd, ask.sent_us);
 	flowlog_ask(tpxd, &ask);
 	netctl_beat(tpxd);
 	netctl_judge(tpxd, ask.sent_us);

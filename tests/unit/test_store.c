@@ -92,6 +92,25 @@ test_row_says_what_the_record_said(void **state)
 }
 
 static void
+test_an_upstream_and_its_answer_are_told(void **state)
+{
+	struct flow_record record = fixture_record(1, 5);
+
+	(void)state;
+	assert_int_equal(store_begin(store), 0);
+	assert_int_equal(store_add_upstream(store, 1, 0, "corp"), 0);
+	assert_int_equal(store_add_upstream(store, 1, 1, "far [::1]:1"), 0);
+	assert_int_equal(store_commit(store), 0);
+	record.upstream = 1;
+	record.close = FLOW_CLOSE_REFUSED;
+	record.error = FLOW_ERROR_HTTP + 407;
+	assert_int_equal(add(&record), 1);
+	assert_string_equal(
+	    fixture_sql(dir, "SELECT upstream || ' ' || error FROM flows"),
+	    "far [::1]:1 http: 407");
+}
+
+static void
 test_what_is_not_known_is_null(void **state)
 {
 	struct flow_record record = fixture_record(LIMIT_FLOW_WORKER, 0);
@@ -561,6 +580,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_row_says_what_the_record_said),
+		TEST(test_an_upstream_and_its_answer_are_told),
 		TEST(test_what_is_not_known_is_null),
 		TEST(test_columns_stand_in_the_promised_order),
 		TEST(test_every_word_of_the_schema_is_a_word_of_the_view),
