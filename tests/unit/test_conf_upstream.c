@@ -182,8 +182,6 @@ test_bad_upstreams_are_refused(void **state)
 		"upstream a http 1.2.3.4:5 user \"u\" password-file \"p/q\"",
 		"upstream a http 1.2.3.4:5 user \"u:v\" password-file \"p\"",
 		"upstream a proxy-v2 1.2.3.4:5 user \"u\" password-file \"p\"",
-		"upstream a http [::1]:5 user \"u\" user \"u\" password-file "
-		"\"p\"",
 		"upstream a http 1.2.3.4:5 password \"u\"",
 		"block to any via a", "pass to any via a",
 		"exclude to ::1 via a", "relay to any via",
