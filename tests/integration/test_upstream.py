@@ -8,6 +8,7 @@ import pathlib
 import re
 import socket
 import tempfile
+import threading
 import time
 
 import pytest
@@ -76,6 +77,7 @@ def reset_row(net, instance, address, port=ECHO, timeout_s=5.0, count=1):
     return last_row(instance, count)
 
 
+@pytest.mark.smoke
 def test_bytes_go_through_to_the_original_destination(
         net, server, proxy, kind, tpx, address):
     instance = tpx(via(kind, endpoint(net.SERVER4)))
@@ -201,6 +203,7 @@ def test_password_beside_the_configuration_is_read_anew_by_reload(
     assert row["upstream"] == "corp"
 
 
+@pytest.mark.smoke
 def test_next_address_is_tried_and_the_first_comes_back(
         net, server, kind, tpx):
     first, second = endpoint(net.SERVER4), endpoint(net.SERVER4, OTHER)
@@ -388,6 +391,7 @@ HOSTILE = {
 }
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("name,behaviour,error", HOSTILE.values(),
                          ids=list(HOSTILE))
 def test_a_hostile_upstream_ends_its_flow_at_once(
@@ -400,6 +404,31 @@ def test_a_hostile_upstream_ends_its_flow_at_once(
     assert re.search(error, row["error"]), row["error"]
     assert row["close"] != "timeout" and row["up_bytes"] == 0
     assert instance.unaccounted() == 0
+
+
+@pytest.mark.smoke
+def test_a_handshake_outlives_the_configuration_that_began_it(
+        net, server, tpx):
+    heard, answer = threading.Event(), threading.Event()
+
+    def behaviour(connection):
+        hear(connection, proxies.HTTP)
+        heard.set()
+        answer.wait(LIMIT_S)
+        connection.sendall(HTTP_GOOD + b"first words")
+        connection.recv(1)
+    instance = tpx(via("http", endpoint(net.SERVER4)))
+    with odd(net, behaviour), \
+            traffic.connect(net.client, net.SERVER4, ECHO) as sock:
+        assert heard.wait(LIMIT_S)
+        for _ in range(3):
+            instance.configure(configuration("default relay"))
+            instance.ctl("reload")
+        answer.set()
+        assert servers.read_exactly(sock, 11) == b"first words"
+    assert instance.rows(1)[0]["upstream"] == "corp"
+    assert works(net)
+    assert last_row(instance, 2)["upstream"] is None
 
 
 @ANSWERING
