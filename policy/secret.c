@@ -5,6 +5,9 @@
 #include <errno.h>
 #include <string.h>
 
+_Static_assert(LIMIT_UPSTREAMS * sizeof(struct secret) == LIMIT_SECRETS_BYTES,
+    "the message's limit is that of an image");
+
 const char *
 secret_set(struct secret *secret, const char *text, size_t len)
 {

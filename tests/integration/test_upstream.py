@@ -203,6 +203,29 @@ def test_password_beside_the_configuration_is_read_anew_by_reload(
     assert row["upstream"] == "corp"
 
 
+def test_passwords_survive_a_trial_and_a_dead_relay(
+        net, server, tpx, password):
+    secret = "battery"
+    password.write_text(secret)
+    text = via("socks5", endpoint(net.SERVER4), login=(
+        f'user "me" password-file "{password}"'))
+    with proxies.microsocks(net.server, net.SERVER4, PORT, "me", secret):
+        instance = tpx(text)
+        other = instance.home / "other.conf"
+        instance.configure(configuration("default block"), other)
+        password.write_text("another")
+        instance.ctl("apply", "-f", other, "--confirm", "1")
+        proc.wait_until(
+            lambda: instance.status()["config"]["generation"] == 3,
+            what="the configuration before comes back")
+        assert works(net), "the password is not the one of before"
+        relays = instance.by_role()["relay"]
+        proc.kill(relays)
+        instance.wait_replaced("relay", relays, 10)
+        instance.wait_state("armed")
+        assert works(net), "a new relay has no password"
+
+
 @pytest.mark.smoke
 def test_next_address_is_tried_and_the_first_comes_back(
         net, server, kind, tpx):
