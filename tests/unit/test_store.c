@@ -8,6 +8,7 @@
 #include <grp.h>
 
 #include "flowlog/store.h"
+#include "schema/flowlog.sql.h"
 #include "tests/unit/flowlog_fixture.h"
 
 static char dir[FIXTURE_PATH];
@@ -429,6 +430,33 @@ test_a_lock_at_the_start_is_waited_out(void **state)
 }
 
 static void
+test_rows_of_version_1_are_kept(void **state)
+{
+	static const char row[] =
+	    "INSERT INTO flow (id, start_us, end_us, proto, src, sport, dst,"
+	    " dport, capture, action, up_bytes, down_bytes, up_packets,"
+	    " down_packets, close, final)"
+	    " VALUES (129, 1, 2, 6, 'a', 3, 'b', 4, 0, 0, 5, 6, 7, 8, 1, 1);"
+	    "PRAGMA user_version = 1";
+	char path[2 * FIXTURE_PATH];
+	sqlite3 *old;
+
+	(void)state;
+	close_store();
+	(void)snprintf(path, sizeof(path), "%s/flows.db", dir);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(sqlite3_open(path, &old), SQLITE_OK);
+	assert_int_equal(
+	    sqlite3_exec(old, FLOWLOG_TABLES_1, NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(old, row, NULL, NULL, NULL), SQLITE_OK);
+	(void)sqlite3_close(old);
+	open_store();
+	assert_string_equal(fixture_sql(dir, "SELECT id || ' ' || src || ' ' ||"
+					     " (upstream IS NULL) FROM flows"),
+	    "129 a 1");
+}
+
+static void
 test_newer_database_is_refused(void **state)
 {
 	char path[2 * FIXTURE_PATH];
@@ -597,6 +625,7 @@ main(void)
 		TEST(test_file_above_a_new_quota_shrinks),
 		TEST(test_another_writer_is_not_waited_for),
 		TEST(test_a_lock_at_the_start_is_waited_out),
+		TEST(test_rows_of_version_1_are_kept),
 		TEST(test_newer_database_is_refused),
 		TEST(test_damaged_file_is_said_and_can_be_set_aside),
 		TEST(test_view_that_differs_is_made_anew),
