@@ -99,7 +99,7 @@ addr_format(const struct addr *addr, char buf[ADDR_TEXT_BYTES])
 
 /* A decimal number without sign, blanks or leading zeros. */
 static int
-parse_bits(const char *text, unsigned int max, unsigned int *bits)
+parse_number(const char *text, unsigned int max, unsigned int *number)
 {
 	unsigned int value = 0;
 	size_t i;
@@ -113,7 +113,7 @@ parse_bits(const char *text, unsigned int max, unsigned int *bits)
 		if (value > max)
 			return -1;
 	}
-	*bits = value;
+	*number = value;
 	return 0;
 }
 
@@ -166,7 +166,7 @@ prefix_parse(const char *text, struct prefix *prefix)
 	if (parse_addr(buf, &prefix->addr, &is_v4) == -1)
 		goto invalid;
 	bits = max = is_v4 ? 128 - V4_BITS : 128;
-	if (slash != NULL && parse_bits(slash + 1, max, &bits) == -1)
+	if (slash != NULL && parse_number(slash + 1, max, &bits) == -1)
 		goto invalid;
 	prefix->bits = (uint8_t)(is_v4 ? bits + V4_BITS : bits);
 	if (mask_prefix(prefix)) {
@@ -200,6 +200,44 @@ prefix_format(const struct prefix *prefix, char buf[PREFIX_TEXT_BYTES])
 		bits -= V4_BITS;
 	len = strlen(buf);
 	snprintf(buf + len, PREFIX_TEXT_BYTES - len, "/%u", bits);
+	return buf;
+}
+
+int
+endpoint_parse(const char *text, struct addr *addr, uint16_t *port)
+{
+	const char *colon = strrchr(text, ':');
+	unsigned int number;
+	char buf[ADDR_TEXT_BYTES + 2];
+	size_t len;
+	int is_v4, bracketed = text[0] == '[';
+
+	if (colon == NULL || (len = (size_t)(colon - text)) >= sizeof(buf) ||
+	    parse_number(colon + 1, UINT16_MAX, &number) == -1 || number == 0)
+		goto invalid;
+	if (bracketed && (len < 2 || text[len - 1] != ']'))
+		goto invalid;
+	memcpy(buf, text + bracketed, len - (bracketed ? 2 : 0));
+	buf[len - (bracketed ? 2 : 0)] = '\0';
+	if (parse_addr(buf, addr, &is_v4) == -1 || is_v4 == bracketed)
+		goto invalid;
+	*port = (uint16_t)number;
+	return 0;
+
+invalid:
+	errno = EINVAL;
+	return -1;
+}
+
+char *
+endpoint_format(
+    const struct addr *addr, uint16_t port, char buf[ENDPOINT_TEXT_BYTES])
+{
+	char text[ADDR_TEXT_BYTES];
+
+	snprintf(buf, ENDPOINT_TEXT_BYTES,
+	    addr_is_v4(addr) ? "%s:%u" : "[%s]:%u", addr_format(addr, text),
+	    port);
 	return buf;
 }
 

@@ -11,8 +11,9 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
-#define ADDR_TEXT_BYTES 46   /* INET6_ADDRSTRLEN */
-#define PREFIX_TEXT_BYTES 50 /* an address, a slash and three digits */
+#define ADDR_TEXT_BYTES 46     /* INET6_ADDRSTRLEN */
+#define PREFIX_TEXT_BYTES 50   /* an address, a slash and three digits */
+#define ENDPOINT_TEXT_BYTES 54 /* an address, brackets, colon and a port */
 
 struct addr {
 	uint8_t byte[16];
@@ -51,6 +52,16 @@ int prefix_parse(const char *text, struct prefix *);
 
 /* "10.0.0.0/8"; a full-length prefix is written without its slash. */
 char *prefix_format(const struct prefix *, char buf[PREFIX_TEXT_BYTES]);
+
+/*
+ * "10.0.0.9:1080" or "[fd00::9]:1080".  -1 with EINVAL when it is none, when
+ * the port is 0, or when the address has a prefix or is v4-mapped.
+ */
+int endpoint_parse(const char *text, struct addr *, uint16_t *port);
+
+/* As endpoint_parse() reads it.  Returns buf. */
+char *endpoint_format(
+    const struct addr *, uint16_t port, char buf[ENDPOINT_TEXT_BYTES]);
 
 int prefix_contains(const struct prefix *, const struct addr *);
 

@@ -34,6 +34,8 @@ struct words {
 	const char *action;
 	const char *host; /* NULL: none that may be shown */
 	const char *rule;
+	const char *upstream;
+	char endpoint[IMAGE_ENDPOINT_TEXT_BYTES];
 	double duration_ms;
 };
 
@@ -68,9 +70,13 @@ words_make(const struct live *live, const struct flow_record *record,
 	    name_is_host(record->host, sizeof(record->host)))
 		words->host = record->host;
 	words->rule = NULL;
+	words->upstream = NULL;
 	if (live->image != NULL &&
-	    image_settings(live->image)->generation == record->generation)
+	    image_settings(live->image)->generation == record->generation) {
 		words->rule = image_rule_text(live->image, record->rule);
+		words->upstream = image_endpoint_text(
+		    live->image, record->upstream, words->endpoint);
+	}
 	words->duration_ms = record->start_mono_us >= 0 && age_us > 0
 				 ? (double)age_us / 1000
 				 : 0;
@@ -141,7 +147,7 @@ json_print(struct json *json, const struct flow_record *record,
 	json_null(json, "unit");
 	json_string(json, "action", words->action);
 	json_string(json, "rule", words->rule);
-	json_null(json, "upstream");
+	json_string(json, "upstream", words->upstream);
 	json_uint(json, "up_bytes", record->up_bytes);
 	json_uint(json, "down_bytes", record->down_bytes);
 	json_uint(json, "up_packets", record->up_packets);

@@ -184,6 +184,35 @@ json_captured(struct json *json, const struct image *image)
 	json_object_end(json);
 }
 
+static const char *const kinds[UPSTREAM_COUNT] = { UPSTREAM_KIND_WORDS };
+
+static void
+json_upstreams(struct json *json, const struct image *image)
+{
+	const struct image_upstream *upstream;
+	const struct image_endpoint *endpoint;
+	char buf[ENDPOINT_TEXT_BYTES];
+	uint32_t i, n;
+
+	json_array(json, "upstreams");
+	for (i = 0; (upstream = image_upstream(image, i)) != NULL; i++) {
+		json_object(json, NULL);
+		json_string(json, "name", upstream->name);
+		json_string(json, "kind", kinds[upstream->kind]);
+		json_array(json, "addresses");
+		for (n = 0; n < upstream->endpoints.count; n++) {
+			endpoint = image_endpoint(
+			    image, upstream->endpoints.first + n);
+			json_string(json, NULL,
+			    endpoint_format(
+				&endpoint->addr, endpoint->port, buf));
+		}
+		json_array_end(json);
+		json_object_end(json);
+	}
+	json_array_end(json);
+}
+
 static void
 plan_json(const struct image *image, const struct text *nft,
     const struct text *routes)
@@ -198,6 +227,7 @@ plan_json(const struct image *image, const struct text *nft,
 	json_list(&json, "routes", 0, routes);
 	json_list(&json, "sysctls", 1, routes);
 	json_captured(&json, image);
+	json_upstreams(&json, image);
 	json_array(&json, "exclusions");
 	for (i = 0; i < image_exclusion_count(image); i++) {
 		placement = exclusion_of(image, i);
@@ -248,6 +278,29 @@ text_captured(const struct image *image)
 }
 
 static void
+text_upstreams(const struct image *image)
+{
+	const struct image_upstream *upstream;
+	const struct image_endpoint *endpoint;
+	char buf[ENDPOINT_TEXT_BYTES];
+	uint32_t i, n;
+
+	if (image_upstream_count(image) > 0)
+		(void)printf("\n# upstreams\n");
+	for (i = 0; (upstream = image_upstream(image, i)) != NULL; i++) {
+		(void)printf(
+		    "# %s, %s:", upstream->name, kinds[upstream->kind]);
+		for (n = 0; n < upstream->endpoints.count; n++) {
+			endpoint = image_endpoint(
+			    image, upstream->endpoints.first + n);
+			(void)printf(" %s", endpoint_format(&endpoint->addr,
+						endpoint->port, buf));
+		}
+		(void)putchar('\n');
+	}
+}
+
+static void
 plan_text(const struct image *image, const struct text *nft,
     const struct text *routes)
 {
@@ -258,6 +311,7 @@ plan_text(const struct image *image, const struct text *nft,
 	(void)printf("\n# policy routing and sysctls\n%s", routes->bytes);
 	(void)printf("\n# what is captured\n");
 	text_captured(image);
+	text_upstreams(image);
 	(void)printf("\n# where each rule is decided\n");
 	for (i = 0; i < image_exclusion_count(image); i++) {
 		placement = exclusion_of(image, i);

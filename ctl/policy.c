@@ -56,6 +56,19 @@ errors_print(const struct conf_errors *errors, const char *path,
 	text_free(&out);
 }
 
+/* What is named without a slash is beside it.  A pipe has no directory. */
+static int
+directory_set(struct conf *conf, const char *path)
+{
+	char *real = realpath(path, NULL);
+	int result = real == NULL ? 0 : conf_set_path(conf, real);
+
+	if (result == -1)
+		log_warn("%s", path);
+	free(real);
+	return result == -1 ? CTL_FAILED : CTL_GOOD;
+}
+
 int
 policy_parse(const char *path, struct conf **conf)
 {
@@ -78,7 +91,9 @@ policy_parse(const char *path, struct conf **conf)
 	errors_print(&errors, path, text, len);
 	users_free(&users);
 	free(text);
-	return *conf == NULL ? CTL_FAILED : CTL_GOOD;
+	if (*conf == NULL)
+		return CTL_FAILED;
+	return directory_set(*conf, path);
 }
 
 int

@@ -265,6 +265,19 @@ batch_touch(struct batch *batch)
 }
 
 static int
+write_upstreams(struct store *store, const struct image *image)
+{
+	char text[IMAGE_ENDPOINT_TEXT_BYTES];
+	uint32_t i;
+
+	for (i = 0; i < image_endpoint_count(image); i++)
+		if (store_add_upstream(store, image_settings(image)->generation,
+			(uint16_t)i, image_endpoint_text(image, i, text)) == -1)
+			return -1;
+	return 0;
+}
+
+static int
 write_rules(struct batch *batch)
 {
 	const struct image *image = batch->image;
@@ -279,6 +292,8 @@ write_rules(struct batch *batch)
 		if (store_add_rule(batch->store, generation, (uint16_t)i,
 			image_rule_text(image, i)) == -1)
 			return -1;
+	if (write_upstreams(batch->store, image) == -1)
+		return -1;
 	return store_add_rule(batch->store, generation, FLOW_RULE_DEFAULT,
 	    image_rule_text(image, FLOW_RULE_DEFAULT));
 }

@@ -166,6 +166,7 @@ conntrack_record(const struct conntrack_event *event, const struct image *image,
 	record->down_packets = packets32(event->down_packets);
 	record->connect_us = FLOW_CONNECT_NONE;
 	record->uid = FLOW_UID_NONE;
+	record->upstream = FLOW_UPSTREAM_NONE;
 	record->sport = event->sport;
 	record->dport = event->dport;
 	memcpy(record->src, event->src.byte, sizeof(record->src));

@@ -11,7 +11,6 @@
 
 #define TIME_MAX_US (253402300799LL * 1000000) /* the end of the year 9999 */
 #define BYTES_MOST (UINT64_C(1) << 48) /* so that sums do not overflow */
-#define ERROR_MAX 4095		       /* the kernel's MAX_ERRNO */
 
 static int
 id_is_of(uint64_t id, unsigned int worker)
@@ -73,8 +72,11 @@ record_violation(const struct flow_record *record, unsigned int worker)
 		return "a flow's host is no name";
 	if (!addresses_fit(record))
 		return "a flow between two families";
-	if (record->error > ERROR_MAX || record->reserved != 0)
+	if (record->error > FLOW_ERROR_MAX)
 		return "a flow's error out of range";
+	if (record->reserved != 0 || record->reserved_too[0] != 0 ||
+	    record->reserved_too[1] != 0 || record->reserved_too[2] != 0)
+		return "a flow's reserved bytes";
 	/* Exactly the last row of a flow says how it ended. */
 	if (record->final > 1 ||
 	    record->final != (record->close != FLOW_CLOSE_NONE))

@@ -6,7 +6,6 @@
  */
 #include "flowlog/store.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <sqlite3.h>
 #include <stdio.h>
@@ -14,8 +13,8 @@
 #include <string.h>
 #include <time.h>
 
-#include "common/addr.h"
 #include "common/log.h"
+#include "flowlog/bind.h"
 #include "flowlog/migrate.h"
 #include "schema/flowlog.sql.h"
 
@@ -41,6 +40,9 @@ enum statement {
 	FORGET_RULES,
 	ADD_RULE,
 	NUMBER_RULE,
+	FORGET_UPSTREAMS,
+	ADD_UPSTREAM,
+	NUMBER_UPSTREAM,
 	GET_COUNTER,
 	SET_COUNTER,
 	REMOVE_OLDEST,
@@ -59,6 +61,15 @@ enum statement {
 /* A generation's rows beyond this many back are of no use to anybody. */
 #define GENERATIONS_KEPT "64"
 
+/* Texts that numbers stand for: of rules, and of upstreams. */
+#define FORGET_NUMBERS(table)                                 \
+	"DELETE FROM " table "_number WHERE generation >= ?1" \
+	" OR generation < ?1 - " GENERATIONS_KEPT
+#define ADD_TEXT(table) "INSERT OR IGNORE INTO " table " (text) VALUES (?1)"
+#define NUMBER_TEXT(table)                                        \
+	"INSERT OR REPLACE INTO " table "_number VALUES (?1, ?2," \
+	" (SELECT id FROM " table " WHERE text = ?3))"
+
 #define REMOVE_OLD(table)                                               \
 	"DELETE FROM " table " WHERE id IN (SELECT id FROM (SELECT id," \
 	" time_us FROM " table " ORDER BY id LIMIT ?2) WHERE time_us < ?1)"
@@ -71,10 +82,12 @@ static const char *const texts[STATEMENTS] = {
 		     " src, sport, dst, dport, capture, uid, action, up_bytes,"
 		     " down_bytes, up_packets, down_packets, connect_us,"
 		     " rtt_us, close, error, worker, final, rule, host_source,"
-		     " host) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10,"
-		     " ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21,"
-		     " (SELECT rule FROM rule_number WHERE generation = ?22"
-		     " AND number = ?23), ?24, nullif(?25, ''))",
+		     " host, upstream) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8,"
+		     " ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19,"
+		     " ?20, ?21, (SELECT rule FROM rule_number"
+		     " WHERE generation = ?22 AND number = ?23), ?24,"
+		     " nullif(?25, ''), (SELECT upstream FROM upstream_number"
+		     " WHERE generation = ?22 AND number = ?26))",
 	[SAME_FLOW] = "SELECT count(*) FROM flow WHERE id = ?1 AND"
 		      " start_us = ?2 AND sport = ?3 AND dport = ?4",
 	[ADD_EVENT] = "INSERT INTO event (time_us, severity, process, kind,"
@@ -83,11 +96,12 @@ static const char *const texts[STATEMENTS] = {
 		      " CASE WHEN json_valid(?7) THEN ?7 END)",
 	[ADD_LOSS] = "INSERT INTO loss (time_us, source, kind, count)"
 		     " VALUES (?1, ?2, ?3, ?4)",
-	[FORGET_RULES] = "DELETE FROM rule_number WHERE generation >= ?1"
-			 " OR generation < ?1 - " GENERATIONS_KEPT,
-	[ADD_RULE] = "INSERT OR IGNORE INTO rule (text) VALUES (?1)",
-	[NUMBER_RULE] = "INSERT OR REPLACE INTO rule_number VALUES (?1, ?2,"
-			" (SELECT id FROM rule WHERE text = ?3))",
+	[FORGET_RULES] = FORGET_NUMBERS("rule"),
+	[ADD_RULE] = ADD_TEXT("rule"),
+	[NUMBER_RULE] = NUMBER_TEXT("rule"),
+	[FORGET_UPSTREAMS] = FORGET_NUMBERS("upstream"),
+	[ADD_UPSTREAM] = ADD_TEXT("upstream"),
+	[NUMBER_UPSTREAM] = NUMBER_TEXT("upstream"),
 	[GET_COUNTER] = "SELECT value FROM counter WHERE name = ?1",
 	[SET_COUNTER] = "INSERT OR REPLACE INTO counter VALUES (?1, ?2)",
 	[REMOVE_OLDEST] = "DELETE FROM flow WHERE id IN (SELECT id FROM flow"
@@ -366,37 +380,6 @@ store_rollback(struct store *store)
 	errno = saved;
 }
 
-static void
-bind_or_null(sqlite3_stmt *statement, int at, uint32_t value, uint32_t none)
-{
-	if (value == none)
-		(void)sqlite3_bind_null(statement, at);
-	else
-		(void)sqlite3_bind_int64(statement, at, value);
-}
-
-static void
-bind_address(sqlite3_stmt *statement, int at, const uint8_t bytes[16])
-{
-	struct addr addr;
-	char text[ADDR_TEXT_BYTES];
-
-	memcpy(addr.byte, bytes, sizeof(addr.byte));
-	(void)sqlite3_bind_text(
-	    statement, at, addr_format(&addr, text), -1, SQLITE_TRANSIENT);
-}
-
-static void
-bind_error(sqlite3_stmt *statement, int at, unsigned int error)
-{
-	const char *name = error == 0 ? NULL : strerrorname_np((int)error);
-
-	if (name == NULL)
-		(void)sqlite3_bind_null(statement, at);
-	else
-		(void)sqlite3_bind_text(statement, at, name, -1, SQLITE_STATIC);
-}
-
 /* A row with this id is there: the same one sent again, or another's. */
 static int
 check_taken(struct store *store, const struct flow_record *record)
@@ -446,38 +429,18 @@ store_add_flow(
 		(void)sqlite3_bind_int64(add, i, numbers[i]);
 	bind_address(add, 5, record->src);
 	bind_address(add, 7, record->dst);
-	bind_or_null(add, 10, record->uid, FLOW_UID_NONE);
-	bind_or_null(add, 16, record->connect_us, FLOW_CONNECT_NONE);
-	bind_or_null(add, 17, record->rtt_us, 0);
+	bind_unless(add, 10, record->uid, FLOW_UID_NONE);
+	bind_unless(add, 16, record->connect_us, FLOW_CONNECT_NONE);
+	bind_unless(add, 17, record->rtt_us, 0);
 	bind_error(add, 19, record->error);
-	bind_or_null(add, 20, record->worker, LIMIT_FLOW_WORKER);
+	bind_unless(add, 20, record->worker, LIMIT_FLOW_WORKER);
 	(void)sqlite3_bind_text(add, 25, record->host, -1, SQLITE_STATIC);
+	(void)sqlite3_bind_int64(add, 26, record->upstream);
 	if (run(store, ADD_FLOW) == -1)
 		return -1;
 	*added = sqlite3_changes(store->db);
 	store->rows_pending += *added;
 	return *added ? 0 : check_taken(store, record);
-}
-
-/* A terminal that shows the log must not be driven by what is in it. */
-static void
-bind_printable(sqlite3_stmt *statement, int at, const char *text)
-{
-	sqlite3_str *out = sqlite3_str_new(NULL);
-	char *printable;
-
-	for (; *text != '\0'; text++) {
-		if (*text >= 0x20 && *text < 0x7f)
-			sqlite3_str_appendchar(out, 1, *text);
-		else
-			sqlite3_str_appendf(
-			    out, "\\x%02x", (unsigned char)*text);
-	}
-	if ((printable = sqlite3_str_finish(out)) == NULL)
-		(void)sqlite3_bind_text(statement, at, "", 0, SQLITE_STATIC);
-	else
-		(void)sqlite3_bind_text(
-		    statement, at, printable, -1, sqlite3_free);
 }
 
 int
@@ -511,28 +474,50 @@ store_add_loss(struct store *store, int64_t time_us, const char *source,
 	return 0;
 }
 
+static int
+forget(struct store *store, enum statement which, uint32_t generation)
+{
+	(void)sqlite3_bind_int64(store->statements[which], 1, generation);
+	return run(store, which);
+}
+
 int
 store_forget_rules(struct store *store, uint32_t generation)
 {
-	(void)sqlite3_bind_int64(
-	    store->statements[FORGET_RULES], 1, generation);
-	return run(store, FORGET_RULES);
+	if (forget(store, FORGET_RULES, generation) == -1)
+		return -1;
+	return forget(store, FORGET_UPSTREAMS, generation);
+}
+
+/* which is followed by the statement that numbers it. */
+static int
+add_text(struct store *store, enum statement which, uint32_t generation,
+    uint16_t number, const char *text)
+{
+	sqlite3_stmt *add = store->statements[which];
+	sqlite3_stmt *set = store->statements[which + 1];
+
+	(void)sqlite3_bind_text(add, 1, text, -1, SQLITE_STATIC);
+	if (run(store, which) == -1)
+		return -1;
+	(void)sqlite3_bind_int64(set, 1, generation);
+	(void)sqlite3_bind_int64(set, 2, number);
+	(void)sqlite3_bind_text(set, 3, text, -1, SQLITE_STATIC);
+	return run(store, which + 1);
 }
 
 int
 store_add_rule(
     struct store *store, uint32_t generation, uint16_t rule, const char *text)
 {
-	sqlite3_stmt *add = store->statements[ADD_RULE];
-	sqlite3_stmt *set = store->statements[NUMBER_RULE];
+	return add_text(store, ADD_RULE, generation, rule, text);
+}
 
-	(void)sqlite3_bind_text(add, 1, text, -1, SQLITE_STATIC);
-	if (run(store, ADD_RULE) == -1)
-		return -1;
-	(void)sqlite3_bind_int64(set, 1, generation);
-	(void)sqlite3_bind_int64(set, 2, rule);
-	(void)sqlite3_bind_text(set, 3, text, -1, SQLITE_STATIC);
-	return run(store, NUMBER_RULE);
+int
+store_add_upstream(struct store *store, uint32_t generation, uint16_t upstream,
+    const char *text)
+{
+	return add_text(store, ADD_UPSTREAM, generation, upstream, text);
 }
 
 int

@@ -61,12 +61,15 @@ int store_add_loss(struct store *, int64_t time_us, const char *source,
     const char *kind, uint64_t count);
 
 /*
- * What rule number means in a generation from now on.  store_forget_rules()
- * comes first: it drops what is known of this generation and of higher ones,
- * which can only be of an earlier tpxd.  Rows written before keep their text.
+ * What a rule's or an upstream's number means in a generation from now on.
+ * store_forget_rules() comes first: it drops what is known of this generation
+ * and of higher ones, which can only be of an earlier tpxd.  Rows written
+ * before keep their text.
  */
 int store_forget_rules(struct store *, uint32_t generation);
 int store_add_rule(
+    struct store *, uint32_t generation, uint16_t number, const char *text);
+int store_add_upstream(
     struct store *, uint32_t generation, uint16_t number, const char *text);
 
 /* Numbers that survive a restart; 0 when never set. */

@@ -27,6 +27,7 @@ conf_new(void)
 	conf->mark_mask = MARK_MASK_DEFAULT;
 	memcpy(conf->socket, CONF_SOCKET, sizeof(CONF_SOCKET));
 	memcpy(conf->log_dir, CONF_LOG_DIR, sizeof(CONF_LOG_DIR));
+	conf->default_via.upstream = UPSTREAM_NONE;
 	return conf;
 }
 
@@ -53,12 +54,34 @@ conf_free(struct conf *conf)
 		return;
 	for (i = 0; i < conf->table_count; i++)
 		free(conf->tables[i].prefixes);
+	for (i = 0; i < conf->upstream_count; i++)
+		free(conf->upstreams[i].endpoints);
 	rules_free(conf->rules, conf->rule_count);
 	rules_free(conf->exclusions, conf->exclusion_count);
 	free(conf->interfaces);
 	free(conf->users);
 	free(conf->tables);
+	free(conf->upstreams);
 	free(conf);
+}
+
+int
+conf_set_path(struct conf *conf, const char *path)
+{
+	size_t len;
+
+	if (path[0] != '/') {
+		errno = EINVAL;
+		return -1;
+	}
+	len = (size_t)(strrchr(path, '/') - path);
+	if (len >= sizeof(conf->dir)) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	memcpy(conf->dir, path, len);
+	conf->dir[len] = '\0';
+	return 0;
 }
 
 static void

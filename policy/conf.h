@@ -66,6 +66,27 @@ struct conf_user {
 	struct uid_range uids;
 };
 
+struct conf_endpoint {
+	struct addr addr;
+	uint16_t port;
+};
+
+struct conf_upstream {
+	char name[LIMIT_NAME_BYTES];
+	struct place place;
+	enum upstream_kind kind;
+	struct conf_endpoint *endpoints; /* in the order written */
+	size_t count;
+	char user[LIMIT_CREDENTIAL_BYTES + 1]; /* "": none, and no password */
+	char password_file[CONF_PATH_BYTES];   /* as written */
+};
+
+struct conf_via {
+	char name[LIMIT_NAME_BYTES]; /* "": not written */
+	struct place place;
+	uint16_t upstream; /* its index, or UPSTREAM_NONE */
+};
+
 /* An exclusion is one too, with action pass and neither mode nor idle. */
 struct conf_rule {
 	enum flow_action action;
@@ -76,6 +97,7 @@ struct conf_rule {
 	struct conf_addresses from;
 	struct conf_addresses to;
 	struct conf_ports ports;
+	struct conf_via via;
 	struct place place;
 	char *text; /* as written, on one line, without comments */
 };
@@ -87,10 +109,12 @@ struct conf {
 	uint32_t mark_mask;
 	enum other_protocols other_protocols;
 	enum flow_action default_action;
+	struct conf_via default_via;
 	char socket[LIMIT_SOCKET_PATH_BYTES]; /* of the control socket */
 	char log_dir[CONF_PATH_BYTES];
-	uint64_t keep_ms;   /* 0: for ever */
-	uint64_t max_bytes; /* 0: no limit */
+	char dir[CONF_PATH_BYTES]; /* of the text's file; names are beside it */
+	uint64_t keep_ms;	   /* 0: for ever */
+	uint64_t max_bytes;	   /* 0: no limit */
 	struct conf_interface *interfaces;
 	size_t interface_count;
 	enum capture_local local;
@@ -98,6 +122,8 @@ struct conf {
 	size_t user_count;
 	struct conf_table *tables;
 	size_t table_count;
+	struct conf_upstream *upstreams;
+	size_t upstream_count;
 	struct conf_rule *rules;
 	size_t rule_count;
 	struct conf_rule *exclusions;
@@ -132,6 +158,13 @@ struct conf_errors {
 int conf_parse(const char *text, size_t len, const struct users *,
     struct conf **out, struct conf_errors *);
 void conf_free(struct conf *); /* NULL is fine */
+
+/*
+ * Where the text was read from: an absolute path, beside which file names
+ * without a slash are.  -1 with EINVAL or ENAMETOOLONG; without it they are in
+ * the root directory.
+ */
+int conf_set_path(struct conf *, const char *path);
 
 /*
  * "tpx.conf:12:7: unknown statement 'relya'; did you mean 'relay'?", the line

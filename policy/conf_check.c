@@ -160,6 +160,15 @@ warn_exclusions(struct parser *parser)
 	}
 }
 
+/* Who sends flows through an upstream may not think of UDP. */
+static void
+warn_udp(struct parser *parser, const struct conf_via *via)
+{
+	conf_report(parser->errors, CONF_WARNING, &via->place,
+	    "a rule before it that says what becomes of udp", NULL,
+	    "udp goes through no upstream by this version: it is blocked");
+}
+
 /* Follows which protocols a rule before has decided altogether. */
 static void
 warn_rules(struct parser *parser)
@@ -176,10 +185,16 @@ warn_rules(struct parser *parser)
 			    NULL, NULL,
 			    "the rule is never reached: those before it "
 			    "decide everything");
+		else if (rule->via.upstream != UPSTREAM_NONE &&
+			 (rule->protos & ~decided & RULE_UDP) != 0)
+			warn_udp(parser, &rule->via);
 		if (rule->from.count == 0 && rule->to.count == 0 &&
 		    rule->ports.count == 0)
 			decided |= rule->protos;
 	}
+	if (conf->default_via.upstream != UPSTREAM_NONE &&
+	    (decided & RULE_UDP) == 0)
+		warn_udp(parser, &conf->default_via);
 }
 
 void
@@ -199,6 +214,7 @@ conf_check(struct parser *parser)
 	}
 	resolve_rules(parser, conf->rules, conf->rule_count, used);
 	resolve_rules(parser, conf->exclusions, conf->exclusion_count, used);
+	resolve_vias(parser);
 	if (parser->errors->errors == 0) {
 		warn_tables(parser, used);
 		warn_exclusions(parser);

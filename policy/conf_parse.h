@@ -98,6 +98,12 @@ int parse_prefixes(struct parser *, struct conf_table *);
 /* "<name>" to name; -1 when it is none. */
 int parse_table_name(struct parser *, char name[LIMIT_NAME_BYTES]);
 
+/* conf_upstream.c */
+int parse_upstream(struct parser *);
+int parse_via(struct parser *, struct conf_via *);
+/* What its names stand for. */
+void resolve_vias(struct parser *);
+
 /* conf_capture.c */
 int parse_capture(struct parser *);
 

@@ -133,6 +133,12 @@ parse_idle(struct parser *parser, struct conf_rule *rule)
 	return 0;
 }
 
+static int
+parse_rule_via(struct parser *parser, struct conf_rule *rule)
+{
+	return parse_via(parser, &rule->via);
+}
+
 #define ACTION(name) (1U << FLOW_ACTION_##name)
 #define ACTIONS_ALL (ACTION(RELAY) | ACTION(PASS) | ACTION(BLOCK))
 #define EXCLUDE (1U << FLOW_ACTION_COUNT)
@@ -158,7 +164,7 @@ static const struct selector {
 	{ "user", NULL, KINDS_ALL, 1 },
 	{ "group", NULL, KINDS_ALL, 1 },
 	{ "cgroup", NULL, KINDS_ALL, 1 },
-	{ "via", NULL, ACTION(RELAY), 0 },
+	{ "via", parse_rule_via, ACTION(RELAY), 0 },
 	{ "source", NULL, ACTION(RELAY), 0 },
 	{ "log", NULL, ACTIONS_ALL, 0 },
 };
@@ -179,7 +185,7 @@ unknown_selector(struct parser *parser, unsigned int kind)
 			nearest_try(&nearest, selectors[i].word);
 	conf_report(parser->errors, CONF_ERROR, &token->place,
 	    kind == EXCLUDE ? "proto, from, to or port"
-			    : "proto, from, to, port, with or idle",
+			    : "proto, from, to, port, with, via or idle",
 	    nearest.best, "unknown selector %s",
 	    conf_quote(token->bytes, token->len, quote));
 	return -1;
@@ -296,6 +302,7 @@ parse_rule(struct parser *parser, enum flow_action action)
 	rules += conf->rule_count++;
 	memset(rules, 0, sizeof(*rules));
 	rules->action = action;
+	rules->via.upstream = UPSTREAM_NONE;
 	rules->place = parser->keyword.place;
 	return parse_selectors(parser, 1U << action, rules);
 }
@@ -319,6 +326,7 @@ parse_exclusion(struct parser *parser)
 	exclusions += conf->exclusion_count++;
 	memset(exclusions, 0, sizeof(*exclusions));
 	exclusions->action = FLOW_ACTION_PASS;
+	exclusions->via.upstream = UPSTREAM_NONE;
 	exclusions->place = parser->keyword.place;
 	return parse_selectors(parser, EXCLUDE, exclusions);
 }

@@ -158,7 +158,10 @@ parse_default(struct parser *parser)
 		&choice) == -1)
 		return -1;
 	parser->conf->default_action = choice;
-	return 0;
+	if (choice != FLOW_ACTION_RELAY || !token_is(&parser->token, "via"))
+		return 0;
+	parser_next(parser);
+	return parse_via(parser, &parser->conf->default_via);
 }
 
 static int
@@ -236,7 +239,7 @@ static const struct statement {
 	{ "other-protocols", parse_other_protocols, 1 },
 	{ "table", parse_table, 0 },
 	{ "domains", parse_unsupported, 0 },
-	{ "upstream", parse_unsupported, 0 },
+	{ "upstream", parse_upstream, 0 },
 	{ "dns", parse_unsupported, 0 },
 	{ "block", parse_rule_block, 0 },
 	{ "pass", parse_rule_pass, 0 },

@@ -2,6 +2,7 @@
 /* Reading an image that image_check() has accepted.  Pure. */
 #include "policy/image.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "policy/image_layout.h"
@@ -97,6 +98,68 @@ image_table(const struct image *image, uint32_t i)
 }
 
 uint32_t
+image_upstream_count(const struct image *image)
+{
+	return count(image, IMAGE_UPSTREAMS);
+}
+
+const struct image_upstream *
+image_upstream(const struct image *image, uint32_t i)
+{
+	const struct image_upstream *upstreams =
+	    image_section(image, IMAGE_UPSTREAMS);
+
+	return i < count(image, IMAGE_UPSTREAMS) ? &upstreams[i] : NULL;
+}
+
+const char *
+image_upstream_user(
+    const struct image *image, const struct image_upstream *upstream)
+{
+	return string(image, upstream->user);
+}
+
+const char *
+image_upstream_password_file(
+    const struct image *image, const struct image_upstream *upstream)
+{
+	return string(image, upstream->password_file);
+}
+
+uint32_t
+image_endpoint_count(const struct image *image)
+{
+	return count(image, IMAGE_ENDPOINTS);
+}
+
+const struct image_endpoint *
+image_endpoint(const struct image *image, uint32_t i)
+{
+	const struct image_endpoint *endpoints =
+	    image_section(image, IMAGE_ENDPOINTS);
+
+	return i < count(image, IMAGE_ENDPOINTS) ? &endpoints[i] : NULL;
+}
+
+const char *
+image_endpoint_text(
+    const struct image *image, uint32_t i, char buf[IMAGE_ENDPOINT_TEXT_BYTES])
+{
+	const struct image_endpoint *endpoint = image_endpoint(image, i);
+	const struct image_upstream *upstream;
+	char text[ENDPOINT_TEXT_BYTES];
+
+	if (endpoint == NULL)
+		return NULL;
+	upstream = image_upstream(image, endpoint->upstream);
+	if (upstream->endpoints.count == 1)
+		return upstream->name;
+	(void)snprintf(buf, IMAGE_ENDPOINT_TEXT_BYTES, "%s %s", upstream->name,
+	    endpoint_format(&endpoint->addr, endpoint->port, text));
+	return buf;
+}
+
+uint32_t
 image_rule_count(const struct image *image)
 {
 	return count(image, IMAGE_RULES);
@@ -113,14 +176,9 @@ image_rule(const struct image *image, uint32_t i)
 const char *
 image_rule_text(const struct image *image, uint32_t i)
 {
-#define DEFAULT_TEXT(name, word) "default " word,
-	static const char *const defaults[] = { FLOW_ACTIONS(DEFAULT_TEXT) };
-#undef DEFAULT_TEXT
 	const struct image_rule *rule = image_rule(image, i);
 
-	if (rule == NULL)
-		return defaults[image->settings.default_action];
-	return string(image, rule->text);
+	return string(image, rule == NULL ? image->default_text : rule->text);
 }
 
 uint32_t

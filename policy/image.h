@@ -22,7 +22,7 @@
 #include "schema/limits.h"
 
 #define IMAGE_MAGIC 0x69787074U /* "tpxi" */
-#define IMAGE_VERSION 3U
+#define IMAGE_VERSION 4U
 
 struct image_settings {
 	uint32_t generation;
@@ -34,8 +34,9 @@ struct image_settings {
 	uint8_t on_failure;	/* enum on_failure */
 	uint8_t default_action; /* enum flow_action */
 	uint8_t other_protocols;
-	uint8_t local; /* enum capture_local */
-	uint8_t reserved[4];
+	uint8_t local;		   /* enum capture_local */
+	uint16_t default_upstream; /* or UPSTREAM_NONE */
+	uint8_t reserved[2];
 };
 
 /* items first .. first + count - 1 of some section */
@@ -76,6 +77,26 @@ struct image_string {
 };
 
 /*
+ * Where an upstream is reached.  Those of one stand together in the order in
+ * which they are tried; flow records name one by its index among all.
+ */
+struct image_endpoint {
+	struct addr addr;
+	uint16_t port;
+	uint16_t upstream; /* whose it is */
+};
+
+/* Without a user both strings are empty; else the path is absolute. */
+struct image_upstream {
+	char name[LIMIT_NAME_BYTES];
+	struct image_span endpoints;
+	struct image_string user;
+	struct image_string password_file;
+	uint8_t kind; /* enum upstream_kind */
+	uint8_t reserved[3];
+};
+
+/*
  * Spans: from and to are of refs (set numbers), ports of ports; empty: any.
  * An exclusion is a rule with action pass and neither mode nor idle_ms.
  */
@@ -86,6 +107,8 @@ struct image_rule {
 	uint8_t reserved;
 	uint32_t idle_ms; /* 0: the relay's own */
 	uint32_t line;
+	uint16_t upstream; /* or UPSTREAM_NONE; only of what is relayed */
+	uint16_t reserved_too;
 	struct image_span from;
 	struct image_span to;
 	struct image_span ports;
@@ -124,6 +147,25 @@ const struct uid_range *image_users(const struct image *, uint32_t *count);
 
 uint32_t image_table_count(const struct image *);
 const char *image_table(const struct image *, uint32_t); /* its name */
+
+uint32_t image_upstream_count(const struct image *);
+/* NULL when there is no such upstream, as for UPSTREAM_NONE. */
+const struct image_upstream *image_upstream(const struct image *, uint32_t);
+const char *
+image_upstream_user(const struct image *, const struct image_upstream *);
+const char *image_upstream_password_file(
+    const struct image *, const struct image_upstream *);
+uint32_t image_endpoint_count(const struct image *);
+/* NULL when there is no such endpoint. */
+const struct image_endpoint *image_endpoint(const struct image *, uint32_t);
+
+/*
+ * "corp", or "corp 10.0.0.9:1080" when that is one of several; NULL when there
+ * is no such endpoint.
+ */
+#define IMAGE_ENDPOINT_TEXT_BYTES (LIMIT_NAME_BYTES + ENDPOINT_TEXT_BYTES)
+const char *image_endpoint_text(
+    const struct image *, uint32_t, char buf[IMAGE_ENDPOINT_TEXT_BYTES]);
 
 uint32_t image_rule_count(const struct image *);
 /* NULL when there is no such rule, as for FLOW_RULE_DEFAULT. */

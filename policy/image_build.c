@@ -4,6 +4,7 @@
  * together at the end.  Pure.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -306,6 +307,43 @@ build_users(struct builder *builder, const struct conf *conf)
 	return 0;
 }
 
+/* Beside the configuration unless the name is a path. */
+static struct image_string
+append_path(struct builder *builder, const char *dir, const char *name)
+{
+	char path[IMAGE_PATH_BYTES];
+
+	if (name[0] == '\0' || name[0] == '/')
+		return append_string(builder, name);
+	(void)snprintf(path, sizeof(path), "%s/%s", dir, name);
+	return append_string(builder, path);
+}
+
+static void
+build_upstream(struct builder *builder, const struct conf *conf,
+    const struct conf_upstream *from)
+{
+	struct image_upstream upstream = {
+		.endpoints = { items(builder, IMAGE_ENDPOINTS),
+		    (uint32_t)from->count },
+		.kind = (uint8_t)from->kind,
+	};
+	struct image_endpoint endpoint = { .upstream = (uint16_t)items(
+					       builder, IMAGE_UPSTREAMS) };
+	size_t i;
+
+	memcpy(upstream.name, from->name, sizeof(upstream.name));
+	for (i = 0; i < from->count; i++) {
+		endpoint.addr = from->endpoints[i].addr;
+		endpoint.port = from->endpoints[i].port;
+		append(builder, IMAGE_ENDPOINTS, &endpoint, sizeof(endpoint));
+	}
+	upstream.user = append_string(builder, from->user);
+	upstream.password_file =
+	    append_path(builder, conf->dir, from->password_file);
+	append(builder, IMAGE_UPSTREAMS, &upstream, sizeof(upstream));
+}
+
 static int
 build_rule(struct builder *builder, enum image_section_name section,
     const struct conf_rule *from)
@@ -316,6 +354,7 @@ build_rule(struct builder *builder, enum image_section_name section,
 		.mode = (uint8_t)from->mode,
 		.idle_ms = from->idle_ms,
 		.line = from->place.line,
+		.upstream = from->via.upstream,
 	};
 
 	if (build_addresses(builder, &from->from, &rule.from) == -1 ||
@@ -325,6 +364,18 @@ build_rule(struct builder *builder, enum image_section_name section,
 	rule.text = append_string(builder, from->text);
 	append(builder, section, &rule, sizeof(rule));
 	return 0;
+}
+
+static struct image_string
+append_default(struct builder *builder, const struct conf *conf)
+{
+	const struct conf_via *via = &conf->default_via;
+	char text[sizeof("default relay via ") + LIMIT_NAME_BYTES];
+
+	(void)snprintf(text, sizeof(text), "default %s%s%s",
+	    flow_action_word(conf->default_action),
+	    via->name[0] == '\0' ? "" : " via ", via->name);
+	return append_string(builder, text);
 }
 
 static void
@@ -346,9 +397,11 @@ build_settings(
 		.default_action = (uint8_t)conf->default_action,
 		.other_protocols = (uint8_t)conf->other_protocols,
 		.local = (uint8_t)conf->local,
+		.default_upstream = conf->default_via.upstream,
 	};
 	head->socket = append_string(builder, conf->socket);
 	head->log_dir = append_string(builder, conf->log_dir);
+	head->default_text = append_default(builder, conf);
 }
 
 static int
@@ -368,6 +421,8 @@ build_sections(struct builder *builder, const struct conf *conf)
 	for (i = 0; i < conf->table_count; i++)
 		if (build_table(builder, &conf->tables[i]) == -1)
 			return -1;
+	for (i = 0; i < conf->upstream_count; i++)
+		build_upstream(builder, conf, &conf->upstreams[i]);
 	for (i = 0; i < conf->rule_count; i++)
 		if (build_rule(builder, IMAGE_RULES, &conf->rules[i]) == -1)
 			return -1;

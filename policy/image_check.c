@@ -93,6 +93,14 @@ check_head(const void *bytes, size_t len)
 	return check_sections(image, len);
 }
 
+static int
+upstream_fits(const struct walk *walk, unsigned int action, uint16_t upstream)
+{
+	return upstream == UPSTREAM_NONE ||
+	       (action == FLOW_ACTION_RELAY &&
+		   upstream < items(walk, IMAGE_UPSTREAMS));
+}
+
 static const char *
 check_settings(struct walk *walk)
 {
@@ -102,6 +110,7 @@ check_settings(struct walk *walk)
 	const char *strings = image_section(walk->image, IMAGE_STRINGS);
 	const struct image_string *socket = &walk->image->socket;
 	const struct image_string *log_dir = &walk->image->log_dir;
+	uint16_t upstream = settings->default_upstream;
 
 	if (settings->lease_ms < LIMIT_LEASE_MIN_MS ||
 	    settings->lease_ms > LIMIT_LEASE_MAX_MS)
@@ -117,6 +126,8 @@ check_settings(struct walk *walk)
 	    settings->other_protocols >= OTHER_COUNT ||
 	    settings->local >= LOCAL_COUNT)
 		return "unknown setting";
+	if (!upstream_fits(walk, settings->default_action, upstream))
+		return "the default contradicts itself";
 	if (memcmp(settings->reserved, zero, sizeof(zero)) != 0)
 		return "reserved bytes are not zero";
 	if (take_string(walk, *socket) == -1 ||
@@ -125,15 +136,20 @@ check_settings(struct walk *walk)
 	    log_dir->length >= CONF_PATH_BYTES ||
 	    strings[socket->first] != '/' || strings[log_dir->first] != '/')
 		return "bad path";
+	if (take_string(walk, walk->image->default_text) == -1)
+		return "the default's text is not in order";
 	return NULL;
 }
 
-/* A name of a fixed size: it ends, with zeros, is valid and not a double. */
+/*
+ * A name of a fixed size, every stride bytes: it ends, with zeros, is valid and
+ * not a double.
+ */
 static int
-check_name(
-    const char *names, size_t size, uint32_t i, int (*valid)(const char *))
+check_name(const char *names, size_t stride, size_t size, uint32_t i,
+    int (*valid)(const char *))
 {
-	const char *name = names + i * size;
+	const char *name = names + i * stride;
 	size_t at = strnlen(name, size);
 	uint32_t other;
 
@@ -143,7 +159,7 @@ check_name(
 		if (name[at] != '\0')
 			return -1;
 	for (other = 0; other < i; other++)
-		if (strcmp(names + other * size, name) == 0)
+		if (strcmp(names + other * stride, name) == 0)
 			return -1;
 	return 0;
 }
@@ -163,12 +179,12 @@ check_names(struct walk *walk)
 	    items(walk, IMAGE_TABLES) > items(walk, IMAGE_SETS))
 		return "bad number of interfaces or tables";
 	for (i = 0; i < items(walk, IMAGE_INTERFACES); i++)
-		if (check_name(interfaces, sizeof(struct image_interface), i,
-			name_is_interface) == -1)
+		if (check_name(interfaces, sizeof(struct image_interface),
+			IFNAMSIZ, i, name_is_interface) == -1)
 			return "bad name of an interface";
 	for (i = 0; i < items(walk, IMAGE_TABLES); i++)
-		if (check_name(tables, sizeof(struct image_table), i,
-			name_is_table) == -1)
+		if (check_name(tables, sizeof(struct image_table),
+			LIMIT_NAME_BYTES, i, name_is_table) == -1)
 			return "bad name of a table";
 	return NULL;
 }
@@ -277,11 +293,80 @@ check_users(struct walk *walk)
 	return NULL;
 }
 
+static int
+take_endpoints(struct walk *walk, struct image_span span, uint32_t upstream)
+{
+	const struct image_endpoint *endpoint =
+	    image_section(walk->image, IMAGE_ENDPOINTS);
+	uint32_t i;
+
+	if (span.count == 0 || span.count > LIMIT_UPSTREAM_ENDPOINTS ||
+	    take(walk, IMAGE_ENDPOINTS, span.first, span.count) == -1)
+		return -1;
+	for (i = span.first; i < span.first + span.count; i++)
+		if (endpoint[i].port == 0 || endpoint[i].upstream != upstream)
+			return -1;
+	return 0;
+}
+
+static const char *
+check_credentials(struct walk *walk, const struct image_upstream *upstream)
+{
+	const char *strings = image_section(walk->image, IMAGE_STRINGS);
+	const char *user, *file;
+
+	if (take_string(walk, upstream->user) == -1 ||
+	    take_string(walk, upstream->password_file) == -1 ||
+	    upstream->user.length > LIMIT_CREDENTIAL_BYTES ||
+	    upstream->password_file.length >= IMAGE_PATH_BYTES)
+		return "an upstream's strings are not in order";
+	user = strings + upstream->user.first;
+	file = strings + upstream->password_file.first;
+	if ((user[0] == '\0') != (file[0] == '\0') ||
+	    (file[0] != '\0' && file[0] != '/') ||
+	    (user[0] != '\0' && upstream->kind == UPSTREAM_PROXY_V2) ||
+	    (upstream->kind == UPSTREAM_HTTP && strchr(user, ':') != NULL))
+		return "an upstream's user is not in order";
+	return NULL;
+}
+
+static const char *
+check_upstream(struct walk *walk, uint32_t i)
+{
+	const struct image_upstream *upstreams =
+	    image_section(walk->image, IMAGE_UPSTREAMS);
+	static const uint8_t zero[sizeof(upstreams->reserved)];
+
+	if (check_name(upstreams->name, sizeof(*upstreams), LIMIT_NAME_BYTES, i,
+		name_is_table) == -1)
+		return "bad name of an upstream";
+	if (upstreams[i].kind >= UPSTREAM_COUNT)
+		return "an upstream of an unknown kind";
+	if (memcmp(upstreams[i].reserved, zero, sizeof(zero)) != 0)
+		return "reserved bytes are not zero";
+	if (take_endpoints(walk, upstreams[i].endpoints, i) == -1)
+		return "an upstream's addresses are not in order";
+	return check_credentials(walk, &upstreams[i]);
+}
+
+static const char *
+check_upstreams(struct walk *walk)
+{
+	const char *why = NULL;
+	uint32_t i;
+
+	if (items(walk, IMAGE_UPSTREAMS) > LIMIT_UPSTREAMS)
+		return "too many upstreams";
+	for (i = 0; i < items(walk, IMAGE_UPSTREAMS) && why == NULL; i++)
+		why = check_upstream(walk, i);
+	return why;
+}
+
 /* What rules and exclusions have in common. */
 static const char *
 check_selectors(struct walk *walk, const struct image_rule *rule)
 {
-	if (rule->reserved != 0)
+	if (rule->reserved != 0 || rule->reserved_too != 0)
 		return "reserved bytes are not zero";
 	if (take_refs(walk, rule->from) == -1 ||
 	    take_refs(walk, rule->to) == -1)
@@ -301,7 +386,8 @@ check_rule(struct walk *walk, const struct image_rule *rule)
 		return "a rule of an unknown kind";
 	if ((rule->mode != BLOCK_DEFAULT &&
 		rule->action != FLOW_ACTION_BLOCK) ||
-	    (rule->idle_ms != 0 && rule->action != FLOW_ACTION_RELAY))
+	    (rule->idle_ms != 0 && rule->action != FLOW_ACTION_RELAY) ||
+	    !upstream_fits(walk, rule->action, rule->upstream))
 		return "a rule that contradicts itself";
 	return check_selectors(walk, rule);
 }
@@ -314,7 +400,8 @@ check_exclusion(struct walk *walk, const struct image_rule *exclusion)
 
 	if (exclusion->action != FLOW_ACTION_PASS ||
 	    exclusion->mode != BLOCK_DEFAULT || exclusion->idle_ms != 0 ||
-	    exclusion->protos == 0 || (exclusion->protos & ~all) != 0 ||
+	    exclusion->upstream != UPSTREAM_NONE || exclusion->protos == 0 ||
+	    (exclusion->protos & ~all) != 0 ||
 	    ((exclusion->protos & RULE_OTHER) != 0 &&
 		(exclusion->protos != all || exclusion->ports.count != 0)))
 		return "an exclusion of an unknown kind";
@@ -360,7 +447,8 @@ static const char *
 check_rest(struct walk *walk)
 {
 	static const enum image_section_name referred[] = { IMAGE_REFS,
-		IMAGE_PORTS, IMAGE_RANGES4, IMAGE_RANGES6, IMAGE_STRINGS };
+		IMAGE_PORTS, IMAGE_RANGES4, IMAGE_RANGES6, IMAGE_ENDPOINTS,
+		IMAGE_STRINGS };
 	size_t i;
 
 	for (i = 0; i < sizeof(referred) / sizeof(referred[0]); i++)
@@ -373,8 +461,8 @@ int
 image_check(const void *bytes, size_t len, const char **why)
 {
 	static const char *(*const checks[])(struct walk *) = { check_settings,
-		check_names, check_users, check_sets, check_rules,
-		check_exclusions, check_rest };
+		check_names, check_users, check_upstreams, check_sets,
+		check_rules, check_exclusions, check_rest };
 	struct walk walk = { .image = bytes };
 	size_t i;
 

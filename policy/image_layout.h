@@ -13,6 +13,8 @@
 #define IMAGE_ALIGN 8U
 #define IMAGE_ALIGNED(n) (((n) + IMAGE_ALIGN - 1) / IMAGE_ALIGN * IMAGE_ALIGN)
 
+#define IMAGE_PATH_BYTES (CONF_PATH_BYTES * 2) /* a directory and a name */
+
 /* A list's tables and the set of its prefixes. */
 #define IMAGE_REFS_MAX (CONF_LIST_TABLES + 1U)
 
@@ -20,6 +22,8 @@
 	X(INTERFACES, struct image_interface) \
 	X(TABLES, struct image_table)         \
 	X(USERS, struct uid_range)            \
+	X(UPSTREAMS, struct image_upstream)   \
+	X(ENDPOINTS, struct image_endpoint)   \
 	X(RULES, struct image_rule)           \
 	X(EXCLUSIONS, struct image_rule)      \
 	X(REFS, uint32_t)                     \
@@ -46,8 +50,10 @@ struct image {
 	uint32_t reserved;
 	struct image_settings settings;
 	struct image_section sections[IMAGE_SECTION_COUNT];
-	struct image_string socket;  /* the first in the strings */
-	struct image_string log_dir; /* the second; texts of rules follow */
+	/* The first in the strings; upstreams' and then rules' follow. */
+	struct image_string socket;
+	struct image_string log_dir;
+	struct image_string default_text;
 };
 
 extern const uint32_t image_item_bytes[IMAGE_SECTION_COUNT];

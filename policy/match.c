@@ -63,7 +63,7 @@ struct policy_verdict
 policy_match(const struct image *image, const struct policy_query *query)
 {
 	struct policy_verdict verdict = { FLOW_ACTION_PASS, FLOW_RULE_DEFAULT,
-		NULL };
+		UPSTREAM_NONE, NULL };
 	unsigned int proto = proto_bit(query->proto);
 	uint32_t i;
 
@@ -74,11 +74,15 @@ policy_match(const struct image *image, const struct policy_query *query)
 
 		if (!match_rule(image, rule, proto, query))
 			continue;
-		verdict.action = rule->action;
+		verdict.action =
+		    rule_action(proto, rule->action, rule->upstream);
 		verdict.rule = (uint16_t)i;
+		verdict.upstream = rule->upstream;
 		verdict.item = rule;
 		return verdict;
 	}
-	verdict.action = image_settings(image)->default_action;
+	verdict.upstream = image_settings(image)->default_upstream;
+	verdict.action = rule_action(
+	    proto, image_settings(image)->default_action, verdict.upstream);
 	return verdict;
 }

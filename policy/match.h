@@ -21,10 +21,14 @@ struct policy_query {
 struct policy_verdict {
 	enum flow_action action;
 	uint16_t rule;		       /* its index, or FLOW_RULE_DEFAULT */
+	uint16_t upstream;	       /* its index, or UPSTREAM_NONE */
 	const struct image_rule *item; /* NULL for the default */
 };
 
-/* What is neither TCP nor UDP passes by default. */
+/*
+ * UDP that a rule or the default would relay through an upstream is blocked, as
+ * that rule.  What is neither TCP nor UDP passes by default.
+ */
 struct policy_verdict
 policy_match(const struct image *, const struct policy_query *);
 

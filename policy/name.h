@@ -15,7 +15,10 @@
  */
 int name_is_interface(const char *);
 
-/* Letters, digits, _ and -, at most LIMIT_NAME_BYTES - 1 bytes. */
+/*
+ * Of a table or an upstream: letters, digits, _ and -, at most
+ * LIMIT_NAME_BYTES - 1 bytes.
+ */
 int name_is_table(const char *);
 
 /*

@@ -147,6 +147,13 @@ print_exclusion(const struct conf_rule *exclusion, struct text *text)
 }
 
 static void
+print_via(const struct conf_via *via, struct text *text)
+{
+	if (via->name[0] != '\0')
+		text_printf(text, " via %s", via->name);
+}
+
+static void
 print_rule(const struct conf_rule *rule, struct text *text)
 {
 	static const char *const modes[] = { "", " with reset", " with drop" };
@@ -163,6 +170,7 @@ print_rule(const struct conf_rule *rule, struct text *text)
 	if (text->len == start)
 		text_puts(text, " to any");
 	text_puts(text, modes[rule->mode]);
+	print_via(&rule->via, text);
 	if (rule->idle_ms != 0) {
 		text_puts(text, " idle ");
 		print_duration(rule->idle_ms, text);
@@ -179,6 +187,32 @@ print_table(const struct conf_table *table, struct text *text)
 	for (i = 0; i < table->count; i++)
 		print_prefix(&table->prefixes[i], text);
 	text_puts(text, " }\n");
+}
+
+static void
+print_upstream(const struct conf_upstream *upstream, struct text *text)
+{
+	static const char *const kinds[UPSTREAM_COUNT] = {
+		UPSTREAM_KIND_WORDS
+	};
+	char buf[ENDPOINT_TEXT_BYTES];
+	size_t i;
+
+	text_printf(
+	    text, "upstream %s %s", upstream->name, kinds[upstream->kind]);
+	print_open(upstream->count, text);
+	for (i = 0; i < upstream->count; i++)
+		text_printf(text, " %s",
+		    endpoint_format(&upstream->endpoints[i].addr,
+			upstream->endpoints[i].port, buf));
+	print_close(upstream->count, text);
+	if (upstream->user[0] != '\0') {
+		text_puts(text, " user ");
+		print_string(upstream->user, text);
+		text_puts(text, " password-file ");
+		print_string(upstream->password_file, text);
+	}
+	text_puts(text, "\n");
 }
 
 static void
@@ -267,11 +301,14 @@ print_conf(const struct conf *conf, struct text *text)
 	print_settings(conf, text);
 	for (i = 0; i < conf->table_count; i++)
 		print_table(&conf->tables[i], text);
+	for (i = 0; i < conf->upstream_count; i++)
+		print_upstream(&conf->upstreams[i], text);
 	for (i = 0; i < conf->exclusion_count; i++)
 		print_exclusion(&conf->exclusions[i], text);
 	for (i = 0; i < conf->rule_count; i++)
 		print_rule(&conf->rules[i], text);
-	text_printf(
-	    text, "default %s\n", flow_action_word(conf->default_action));
+	text_printf(text, "default %s", flow_action_word(conf->default_action));
+	print_via(&conf->default_via, text);
+	text_puts(text, "\n");
 	print_log(conf, text);
 }

@@ -384,11 +384,14 @@ render_verdict(const struct image *image, const struct ends *to,
 	     target.rule++) {
 		const struct image_rule *rule = image_rule(image, target.rule);
 
-		target.action = rule->action;
+		target.action =
+		    rule_action(proto, rule->action, rule->upstream);
 		if ((rule->protos & proto) != 0)
 			render_rule(image, rule, &line, text);
 	}
-	target.action = image_settings(image)->default_action;
+	target.action =
+	    rule_action(proto, image_settings(image)->default_action,
+		image_settings(image)->default_upstream);
 	target.rule = FLOW_RULE_DEFAULT;
 	text_puts(text, "\t\t");
 	render_target(&target, text);
@@ -406,18 +409,29 @@ render_block(const struct image *image, uint32_t number, unsigned int mode,
 	    RENDER_LOG_GROUP, refusals[mode]);
 }
 
+/* Something of what it decides. */
+static int
+blocks(unsigned int protos, unsigned int action, uint16_t upstream)
+{
+	return action == FLOW_ACTION_BLOCK ||
+	       rule_action(protos & RULE_UDP, action, upstream) ==
+		   FLOW_ACTION_BLOCK;
+}
+
 void
 render_blocks(const struct image *image, struct text *text)
 {
+	const struct image_settings *settings = image_settings(image);
 	uint32_t i;
 
 	for (i = 0; i < image_rule_count(image); i++) {
 		const struct image_rule *rule = image_rule(image, i);
 
-		if (rule->action == FLOW_ACTION_BLOCK)
+		if (blocks(rule->protos, rule->action, rule->upstream))
 			render_block(image, i, rule->mode, text);
 	}
-	if (image_settings(image)->default_action == FLOW_ACTION_BLOCK)
+	if (blocks(RULE_PROTOS, settings->default_action,
+		settings->default_upstream))
 		render_block(image, FLOW_RULE_DEFAULT, BLOCK_DEFAULT, text);
 }
 

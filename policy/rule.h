@@ -21,6 +21,19 @@ enum block_mode { BLOCK_DEFAULT, BLOCK_RESET, BLOCK_DROP, BLOCK_COUNT };
 /* Whose sockets on this host are captured: nobody's, everybody's, or users'. */
 enum capture_local { LOCAL_NONE, LOCAL_HOST, LOCAL_USERS, LOCAL_COUNT };
 
+/* How a server that flows are sent through is spoken to. */
+enum upstream_kind {
+	UPSTREAM_SOCKS5, /* RFC 1928 */
+	UPSTREAM_HTTP,	 /* CONNECT, RFC 9110, 9.3.6 */
+	UPSTREAM_PROXY_V2,
+	UPSTREAM_COUNT
+};
+
+/* Their words, in that order. */
+#define UPSTREAM_KIND_WORDS "socks5", "http", "proxy-v2"
+
+#define UPSTREAM_NONE UINT16_MAX
+
 /*
  * Bits of a rule's protocols.  An exclusion that names neither a protocol nor
  * a port has OTHER as well: what is neither TCP nor UDP.  No rule has it.
@@ -32,6 +45,16 @@ enum capture_local { LOCAL_NONE, LOCAL_HOST, LOCAL_USERS, LOCAL_COUNT };
 
 /* How long a relayed flow of UDP may be silent: RFC 4787, REQ-5. */
 #define RULE_UDP_IDLE_MS 300000U
+
+/* A rule's action, for TCP or UDP: no UDP goes through an upstream. */
+static inline unsigned int
+rule_action(unsigned int proto, unsigned int action, uint16_t upstream)
+{
+	if (proto == RULE_UDP && action == FLOW_ACTION_RELAY &&
+	    upstream != UPSTREAM_NONE)
+		return FLOW_ACTION_BLOCK;
+	return action;
+}
 
 /* Both ends belong to it; host order. */
 struct port_range {

@@ -25,10 +25,10 @@
 #include "relay/journal.h"
 #include "relay/patience.h"
 #include "relay/pump.h"
+#include "relay/server.h"
 #include "relay/shortage.h"
 #include "relay/sniff.h"
 
-#define CONNECT_LIMIT_US 30000000LL
 #define IDLE_US (7440LL * 1000000) /* 2 h 4 min: RFC 5382, REQ-5 */
 #define SNIFF_LIMIT_US 200000	   /* that first bytes are held for more */
 
@@ -40,6 +40,7 @@ struct flow {
 	struct flow_pool *pool;
 	struct event socket[ENDS];
 	struct pump pump[ENDS];
+	struct server server; /* until it is connected */
 	struct flow_entry *record;
 	struct patience_wait *wait; /* the client's first bytes are held */
 	int64_t active_us;
@@ -77,6 +78,8 @@ struct flow_pool {
 
 static void on_idle(struct idle_timer *);
 static void on_wait_over(void *);
+static void on_client(int, short, void *);
+static void on_server(int, short, void *);
 
 struct flow_pool *
 flow_pool_new(struct event_base *base, struct journal *journal, uint32_t most,
@@ -213,6 +216,7 @@ flow_end(struct flow *flow, enum flow_close why, int error)
 	record_tcp_info(flow->record, event_get_fd(&flow->socket[CLIENT]));
 	idle_cancel(&flow->timer);
 	wait_end(flow);
+	server_release(&flow->server);
 	socket_end(flow, CLIENT, reset);
 	socket_end(flow, SERVER, reset);
 	flow_close(pool, flow->record, why, error);
@@ -221,7 +225,7 @@ flow_end(struct flow *flow, enum flow_close why, int error)
 }
 
 static const struct {
-	int error;
+	unsigned int error;
 	enum flow_close why;
 } connect_failures[] = {
 	{ ECONNREFUSED, FLOW_CLOSE_REFUSED },
@@ -233,13 +237,20 @@ static const struct {
 	{ ENOMEM, FLOW_CLOSE_OVERLOAD },
 	{ EMFILE, FLOW_CLOSE_OVERLOAD },
 	{ ENFILE, FLOW_CLOSE_OVERLOAD },
+	{ FLOW_ERROR_SOCKS5 + 2, FLOW_CLOSE_REFUSED },
+	{ FLOW_ERROR_SOCKS5 + 5, FLOW_CLOSE_REFUSED },
+	{ FLOW_ERROR_SOCKS5_METHOD, FLOW_CLOSE_REFUSED },
+	{ FLOW_ERROR_SOCKS5_LOGIN, FLOW_CLOSE_REFUSED },
+	{ FLOW_ERROR_HTTP + 504, FLOW_CLOSE_TIMEOUT },
 };
 
 static enum flow_close
-connect_failure(int error)
+connect_failure(unsigned int error)
 {
 	size_t i;
 
+	if (error >= FLOW_ERROR_HTTP + 400 && error < FLOW_ERROR_HTTP + 500)
+		return FLOW_CLOSE_REFUSED;
 	for (i = 0; i < sizeof(connect_failures) / sizeof(connect_failures[0]);
 	     i++)
 		if (connect_failures[i].error == error)
@@ -298,34 +309,16 @@ flow_pump(struct flow *flow, enum end from, short what)
 static int64_t
 flow_due_us(const struct flow *flow)
 {
-	return flow->active_us +
-	       (flow->connected ? flow->idle_us : CONNECT_LIMIT_US);
+	if (!flow->connected)
+		return server_due_us(&flow->server);
+	return flow->active_us + flow->idle_us;
 }
 
-/* What became of connect(2); a socket that can only be written is connected. */
-static int
-connect_outcome(int server, short what)
+/* The server's side is ready: bytes may move from now on. */
+static void
+flow_connected(struct flow *flow)
 {
-	socklen_t len = sizeof(int);
-	int error = 0;
-
-	if ((what & (EV_READ | EV_CLOSED)) == 0)
-		return 0;
-	if (getsockopt(server, SOL_SOCKET, SO_ERROR, &error, &len) == -1)
-		return errno;
-	return error;
-}
-
-/* The server's socket is ready for the first time. */
-static int
-flow_connected(struct flow *flow, short what)
-{
-	int error = connect_outcome(event_get_fd(&flow->socket[SERVER]), what);
-
-	if (error != 0) {
-		flow_end(flow, connect_failure(error), error);
-		return -1;
-	}
+	server_release(&flow->server);
 	flow->connected = 1;
 	flow->active_us = clock_mono_us();
 	flow->record->connect_us =
@@ -335,7 +328,60 @@ flow_connected(struct flow *flow, short what)
 	idle_set(flow->pool->wheel, &flow->timer, flow_due_us(flow));
 	atomic_fetch_add_explicit(&journal_arena(flow->pool->journal)->relayed,
 	    1, memory_order_relaxed);
-	return 0;
+}
+
+static void
+socket_assign(struct flow *flow, enum end end, int fd)
+{
+	static const event_callback_fn ready[ENDS] = { on_client, on_server };
+
+	event_assign(&flow->socket[end], flow->pool->base, fd,
+	    EV_READ | EV_WRITE | EV_CLOSED | EV_ET | EV_PERSIST, ready[end],
+	    flow);
+}
+
+/* Its server's socket did not get ready: tries another, or ends. */
+static void
+flow_retry(struct flow *flow, unsigned int error)
+{
+	int fd = -1;
+
+	if (server_again(&flow->server, error)) {
+		fd = server_open(&flow->server, flow->record);
+		if (fd == -1 && errno != 0)
+			error = (unsigned int)errno;
+	}
+	if (fd == -1) {
+		flow_end(flow, connect_failure(error), (int)error);
+		return;
+	}
+	event_del(&flow->socket[SERVER]);
+	close(event_get_fd(&flow->socket[SERVER]));
+	socket_assign(flow, SERVER, fd);
+	idle_cancel(&flow->timer);
+	idle_set(flow->pool->wheel, &flow->timer, flow_due_us(flow));
+	if (event_add(&flow->socket[SERVER], NULL) == -1)
+		flow_end(flow, FLOW_CLOSE_OVERLOAD, errno);
+}
+
+/* The server's side is not ready yet: 0 when it is now, or -1. */
+static int
+flow_prepare(struct flow *flow, short what)
+{
+	unsigned int error = 0;
+
+	switch (server_step(&flow->server, flow->record,
+	    event_get_fd(&flow->socket[SERVER]), what, &error)) {
+	case SERVER_READY:
+		flow_connected(flow);
+		return 0;
+	case SERVER_FAILED:
+		flow_retry(flow, error);
+		break;
+	case SERVER_WAIT:
+		break;
+	}
+	return -1;
 }
 
 static void
@@ -408,7 +454,7 @@ on_server(int fd, short what, void *arg)
 
 	(void)fd;
 	if (!flow->connected) {
-		if (flow_connected(flow, what) == -1)
+		if (flow_prepare(flow, what) == -1)
 			return;
 		if (flow->early & (EV_READ | EV_CLOSED) &&
 		    flow_pump(flow, CLIENT, flow->early) == -1)
@@ -429,30 +475,7 @@ on_idle(struct idle_timer *timer)
 	if (flow->connected)
 		flow_end(flow, FLOW_CLOSE_IDLE, 0);
 	else
-		flow_end(flow, FLOW_CLOSE_TIMEOUT, ETIMEDOUT);
-}
-
-/* A connecting socket, or -1 with errno. */
-static int
-server_connect(const struct flow_start *start)
-{
-	struct sockaddr_storage name;
-	socklen_t len = addr_to_sockaddr(&start->dst, start->dport, &name);
-	int on = 1;
-	int fd;
-
-	fd = socket(
-	    name.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (fd == -1)
-		return -1;
-	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	if (connect(fd, (struct sockaddr *)&name, len) == 0 ||
-	    errno == EINPROGRESS)
-		return fd;
-	on = errno;
-	close(fd);
-	errno = on;
-	return -1;
+		flow_retry(flow, ETIMEDOUT);
 }
 
 static void
@@ -466,13 +489,6 @@ client_refuse(struct flow_pool *pool, int client, struct flow_entry *record,
 }
 
 static void
-socket_assign(struct flow *flow, enum end end, int fd, event_callback_fn ready)
-{
-	event_assign(&flow->socket[end], flow->pool->base, fd,
-	    EV_READ | EV_WRITE | EV_CLOSED | EV_ET | EV_PERSIST, ready, flow);
-}
-
-static void
 flow_start(struct flow *flow, int client, int server, int64_t idle_us)
 {
 	flow->idle_us = idle_us != 0 ? idle_us : IDLE_US;
@@ -483,8 +499,8 @@ flow_start(struct flow *flow, int client, int server, int64_t idle_us)
 	flow->wait = NULL;
 	pump_init(&flow->pump[CLIENT], &flow->record->up_bytes, on_first_bytes);
 	pump_init(&flow->pump[SERVER], &flow->record->down_bytes, NULL);
-	socket_assign(flow, CLIENT, client, on_client);
-	socket_assign(flow, SERVER, server, on_server);
+	socket_assign(flow, CLIENT, client);
+	socket_assign(flow, SERVER, server);
 	idle_set(flow->pool->wheel, &flow->timer, flow_due_us(flow));
 	if (event_add(&flow->socket[CLIENT], NULL) == -1 ||
 	    event_add(&flow->socket[SERVER], NULL) == -1)
@@ -495,21 +511,26 @@ int
 flow_begin(struct flow_pool *pool, int client, const struct flow_start *start)
 {
 	struct flow_entry *record;
+	struct server server;
 	struct flow *flow;
-	int server;
+	int fd;
 
 	if (!flow_pool_has_room(pool) ||
 	    (record = record_open(pool->journal, start)) == NULL)
 		return -1;
-	if ((server = server_connect(start)) == -1) {
-		client_refuse(
-		    pool, client, record, connect_failure(errno), errno);
+	server_init(
+	    &server, start->upstreams, start->upstream, record->start_mono_us);
+	if ((fd = server_open(&server, record)) == -1) {
+		server_release(&server);
+		client_refuse(pool, client, record,
+		    connect_failure((unsigned int)errno), errno);
 		return 0;
 	}
 	flow = flow_take(pool);
 	flow->pool = pool;
 	flow->record = record;
-	flow_start(flow, client, server, start->idle_us);
+	flow->server = server;
+	flow_start(flow, client, fd, start->idle_us);
 	return 0;
 }
 

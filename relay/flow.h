@@ -13,6 +13,7 @@
 struct event_base;
 struct flow_pool;
 struct journal;
+struct upstreams;
 
 /* Called after a flow has ended and its descriptors are free again. */
 typedef void flow_room_fn(void *ctx);
@@ -23,9 +24,9 @@ struct flow_pool *flow_pool_new(struct event_base *, struct journal *,
 
 /*
  * Takes the client's non-blocking socket over and connects to the original
- * destination.  Whatever goes wrong from here on ends in the flow's record,
- * and the client gets a reset.  -1 when there is no room for another flow; the
- * socket is then still the caller's.
+ * destination, by way of the upstream if there is one.  Whatever goes wrong
+ * from here on ends in the flow's record, and the client gets a reset.  -1 when
+ * there is no room for another flow; the socket is then still the caller's.
  */
 int flow_begin(struct flow_pool *, int client, const struct flow_start *);
 

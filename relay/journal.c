@@ -117,6 +117,7 @@ journal_open(struct journal *journal)
 	journal->next_id += FLOW_ID_STEP;
 	slot->entry.final = 1;
 	slot->entry.uid = FLOW_UID_NONE;
+	slot->entry.upstream = FLOW_UPSTREAM_NONE;
 	slot->entry.connect_us = FLOW_CONNECT_NONE;
 	slot->entry.worker = (uint8_t)journal->arena->worker;
 	atomic_store_explicit(

@@ -9,6 +9,7 @@
 #include "schema/flow.h"
 
 struct journal;
+struct upstreams;
 
 /* What is decided before a flow begins. */
 struct flow_start {
@@ -18,7 +19,9 @@ struct flow_start {
 	uint8_t proto; /* IPPROTO_ */
 	enum flow_capture capture;
 	uint32_t generation;
-	int64_t idle_us; /* 0: what is usual for the protocol */
+	int64_t idle_us;	     /* 0: what is usual for the protocol */
+	struct upstreams *upstreams; /* NULL only with UPSTREAM_NONE */
+	uint16_t upstream;	     /* or UPSTREAM_NONE */
 };
 
 /* Flows that an operator speaks of: one by its id, or a client's (id 0). */

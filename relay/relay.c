@@ -6,6 +6,7 @@
  */
 #include "relay/relay.h"
 
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 
@@ -17,12 +18,14 @@
 #include <unistd.h>
 
 #include "common/addr.h"
+#include "common/clock.h"
 #include "common/log.h"
 #include "common/memfd.h"
 #include "ipc/channel.h"
 #include "ipc/loop.h"
 #include "policy/mapping.h"
 #include "policy/match.h"
+#include "policy/secret.h"
 #include "relay/broker.h"
 #include "relay/flow.h"
 #include "relay/journal.h"
@@ -31,6 +34,7 @@
 #include "relay/shortage.h"
 #include "relay/udp_flow.h"
 #include "relay/udp_listener.h"
+#include "relay/upstream.h"
 
 #define FDS_RESERVED 160 /* pipes, channels, listeners, the reserve */
 #define FDS_UDP_PART 4	 /* one part in so many is for UDP */
@@ -46,6 +50,13 @@ struct entrance {
 	uint16_t port;
 };
 
+/* Passwords that wait for the configuration that they belong to. */
+struct relay_secrets {
+	const void *bytes; /* NULL: none do */
+	size_t size_bytes;
+	uint32_t generation;
+};
+
 struct relay {
 	struct event_base *base;
 	struct ipc_channel *supervisor;
@@ -57,6 +68,8 @@ struct relay {
 	struct udp_flows *udp;
 	struct shortage *shortage;
 	struct mapping policy;
+	struct upstreams *upstreams; /* of that policy */
+	struct relay_secrets secrets;
 	uint32_t slots;
 	int leaving;
 };
@@ -148,6 +161,10 @@ decide(const struct relay *relay, struct flow_start *start)
 	struct policy_verdict verdict = verdict_of(relay, start);
 
 	start->rule = verdict.rule;
+	start->upstreams = relay->upstreams;
+	start->upstream = verdict.upstream;
+	start->upstreams = relay->upstreams;
+	start->upstream = verdict.upstream;
 	start->generation = image_settings(relay->policy.image)->generation;
 	if (verdict.item != NULL)
 		start->idle_us = (int64_t)verdict.item->idle_ms * 1000;
@@ -202,6 +219,52 @@ on_client(void *ctx, int client, const struct sockaddr *from)
 }
 
 static void
+secrets_forget(struct relay_secrets *secrets)
+{
+	if (secrets->bytes != NULL)
+		munmap((void *)(uintptr_t)secrets->bytes, secrets->size_bytes);
+	secrets->bytes = NULL;
+}
+
+static void
+on_secrets(void *ctx, struct ipc_message *message)
+{
+	const struct msg_secrets *body = message->body;
+	struct relay *relay = ctx;
+	struct relay_secrets *secrets = &relay->secrets;
+
+	secrets_forget(secrets);
+	secrets->bytes = memfd_map_sealed(message->fd, body->size_bytes);
+	if (secrets->bytes == NULL)
+		fatal("passwords");
+	secrets->size_bytes = body->size_bytes;
+	secrets->generation = body->generation;
+}
+
+/* Flows that go on keep the set that they began with. */
+static void
+upstreams_replace(struct relay *relay)
+{
+	const struct image *image = relay->policy.image;
+	struct relay_secrets *secrets = &relay->secrets;
+	struct upstreams *next;
+	size_t size_bytes = 0;
+	const char *why;
+
+	if (secrets->bytes != NULL &&
+	    secrets->generation == image_settings(image)->generation)
+		size_bytes = secrets->size_bytes;
+	if (secrets_check(image, secrets->bytes, size_bytes, &why) == -1)
+		fatalx("passwords: %s", why);
+	next = upstreams_new(image, secrets->bytes, relay->upstreams);
+	if (next == NULL)
+		fatal("upstreams");
+	upstreams_release(relay->upstreams);
+	relay->upstreams = next;
+	secrets_forget(secrets);
+}
+
+static void
 on_config(void *ctx, struct ipc_message *message)
 {
 	const struct msg_config *config = message->body;
@@ -211,6 +274,7 @@ on_config(void *ctx, struct ipc_message *message)
 	if (mapping_replace(
 		&relay->policy, message->fd, config->size_bytes, &why) == -1)
 		fatalx("configuration: %s", why);
+	upstreams_replace(relay);
 }
 
 static void
@@ -285,6 +349,8 @@ on_ask(void *ctx, struct ipc_message *message)
 	each_listener(relay, listener_serve);
 	answer.work = atomic_load(&journal_arena(relay->journal)->accepted);
 	answer.lack = lack_of(relay);
+	answer.down = upstreams_down(relay->upstreams, clock_mono_us());
+	answer.generation = image_settings(relay->policy.image)->generation;
 	/* Whom it has no room for is not waiting for it to work. */
 	for (i = 0; i < IPC_LISTENER_COUNT && may_accept(relay); i++)
 		if (relay->entrances[i].listener != NULL)
@@ -374,6 +440,7 @@ on_relay_broker(void *ctx, struct ipc_message *message)
 }
 
 static const struct ipc_handler supervisor_handlers[] = {
+	{ MSG_SECRETS, on_secrets },
 	{ MSG_CONFIG, on_config },
 	{ MSG_RELAY_LISTENER, on_relay_listener },
 	{ MSG_RELAY_START, on_relay_start },

@@ -3,6 +3,7 @@
 #include "schema/flow.h"
 
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
 #define FLOW_WORD(name, word) word,
@@ -54,6 +55,47 @@ const char *
 event_severity_word(unsigned int number)
 {
 	return word(severities, SEVERITY_COUNT, number);
+}
+
+static const struct {
+	unsigned int error;
+	const char *text;
+} errors[] = {
+	{ FLOW_ERROR_SOCKS5 + 1, "socks5: general failure" },
+	{ FLOW_ERROR_SOCKS5 + 2, "socks5: not allowed" },
+	{ FLOW_ERROR_SOCKS5 + 3, "socks5: network unreachable" },
+	{ FLOW_ERROR_SOCKS5 + 4, "socks5: host unreachable" },
+	{ FLOW_ERROR_SOCKS5 + 5, "socks5: connection refused" },
+	{ FLOW_ERROR_SOCKS5 + 6, "socks5: TTL expired" },
+	{ FLOW_ERROR_SOCKS5 + 7, "socks5: command not supported" },
+	{ FLOW_ERROR_SOCKS5 + 8, "socks5: address not supported" },
+	{ FLOW_ERROR_SOCKS5_METHOD, "socks5: no method in common" },
+	{ FLOW_ERROR_SOCKS5_LOGIN, "socks5: login refused" },
+	{ FLOW_ERROR_NOT_UNDERSTOOD, "upstream: not understood" },
+	{ FLOW_ERROR_ENDED, "upstream: ended too early" },
+};
+
+const char *
+flow_error_text(unsigned int error, char buf[FLOW_ERROR_BYTES])
+{
+	size_t i;
+
+	if (error == 0 || error > FLOW_ERROR_MAX)
+		return NULL;
+	if (error <= FLOW_ERROR_ERRNO_MAX)
+		return strerrorname_np((int)error);
+	for (i = 0; i < sizeof(errors) / sizeof(errors[0]); i++)
+		if (errors[i].error == error)
+			return errors[i].text;
+	if (error >= FLOW_ERROR_HTTP)
+		(void)snprintf(buf, FLOW_ERROR_BYTES, "http: %03u",
+		    error - FLOW_ERROR_HTTP);
+	else if (error < FLOW_ERROR_SOCKS5_METHOD)
+		(void)snprintf(buf, FLOW_ERROR_BYTES, "socks5: reply %u",
+		    error - FLOW_ERROR_SOCKS5);
+	else
+		return NULL;
+	return buf;
 }
 
 uint64_t

@@ -36,7 +36,30 @@ const char *flow_close_word(unsigned int);
 const char *flow_host_source_word(unsigned int);
 const char *event_severity_word(unsigned int);
 
-#define FLOW_RULE_DEFAULT UINT16_MAX /* decided by the default statement */
+/*
+ * Errors are those of errno(3), and these, which an upstream's answer is.
+ * SOCKS5 and HTTP stand for blocks: a reply (RFC 1928, 6) or status is added.
+ */
+enum flow_error {
+	FLOW_ERROR_ERRNO_MAX = 4095, /* the kernel's MAX_ERRNO */
+	FLOW_ERROR_SOCKS5 = 4096,
+	FLOW_ERROR_SOCKS5_METHOD = 4352,
+	FLOW_ERROR_SOCKS5_LOGIN,
+	FLOW_ERROR_NOT_UNDERSTOOD,
+	FLOW_ERROR_ENDED,
+	FLOW_ERROR_HTTP = 5000,
+	FLOW_ERROR_MAX = 5999,
+};
+
+/*
+ * "ECONNREFUSED", "socks5: not allowed", "http: 407"; NULL for 0 and for what
+ * is no error.  buf is used when it must be, else the text is static.
+ */
+#define FLOW_ERROR_BYTES 32
+const char *flow_error_text(unsigned int error, char buf[FLOW_ERROR_BYTES]);
+
+#define FLOW_RULE_DEFAULT UINT16_MAX  /* decided by the default statement */
+#define FLOW_UPSTREAM_NONE UINT16_MAX /* went to its destination directly */
 #define FLOW_UID_NONE UINT32_MAX
 #define FLOW_CONNECT_NONE UINT32_MAX /* never connected */
 #define FLOW_HOST_BYTES 256	     /* any name, RFC 1035, 2.3.4, and NUL */

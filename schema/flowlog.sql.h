@@ -81,6 +81,18 @@
 	"ALTER TABLE flow ADD COLUMN host_source INTEGER NOT NULL DEFAULT 0;" \
 	"ALTER TABLE flow ADD COLUMN host TEXT;"
 
+/* Version 3.  An upstream's text is stored as a rule's is. */
+#define FLOWLOG_TABLES_3                                            \
+	"CREATE TABLE upstream ("                                   \
+	" id INTEGER PRIMARY KEY,"                                  \
+	" text TEXT NOT NULL UNIQUE) STRICT;"                       \
+	"CREATE TABLE upstream_number ("                            \
+	" generation INTEGER NOT NULL,"                             \
+	" number INTEGER NOT NULL,"                                 \
+	" upstream INTEGER NOT NULL REFERENCES upstream,"           \
+	" PRIMARY KEY (generation, number)) STRICT, WITHOUT ROWID;" \
+	"ALTER TABLE flow ADD COLUMN upstream INTEGER REFERENCES upstream;"
+
 /* Milliseconds, ISO 8601, UTC. */
 #define FLOWLOG_TIME(us)                           \
 	"strftime('%%Y-%%m-%%dT%%H:%%M:%%fZ', " us \
@@ -101,7 +113,7 @@
 			  " %s AS capture,"                                    \
 			  " f.uid AS uid, NULL AS user, NULL AS unit,"         \
 			  " %s AS action,"                                     \
-			  " r.text AS rule, NULL AS upstream,"                 \
+			  " r.text AS rule, u.text AS upstream,"               \
 			  " f.up_bytes AS up_bytes, f.down_bytes AS "          \
 			  "down_bytes,"                                        \
 			  " f.up_packets AS up_packets, f.down_packets AS "    \
@@ -111,7 +123,8 @@
 			  " %s AS close,"                                      \
 			  " f.error AS error, f.worker AS worker, f.final AS " \
 			  "final"                                              \
-			  " FROM flow f LEFT JOIN rule r ON r.id = f.rule"
+			  " FROM flow f LEFT JOIN rule r ON r.id = f.rule"     \
+			  " LEFT JOIN upstream u ON u.id = f.upstream"
 
 /* %s: severity */
 #define FLOWLOG_VIEW_EVENTS                                                    \

@@ -13,7 +13,11 @@
 #define LIMIT_RULES 4096
 #define LIMIT_EXCLUSIONS 256
 #define LIMIT_TABLES 1024
-#define LIMIT_NAME_BYTES 32	    /* a table's name, NUL included */
+#define LIMIT_NAME_BYTES 32 /* of a table or upstream, NUL included */
+#define LIMIT_UPSTREAMS 64
+#define LIMIT_UPSTREAM_ENDPOINTS 16 /* of one upstream */
+#define LIMIT_SECRETS_BYTES (LIMIT_UPSTREAMS * 256)
+#define LIMIT_CREDENTIAL_BYTES 255  /* a user or a password, RFC 1929 */
 #define LIMIT_SOCKET_PATH_BYTES 108 /* sun_path of unix(7), NUL included */
 #define LIMIT_FLOW_SLOTS 65536	    /* flows of one relay, open or unlogged */
 #define LIMIT_FLOW_BATCH 40	    /* flow records in one message */

@@ -121,21 +121,23 @@ apply_begin(struct tpxd *tpxd, int fd, size_t size_bytes, uint32_t confirm_s,
 	const char *reason = obstacle(tpxd);
 	struct config next;
 
-	if (reason == NULL && config_adopt(fd, size_bytes, generation(tpxd) + 1,
-				  &next, &reason) == 0) {
-		reason = fixed_difference(tpxd, next.image);
-		if (reason == NULL) {
-			apply.confirm_s = confirm_s;
-			apply.returning = 0;
-			distribute(tpxd, &next);
-			return 0;
-		}
-		config_free(&next);
-		(void)snprintf(
-		    why, size, "`%s' cannot change without a restart", reason);
+	if (reason != NULL) {
+		(void)snprintf(why, size, "%s", reason);
 		return -1;
 	}
-	(void)snprintf(why, size, "%s", reason);
+	if (config_adopt(
+		fd, size_bytes, generation(tpxd) + 1, &next, why, size) == -1)
+		return -1;
+	reason = fixed_difference(tpxd, next.image);
+	if (reason == NULL) {
+		apply.confirm_s = confirm_s;
+		apply.returning = 0;
+		distribute(tpxd, &next);
+		return 0;
+	}
+	config_free(&next);
+	(void)snprintf(
+	    why, size, "`%s' cannot change without a restart", reason);
 	return -1;
 }
 

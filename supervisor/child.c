@@ -113,6 +113,22 @@ child_open(struct child *child, const struct ipc_handler *handlers)
 	return 0;
 }
 
+/* Relays alone may know passwords. */
+static int
+send_secrets(struct child *child)
+{
+	const struct config *config = &child->tpxd->config;
+	struct msg_secrets body = {
+		.generation = image_settings(config->image)->generation,
+		.size_bytes = (uint32_t)config->secrets.size_bytes,
+	};
+
+	if (child->role != IPC_RELAY || config->secrets.fd == -1)
+		return 0;
+	return IPC_SEND(
+	    child->channel, MSG_SECRETS, 0, &body, config->secrets.fd);
+}
+
 int
 child_send_config(struct child *child)
 {
@@ -122,6 +138,8 @@ child_send_config(struct child *child)
 		.size_bytes = (uint32_t)config->size_bytes,
 	};
 
+	if (send_secrets(child) == -1)
+		return -1;
 	return IPC_SEND(child->channel, MSG_CONFIG, 0, &body, config->fd);
 }
 

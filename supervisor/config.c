@@ -22,6 +22,8 @@
 #include "policy/mapping.h"
 #include "policy/print.h"
 
+#define CONFIG_WHY_BYTES 400
+
 struct source {
 	char *text;
 	size_t len;
@@ -103,22 +105,46 @@ conf_read(const char *path)
 			log_warn("%s", path);
 		errors_show(&errors, path, &source);
 	}
+	/* What is not absolute is read from where the process happens to be. */
+	if (conf != NULL && path[0] == '/' && conf_set_path(conf, path) == -1) {
+		log_warn("%s", path);
+		conf_free(conf);
+		conf = NULL;
+	}
 	users_free(&users);
 	free(source.text);
 	return conf;
 }
 
-int
-config_print(const char *path)
+/* Whether the password files that it names can be read. */
+static int
+passwords_check(const struct conf *conf, const char *path)
 {
-	struct conf *conf = conf_read(path);
+	struct secrets secrets = { .fd = -1 };
+	char why[CONFIG_WHY_BYTES];
+	void *bytes;
+	size_t len;
+	int result;
+
+	if (image_build(conf, 1, &bytes, &len) == -1) {
+		log_warn("%s", path);
+		return -1;
+	}
+	result = secrets_read(bytes, &secrets, why, sizeof(why));
+	if (result == -1)
+		log_warnx("%s: %s", path, why);
+	secrets_free(&secrets);
+	free(bytes);
+	return result;
+}
+
+static int
+conf_write(const struct conf *conf)
+{
 	struct text text = { 0 };
 	int result;
 
-	if (conf == NULL)
-		return -1;
 	print_conf(conf, &text);
-	conf_free(conf);
 	result = text_check(&text);
 	/* stdio(3) would first ask what kind of file this is. */
 	if (result == 0)
@@ -126,6 +152,21 @@ config_print(const char *path)
 	if (result == -1)
 		log_warn("standard output");
 	text_free(&text);
+	return result;
+}
+
+int
+config_print(const char *path)
+{
+	struct conf *conf = conf_read(path);
+	int result;
+
+	if (conf == NULL)
+		return -1;
+	result = conf_write(conf);
+	if (result == 0)
+		result = passwords_check(conf, path);
+	conf_free(conf);
 	return result;
 }
 
@@ -140,6 +181,7 @@ image_seal(const void *bytes, size_t len, struct config *config)
 		close(config->fd);
 		return -1;
 	}
+	config->secrets.fd = -1;
 	config->size_bytes = len;
 	config->loaded_at_us = clock_real_us();
 	return 0;
@@ -150,6 +192,7 @@ config_load(const char *path, uint32_t generation, struct config *config)
 {
 	struct conf *conf = conf_read(path);
 	void *bytes = NULL;
+	char why[CONFIG_WHY_BYTES];
 	size_t len;
 	int result;
 
@@ -160,13 +203,20 @@ config_load(const char *path, uint32_t generation, struct config *config)
 	if (result == 0)
 		result = image_seal(bytes, len, config);
 	free(bytes);
-	if (result == -1)
+	if (result == -1) {
 		log_warn("%s", path);
-	return result;
+		return -1;
+	}
+	if (secrets_read(config->image, &config->secrets, why, sizeof(why)) ==
+	    0)
+		return 0;
+	log_warnx("%s: %s", path, why);
+	config_free(config);
+	return -1;
 }
 
-int
-config_copy(
+static int
+image_copy(
     const struct config *config, uint32_t generation, struct config *copy)
 {
 	void *bytes = malloc(config->size_bytes);
@@ -182,26 +232,47 @@ config_copy(
 }
 
 int
+config_copy(
+    const struct config *config, uint32_t generation, struct config *copy)
+{
+	if (image_copy(config, generation, copy) == -1)
+		return -1;
+	if (secrets_copy(&config->secrets, &copy->secrets) == 0)
+		return 0;
+	config_free(copy);
+	return -1;
+}
+
+int
 config_adopt(int fd, size_t size_bytes, uint32_t generation,
-    struct config *config, const char **why)
+    struct config *config, char *why, size_t size)
 {
 	struct config theirs = { .size_bytes = size_bytes };
 	struct mapping mapping = { 0 };
+	const char *reason;
 	int result;
 
-	if (mapping_replace(&mapping, fd, size_bytes, why) == -1)
+	if (mapping_replace(&mapping, fd, size_bytes, &reason) == -1) {
+		(void)snprintf(why, size, "%s", reason);
 		return -1;
+	}
 	theirs.image = mapping.image;
-	result = config_copy(&theirs, generation, config);
+	result = image_copy(&theirs, generation, config);
 	if (result == -1)
-		*why = strerror(errno);
+		(void)snprintf(why, size, "%s", strerror(errno));
 	mapping_free(&mapping);
-	return result;
+	if (result == -1)
+		return -1;
+	if (secrets_read(config->image, &config->secrets, why, size) == 0)
+		return 0;
+	config_free(config);
+	return -1;
 }
 
 void
 config_free(struct config *config)
 {
+	secrets_free(&config->secrets);
 	munmap((void *)(uintptr_t)config->image, config->size_bytes);
 	close(config->fd);
 }

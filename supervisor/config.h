@@ -7,27 +7,30 @@
 #include <stdint.h>
 
 #include "policy/image.h"
+#include "supervisor/secrets.h"
 
 /* One loaded configuration; immutable, also for the processes that map it. */
 struct config {
 	int fd; /* the sealed memfd */
 	const struct image *image;
 	size_t size_bytes;
-	int64_t loaded_at_us; /* CLOCK_REALTIME */
+	struct secrets secrets; /* of its upstreams */
+	int64_t loaded_at_us;	/* CLOCK_REALTIME */
 };
 
 /*
- * Reads, checks and loads path.  Everything that is wrong with it goes to
- * standard error; -1 then.
+ * Reads, checks and loads path, which is absolute, and the password files that
+ * it names.  Everything that is wrong goes to standard error; -1 then.
  */
 int config_load(const char *path, uint32_t generation, struct config *);
 
 /*
  * Takes a policy image of somebody else over, sealed in a memfd of that size,
- * as a copy with a generation of its own.  -1 with the reason.
+ * as a copy with a generation of its own, and reads the password files that
+ * it names.  -1 with the reason.
  */
 int config_adopt(int fd, size_t size_bytes, uint32_t generation,
-    struct config *, const char **why);
+    struct config *, char *why, size_t size);
 
 /* The same policy with another generation.  -1 with errno. */
 int
@@ -35,7 +38,10 @@ config_copy(const struct config *, uint32_t generation, struct config *copy);
 
 void config_free(struct config *);
 
-/* Writes its canonical form to standard output.  -1 as above. */
+/*
+ * Writes its canonical form, without any password, to standard output.  -1 as
+ * above.
+ */
 int config_print(const char *path);
 
 #endif

@@ -24,6 +24,7 @@
 #include "supervisor/event.h"
 #include "supervisor/process.h"
 #include "supervisor/tpxd.h"
+#include "supervisor/upstream.h"
 
 #define CLIENTS_MOST 32
 #define QUEUE_LOW 64 /* messages in a client's queue: then no more for now */
@@ -186,6 +187,22 @@ event_alarm(struct client *client)
 }
 
 static void
+upstream_alarms(struct client *client)
+{
+	const struct image *image = client->control->tpxd->config.image;
+	struct msg_ctl_text alarm = { 0 };
+	uint32_t i;
+
+	for (i = 0; i < image_upstream_count(image); i++) {
+		if (!upstream_is_down(image, i))
+			continue;
+		upstream_describe(image, i, alarm.text, sizeof(alarm.text));
+		(void)IPC_SEND(
+		    client->channel, MSG_CTL_ALARM, client->id, &alarm, -1);
+	}
+}
+
+static void
 trial_alarm(struct client *client)
 {
 	struct msg_ctl_text alarm = { 0 };
@@ -249,6 +266,7 @@ answer_status(struct client *client)
 		worker_alarm(client, &tpxd->workers[i]);
 	}
 	child_alarm(client, &tpxd->flowlog);
+	upstream_alarms(client);
 	trial_alarm(client);
 	event_alarm(client);
 	answer_end(client, 0, "");

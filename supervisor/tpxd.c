@@ -28,6 +28,7 @@
 #include "supervisor/netctl.h"
 #include "supervisor/notify.h"
 #include "supervisor/sandbox.h"
+#include "supervisor/upstream.h"
 
 #define CALLBACKS_PER_LOOP 4 /* tpxctl's; then heartbeats have their turn */
 #define STOP_LIMIT_S 6
@@ -199,6 +200,7 @@ tpxd_ask(struct tpxd *tpxd)
 	ask.sequence = ++tpxd->beat;
 	ask.sent_us = clock_mono_us();
 	workers_ask(tpxd, &ask);
+	upstream_judge(tpxd, ask.sent_us);
 	flowlog_ask(tpxd, &ask);
 	netctl_beat(tpxd);
 	netctl_judge(tpxd, ask.sent_us);
@@ -259,24 +261,48 @@ worker_count(const struct image *image)
 	return count < LIMIT_WORKERS ? count : LIMIT_WORKERS;
 }
 
+/* The directories, because a file there may be another one at a reload. */
+static void
+passwords_allow(const struct image *image, struct sandbox_path *paths)
+{
+	uint32_t i;
+	char *path;
+
+	for (i = 0; i < image_upstream_count(image); i++) {
+		path = strdup(image_upstream_password_file(
+		    image, image_upstream(image, i)));
+		if (path == NULL)
+			fatal("memory");
+		if (path[0] == '\0')
+			continue;
+		paths->path = dirname(path);
+		paths->access = SANDBOX_READ;
+		paths++;
+	}
+}
+
 /* The places that this configuration names. */
 static void
 sandbox_enter(const struct tpxd *tpxd)
 {
 	const struct image *image = tpxd->config.image;
 	char socket_dir[LIMIT_SOCKET_PATH_BYTES];
-	struct sandbox_path extra[5] = { 0 };
+	char config_dir[CONF_PATH_BYTES];
+	struct sandbox_path extra[5 + LIMIT_UPSTREAMS] = { 0 };
 
 	(void)snprintf(
 	    socket_dir, sizeof(socket_dir), "%s", image_control_socket(image));
 	extra[0].path = tpxd->libexecdir;
 	extra[0].access = SANDBOX_EXECUTE;
-	extra[1].path = tpxd->config_path;
+	/* With the passwords beside it, which a reload reads again. */
+	(void)snprintf(config_dir, sizeof(config_dir), "%s", tpxd->config_path);
+	extra[1].path = dirname(config_dir);
 	extra[1].access = SANDBOX_READ;
 	extra[2].path = dirname(socket_dir);
 	extra[2].access = SANDBOX_READ | SANDBOX_CREATE;
 	extra[3].path = image_log_dir(image);
 	extra[3].access = SANDBOX_READ | SANDBOX_WRITE | SANDBOX_CREATE;
+	passwords_allow(image, extra + 4);
 	sandbox_run(&supervisor_sandbox, extra);
 }
 
@@ -349,9 +375,11 @@ tpxd_new(const struct tpxd_options *options)
 int
 tpxd_check(const char *config_path)
 {
+	const char *path = realpath(config_path, NULL);
+
 	privilege_drop_user();
 	sandbox_setup(&supervisor_sandbox, STDERR_FILENO);
-	return config_print(config_path) == -1;
+	return config_print(path != NULL ? path : config_path) == -1;
 }
 
 int

@@ -21,6 +21,7 @@
 #include "supervisor/flowlog.h"
 #include "supervisor/netctl.h"
 #include "supervisor/tpxd.h"
+#include "supervisor/upstream.h"
 
 #define ARENA_BYTES FLOW_ARENA_BYTES((size_t)LIMIT_FLOW_SLOTS)
 
@@ -73,6 +74,7 @@ on_answer(void *ctx, struct ipc_message *message)
 	if (lacks[answer->lack].weight != lacks[worker->lack].weight)
 		worker->lack_us = child->answered_us;
 	worker->lack = (enum ipc_lack)answer->lack;
+	upstream_report(child->tpxd, answer->down, answer->generation);
 	netctl_beat(child->tpxd);
 	apply_step(child->tpxd);
 }

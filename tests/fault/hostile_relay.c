@@ -212,6 +212,7 @@ flow_make(struct flow_record *record)
 	record->start_us = 1700000000000000;
 	record->start_mono_us = 1;
 	record->uid = FLOW_UID_NONE;
+	record->upstream = FLOW_UPSTREAM_NONE;
 	record->connect_us = FLOW_CONNECT_NONE;
 	record->rule = FLOW_RULE_DEFAULT;
 	record->generation = 1;

@@ -29,6 +29,13 @@ use_image(const struct image *image)
 		text_puts(&out, image_rule_text(image, i));
 	for (i = 0; i < image_exclusion_count(image); i++)
 		text_puts(&out, image_exclusion_text(image, i));
+	for (i = 0; i < image_upstream_count(image); i++)
+		text_printf(&out, "%s%s", image_upstream(image, i)->name,
+		    image_upstream_user(image, image_upstream(image, i)));
+	for (i = 0; i < image_endpoint_count(image); i++)
+		text_puts(&out,
+		    image_upstream(image, image_endpoint(image, i)->upstream)
+			->name);
 	users = image_users(image, &count);
 	for (i = 0; i < count; i++)
 		text_printf(&out, "%u", users[i].last);

@@ -3,9 +3,12 @@
 
 import os
 import re
+import shutil
 import subprocess
 
 import pytest
+
+from rig import proc
 
 FULL = """\
 # a comment
@@ -22,7 +25,10 @@ table <lan> { 10.0.0.0/8, fd00::/8 192.0.2.7 }
 block proto udp to any port 443 with reset
 block from { <lan> 198.51.100.1 } port { 22 8000-8080 } with drop
 pass to <lan>
-relay proto tcp to any port 443 idle 10m
+upstream corp http { 192.0.2.9:3128, [fd00::9]:3128 }
+upstream rama  proxy-v2 127.0.0.1:8443
+relay proto tcp to any port 443 idle 10m via rama
+relay proto tcp to any port 80 via corp
 default block
 control socket "/tmp/t.sock"
 log dir "/tmp/t" keep 30d max 4G
@@ -61,6 +67,16 @@ ERRORS = {
         "exclude to ::1 with drop\n", [(2, 16, "with", "exclude")]),
     "exclusion of an unknown table": (
         "table <lan> { }\nexclude to <lon>\n", [(3, 12, "lon", "lan")]),
+    "unknown upstream suggests the nearest": (
+        "upstream corp http 192.0.2.9:3128\nrelay to ::1 via crop\n",
+        [(3, 18, "crop", "corp")]),
+    "upstream without a port": (
+        "upstream corp http 192.0.2.9\n", [(2, 20, "192.0.2.9", "1080")]),
+    "upstream of an unknown kind": (
+        "upstream corp sock5 192.0.2.9:1\n", [(2, 15, "sock5", "socks5")]),
+    "user without a password": (
+        'upstream corp http 192.0.2.9:1 user "u"\n',
+        [(2, 32, "password-file")]),
     "statement twice": ("lease 2s\nlease 3s\n", [(3, None, "lease")]),
 }
 
@@ -87,6 +103,9 @@ def test_canonical_form_round_trips(build, tmp_path):
                   "capture local user { root 1000-1999 }",
                   "exclude to 192.168.0.0/16 port 22",
                   "exclude proto udp port 123", "keep 30d max 4G",
+                  "upstream corp http { 192.0.2.9:3128 [fd00::9]:3128 }",
+                  "upstream rama proxy-v2 127.0.0.1:8443",
+                  "port 443 via rama idle 10m", "port 80 via corp",
                   "default block", 'control socket "/tmp/t.sock"'):
         assert words in first.stdout, words
 
@@ -115,6 +134,55 @@ def test_errors_say_where_and_what(build, tmp_path, text, due):
             assert word in message, done.stderr
 
 
+# what is in a password file, its mode and owners; and why it is refused
+PASSWORDS = {
+    "of root, for tpx": (b"word\n", 0o640, "root", "tpx", None),
+    "of tpx alone": (b"word", 0o400, "tpx", "tpx", None),
+    "longest": (b"w" * 255 + b"\n", 0o600, "tpx", "tpx", None),
+    "for everybody": (b"word", 0o644, "root", "tpx", "by everybody"),
+    "for another group": (b"word", 0o640, "tpx", "root", "another group"),
+    "writable by its group": (b"word", 0o660, "root", "tpx", "written"),
+    "of another user": (b"word", 0o640, "daemon", "tpx", "another user"),
+    "of root alone": (b"word", 0o600, "root", "tpx", "Permission denied"),
+    "empty": (b"\n", 0o640, "root", "tpx", "is empty"),
+    "too long": (b"w" * 256, 0o640, "root", "tpx", "255 bytes"),
+    "two lines": (b"a\nb\n", 0o640, "root", "tpx", "newline inside"),
+    "with a NUL": (b"a\0b\n", 0o640, "root", "tpx", "NUL"),
+    "missing": (None, 0, "", "", "No such file"),
+}
+
+
+@pytest.mark.parametrize("content, mode, owner, group, due",
+                         PASSWORDS.values(), ids=PASSWORDS)
+def test_password_files_are_for_tpx_alone(
+        build, tmp_path, content, mode, owner, group, due):
+    proc.ensure_user()
+    path = tmp_path / "corp.pass"
+    if content is not None:
+        path.write_bytes(content)
+        shutil.chown(path, owner, group)
+        path.chmod(mode)
+    done = check(build, tmp_path, f"{MINIMAL}default relay via corp\n"
+                 'upstream corp socks5 192.0.2.9:1080 user "u" '
+                 'password-file "corp.pass"\n')
+    assert done.returncode == (1 if due else 0), done.stderr
+    if due:
+        assert f"upstream corp: password file {path}: " in done.stderr
+        assert due in done.stderr, done.stderr
+    assert 'user "u" password-file "corp.pass"\n' in done.stdout
+    assert "word" not in (done.stdout + done.stderr).replace("password", "")
+
+
+def test_a_password_file_is_a_file(build, tmp_path):
+    for name in ("dir", "fifo"):
+        (os.mkdir if name == "dir" else os.mkfifo)(tmp_path / name)
+        shutil.chown(tmp_path / name, "tpx", "tpx")
+        done = check(build, tmp_path, f"{MINIMAL}upstream corp http "
+                     f'[::1]:1 user "u" password-file "{tmp_path / name}"\n')
+        assert done.returncode == 1
+        assert "is no regular file" in done.stderr
+
+
 def test_error_shows_the_line_and_a_caret(build, tmp_path):
     done = check(build, tmp_path, MINIMAL + "block  tto any\n")
     lines = done.stderr.splitlines()
@@ -126,8 +194,7 @@ def test_statements_of_other_versions_are_refused(build, tmp_path):
     """What this version does not do, it does not accept in silence."""
     for text in ("capture local group build", "capture local cgroup x",
                  "exclude user root", "exclude cgroup x", "dns recurse",
-                 "block domain \"x.example\"",
-                 "upstream a socks5 10.0.0.9:1080"):
+                 "block domain \"x.example\""):
         done = check(build, tmp_path, f"{MINIMAL}{text}\n")
         assert done.returncode == 1 and ":2:" in done.stderr, text
 

@@ -48,7 +48,8 @@ USERS = f"{LOCAL} user {{ nobody 1000-1999 }}"
 POLICY = """
 pass to { 10.0.0.0/8 fd00::/8 }
 block proto udp to any port 443
-relay proto tcp to any port { 80 443 }
+upstream corp socks5 192.0.2.9:1080 user "u" password-file "nowhere"
+relay proto tcp to any port { 80 443 } via corp
 default block
 """
 

@@ -61,6 +61,7 @@ fixture_record(unsigned int worker, uint64_t n)
 		.connect_us = 1500,
 		.rtt_us = 300,
 		.uid = FLOW_UID_NONE,
+		.upstream = FLOW_UPSTREAM_NONE,
 		.generation = 1,
 		.rule = FLOW_RULE_DEFAULT,
 		.sport = 40000,

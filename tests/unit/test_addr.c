@@ -136,6 +136,46 @@ test_sockaddrs_go_and_come_back(void **state)
 }
 
 static void
+test_endpoints_keep_their_text(void **state)
+{
+	static const char *const texts[] = { "10.0.0.9:1080", "[fd00::9]:3128",
+		"[::1]:1", "0.0.0.0:65535" };
+	char buf[ENDPOINT_TEXT_BYTES];
+	struct addr addr;
+	uint16_t port;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		assert_int_equal(endpoint_parse(texts[i], &addr, &port), 0);
+		assert_string_equal(
+		    endpoint_format(&addr, port, buf), texts[i]);
+	}
+}
+
+static void
+test_what_is_no_endpoint_is_refused(void **state)
+{
+	static const char *const texts[] = { "", ":", ":1", "1.2.3.4",
+		"1.2.3.4:", "1.2.3.4:0", "1.2.3.4:65536", "1.2.3.4:01",
+		"1.2.3.4:-1", "1.2.3.4:http", "1.2.3.4/32:1", "[1.2.3.4]:1",
+		"::1:1", "[::1]", "[::1]1", "[::1:1", "::1]:1", "[]:1", "[:1",
+		"[::ffff:1.2.3.4]:1", "[::1%lo]:1", "host:1",
+		"[ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255.255]:1" };
+	struct addr addr;
+	uint16_t port;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		errno = 0;
+		if (endpoint_parse(texts[i], &addr, &port) == 0)
+			fail_msg("%s was taken", texts[i]);
+		assert_int_equal(errno, EINVAL);
+	}
+}
+
+static void
 test_other_families_are_refused(void **state)
 {
 	struct sockaddr_storage ss = { .ss_family = AF_UNIX };
@@ -160,6 +200,8 @@ main(void)
 		    test_bits_beyond_the_prefix_give_the_masked_one),
 		cmocka_unit_test(test_a_prefix_contains_its_family_only),
 		cmocka_unit_test(test_sockaddrs_go_and_come_back),
+		cmocka_unit_test(test_endpoints_keep_their_text),
+		cmocka_unit_test(test_what_is_no_endpoint_is_refused),
 		cmocka_unit_test(test_other_families_are_refused),
 	};
 

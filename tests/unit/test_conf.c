@@ -221,14 +221,12 @@ test_what_this_version_lacks_is_refused(void **state)
 		{ "exclude cgroup \"x\"\n", "cgroup" },
 		{ "exclude domain { \"x\" }\n", "domain" },
 		{ "domains <a> { \"b\" }\n", "domains" },
-		{ "upstream a socks5 1.2.3.4:1 user \"u\"\n", "upstream" },
 		{ "dns forward { 9.9.9.9 }\n", "dns" },
 		{ "table <a> file \"x\"\n", "file" },
 		{ "block domain { \"x\" }\n", "domain" },
 		{ "block user root\n", "user" },
 		{ "block group root\n", "group" },
 		{ "block cgroup \"x\"\n", "cgroup" },
-		{ "relay to any via x\n", "via" },
 		{ "relay to any source client\n", "source" },
 		{ "relay to any log no\n", "log" },
 		{ "log ipfix udp 1.2.3.4:5\n", "ipfix" },
@@ -494,7 +492,7 @@ test_an_error_cannot_drive_the_terminal(void **state)
 	conf_errors_format(&errors, "a\nb", text, sizeof(text) - 1, &out);
 	assert_string_equal(out.bytes,
 	    "a\\x0ab:2:7: unknown selector '\\xc3\\xa4'; expected proto, "
-	    "from, to, port, with or idle\n"
+	    "from, to, port, with, via or idle\n"
 	    "    block \\xc3\\xa4 \\x1b]0;x\\x07\n"
 	    "          ^~~~~~~~\n");
 	for (i = 0; i < out.len; i++)

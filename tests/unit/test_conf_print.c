@@ -125,7 +125,6 @@ static const char *const lines[] = {
 	"workers 64\n",
 	"mark mask 0x00000007\n",
 	"on-failure open\n",
-	"default block\n",
 	"control socket \"/a b\"\n",
 	"log dir \"/\xc3\xa4\" keep 1500ms max 65537\n",
 	"block\tto <a>\n",
@@ -136,6 +135,8 @@ static const char *const lines[] = {
 	"pass proto udp port any from any\n",
 	"relay proto tcp from 192.0.2.0/24 idle 100ms\n",
 	"relay to 2001:db8::/32 idle 30d\n",
+	"relay proto tcp via up to <a> idle 1h\n",
+	"default relay via up-2\n",
 	"block port 1-65535 with drop\n",
 };
 #define LINES (sizeof(lines) / sizeof(lines[0]))
@@ -151,7 +152,12 @@ test_printed_text_prints_the_same(void **state)
 	for (set = 0; set < 1U << LINES; set += 149) {
 		in.len = once.len = twice.len = 0;
 		/* The tables are named by other lines, so both are there. */
-		text_printf(&in, FIXTURE_CAPTURE "%s%s", lines[0], lines[1]);
+		text_printf(&in,
+		    FIXTURE_CAPTURE
+		    "upstream up socks5 1.2.3.4:1 user \"a \\\"\""
+		    " password-file \"p\"\n"
+		    "upstream up-2 proxy-v2 { [::1]:2 1.2.3.4:5 }\n%s%s",
+		    lines[0], lines[1]);
 		for (i = 2; i < LINES; i++)
 			if ((set >> i & 1) != 0)
 				text_puts(&in, lines[i]);

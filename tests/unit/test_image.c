@@ -17,7 +17,10 @@ static const char sample[] =
     "table <none> { }\n"
     "block to { <t> 198.51.100.1 198.51.100.0 <t> } port { 5-6 7 9 }\n"
     "pass from <none>\n"
-    "relay proto tcp to ::1 idle 10m # why\n"
+    "relay proto tcp to ::1 via v idle 10m # why\n"
+    "upstream u http { 192.0.2.1:3128 [fd00::9]:3128 } user \"me\" "
+    "password-file \"p\"\n"
+    "upstream v proxy-v2 [::1]:1\n"
     "exclude to { <t> 203.0.113.0/24 } port 22 # ssh\n"
     "exclude from fd00::/8\n"
     "default block\nlog dir \"/log\" keep 1500ms max 1G\n"
@@ -64,7 +67,7 @@ test_rules_arrive(void **state)
 	    "block to { <t> 198.51.100.1 198.51.100.0 <t> } "
 	    "port { 5-6 7 9 }");
 	assert_string_equal(
-	    image_rule_text(image, 2), "relay proto tcp to ::1 idle 10m");
+	    image_rule_text(image, 2), "relay proto tcp to ::1 via v idle 10m");
 	assert_string_equal(
 	    image_rule_text(image, FLOW_RULE_DEFAULT), "default block");
 	assert_null(image_rule(image, FLOW_RULE_DEFAULT));
@@ -91,7 +94,7 @@ test_exclusions_arrive(void **state)
 	first = image_exclusion(image, 0);
 	second = image_exclusion(image, 1);
 	assert_int_equal(first->protos, RULE_PROTOS);
-	assert_int_equal(first->line, 12);
+	assert_int_equal(first->line, 14);
 	assert_int_equal(first->from.count, 0);
 	assert_int_equal(first->to.count, 2);
 	assert_int_equal(image_ref(image, first->to, 0), 0);
@@ -278,6 +281,18 @@ use(const struct image *image)
 	users = image_users(image, &count);
 	for (i = 0; i < count; i++)
 		assert_true(users[i].first <= users[i].last);
+	for (i = 0; i < image_upstream_count(image); i++) {
+		const struct image_upstream *upstream =
+		    image_upstream(image, i);
+
+		text_printf(&text, "%s %s %s", upstream->name,
+		    image_upstream_user(image, upstream),
+		    image_upstream_password_file(image, upstream));
+	}
+	for (i = 0; i < image_endpoint_count(image); i++)
+		text_printf(&text, "%s",
+		    image_upstream(image, image_endpoint(image, i)->upstream)
+			->name);
 	text_puts(&text, image_control_socket(image));
 	text_puts(&text, image_log_dir(image));
 	text_free(&text);
@@ -339,6 +354,18 @@ items_of(struct image *image, enum image_section_name name)
 	return (char *)image + image->sections[name].offset;
 }
 
+static struct image_upstream *
+upstream_of(struct image *image, size_t i)
+{
+	return (struct image_upstream *)items_of(image, IMAGE_UPSTREAMS) + i;
+}
+
+static struct image_endpoint *
+endpoint_of(struct image *image, size_t i)
+{
+	return (struct image_endpoint *)items_of(image, IMAGE_ENDPOINTS) + i;
+}
+
 static void
 test_every_field_is_checked(void **state)
 {
@@ -356,7 +383,7 @@ test_every_field_is_checked(void **state)
 	REFUSED(image->version, 1, "another version");
 	REFUSED(image->bytes, 8, "its length is not the one it tells");
 	REFUSED(image->reserved, 1, zero);
-	REFUSED(image->settings.reserved[3], 1, zero);
+	REFUSED(image->settings.reserved[1], 1, zero);
 	REFUSED(image->settings.lease_ms, 999, "lease out of range");
 	REFUSED(image->settings.lease_ms, 60001, "lease out of range");
 	REFUSED(image->settings.workers, 65, "too many workers");
@@ -412,6 +439,48 @@ test_every_field_is_checked(void **state)
 	REFUSED(rules[2].ports.count, 1, "a rule's ports are not in order");
 }
 
+static void
+test_every_field_of_an_upstream_is_checked(void **state)
+{
+	static const char where[] = "an upstream's addresses are not in order";
+	static const char strings_odd[] =
+	    "an upstream's strings are not in order";
+	static const char user_odd[] = "an upstream's user is not in order";
+	static const char name_odd[] = "bad name of an upstream";
+	static const char odd[] = "a rule that contradicts itself";
+
+	(void)state;
+	REFUSED(upstream_of(image, 0)->name[0], '/', name_odd);
+	REFUSED(upstream_of(image, 0)->name[0], 0, name_odd);
+	REFUSED(upstream_of(image, 0)->name[31], 'a', name_odd);
+	REFUSED(upstream_of(image, 1)->name[0], 'u', name_odd);
+	REFUSED(upstream_of(image, 0)->kind, UPSTREAM_COUNT,
+	    "an upstream of an unknown kind");
+	REFUSED(upstream_of(image, 0)->kind, UPSTREAM_PROXY_V2, user_odd);
+	REFUSED(upstream_of(image, 0)->reserved[2], 1,
+	    "reserved bytes are not zero");
+	REFUSED(upstream_of(image, 0)->endpoints.count, 0, where);
+	REFUSED(upstream_of(image, 0)->endpoints.count, UINT32_MAX, where);
+	REFUSED(upstream_of(image, 1)->endpoints.first, 0, where);
+	REFUSED(upstream_of(image, 1)->endpoints.count, 2, where);
+	REFUSED(upstream_of(image, 0)->user.first, UINT32_MAX, strings_odd);
+	REFUSED(upstream_of(image, 0)->user.length, UINT32_MAX, strings_odd);
+	REFUSED(upstream_of(image, 0)->password_file.length, 1, strings_odd);
+	REFUSED(endpoint_of(image, 1)->port, 0, where);
+	REFUSED(endpoint_of(image, 1)->upstream, 1, where);
+	REFUSED(strings[image->default_text.first], '\n',
+	    "the default's text is not in order");
+	REFUSED(strings[upstream_of(image, 0)->user.first], ':', user_odd);
+	REFUSED(
+	    strings[upstream_of(image, 0)->password_file.first], 'x', user_odd);
+	REFUSED(rules[2].upstream, 2, odd);
+	REFUSED(rules[0].upstream, 0, odd);
+	REFUSED(rules[0].reserved_too, 1, "reserved bytes are not zero");
+	REFUSED(excl[0].upstream, 0, "an exclusion of an unknown kind");
+	REFUSED(image->settings.default_upstream, 0,
+	    "the default contradicts itself");
+}
+
 int
 main(void)
 {
@@ -429,6 +498,7 @@ main(void)
 		cmocka_unit_test(test_an_unaligned_image_is_refused),
 		cmocka_unit_test(test_a_changed_image_is_refused_or_harmless),
 		cmocka_unit_test(test_every_field_is_checked),
+		cmocka_unit_test(test_every_field_of_an_upstream_is_checked),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

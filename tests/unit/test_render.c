@@ -150,6 +150,21 @@ test_udp_to_be_relayed_is_known_by_its_mark(void **state)
 	free(text);
 }
 
+static void
+test_udp_through_an_upstream_goes_to_a_block(void **state)
+{
+	char *text = capture_of(FIXTURE_CAPTURE
+	    "upstream u socks5 10.0.0.9:1080\nrelay to ::1 via u\n",
+	    RENDER_CAPTURE);
+
+	(void)state;
+	assert_has(text,
+	    "chain verdict_udp {\n" SETTLED "\t\tip6 daddr ::1 goto block_0\n"
+	    "\t\tgoto relayed_udp\n");
+	assert_has(text, "chain block_0 {\n\t\tjump known_default\n");
+	free(text);
+}
+
 /* The sets by which a decision is known to be good are filled last. */
 static void
 test_what_passes_found_its_sets_filled_before_and_after(void **state)
@@ -628,6 +643,7 @@ main(void)
 		    test_without_listener_closed_drops_and_open_accepts),
 		cmocka_unit_test(test_rules_keep_their_order_and_number),
 		cmocka_unit_test(test_udp_to_be_relayed_is_known_by_its_mark),
+		cmocka_unit_test(test_udp_through_an_upstream_goes_to_a_block),
 		cmocka_unit_test(
 		    test_what_passes_found_its_sets_filled_before_and_after),
 		cmocka_unit_test(test_block_modes_refuse_as_written),

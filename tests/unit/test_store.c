@@ -93,6 +93,25 @@ test_row_says_what_the_record_said(void **state)
 }
 
 static void
+test_an_upstream_and_its_answer_are_told(void **state)
+{
+	struct flow_record record = fixture_record(1, 5);
+
+	(void)state;
+	assert_int_equal(store_begin(store), 0);
+	assert_int_equal(store_add_upstream(store, 1, 0, "corp"), 0);
+	assert_int_equal(store_add_upstream(store, 1, 1, "far [::1]:1"), 0);
+	assert_int_equal(store_commit(store), 0);
+	record.upstream = 1;
+	record.close = FLOW_CLOSE_REFUSED;
+	record.error = FLOW_ERROR_HTTP + 407;
+	assert_int_equal(add(&record), 1);
+	assert_string_equal(
+	    fixture_sql(dir, "SELECT upstream || ' ' || error FROM flows"),
+	    "far [::1]:1 http: 407");
+}
+
+static void
 test_what_is_not_known_is_null(void **state)
 {
 	struct flow_record record = fixture_record(LIMIT_FLOW_WORKER, 0);
@@ -462,6 +481,33 @@ test_a_lock_at_the_start_is_waited_out(void **state)
 }
 
 static void
+test_rows_of_version_1_are_kept(void **state)
+{
+	static const char row[] =
+	    "INSERT INTO flow (id, start_us, end_us, proto, src, sport, dst,"
+	    " dport, capture, action, up_bytes, down_bytes, up_packets,"
+	    " down_packets, close, final)"
+	    " VALUES (129, 1, 2, 6, 'a', 3, 'b', 4, 0, 0, 5, 6, 7, 8, 1, 1);"
+	    "PRAGMA user_version = 1";
+	char path[2 * FIXTURE_PATH];
+	sqlite3 *old;
+
+	(void)state;
+	close_store();
+	(void)snprintf(path, sizeof(path), "%s/flows.db", dir);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(sqlite3_open(path, &old), SQLITE_OK);
+	assert_int_equal(
+	    sqlite3_exec(old, FLOWLOG_TABLES_1, NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(old, row, NULL, NULL, NULL), SQLITE_OK);
+	(void)sqlite3_close(old);
+	open_store();
+	assert_string_equal(fixture_sql(dir, "SELECT id || ' ' || src || ' ' ||"
+					     " (upstream IS NULL) FROM flows"),
+	    "129 a 1");
+}
+
+static void
 test_newer_database_is_refused(void **state)
 {
 	char path[2 * FIXTURE_PATH];
@@ -613,6 +659,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_row_says_what_the_record_said),
+		TEST(test_an_upstream_and_its_answer_are_told),
 		TEST(test_what_is_not_known_is_null),
 		TEST(test_row_has_the_name_of_its_host_and_where_it_came_from),
 		TEST(test_older_database_is_brought_up_to_date),
@@ -631,6 +678,7 @@ main(void)
 		TEST(test_file_above_a_new_quota_shrinks),
 		TEST(test_another_writer_is_not_waited_for),
 		TEST(test_a_lock_at_the_start_is_waited_out),
+		TEST(test_rows_of_version_1_are_kept),
 		TEST(test_newer_database_is_refused),
 		TEST(test_damaged_file_is_said_and_can_be_set_aside),
 		TEST(test_view_that_differs_is_made_anew),
