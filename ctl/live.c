@@ -161,6 +161,10 @@ json_print(struct json *json, const struct flow_record *record,
 	json_null(json, "error");
 	json_uint(json, "worker", record->worker);
 	json_uint(json, "final", 0);
+	json_string(json, "source",
+	    record->source == FLOW_SOURCE_NONE
+		? NULL
+		: flow_source_word(record->source));
 	json_object_end(json);
 }
 

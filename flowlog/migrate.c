@@ -18,7 +18,7 @@ static const char *const migrations[] = { FLOWLOG_TABLES_1, FLOWLOG_TABLES_2,
 
 #define VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))
 
-#define WORDS_MOST 4
+#define WORDS_MOST 5
 
 struct words {
 	const char *column;
@@ -28,6 +28,8 @@ struct words {
 
 static const struct words host_sources = { "f.host_source",
 	flow_host_source_word, FLOW_HOST_COUNT };
+static const struct words sources = { "f.source", flow_source_word,
+	FLOW_SOURCE_COUNT };
 static const struct words captures = { "f.capture", flow_capture_word,
 	FLOW_CAPTURE_COUNT };
 static const struct words actions = { "f.action", flow_action_word,
@@ -44,7 +46,7 @@ static const struct view {
 	const struct words *words[WORDS_MOST];
 } views[] = {
 	{ "flows", FLOWLOG_VIEW_FLOWS,
-	    { &host_sources, &captures, &actions, &closes } },
+	    { &host_sources, &captures, &actions, &closes, &sources } },
 	{ "events", FLOWLOG_VIEW_EVENTS, { &severities } },
 	{ "drops", FLOWLOG_VIEW_DROPS, { NULL } },
 	{ "top_hosts", FLOWLOG_VIEW_TOP_HOSTS, { NULL } },
@@ -89,8 +91,9 @@ view_text(const struct view *view)
 
 	for (i = 0; i < WORDS_MOST; i++)
 		cases[i] = words_case(view->words[i]);
-	select =
-	    sqlite3_mprintf(view->text, cases[0], cases[1], cases[2], cases[3]);
+	_Static_assert(WORDS_MOST == 5, "each is an argument");
+	select = sqlite3_mprintf(
+	    view->text, cases[0], cases[1], cases[2], cases[3], cases[4]);
 	if (select != NULL)
 		text =
 		    sqlite3_mprintf("CREATE VIEW %s AS %s", view->name, select);

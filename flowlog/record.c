@@ -33,6 +33,7 @@ words_fit(const struct flow_record *record)
 	return record->action < FLOW_ACTION_COUNT &&
 	       record->capture < FLOW_CAPTURE_COUNT &&
 	       record->close < FLOW_CLOSE_COUNT &&
+	       record->source < FLOW_SOURCE_COUNT &&
 	       record->host_source < FLOW_HOST_COUNT;
 }
 
@@ -58,6 +59,8 @@ addresses_fit(const struct flow_record *record)
 const char *
 record_violation(const struct flow_record *record, unsigned int worker)
 {
+	static const uint8_t zero[sizeof(record->reserved_too)];
+
 	if (record->worker != worker || !id_is_of(record->id, worker))
 		return "a flow id of another worker";
 	if (!time_fits(record))
@@ -74,8 +77,8 @@ record_violation(const struct flow_record *record, unsigned int worker)
 		return "a flow between two families";
 	if (record->error > FLOW_ERROR_MAX)
 		return "a flow's error out of range";
-	if (record->reserved != 0 || record->reserved_too[0] != 0 ||
-	    record->reserved_too[1] != 0 || record->reserved_too[2] != 0)
+	if (record->reserved != 0 ||
+	    memcmp(record->reserved_too, zero, sizeof(zero)) != 0)
 		return "a flow's reserved bytes";
 	/* Exactly the last row of a flow says how it ended. */
 	if (record->final > 1 ||

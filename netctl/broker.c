@@ -55,7 +55,8 @@ static const struct kind {
 	enum verdict (*is_known)(
 	    struct evidence *, const struct evidence_flow *);
 } kinds[IPC_BROKER_COUNT] = {
-	[IPC_BROKER_TCP_CLIENT] = { SOCK_STREAM, 0, 0, evidence_tcp },
+	[IPC_BROKER_TCP_CLIENT] = { SOCK_STREAM, 0, MARK_AS_CLIENT,
+	    evidence_tcp },
 	[IPC_BROKER_UDP_CLIENT] = { SOCK_DGRAM, 0, 0, evidence_udp },
 	[IPC_BROKER_UDP_SERVER] = { SOCK_DGRAM, 1, 0, evidence_udp },
 	[IPC_BROKER_UDP_NO_PORT] = { SOCK_DGRAM, 0, MARK_NO_PORT,

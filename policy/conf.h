@@ -97,6 +97,7 @@ struct conf_rule {
 	struct conf_addresses from;
 	struct conf_addresses to;
 	struct conf_ports ports;
+	enum rule_source source;
 	struct conf_via via;
 	struct place place;
 	char *text; /* as written, on one line, without comments */

@@ -134,6 +134,18 @@ parse_idle(struct parser *parser, struct conf_rule *rule)
 }
 
 static int
+parse_source(struct parser *parser, struct conf_rule *rule)
+{
+	static const char *const words[] = { "client" };
+	unsigned int choice;
+
+	if (parse_choice(parser, words, COUNT(words), "client", &choice) == -1)
+		return -1;
+	rule->source = SOURCE_CLIENT;
+	return 0;
+}
+
+static int
 parse_rule_via(struct parser *parser, struct conf_rule *rule)
 {
 	return parse_via(parser, &rule->via);
@@ -165,7 +177,7 @@ static const struct selector {
 	{ "group", NULL, KINDS_ALL, 1 },
 	{ "cgroup", NULL, KINDS_ALL, 1 },
 	{ "via", parse_rule_via, ACTION(RELAY), 0 },
-	{ "source", NULL, ACTION(RELAY), 0 },
+	{ "source", parse_source, ACTION(RELAY), 0 },
 	{ "log", NULL, ACTIONS_ALL, 0 },
 };
 
@@ -184,8 +196,9 @@ unknown_selector(struct parser *parser, unsigned int kind)
 		if ((selectors[i].kinds & kind) != 0)
 			nearest_try(&nearest, selectors[i].word);
 	conf_report(parser->errors, CONF_ERROR, &token->place,
-	    kind == EXCLUDE ? "proto, from, to or port"
-			    : "proto, from, to, port, with, via or idle",
+	    kind == EXCLUDE
+		? "proto, from, to or port"
+		: "proto, from, to, port, with, via, source or idle",
 	    nearest.best, "unknown selector %s",
 	    conf_quote(token->bytes, token->len, quote));
 	return -1;
@@ -265,6 +278,11 @@ parse_selectors(
 	for (i = 0; i < COUNT(selectors); i++)
 		if (seen[i].line != 0 && selectors[i].matches)
 			matches++;
+	if (rule->source != SOURCE_HOST && rule->via.name[0] != '\0')
+		conf_report(parser->errors, CONF_ERROR, &rule->via.place, NULL,
+		    NULL,
+		    "an upstream does not see the client's address: "
+		    "'source client' and 'via' exclude each other");
 	if (matches == 0) {
 		conf_report(parser->errors, CONF_ERROR, &parser->keyword.place,
 		    "proto, from, to or port ('to any' for everything)", NULL,

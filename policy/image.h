@@ -98,13 +98,13 @@ struct image_upstream {
 
 /*
  * Spans: from and to are of refs (set numbers), ports of ports; empty: any.
- * An exclusion is a rule with action pass and neither mode nor idle_ms.
+ * An exclusion is a rule with action pass and no mode, source or idle_ms.
  */
 struct image_rule {
 	uint8_t action; /* enum flow_action */
 	uint8_t protos; /* RULE_TCP, RULE_UDP; an exclusion's: RULE_OTHER too */
 	uint8_t mode;	/* enum block_mode */
-	uint8_t reserved;
+	uint8_t source; /* enum rule_source; only of what is relayed */
 	uint32_t idle_ms; /* 0: the relay's own */
 	uint32_t line;
 	uint16_t upstream; /* or UPSTREAM_NONE; only of what is relayed */

@@ -366,7 +366,7 @@ check_upstreams(struct walk *walk)
 static const char *
 check_selectors(struct walk *walk, const struct image_rule *rule)
 {
-	if (rule->reserved != 0 || rule->reserved_too != 0)
+	if (rule->reserved_too != 0)
 		return "reserved bytes are not zero";
 	if (take_refs(walk, rule->from) == -1 ||
 	    take_refs(walk, rule->to) == -1)
@@ -382,11 +382,15 @@ static const char *
 check_rule(struct walk *walk, const struct image_rule *rule)
 {
 	if (rule->action >= FLOW_ACTION_COUNT || rule->mode >= BLOCK_COUNT ||
-	    rule->protos == 0 || (rule->protos & ~RULE_PROTOS) != 0)
+	    rule->source >= SOURCE_COUNT || rule->protos == 0 ||
+	    (rule->protos & ~RULE_PROTOS) != 0)
 		return "a rule of an unknown kind";
 	if ((rule->mode != BLOCK_DEFAULT &&
 		rule->action != FLOW_ACTION_BLOCK) ||
 	    (rule->idle_ms != 0 && rule->action != FLOW_ACTION_RELAY) ||
+	    (rule->source != SOURCE_HOST &&
+		(rule->action != FLOW_ACTION_RELAY ||
+		    rule->upstream != UPSTREAM_NONE)) ||
 	    !upstream_fits(walk, rule->action, rule->upstream))
 		return "a rule that contradicts itself";
 	return check_selectors(walk, rule);
@@ -400,6 +404,7 @@ check_exclusion(struct walk *walk, const struct image_rule *exclusion)
 
 	if (exclusion->action != FLOW_ACTION_PASS ||
 	    exclusion->mode != BLOCK_DEFAULT || exclusion->idle_ms != 0 ||
+	    exclusion->source != SOURCE_HOST ||
 	    exclusion->upstream != UPSTREAM_NONE || exclusion->protos == 0 ||
 	    (exclusion->protos & ~all) != 0 ||
 	    ((exclusion->protos & RULE_OTHER) != 0 &&

@@ -21,6 +21,7 @@
  * KEPT					begun by this host before anything of
  *						it was captured
  * PASS		a rule lets it pass		passed, forwarded
+ * AS_CLIENT	a relay's, with a client's address
  * PASS_LOCAL				passed, begun by this host
  * EXCLUDED	not to be captured		the same
  * LOOPED					begun by this host, to itself
@@ -31,11 +32,12 @@
 #define MARK_RELAYED 2U
 #define MARK_KEPT 3U
 #define MARK_PASS 4U
+#define MARK_AS_CLIENT 5U
 #define MARK_PASS_LOCAL 5U
 #define MARK_EXCLUDED 6U
 #define MARK_LOOPED 7U
 
-/* The bit that gets a packet through the guard: PASS and EXCLUDED have it. */
+/* The bit that gets a packet through the guard. */
 #define MARK_LET 4U
 
 #define MARK_BITS 7U

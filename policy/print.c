@@ -171,6 +171,8 @@ print_rule(const struct conf_rule *rule, struct text *text)
 		text_puts(text, " to any");
 	text_puts(text, modes[rule->mode]);
 	print_via(&rule->via, text);
+	if (rule->source == SOURCE_CLIENT)
+		text_puts(text, " source client");
 	if (rule->idle_ms != 0) {
 		text_puts(text, " idle ");
 		print_duration(rule->idle_ms, text);

@@ -222,12 +222,24 @@ render_ends(const struct image *image, const struct render_local *local,
 	render_relayed_udp(image, text);
 }
 
+/* What servers send to relays that came to them with a client's address. */
+static void
+render_servers(const struct image *image, struct text *text)
+{
+	text_puts(
+	    text, "\t\ttcp flags & (syn | ack) != syn socket transparent 1 ");
+	term_mark_is(image, "socket mark", MARK_AS_CLIENT, text);
+	text_puts(text, "goto ours\n");
+}
+
 static void
 render_first(const struct image *image, struct text *text)
 {
 	text_puts(text, "\tchain first {\n"
 			"\t\ttype filter hook prerouting priority raw; "
-			"policy accept;\n\t\tiifname != ");
+			"policy accept;\n");
+	render_servers(image, text);
+	text_puts(text, "\t\tiifname != ");
 	term_interfaces(image, text);
 	text_printf(text,
 	    " accept\n"
@@ -245,13 +257,21 @@ render_first(const struct image *image, struct text *text)
 			"meta l4proto @lease goto verdict_tcp\n\t}\n");
 }
 
-/* What a relay sends to its client would else be picked up half-way. */
+/*
+ * What a relay sends to its client would else be picked up half-way; what it
+ * sends in its client's name is of no connection that this host has, and nobody
+ * is to change its address on the way.
+ */
 static void
-render_answers(const struct image *image, struct text *text)
+render_answers(const struct image *image, const struct render_local *local,
+    struct text *text)
 {
 	text_puts(text, "\tchain answers {\n"
 			"\t\ttype filter hook output priority raw; "
-			"policy accept;\n\t\toifname ");
+			"policy accept;\n\t\tmeta l4proto 6 ");
+	term_mark_is(image, "meta mark", MARK_AS_CLIENT, text);
+	text_printf(text, "meta skuid %" PRIu32 " notrack accept\n\t\toifname ",
+	    local->uid);
 	term_interfaces(image, text);
 	text_puts(text, " meta l4proto 6 socket transparent 1 "
 			"notrack accept\n\t}\n");
@@ -419,7 +439,7 @@ render_forwarded(const struct image *image, const struct render_local *local,
 	render_verdicts(image, FLOW_CAPTURE_FORWARDED, lease, text);
 	render_first(image, text);
 	render_elsewhere(image, text);
-	render_answers(image, text);
+	render_answers(image, local, text);
 }
 
 /* It is not for want of a lease that a rule's set has no elements. */

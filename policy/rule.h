@@ -34,6 +34,9 @@ enum upstream_kind {
 
 #define UPSTREAM_NONE UINT16_MAX
 
+/* Whose address a server sees: this host's, or the client's. */
+enum rule_source { SOURCE_HOST, SOURCE_CLIENT, SOURCE_COUNT };
+
 /*
  * Bits of a rule's protocols.  An exclusion that names neither a protocol nor
  * a port has OTHER as well: what is neither TCP nor UDP.  No rule has it.

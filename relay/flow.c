@@ -62,6 +62,7 @@ static const struct {
 struct flow_pool {
 	struct event_base *base;
 	struct journal *journal;
+	struct broker *broker;
 	struct idle_wheel *wheel;
 	struct patience *patience;
 	struct flow *flows; /* most of them; reserved, not touched */
@@ -82,8 +83,8 @@ static void on_client(int, short, void *);
 static void on_server(int, short, void *);
 
 struct flow_pool *
-flow_pool_new(struct event_base *base, struct journal *journal, uint32_t most,
-    flow_room_fn *room, void *ctx)
+flow_pool_new(struct event_base *base, struct journal *journal,
+    struct broker *broker, uint32_t most, flow_room_fn *room, void *ctx)
 {
 	struct flow_pool *pool = calloc(1, sizeof(*pool));
 
@@ -102,6 +103,7 @@ flow_pool_new(struct event_base *base, struct journal *journal, uint32_t most,
 	}
 	pool->base = base;
 	pool->journal = journal;
+	pool->broker = broker;
 	pool->most = most;
 	pool->room = room;
 	pool->ctx = ctx;
@@ -194,6 +196,8 @@ socket_end(struct flow *flow, enum end end, int reset)
 
 	event_del(&flow->socket[end]);
 	pump_release(&flow->pump[end]);
+	if (fd == -1)
+		return; /* it is still to come */
 	if (reset)
 		reset_on_close(fd);
 	close(fd);
@@ -340,6 +344,22 @@ socket_assign(struct flow *flow, enum end end, int fd)
 	    flow);
 }
 
+/* Another socket, or none for now, in the place of the server's. */
+static void
+server_replace(struct flow *flow, int fd)
+{
+	int before = event_get_fd(&flow->socket[SERVER]);
+
+	event_del(&flow->socket[SERVER]);
+	if (before != -1)
+		close(before);
+	socket_assign(flow, SERVER, fd);
+	idle_cancel(&flow->timer);
+	idle_set(flow->pool->wheel, &flow->timer, flow_due_us(flow));
+	if (fd != -1 && event_add(&flow->socket[SERVER], NULL) == -1)
+		flow_end(flow, FLOW_CLOSE_OVERLOAD, errno);
+}
+
 /* Its server's socket did not get ready: tries another, or ends. */
 static void
 flow_retry(struct flow *flow, unsigned int error)
@@ -347,21 +367,24 @@ flow_retry(struct flow *flow, unsigned int error)
 	int fd = -1;
 
 	if (server_again(&flow->server, error)) {
-		fd = server_open(&flow->server, flow->record);
-		if (fd == -1 && errno != 0)
+		fd = server_open(&flow->server);
+		if (fd != -1 || errno == EINPROGRESS) {
+			server_replace(flow, fd);
+			return;
+		}
+		if (errno != 0)
 			error = (unsigned int)errno;
 	}
-	if (fd == -1) {
-		flow_end(flow, connect_failure(error), (int)error);
-		return;
-	}
-	event_del(&flow->socket[SERVER]);
-	close(event_get_fd(&flow->socket[SERVER]));
-	socket_assign(flow, SERVER, fd);
-	idle_cancel(&flow->timer);
-	idle_set(flow->pool->wheel, &flow->timer, flow_due_us(flow));
-	if (event_add(&flow->socket[SERVER], NULL) == -1)
-		flow_end(flow, FLOW_CLOSE_OVERLOAD, errno);
+	flow_end(flow, connect_failure(error), (int)error);
+}
+
+static void
+on_server_opened(void *ctx, int fd, unsigned int error)
+{
+	if (fd == -1)
+		flow_retry(ctx, error);
+	else
+		server_replace(ctx, fd);
 }
 
 /* The server's side is not ready yet: 0 when it is now, or -1. */
@@ -370,8 +393,8 @@ flow_prepare(struct flow *flow, short what)
 {
 	unsigned int error = 0;
 
-	switch (server_step(&flow->server, flow->record,
-	    event_get_fd(&flow->socket[SERVER]), what, &error)) {
+	switch (server_step(
+	    &flow->server, event_get_fd(&flow->socket[SERVER]), what, &error)) {
 	case SERVER_READY:
 		flow_connected(flow);
 		return 0;
@@ -503,33 +526,39 @@ flow_start(struct flow *flow, int client, int server, int64_t idle_us)
 	socket_assign(flow, SERVER, server);
 	idle_set(flow->pool->wheel, &flow->timer, flow_due_us(flow));
 	if (event_add(&flow->socket[CLIENT], NULL) == -1 ||
-	    event_add(&flow->socket[SERVER], NULL) == -1)
+	    (server != -1 && event_add(&flow->socket[SERVER], NULL) == -1))
 		flow_end(flow, FLOW_CLOSE_OVERLOAD, errno);
+}
+
+static void
+flow_not_begun(struct flow *flow, int client, int error)
+{
+	server_release(&flow->server);
+	flow_give_back(flow);
+	client_refuse(flow->pool, client, flow->record,
+	    connect_failure((unsigned int)error), error);
 }
 
 int
 flow_begin(struct flow_pool *pool, int client, const struct flow_start *start)
 {
 	struct flow_entry *record;
-	struct server server;
 	struct flow *flow;
 	int fd;
 
 	if (!flow_pool_has_room(pool) ||
 	    (record = record_open(pool->journal, start)) == NULL)
 		return -1;
-	server_init(
-	    &server, start->upstreams, start->upstream, record->start_mono_us);
-	if ((fd = server_open(&server, record)) == -1) {
-		server_release(&server);
-		client_refuse(pool, client, record,
-		    connect_failure((unsigned int)errno), errno);
-		return 0;
-	}
 	flow = flow_take(pool);
 	flow->pool = pool;
 	flow->record = record;
-	flow->server = server;
+	server_init(
+	    &flow->server, start, record, pool->broker, on_server_opened, flow);
+	fd = server_open(&flow->server);
+	if (fd == -1 && errno != EINPROGRESS) {
+		flow_not_begun(flow, client, errno);
+		return 0;
+	}
 	flow_start(flow, client, fd, start->idle_us);
 	return 0;
 }

@@ -10,6 +10,7 @@
 
 #include "relay/record.h"
 
+struct broker;
 struct event_base;
 struct flow_pool;
 struct journal;
@@ -20,7 +21,7 @@ typedef void flow_room_fn(void *ctx);
 
 /* most: flows at a time.  NULL with errno. */
 struct flow_pool *flow_pool_new(struct event_base *, struct journal *,
-    uint32_t most, flow_room_fn *, void *ctx);
+    struct broker *, uint32_t most, flow_room_fn *, void *ctx);
 
 /*
  * Takes the client's non-blocking socket over and connects to the original

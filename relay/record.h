@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "common/addr.h"
+#include "policy/rule.h"
 #include "schema/flow.h"
 
 struct journal;
@@ -22,6 +23,7 @@ struct flow_start {
 	int64_t idle_us;	     /* 0: what is usual for the protocol */
 	struct upstreams *upstreams; /* NULL only with UPSTREAM_NONE */
 	uint16_t upstream;	     /* or UPSTREAM_NONE */
+	enum rule_source source;
 };
 
 /* Flows that an operator speaks of: one by its id, or a client's (id 0). */

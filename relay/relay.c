@@ -163,11 +163,11 @@ decide(const struct relay *relay, struct flow_start *start)
 	start->rule = verdict.rule;
 	start->upstreams = relay->upstreams;
 	start->upstream = verdict.upstream;
-	start->upstreams = relay->upstreams;
-	start->upstream = verdict.upstream;
 	start->generation = image_settings(relay->policy.image)->generation;
-	if (verdict.item != NULL)
+	if (verdict.item != NULL) {
 		start->idle_us = (int64_t)verdict.item->idle_ms * 1000;
+		start->source = (enum rule_source)verdict.item->source;
+	}
 	return verdict.action;
 }
 
@@ -486,7 +486,7 @@ flows_new(struct relay *relay)
 	uint32_t udp = descriptors / FDS_UDP_PART;
 	uint32_t tcp = (descriptors - udp) / 2;
 
-	relay->flows = flow_pool_new(relay->base, relay->journal,
+	relay->flows = flow_pool_new(relay->base, relay->journal, relay->broker,
 	    tcp < relay->slots ? tcp : relay->slots, on_room, relay);
 	relay->udp = udp_flows_new(
 	    relay->base, relay->journal, relay->broker, udp, decide_udp, relay);

@@ -16,31 +16,28 @@
 
 #include "common/addr.h"
 #include "common/clock.h"
+#include "relay/broker.h"
+#include "relay/record.h"
 #include "relay/shortage.h"
 #include "relay/upstream.h"
 
 /* How the server's side gets ready. */
 struct server_way {
-	int (*open)(struct server *, struct flow_entry *);
+	int (*open)(struct server *);
 	/* The socket is connected. */
-	enum server_status (*step)(struct server *, const struct flow_entry *,
-	    int fd, unsigned int *error);
+	enum server_status (*step)(
+	    struct server *, int fd, unsigned int *error);
 	int (*again)(struct server *, unsigned int error);
 };
 
-/* A connecting socket, or -1 with errno. */
+/* Takes the socket; gives it back connecting, or -1 with errno. */
 static int
-connect_to(const struct addr *addr, uint16_t port)
+connect_by(int fd, const struct addr *addr, uint16_t port)
 {
 	struct sockaddr_storage name;
 	socklen_t len = addr_to_sockaddr(addr, port, &name);
 	int on = 1;
-	int fd;
 
-	fd = socket(
-	    name.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (fd == -1)
-		return -1;
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	if (connect(fd, (struct sockaddr *)&name, len) == 0 ||
 	    errno == EINPROGRESS)
@@ -49,6 +46,16 @@ connect_to(const struct addr *addr, uint16_t port)
 	close(fd);
 	errno = on;
 	return -1;
+}
+
+/* A connecting socket, or -1 with errno. */
+static int
+connect_to(const struct addr *addr, uint16_t port)
+{
+	int fd = socket(addr_is_v4(addr) ? AF_INET : AF_INET6,
+	    SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	return fd == -1 ? -1 : connect_by(fd, addr, port);
 }
 
 /* What became of connect(2); a socket that can only be written is connected. */
@@ -66,21 +73,19 @@ connect_outcome(int fd, short what)
 }
 
 static int
-direct_open(struct server *server, struct flow_entry *record)
+direct_open(struct server *server)
 {
 	struct addr addr;
 
-	memcpy(addr.byte, record->dst, sizeof(addr.byte));
+	memcpy(addr.byte, server->record->dst, sizeof(addr.byte));
 	server->due_us = server->limit_us;
-	return connect_to(&addr, record->dport);
+	return connect_to(&addr, server->record->dport);
 }
 
 static enum server_status
-direct_step(struct server *server, const struct flow_entry *record, int fd,
-    unsigned int *error)
+direct_step(struct server *server, int fd, unsigned int *error)
 {
 	(void)server;
-	(void)record;
 	(void)fd;
 	(void)error;
 	return SERVER_READY;
@@ -97,6 +102,81 @@ direct_again(struct server *server, unsigned int error)
 static const struct server_way direct = { direct_open, direct_step,
 	direct_again };
 
+/* What is tried for the server to see the client's address, in this order. */
+static const struct attempt {
+	enum flow_source source;
+	int same_port;
+} attempts[] = {
+	{ FLOW_SOURCE_CLIENT, 1 },
+	{ FLOW_SOURCE_ADDRESS, 0 },
+	{ FLOW_SOURCE_HOST, 0 },
+};
+
+#define ATTEMPT_HOST (sizeof(attempts) / sizeof(attempts[0]) - 1)
+
+static void on_socket(void *, int fd, int error);
+
+static int
+client_open(struct server *server)
+{
+	struct flow_entry *record = server->record;
+	const struct attempt *attempt = &attempts[server->attempt];
+	struct broker_flow flow = { .client_port = record->sport,
+		.server_port = record->dport };
+
+	server->due_us = server->limit_us;
+	if (attempt->source != FLOW_SOURCE_HOST) {
+		memcpy(flow.client.byte, record->src, sizeof(record->src));
+		memcpy(flow.server.byte, record->dst, sizeof(record->dst));
+		server->ask = broker_ask(server->broker, IPC_BROKER_TCP_CLIENT,
+		    &flow, attempt->same_port ? record->sport : 0, on_socket,
+		    server);
+		if (server->ask == NULL)
+			attempt = &attempts[server->attempt = ATTEMPT_HOST];
+	}
+	record->source = (uint8_t)attempt->source;
+	if (attempt->source == FLOW_SOURCE_HOST)
+		return direct_open(server);
+	errno = EINPROGRESS;
+	return -1;
+}
+
+/* Somebody else has the address and port, alone or to the same server. */
+static int
+is_taken(int error)
+{
+	return error == EADDRINUSE || error == EADDRNOTAVAIL;
+}
+
+/* netctl has answered. */
+static void
+on_socket(void *ctx, int fd, int error)
+{
+	struct server *server = ctx;
+	struct addr addr;
+
+	server->ask = NULL;
+	memcpy(addr.byte, server->record->dst, sizeof(addr.byte));
+	if (fd != -1) {
+		fd = connect_by(fd, &addr, server->record->dport);
+		error = errno;
+	} else if (!is_taken(error)) {
+		server->attempt = ATTEMPT_HOST - 1;
+		error = EADDRINUSE;
+	}
+	if (fd == -1 && is_taken(error) && server->attempt < ATTEMPT_HOST) {
+		server->attempt++;
+		fd = client_open(server);
+		error = errno;
+		if (fd == -1 && error == EINPROGRESS)
+			return;
+	}
+	server->opened(server->ctx, fd, (unsigned int)error);
+}
+
+static const struct server_way as_client = { client_open, direct_step,
+	direct_again };
+
 /* The last one may take all the time that is left. */
 static int64_t
 try_due_us(const struct server *server, int64_t now_us)
@@ -109,7 +189,7 @@ try_due_us(const struct server *server, int64_t now_us)
 }
 
 static int
-via_open(struct server *server, struct flow_entry *record)
+via_open(struct server *server)
 {
 	int64_t now_us = clock_mono_us();
 	struct addr addr;
@@ -120,7 +200,7 @@ via_open(struct server *server, struct flow_entry *record)
 	while ((endpoint = upstreams_choose(server->upstreams, server->upstream,
 		    &server->tried, now_us)) != FLOW_UPSTREAM_NONE) {
 		server->endpoint = endpoint;
-		record->upstream = endpoint;
+		server->record->upstream = endpoint;
 		server->due_us = try_due_us(server, now_us);
 		upstreams_address(server->upstreams, endpoint, &addr, &port);
 		handshake_begin(&server->handshake,
@@ -134,12 +214,11 @@ via_open(struct server *server, struct flow_entry *record)
 }
 
 static enum server_status
-via_step(struct server *server, const struct flow_entry *record, int fd,
-    unsigned int *error)
+via_step(struct server *server, int fd, unsigned int *error)
 {
 	struct handshake_terms terms = {
 		upstreams_credential(server->upstreams, server->upstream),
-		record,
+		server->record,
 	};
 	enum answer_status status =
 	    handshake_run(&server->handshake, &terms, fd, error);
@@ -185,30 +264,34 @@ via_again(struct server *server, unsigned int error)
 static const struct server_way via = { via_open, via_step, via_again };
 
 void
-server_init(struct server *server, struct upstreams *upstreams,
-    uint16_t upstream, int64_t now_us)
+server_init(struct server *server, const struct flow_start *start,
+    struct flow_entry *record, struct broker *broker, server_opened_fn *opened,
+    void *ctx)
 {
 	memset(server, 0, sizeof(*server));
-	server->upstream = upstream;
+	server->upstream = start->upstream;
 	server->endpoint = FLOW_UPSTREAM_NONE;
-	server->limit_us = now_us + SERVER_LIMIT_US;
-	server->way = &direct;
-	if (upstream == UPSTREAM_NONE)
+	server->limit_us = record->start_mono_us + SERVER_LIMIT_US;
+	server->record = record;
+	server->broker = broker;
+	server->opened = opened;
+	server->ctx = ctx;
+	server->way = start->source == SOURCE_CLIENT ? &as_client : &direct;
+	if (start->upstream == UPSTREAM_NONE)
 		return;
 	server->way = &via;
-	server->upstreams = upstreams_hold(upstreams);
+	server->upstreams = upstreams_hold(start->upstreams);
 }
 
 int
-server_open(struct server *server, struct flow_entry *record)
+server_open(struct server *server)
 {
 	server->connected = 0;
-	return server->way->open(server, record);
+	return server->way->open(server);
 }
 
 enum server_status
-server_step(struct server *server, const struct flow_entry *record, int fd,
-    short what, unsigned int *error)
+server_step(struct server *server, int fd, short what, unsigned int *error)
 {
 	if (!server->connected) {
 		*error = (unsigned int)connect_outcome(fd, what);
@@ -218,7 +301,7 @@ server_step(struct server *server, const struct flow_entry *record, int fd,
 	}
 	if (what & EV_CLOSED)
 		server->handshake.ended = 1;
-	return server->way->step(server, record, fd, error);
+	return server->way->step(server, fd, error);
 }
 
 int
@@ -238,4 +321,7 @@ server_release(struct server *server)
 {
 	upstreams_release(server->upstreams);
 	server->upstreams = NULL;
+	if (server->ask != NULL)
+		broker_cancel(server->ask);
+	server->ask = NULL;
 }

@@ -12,6 +12,7 @@ static const char *const actions[] = { FLOW_ACTIONS(FLOW_WORD) };
 static const char *const captures[] = { FLOW_CAPTURES(FLOW_WORD) };
 static const char *const closes[] = { FLOW_CLOSES(FLOW_WORD) };
 static const char *const host_sources[] = { FLOW_HOST_SOURCES(FLOW_WORD) };
+static const char *const sources[] = { FLOW_SOURCES(FLOW_WORD) };
 static const char *const severities[] = { EVENT_SEVERITIES(FLOW_WORD) };
 
 /* 2020-01-01T00:00:00Z */
@@ -49,6 +50,12 @@ const char *
 flow_host_source_word(unsigned int number)
 {
 	return word(host_sources, FLOW_HOST_COUNT, number);
+}
+
+const char *
+flow_source_word(unsigned int number)
+{
+	return word(sources, FLOW_SOURCE_COUNT, number);
 }
 
 const char *

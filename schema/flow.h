@@ -21,12 +21,14 @@
 #define FLOW_ENUM_CAPTURE(name, word) FLOW_CAPTURE_##name,
 #define FLOW_ENUM_CLOSE(name, word) FLOW_CLOSE_##name,
 #define FLOW_ENUM_HOST(name, word) FLOW_HOST_##name,
+#define FLOW_ENUM_SOURCE(name, word) FLOW_SOURCE_##name,
 #define FLOW_ENUM_SEVERITY(name, word) SEVERITY_##name,
 
 enum flow_action { FLOW_ACTIONS(FLOW_ENUM_ACTION) FLOW_ACTION_COUNT };
 enum flow_capture { FLOW_CAPTURES(FLOW_ENUM_CAPTURE) FLOW_CAPTURE_COUNT };
 enum flow_close { FLOW_CLOSES(FLOW_ENUM_CLOSE) FLOW_CLOSE_COUNT };
 enum flow_host_source { FLOW_HOST_SOURCES(FLOW_ENUM_HOST) FLOW_HOST_COUNT };
+enum flow_source { FLOW_SOURCES(FLOW_ENUM_SOURCE) FLOW_SOURCE_COUNT };
 enum event_severity { EVENT_SEVERITIES(FLOW_ENUM_SEVERITY) SEVERITY_COUNT };
 
 /* The word of a number, or "?" for a number that has none. */
@@ -34,6 +36,7 @@ const char *flow_action_word(unsigned int);
 const char *flow_capture_word(unsigned int);
 const char *flow_close_word(unsigned int);
 const char *flow_host_source_word(unsigned int);
+const char *flow_source_word(unsigned int);
 const char *event_severity_word(unsigned int);
 
 /*

@@ -82,23 +82,24 @@
 	"ALTER TABLE flow ADD COLUMN host TEXT;"
 
 /* Version 3.  An upstream's text is stored as a rule's is. */
-#define FLOWLOG_TABLES_3                                            \
-	"CREATE TABLE upstream ("                                   \
-	" id INTEGER PRIMARY KEY,"                                  \
-	" text TEXT NOT NULL UNIQUE) STRICT;"                       \
-	"CREATE TABLE upstream_number ("                            \
-	" generation INTEGER NOT NULL,"                             \
-	" number INTEGER NOT NULL,"                                 \
-	" upstream INTEGER NOT NULL REFERENCES upstream,"           \
-	" PRIMARY KEY (generation, number)) STRICT, WITHOUT ROWID;" \
-	"ALTER TABLE flow ADD COLUMN upstream INTEGER REFERENCES upstream;"
+#define FLOWLOG_TABLES_3                                                    \
+	"CREATE TABLE upstream ("                                           \
+	" id INTEGER PRIMARY KEY,"                                          \
+	" text TEXT NOT NULL UNIQUE) STRICT;"                               \
+	"CREATE TABLE upstream_number ("                                    \
+	" generation INTEGER NOT NULL,"                                     \
+	" number INTEGER NOT NULL,"                                         \
+	" upstream INTEGER NOT NULL REFERENCES upstream,"                   \
+	" PRIMARY KEY (generation, number)) STRICT, WITHOUT ROWID;"         \
+	"ALTER TABLE flow ADD COLUMN upstream INTEGER REFERENCES upstream;" \
+	"ALTER TABLE flow ADD COLUMN source INTEGER NOT NULL DEFAULT 0;"
 
 /* Milliseconds, ISO 8601, UTC. */
 #define FLOWLOG_TIME(us)                           \
 	"strftime('%%Y-%%m-%%dT%%H:%%M:%%fZ', " us \
 	" / 1000 / 1000.0, 'unixepoch')"
 
-/* %s: host_source, capture, action, close */
+/* %s: host_source, capture, action, close, source */
 #define FLOWLOG_VIEW_FLOWS                                                     \
 	"SELECT f.id AS id,"                                                   \
 	" " FLOWLOG_TIME(                                                      \
@@ -122,7 +123,7 @@
 			  "rtt_us,"                                            \
 			  " %s AS close,"                                      \
 			  " f.error AS error, f.worker AS worker, f.final AS " \
-			  "final"                                              \
+			  "final, %s AS source"                                \
 			  " FROM flow f LEFT JOIN rule r ON r.id = f.rule"     \
 			  " LEFT JOIN upstream u ON u.id = f.upstream"
 

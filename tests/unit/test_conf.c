@@ -227,7 +227,6 @@ test_what_this_version_lacks_is_refused(void **state)
 		{ "block user root\n", "user" },
 		{ "block group root\n", "group" },
 		{ "block cgroup \"x\"\n", "cgroup" },
-		{ "relay to any source client\n", "source" },
 		{ "relay to any log no\n", "log" },
 		{ "log ipfix udp 1.2.3.4:5\n", "ipfix" },
 	};
@@ -492,7 +491,7 @@ test_an_error_cannot_drive_the_terminal(void **state)
 	conf_errors_format(&errors, "a\nb", text, sizeof(text) - 1, &out);
 	assert_string_equal(out.bytes,
 	    "a\\x0ab:2:7: unknown selector '\\xc3\\xa4'; expected proto, "
-	    "from, to, port, with, via or idle\n"
+	    "from, to, port, with, via, source or idle\n"
 	    "    block \\xc3\\xa4 \\x1b]0;x\\x07\n"
 	    "          ^~~~~~~~\n");
 	for (i = 0; i < out.len; i++)

@@ -420,7 +420,9 @@ test_every_field_is_checked(void **state)
 	REFUSED(rules[0].mode, 3, kind);
 	REFUSED(rules[1].mode, 1, odd);
 	REFUSED(rules[1].idle_ms, 1, odd);
-	REFUSED(rules[0].reserved, 1, zero);
+	REFUSED(rules[0].source, 2, kind);
+	REFUSED(rules[0].source, 1, odd);
+	REFUSED(rules[0].reserved_too, 1, zero);
 	REFUSED(rules[0].to.count, 1, "a rule's addresses are not in order");
 	REFUSED(refs[0], 99, "a rule's addresses are not in order");
 	REFUSED(ports[0].last, 9, "a rule's ports are not in order");
@@ -432,7 +434,8 @@ test_every_field_is_checked(void **state)
 	REFUSED(excl[0].protos, 7, excluded);
 	REFUSED(excl[1].protos, 5, excluded);
 	REFUSED(excl[1].protos, 8, excluded);
-	REFUSED(excl[0].reserved, 1, zero);
+	REFUSED(excl[0].source, 1, excluded);
+	REFUSED(excl[0].reserved_too, 1, zero);
 	REFUSED(excl[0].to.count, 1, "a rule's addresses are not in order");
 	REFUSED(excl[0].ports.first, 0, "a rule's ports are not in order");
 	REFUSED(excl[1].text.length, 3, "a rule's text is not in order");

@@ -190,7 +190,7 @@ test_columns_stand_in_the_promised_order(void **state)
 	    "id start start_us duration_ms proto src sport dst dport host"
 	    " host_source capture uid user unit action rule upstream up_bytes"
 	    " down_bytes up_packets down_packets connect_ms rtt_us close"
-	    " error worker final");
+	    " error worker final source");
 	assert_string_equal(
 	    fixture_sql(dir, "SELECT group_concat(name, ' ') FROM"
 			     " pragma_table_info('events')"),
