@@ -347,9 +347,34 @@ store_transaction_rows(const struct store *store)
 	return store->max_pages == 0 ? UINT64_MAX : store->max_pages / 2 + 1;
 }
 
+/*
+ * sqlite reads a page once; whoever overwrites the file would be noticed by the
+ * next process only.  By sqlite's own descriptor: to close another one would
+ * give up its locks (fcntl(2)).
+ */
+static int
+header_check(struct store *store)
+{
+	static const char magic[16] = "SQLite format 3";
+	sqlite3_file *file = NULL;
+	char header[sizeof(magic)];
+
+	if (sqlite3_file_control(store->db, "main", SQLITE_FCNTL_FILE_POINTER,
+		&file) != SQLITE_OK ||
+	    file == NULL || file->pMethods == NULL ||
+	    file->pMethods->xRead(file, header, sizeof(header), 0) !=
+		SQLITE_OK ||
+	    memcmp(header, magic, sizeof(magic)) == 0)
+		return 0;
+	errno = EBADMSG;
+	return -1;
+}
+
 int
 store_begin(struct store *store)
 {
+	if (header_check(store) == -1)
+		return -1;
 	store->rows_pending = 0;
 	store->losses_pending = 0;
 	return run(store, BEGIN);

@@ -47,6 +47,7 @@ int store_set_max(struct store *, uint64_t max_bytes);
 /* Flows that one transaction should add at most, to stay within that. */
 uint64_t store_transaction_rows(const struct store *);
 
+/* EBADMSG also when somebody else has overwritten the file's beginning. */
 int store_begin(struct store *);
 int store_commit(struct store *);
 void store_rollback(struct store *);

@@ -240,12 +240,10 @@ def rows_resume(stage):
 
 
 def spoil_database(stage):
-    """The pages that sqlite holds go on to be good: a new process reads."""
     for name in "flows.db", "flows.db-wal":
         path = stage.instance.log / name
         with open(path, "r+b", buffering=0) as file:
             file.write(os.urandom(path.stat().st_size))
-    proc.kill(_pids(stage, "flowlog"))
 
 
 def database_was_set_aside(stage):
@@ -253,7 +251,7 @@ def database_was_set_aside(stage):
                     5, "a file that was set aside")
     proc.wait_until(lambda: drifts(stage.instance, "log-damaged") == ["alarm"],
                     5, "its event in a new file")
-    stays_but(stage, "flowlog")
+    nobody_is_replaced(stage)
 
 
 def use_up_descriptors(stage):

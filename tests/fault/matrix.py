@@ -160,7 +160,5 @@ KILLS = (("start", "worker"), ("start", "both"),
 ABSENT = (
     "3, dnsd and resolver: this version answers no DNS",
     "9, throughput while the flow log is away: not measured",
-    "14, noise that the running flow log itself notices: it goes on with the"
-    " pages that it holds, and the next one sets the file aside",
     "16, a full conntrack table: its size belongs to the whole host",
 )

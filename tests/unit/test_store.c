@@ -652,6 +652,23 @@ test_another_user_of_the_group_reads_live_and_afterwards(void **state)
 	assert_int_equal(count_as_group_member(), 10);
 }
 
+/* The pages that sqlite holds in memory go on to be good. */
+static void
+test_file_that_somebody_overwrites_is_damaged(void **state)
+{
+	char path[STORE_PATH_BYTES];
+	int fd;
+
+	(void)state;
+	add_many(1, 10);
+	(void)snprintf(path, sizeof(path), "%s/" FLOWLOG_FILE, dir);
+	fd = open(path, O_WRONLY);
+	assert_int_equal(pwrite(fd, "SQLite format 4", 16, 0), 16);
+	close(fd);
+	assert_int_equal(store_begin(store), -1);
+	assert_int_equal(errno, EBADMSG);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int
@@ -681,6 +698,7 @@ main(void)
 		TEST(test_rows_of_version_1_are_kept),
 		TEST(test_newer_database_is_refused),
 		TEST(test_damaged_file_is_said_and_can_be_set_aside),
+		TEST(test_file_that_somebody_overwrites_is_damaged),
 		TEST(test_view_that_differs_is_made_anew),
 		TEST(test_every_view_for_people_can_be_read),
 		TEST(test_another_user_of_the_group_reads_live_and_afterwards),
