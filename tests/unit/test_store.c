@@ -46,6 +46,36 @@ tear_down(void **state)
 	return 0;
 }
 
+/* The same file by another connection. */
+static sqlite3 *
+other_open(void)
+{
+	char path[2 * FIXTURE_PATH];
+	sqlite3 *other;
+
+	(void)snprintf(path, sizeof(path), "%s/flows.db", dir);
+	assert_int_equal(sqlite3_open(path, &other), SQLITE_OK);
+	return other;
+}
+
+static void
+other_run(sqlite3 *other, const char *sql)
+{
+	assert_int_equal(sqlite3_exec(other, sql, NULL, NULL, NULL), SQLITE_OK);
+}
+
+static void
+overwrite(const char *beginning)
+{
+	char path[2 * FIXTURE_PATH];
+	int fd;
+
+	(void)snprintf(path, sizeof(path), "%s/flows.db", dir);
+	fd = open(path, O_WRONLY);
+	assert_true(write(fd, beginning, strlen(beginning)) > 0);
+	close(fd);
+}
+
 static int
 add(const struct flow_record *record)
 {
@@ -147,36 +177,31 @@ test_row_has_the_name_of_its_host_and_where_it_came_from(void **state)
 	assert_int_equal(fixture_count(dir, "SELECT count(*) FROM unnamed"), 0);
 }
 
-/* A log of the version before: its rows stay, and have no name. */
+/* A log of the version before: its rows stay, without what it lacked. */
 static void
 test_older_database_is_brought_up_to_date(void **state)
 {
-	char path[2 * FIXTURE_PATH];
 	sqlite3 *older;
 
 	(void)state;
 	close_store();
 	fixture_dir_remove(dir);
 	fixture_dir(dir);
-	(void)snprintf(path, sizeof(path), "%s/flows.db", dir);
-	assert_int_equal(sqlite3_open(path, &older), SQLITE_OK);
-	assert_int_equal(
-	    sqlite3_exec(older,
-		FLOWLOG_TABLES_1 "PRAGMA user_version = 1;"
-				 "INSERT INTO flow VALUES (129, 5, 9, 6, 'a',"
-				 " 1, 'b', 2, 0, NULL, 0, NULL, 1, 2, 3, 4,"
-				 " NULL, NULL, 1, NULL, 1, 1);"
-				 "CREATE VIEW flows AS SELECT NULL AS host,"
-				 " NULL AS host_source, id FROM flow",
-		NULL, NULL, NULL),
-	    SQLITE_OK);
+	older = other_open();
+	other_run(older,
+	    FLOWLOG_TABLES_1 "PRAGMA user_version = 1;"
+			     "INSERT INTO flow VALUES (129, 5, 9, 6,"
+			     " 'a', 1, 'b', 2, 0, NULL, 0, NULL, 1, 2,"
+			     " 3, 4, NULL, NULL, 1, NULL, 1, 1);"
+			     "CREATE VIEW flows AS SELECT NULL AS host,"
+			     " NULL AS host_source, id FROM flow");
 	(void)sqlite3_close(older);
 	open_store();
 	add_many(1, 1);
 	assert_string_equal(
-	    fixture_sql(dir, "SELECT json_array(id, host, host_source, dst)"
-			     " FROM flows ORDER BY id"),
-	    "[129,null,null,\"b\"]");
+	    fixture_sql(dir, "SELECT json_array(id, host, host_source, dst,"
+			     " upstream, source) FROM flows ORDER BY id"),
+	    "[129,null,null,\"b\",null,null]");
 	assert_int_equal(fixture_count(dir, "SELECT count(*) FROM flows"), 2);
 }
 
@@ -425,15 +450,11 @@ static void
 test_another_writer_is_not_waited_for(void **state)
 {
 	struct flow_record record = fixture_record(1, 0);
-	char path[2 * FIXTURE_PATH];
 	sqlite3 *other;
 
 	(void)state;
-	(void)snprintf(path, sizeof(path), "%s/flows.db", dir);
-	assert_int_equal(sqlite3_open(path, &other), SQLITE_OK);
-	assert_int_equal(
-	    sqlite3_exec(other, "BEGIN IMMEDIATE", NULL, NULL, NULL),
-	    SQLITE_OK);
+	other = other_open();
+	other_run(other, "BEGIN IMMEDIATE");
 	assert_int_equal(store_begin(store), -1);
 	assert_int_equal(errno, EAGAIN);
 	store_rollback(store);
@@ -481,46 +502,15 @@ test_a_lock_at_the_start_is_waited_out(void **state)
 }
 
 static void
-test_rows_of_version_1_are_kept(void **state)
-{
-	static const char row[] =
-	    "INSERT INTO flow (id, start_us, end_us, proto, src, sport, dst,"
-	    " dport, capture, action, up_bytes, down_bytes, up_packets,"
-	    " down_packets, close, final)"
-	    " VALUES (129, 1, 2, 6, 'a', 3, 'b', 4, 0, 0, 5, 6, 7, 8, 1, 1);"
-	    "PRAGMA user_version = 1";
-	char path[2 * FIXTURE_PATH];
-	sqlite3 *old;
-
-	(void)state;
-	close_store();
-	(void)snprintf(path, sizeof(path), "%s/flows.db", dir);
-	assert_int_equal(unlink(path), 0);
-	assert_int_equal(sqlite3_open(path, &old), SQLITE_OK);
-	assert_int_equal(
-	    sqlite3_exec(old, FLOWLOG_TABLES_1, NULL, NULL, NULL), SQLITE_OK);
-	assert_int_equal(sqlite3_exec(old, row, NULL, NULL, NULL), SQLITE_OK);
-	(void)sqlite3_close(old);
-	open_store();
-	assert_string_equal(fixture_sql(dir, "SELECT id || ' ' || src || ' ' ||"
-					     " (upstream IS NULL) FROM flows"),
-	    "129 a 1");
-}
-
-static void
 test_newer_database_is_refused(void **state)
 {
-	char path[2 * FIXTURE_PATH];
 	struct store *again;
 	sqlite3 *other;
 
 	(void)state;
 	close_store();
-	(void)snprintf(path, sizeof(path), "%s/flows.db", dir);
-	assert_int_equal(sqlite3_open(path, &other), SQLITE_OK);
-	assert_int_equal(
-	    sqlite3_exec(other, "PRAGMA user_version = 99", NULL, NULL, NULL),
-	    SQLITE_OK);
+	other = other_open();
+	other_run(other, "PRAGMA user_version = 99");
 	(void)sqlite3_close(other);
 	assert_int_equal(store_open(dir, &again), -1);
 	assert_int_equal(errno, ENOTSUP);
@@ -531,17 +521,13 @@ test_damaged_file_is_said_and_can_be_set_aside(void **state)
 {
 	char path[2 * STORE_PATH_BYTES], name[STORE_PATH_BYTES];
 	struct stat status;
-	int fd;
 
 	(void)state;
 	add_many(0, 10);
 	close_store();
 	(void)snprintf(path, sizeof(path), "%s/flows.db-wal", dir);
 	assert_int_equal(unlink(path), 0); /* it holds the pages, too */
-	(void)snprintf(path, sizeof(path), "%s/flows.db", dir);
-	fd = open(path, O_WRONLY);
-	assert_int_equal(write(fd, "no database at all", 18), 18);
-	close(fd);
+	overwrite("no database at all");
 	assert_int_equal(store_open(dir, &store), -1);
 	assert_int_equal(errno, EBADMSG);
 	assert_int_equal(store_set_aside(dir, 1700000000000000, name), 0);
@@ -555,18 +541,13 @@ test_damaged_file_is_said_and_can_be_set_aside(void **state)
 static void
 test_view_that_differs_is_made_anew(void **state)
 {
-	char path[2 * FIXTURE_PATH];
 	sqlite3 *other;
 
 	(void)state;
 	close_store();
-	(void)snprintf(path, sizeof(path), "%s/flows.db", dir);
-	assert_int_equal(sqlite3_open(path, &other), SQLITE_OK);
-	assert_int_equal(sqlite3_exec(other,
-			     "DROP VIEW denied; CREATE VIEW denied AS SELECT"
-			     " 1 AS one",
-			     NULL, NULL, NULL),
-	    SQLITE_OK);
+	other = other_open();
+	other_run(
+	    other, "DROP VIEW denied; CREATE VIEW denied AS SELECT 1 AS one");
 	(void)sqlite3_close(other);
 	open_store();
 	assert_string_equal(
@@ -656,15 +637,9 @@ test_another_user_of_the_group_reads_live_and_afterwards(void **state)
 static void
 test_file_that_somebody_overwrites_is_damaged(void **state)
 {
-	char path[STORE_PATH_BYTES];
-	int fd;
-
 	(void)state;
 	add_many(1, 10);
-	(void)snprintf(path, sizeof(path), "%s/" FLOWLOG_FILE, dir);
-	fd = open(path, O_WRONLY);
-	assert_int_equal(pwrite(fd, "SQLite format 4", 16, 0), 16);
-	close(fd);
+	overwrite("SQLite format 4");
 	assert_int_equal(store_begin(store), -1);
 	assert_int_equal(errno, EBADMSG);
 }
@@ -695,7 +670,6 @@ main(void)
 		TEST(test_file_above_a_new_quota_shrinks),
 		TEST(test_another_writer_is_not_waited_for),
 		TEST(test_a_lock_at_the_start_is_waited_out),
-		TEST(test_rows_of_version_1_are_kept),
 		TEST(test_newer_database_is_refused),
 		TEST(test_damaged_file_is_said_and_can_be_set_aside),
 		TEST(test_file_that_somebody_overwrites_is_damaged),
