@@ -9,6 +9,7 @@ import contextlib
 import os
 import resource
 import tempfile
+import threading
 
 from rig import proc
 from rig.net import Topology
@@ -55,6 +56,8 @@ table inet capture {{
     }}
 }}
 """
+
+LOG_LIFE_S = 0.2
 
 TPX_CONFIG = f"""
 on-failure open
@@ -109,6 +112,10 @@ class Contender:
         """Every process of the proxy."""
         return []
 
+    def lasting(self):
+        """Those that must not be replaced while something is measured."""
+        return self.pids()
+
     @contextlib.contextmanager
     def on_cpu(self, cpu):
         """Meanwhile, its processes and its servers run on that CPU only."""
@@ -145,7 +152,7 @@ class Contender:
 
     def check_since(self, pids, forwarded):
         """Refuse a figure when it is not the proxy's own work."""
-        if self.pids() != pids:
+        if self.lasting() != pids:
             raise CannotMeasure("a process was replaced meanwhile")
         past = self.forwarded() - forwarded
         if pids and past:
@@ -208,6 +215,27 @@ class TpxContender(Contender):
 
     def pids(self):
         return sorted(self.tpx.pids())
+
+    def lasting(self):
+        """Not the flow log, whose end has to cost nothing."""
+        log = self.tpx.by_role()["flowlog"]
+        return sorted(set(self.pids()) - set(log))
+
+    @contextlib.contextmanager
+    def killing_log(self):
+        """Meanwhile, no flow log lives for long."""
+        closing = threading.Event()
+
+        def kill():
+            while not closing.wait(LOG_LIFE_S):
+                proc.kill(self.tpx.by_role()["flowlog"])
+        killer = threading.Thread(target=kill, daemon=True)
+        killer.start()
+        try:
+            yield
+        finally:
+            closing.set()
+            killer.join()
 
 
 def contenders(build):

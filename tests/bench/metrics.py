@@ -5,6 +5,7 @@ A metric measures one contender once and returns samples by the key of their
 figure; a figure says what its samples mean.
 """
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -31,6 +32,7 @@ class Figure(NamedTuple):
     at_least_routed: float = None
     # of the value itself, or None
     at_most: float = None
+    own_at_least: float = None
     # also tell how much more it is than without a proxy
     over_routed: bool = False
 
@@ -41,6 +43,7 @@ FIGURES = (
     Figure("connect", "new connections", "1/s", at_least=0.9),
     Figure("request", "keep-alive requests", "1/s", at_least=0.9),
     Figure("udp", "datagrams, 100 flows", "1/s", at_least_routed=0.6),
+    Figure("logless", "throughput, log killed", "share", own_at_least=0.98),
     Figure("p50", "latency, median", "us", over_routed=True),
     Figure("p999", "latency, p99.9", "us", over_routed=True),
     Figure("rest", "memory at rest", "KiB"),
@@ -59,7 +62,7 @@ class Sample:
 
 def run_load(contender, seconds, *words):
     """The client's answer, and in it cpu_s: what the proxy used for it."""
-    pids, forwarded = contender.pids(), contender.forwarded()
+    pids, forwarded = contender.lasting(), contender.forwarded()
     cpu_s = contender.cpu_s()
     done = contender.net.client.run(
         contender.load, "-t", seconds, *words, contender.target, PORT,
@@ -98,6 +101,25 @@ class Datagrams(Rate):
     def measure(self, contender, seconds):
         return {} if contender.name == "haproxy" else super().measure(
             contender, seconds)
+
+
+class LogLess:
+    """One stream while the flow log is killed again and again, of one before.
+
+    Only of tpx.
+    """
+
+    key = "logless"
+
+    def measure(self, contender, seconds):
+        if contender.name != "tpx":
+            return {}
+        rates = []
+        for meanwhile in (contextlib.nullcontext, contender.killing_log):
+            with meanwhile():
+                answer = run_load(contender, seconds, "-c", 1, "stream")
+            rates.append(answer["count"] / answer["seconds"])
+        return {"logless": Sample(rates[1] / rates[0])}
 
 
 class Latency:
@@ -178,6 +200,7 @@ METRICS = (
     Rate("connect", "connect", 64),
     Rate("request", "request", 64),
     Datagrams("udp", "datagram", 100),
+    LogLess(),
     Latency(),
     Idle(),
 )

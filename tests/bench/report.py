@@ -72,6 +72,10 @@ class Row:
             met = (None if self.ratio is None
                    else self.ratio >= figure.at_least_routed)
             return f"of {ROUTED} >= {figure.at_least_routed:g}", met
+        if figure.own_at_least is not None:
+            own = self.medians.get(OWN)
+            met = None if own is None else own >= figure.own_at_least
+            return f">= {figure.own_at_least:g}", met
         if figure.at_most is not None:
             own = self.medians.get(OWN)
             met = None if own is None else own <= figure.at_most
