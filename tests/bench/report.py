@@ -109,9 +109,9 @@ def _over(values, base):
     return {name: rounds for name, rounds in lessened.items() if rounds}
 
 
-def _ratios(values):
+def _ratios(values, peer):
     """Own to peer, of the rounds that both have."""
-    own, peer = values.get(OWN, {}), values.get(PEER, {})
+    own, peer = values.get(OWN, {}), values.get(peer, {})
     return [own[turn] / peer[turn] for turn in own
             if turn in peer and peer[turn] > 0]
 
