@@ -5,11 +5,11 @@
  * What a hostile relay gains: the address of a client as the source of a new
  * flow, while that client has a flow that a relay of this host took; or the
  * address of a server that such a client speaks to.  It could send whatever it
- * likes in the name of these two anyway, as it relays between them.  For any
- * other address there is no evidence that it could make: a socket of its own
- * that is bound to an address of somebody else comes from here alone, and what
- * a socket of its own is connected to is the remote end, which is asked for as
- * a client only together with its local end as the server.
+ * likes in the name of these two anyway, as it relays between them; of UDP,
+ * rules let sockets from here send nothing that is part of no such flow.  For
+ * any other address there is no evidence that it could make.  That of TCP is a
+ * socket which came by a listener, not one that it connected.  That of UDP is a
+ * mark of conntrack, which only rules give, to what they have a relay take.
  */
 #include "netctl/broker.h"
 
@@ -68,7 +68,8 @@ static const struct kind {
  * Several sockets may have one address and port: a client's port serves flows
  * to many servers, and a server's to the clients of many relays.  A port that
  * the kernel chooses is chosen when the socket connects, when both ends are
- * known.
+ * known.  What is transparent needs no IP_FREEBIND: it tells these sockets from
+ * those that came by a listener, and a relay's sandbox lets nobody take it off.
  */
 static const struct {
 	int level;
@@ -79,6 +80,8 @@ static const struct {
 	{ SOL_SOCKET, SO_REUSEADDR, 0, 0 },
 	{ IPPROTO_IP, IP_TRANSPARENT, AF_INET, 0 },
 	{ IPPROTO_IPV6, IPV6_TRANSPARENT, AF_INET6, 0 },
+	{ IPPROTO_IP, IP_FREEBIND, AF_INET, 0 },
+	{ IPPROTO_IPV6, IPV6_FREEBIND, AF_INET6, 0 },
 	{ IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 0, 1 },
 };
 
@@ -262,6 +265,7 @@ void
 broker_set_mask(struct broker *broker, uint32_t mask)
 {
 	broker->mask = mask;
+	evidence_set_mask(broker->evidence, mask);
 }
 
 void
