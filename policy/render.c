@@ -233,6 +233,7 @@ render_first(const struct image *image, struct text *text)
 	    " accept\n"
 	    "\t\tmeta mark & 0x%08" PRIx32 " != 0x00000000 "
 	    "meta mark set meta mark & 0x%08" PRIx32 "\n"
+	    "\t\t" TERM_UNSPECIFIED " counter drop\n"
 	    "\t\t" TERM_MAPPED
 	    " meta l4proto @lease counter drop\n" TERM_SOURCE_ROUTES
 	    "\t\ttcp flags & (syn | ack) != syn socket transparent 1 "

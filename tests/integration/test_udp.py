@@ -217,6 +217,23 @@ def test_forged_source_gets_no_answer(net, tpx, echo, address):
     assert [flow["sport"] for flow in live(instance)] == [5001]
 
 
+def test_unspecified_address_is_no_way_to_this_host(net, tpx, echo):
+    """connect(2) takes it for the loopback address."""
+    instance = tpx("default relay")
+    client = net.CLIENT6
+    with UdpServer(net.gateway, OTHER) as own, \
+            Wire(net.client, "eth0", net.gateway, net.CLIENT_IF) as wire, \
+            talking(net.client, net.SERVER6) as sock:
+        wire.send(packets.ip(client, "::", socket.IPPROTO_UDP, packets.udp(
+            client, "::", 5003, OTHER, b"hello")))
+        wire.send(packets.ip(client, "::", socket.IPPROTO_TCP, packets.tcp(
+            client, "::", 5003, OTHER)))
+        assert answered(sock)
+        port = sock.getsockname()[1]
+        assert [flow["sport"] for flow in live(instance)] == [port]
+        assert own.visits == []
+
+
 def test_error_of_the_client_does_not_reach_the_server(
         net, tpx, echo, address):
     """Its kernel sends one where an answer finds no socket."""
