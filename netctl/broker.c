@@ -211,26 +211,44 @@ on_end(void *ctx, const char *why)
 		    broker->listener.ctx, peer->worker, why);
 }
 
+/* -1 with errno when it cannot be passed. */
+static int
+socket_give(struct peer *peer, uint32_t id, int fd)
+{
+	struct msg_empty granted = { 0 };
+	int sent = IPC_SEND(peer->channel, MSG_BROKER_GRANT, id, &granted, fd);
+	int error = errno;
+
+	close(fd);
+	errno = error;
+	return sent;
+}
+
+/* With fd -1 it is denied for errno.  -1 with errno. */
+static int
+answer(struct peer *peer, uint32_t id, int fd)
+{
+	struct msg_broker_deny denied = { 0 };
+
+	if (fd != -1) {
+		if (socket_give(peer, id, fd) == 0)
+			return 0;
+		if (errno == ENOBUFS)
+			return -1;
+	}
+	/* Answers have the order of what was asked: none is left out. */
+	denied.error = (uint64_t)errno;
+	return IPC_SEND(peer->channel, MSG_BROKER_DENY, id, &denied, -1);
+}
+
 static void
 on_broker_ask(void *ctx, struct ipc_message *message)
 {
 	struct peer *peer = ctx;
-	struct msg_empty granted = { 0 };
-	struct msg_broker_deny denied = { 0 };
 	int fd = grant(peer, message->body);
-	int sent;
 
-	if (fd == -1) {
-		denied.error = (uint64_t)errno;
-		sent = IPC_SEND(
-		    peer->channel, MSG_BROKER_DENY, message->id, &denied, -1);
-	} else {
-		sent = IPC_SEND(
-		    peer->channel, MSG_BROKER_GRANT, message->id, &granted, fd);
-		close(fd);
-	}
 	/* It asks and does not read. */
-	if (sent == -1 && errno == ENOBUFS)
+	if (answer(peer, message->id, fd) == -1 && errno == ENOBUFS)
 		on_end(peer, "answers that are not read");
 }
 
