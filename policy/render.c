@@ -295,6 +295,9 @@ render_upstream(const struct image *image, const struct render_local *local,
 	text_puts(text, "fib saddr type != local counter drop\n"
 			"\t\tct state != new accept\n");
 	render_timeout("meta l4proto 6", "relayed_tcp", text);
+	/* What a relay waits for, a firewall of this host has to know; but of
+	 * name servers there are many questions, and each has one answer. */
+	render_timeout("udp dport != 53", "relayed_udp", text);
 	text_puts(text, "\t}\n");
 }
 

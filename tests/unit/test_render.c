@@ -149,6 +149,9 @@ test_udp_to_be_relayed_is_known_by_its_mark(void **state)
 			 "ct mark & 0x07000000 != 0x02000000 "
 			 "fib saddr type != local counter drop\n"
 			 "\t\tct state != new accept\n");
+	assert_has(strstr(text, "chain upstream {"),
+	    "meta nfproto ipv4 udp dport != 53 "
+	    "ct timeout set \"relayed_udp4\"\n");
 	assert_has(text, "ct state related ct mark & 0x07000000 == 0x02000000 "
 			 "counter drop\n");
 	free(text);
