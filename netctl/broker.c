@@ -5,11 +5,11 @@
  * What a hostile relay gains: the address of a client as the source of a new
  * flow, while that client has a flow that a relay of this host took; or the
  * address of a server that such a client speaks to.  It could send whatever it
- * likes in the name of these two anyway, as it relays between them.  For any
- * other address there is no evidence that it could make: a socket of its own
- * that is bound to an address of somebody else comes from here alone, and what
- * a socket of its own is connected to is the remote end, which is asked for as
- * a client only together with its local end as the server.
+ * likes in the name of these two anyway, as it relays between them; of UDP,
+ * rules let sockets from here send nothing that is part of no such flow.  For
+ * any other address there is no evidence that it could make.  That of TCP is a
+ * socket which came by a listener, not one that it connected.  That of UDP is a
+ * mark of conntrack, which only rules give, to what they have a relay take.
  */
 #include "netctl/broker.h"
 
@@ -69,7 +69,8 @@ static const struct kind {
  * Several sockets may have one address and port: a client's port serves flows
  * to many servers, and a server's to the clients of many relays.  A port that
  * the kernel chooses is chosen when the socket connects, when both ends are
- * known.
+ * known.  What is transparent needs no IP_FREEBIND: it tells these sockets from
+ * those that came by a listener, and a relay's sandbox lets nobody take it off.
  */
 static const struct {
 	int level;
@@ -80,6 +81,8 @@ static const struct {
 	{ SOL_SOCKET, SO_REUSEADDR, 0, 0 },
 	{ IPPROTO_IP, IP_TRANSPARENT, AF_INET, 0 },
 	{ IPPROTO_IPV6, IPV6_TRANSPARENT, AF_INET6, 0 },
+	{ IPPROTO_IP, IP_FREEBIND, AF_INET, 0 },
+	{ IPPROTO_IPV6, IPV6_FREEBIND, AF_INET6, 0 },
 	{ IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 0, 1 },
 };
 
@@ -209,26 +212,44 @@ on_end(void *ctx, const char *why)
 		    broker->listener.ctx, peer->worker, why);
 }
 
+/* -1 with errno when it cannot be passed. */
+static int
+socket_give(struct peer *peer, uint32_t id, int fd)
+{
+	struct msg_empty granted = { 0 };
+	int sent = IPC_SEND(peer->channel, MSG_BROKER_GRANT, id, &granted, fd);
+	int error = errno;
+
+	close(fd);
+	errno = error;
+	return sent;
+}
+
+/* With fd -1 it is denied for errno.  -1 with errno. */
+static int
+answer(struct peer *peer, uint32_t id, int fd)
+{
+	struct msg_broker_deny denied = { 0 };
+
+	if (fd != -1) {
+		if (socket_give(peer, id, fd) == 0)
+			return 0;
+		if (errno == ENOBUFS)
+			return -1;
+	}
+	/* Answers have the order of what was asked: none is left out. */
+	denied.error = (uint64_t)errno;
+	return IPC_SEND(peer->channel, MSG_BROKER_DENY, id, &denied, -1);
+}
+
 static void
 on_broker_ask(void *ctx, struct ipc_message *message)
 {
 	struct peer *peer = ctx;
-	struct msg_empty granted = { 0 };
-	struct msg_broker_deny denied = { 0 };
 	int fd = grant(peer, message->body);
-	int sent;
 
-	if (fd == -1) {
-		denied.error = (uint64_t)errno;
-		sent = IPC_SEND(
-		    peer->channel, MSG_BROKER_DENY, message->id, &denied, -1);
-	} else {
-		sent = IPC_SEND(
-		    peer->channel, MSG_BROKER_GRANT, message->id, &granted, fd);
-		close(fd);
-	}
 	/* It asks and does not read. */
-	if (sent == -1 && errno == ENOBUFS)
+	if (answer(peer, message->id, fd) == -1 && errno == ENOBUFS)
 		on_end(peer, "answers that are not read");
 }
 
@@ -263,6 +284,7 @@ void
 broker_set_mask(struct broker *broker, uint32_t mask)
 {
 	broker->mask = mask;
+	evidence_set_mask(broker->evidence, mask);
 }
 
 void

@@ -6,7 +6,7 @@
  *
  * A relay gets one only for a flow that the kernel knows at that moment: a TCP
  * connection of that client that a relay accepted (sock_diag(7)), or an entry
- * of conntrack for UDP.
+ * of conntrack for UDP that rules have marked as relayed.
  */
 #ifndef NETCTL_BROKER_H
 #define NETCTL_BROKER_H

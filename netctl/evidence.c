@@ -15,11 +15,13 @@
 
 #include "netctl/talk.h"
 #include "netctl/tuple.h"
+#include "policy/mark.h"
 
 struct evidence {
 	struct mnl_socket *diag;
 	struct mnl_socket *conntrack;
 	uint32_t uid;
+	uint32_t mask;
 };
 
 /* What is asked for, and whether it was there. */
@@ -47,6 +49,12 @@ evidence_new(void)
 	return NULL;
 }
 
+void
+evidence_set_mask(struct evidence *evidence, uint32_t mask)
+{
+	evidence->mask = mask;
+}
+
 /* Where there is no such connection, the kernel answers with a listener. */
 static int
 is_asked_for(const struct inet_diag_sockid *id, const struct question *question)
@@ -68,6 +76,23 @@ is_open(unsigned int state)
 }
 
 static int
+is_accepted(const struct nlmsghdr *message)
+{
+	const struct inet_diag_sockopt *options;
+	const struct nlattr *attribute;
+
+	mnl_attr_for_each(attribute, message, sizeof(struct inet_diag_msg))
+	{
+		if (mnl_attr_get_type(attribute) != INET_DIAG_SOCKOPT ||
+		    mnl_attr_get_payload_len(attribute) < sizeof(*options))
+			continue;
+		options = mnl_attr_get_payload(attribute);
+		return options->transparent && !options->freebind;
+	}
+	return 0;
+}
+
+static int
 on_socket(const struct nlmsghdr *message, void *ctx)
 {
 	const struct inet_diag_msg *diag = mnl_nlmsg_get_payload(message);
@@ -76,7 +101,7 @@ on_socket(const struct nlmsghdr *message, void *ctx)
 	if (mnl_nlmsg_get_payload_len(message) < sizeof(*diag))
 		return MNL_CB_ERROR;
 	if (is_asked_for(&diag->id, question) && is_open(diag->idiag_state) &&
-	    diag->idiag_uid == question->evidence->uid)
+	    diag->idiag_uid == question->evidence->uid && is_accepted(message))
 		question->verdict = ALLOW;
 	return MNL_CB_OK;
 }
@@ -119,7 +144,10 @@ evidence_udp(struct evidence *evidence, const struct evidence_flow *flow)
 		.proto = IPPROTO_UDP };
 	struct nlmsghdr *request =
 	    tuple_request(buffer, IPCTNL_MSG_CT_GET, 0, &tuple);
+	uint32_t mark = 0, mask = evidence->mask;
 
-	return talk(evidence->conntrack, request, NULL, NULL) == 0 ? ALLOW
-								   : DENY;
+	if (mask == 0 ||
+	    talk(evidence->conntrack, request, tuple_mark, &mark) == -1)
+		return DENY;
+	return (mark & mask) == mark_value(mask, MARK_RELAYED) ? ALLOW : DENY;
 }

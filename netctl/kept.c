@@ -101,19 +101,6 @@ put_mark(const struct kept *kept, struct nlmsghdr *request)
 	mnl_attr_put_u32(request, CTA_MARK_MASK, htonl(kept->mask));
 }
 
-static int
-on_entry(const struct nlmsghdr *message, void *ctx)
-{
-	const struct nlattr *attribute;
-	uint32_t *mark = ctx;
-
-	mnl_attr_for_each(attribute, message,
-	    sizeof(struct nfgenmsg)) if (mnl_attr_get_type(attribute) ==
-					 CTA_MARK) *mark =
-	    ntohl(mnl_attr_get_u32(attribute));
-	return MNL_CB_OK;
-}
-
 /* The kernel has seen nothing of it: it shall not judge by sequence numbers. */
 static void
 put_state(struct nlmsghdr *request)
@@ -171,7 +158,7 @@ keep(struct kept *kept, const struct tuple *tuple)
 	    tuple_request(buffer, IPCTNL_MSG_CT_GET, 0, tuple);
 	uint32_t mark = 0;
 
-	if (talk(kept->conntrack, request, on_entry, &mark) == -1)
+	if (talk(kept->conntrack, request, tuple_mark, &mark) == -1)
 		return errno == ENOENT ? entry_make(kept, tuple) + 1 : -1;
 	if ((mark & kept->mask) != 0)
 		return 0;

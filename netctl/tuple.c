@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "netctl/tuple.h"
 
+#include <arpa/inet.h>
 #include <libmnl/libmnl.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter/nfnetlink_conntrack.h>
@@ -78,4 +79,17 @@ tuple_request(
 	header->version = NFNETLINK_V0;
 	tuple_put(request, CTA_TUPLE_ORIG, tuple);
 	return request;
+}
+
+int
+tuple_mark(const struct nlmsghdr *message, void *ctx)
+{
+	const struct nlattr *attribute;
+	uint32_t *mark = ctx;
+
+	mnl_attr_for_each(attribute, message,
+	    sizeof(struct nfgenmsg)) if (mnl_attr_get_type(attribute) ==
+					 CTA_MARK) *mark =
+	    ntohl(mnl_attr_get_u32(attribute));
+	return MNL_CB_OK;
 }

@@ -33,4 +33,7 @@ void tuple_put(struct nlmsghdr *, uint16_t type, const struct tuple *);
 struct nlmsghdr *tuple_request(
     char *buffer, uint16_t type, uint16_t flags, const struct tuple *);
 
+/* For talk(): an entry's mark into a uint32_t. */
+int tuple_mark(const struct nlmsghdr *, void *mark);
+
 #endif

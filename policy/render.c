@@ -245,6 +245,7 @@ render_first(const struct image *image, struct text *text)
 	    " accept\n"
 	    "\t\tmeta mark & 0x%08" PRIx32 " != 0x00000000 "
 	    "meta mark set meta mark & 0x%08" PRIx32 "\n"
+	    "\t\t" TERM_UNSPECIFIED " counter drop\n"
 	    "\t\t" TERM_MAPPED
 	    " meta l4proto @lease counter drop\n" TERM_SOURCE_ROUTES
 	    "\t\ttcp flags & (syn | ack) != syn socket transparent 1 "
@@ -308,12 +309,16 @@ render_upstream(const struct image *image, const struct render_local *local,
 	    "\t\tmeta skuid != %" PRIu32 " accept\n",
 	    local->uid);
 	render_icmp(image, text);
-	text_puts(text, "\t\tct state != new accept\n");
-	render_timeout("meta l4proto 6", "relayed_tcp", text);
 	/* With an address of others only as part of a flow that was taken. */
-	text_puts(text, "\t\tmeta l4proto 17 fib saddr type != local ");
+	text_puts(text, "\t\tmeta l4proto 17 socket transparent 1 ");
 	term_mark_is_not(image, "ct mark", MARK_RELAYED, text);
-	text_puts(text, "counter drop\n\t}\n");
+	text_puts(text, "fib saddr type != local counter drop\n"
+			"\t\tct state != new accept\n");
+	render_timeout("meta l4proto 6", "relayed_tcp", text);
+	/* What a relay waits for, a firewall of this host has to know; but of
+	 * name servers there are many questions, and each has one answer. */
+	render_timeout("udp dport != 53", "relayed_udp", text);
+	text_puts(text, "\t}\n");
 }
 
 /* The flow's conntrack entry remembers that it passed. */
@@ -385,6 +390,10 @@ render_rest_forwarded(
 	text_puts(text, "\t\tiifname != ");
 	term_interfaces(image, text);
 	text_puts(text, " goto elsewhere\n");
+	/* An error about an answer would tell the server who its client is. */
+	text_puts(text, "\t\tct state related ");
+	term_mark_is(image, "ct mark", MARK_RELAYED, text);
+	text_puts(text, "counter drop\n");
 	/* What has been relayed asks for no lease, and no exclusion of today
 	 * is for it. */
 	text_puts(text, "\t\tmeta l4proto 17 ct direction original ");

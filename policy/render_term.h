@@ -15,6 +15,12 @@
  */
 #define TERM_MAPPED "ip6 daddr ::ffff:0.0.0.0/96"
 
+/*
+ * No host has that address (RFC 4291, 2.5.2), and connect(2) takes it for the
+ * loopback address: a relay would speak to this host's own services.
+ */
+#define TERM_UNSPECIFIED "ip6 daddr ::"
+
 /* What has no router's business: DHCP (RFC 2131, 4.1; RFC 8415, 7.2). */
 #define TERM_DHCP                                \
 	"\t\tudp sport 68 udp dport 67 accept\n" \

@@ -15,7 +15,8 @@ struct udp_reply {
 	uint16_t port;
 	int fd;
 	uint32_t users;
-	struct broker_ask *ask; /* NULL: nothing is asked for */
+	struct broker_ask *ask;		      /* NULL: nothing is asked for */
+	const struct udp_reply_waiter *asker; /* by its flow; NULL: gone */
 	LIST_HEAD(, udp_reply_waiter) waiters;
 	LIST_ENTRY(udp_reply) entry;
 };
@@ -69,6 +70,14 @@ reply_find(
 	return NULL;
 }
 
+/* What netctl says of one flow is nothing about those of other clients. */
+static int
+error_for(const struct udp_reply *reply, const struct udp_reply_waiter *waiter,
+    int error)
+{
+	return error == EACCES && waiter != reply->asker ? EPIPE : error;
+}
+
 static void
 on_answer(void *ctx, int fd, int error)
 {
@@ -81,16 +90,19 @@ on_answer(void *ctx, int fd, int error)
 	while ((waiter = LIST_FIRST(&reply->waiters)) != NULL) {
 		LIST_REMOVE(waiter, entry);
 		waiter->waits = 0;
-		reply->owner->ready(waiter, error);
+		reply->owner->ready(waiter, error_for(reply, waiter, error));
 	}
+	reply->asker = NULL;
 	udp_reply_release(reply, NULL);
 }
 
 static int
-reply_ask(struct udp_reply *reply, const struct broker_flow *flow)
+reply_ask(struct udp_reply *reply, const struct broker_flow *flow,
+    const struct udp_reply_waiter *asker)
 {
 	if (reply->fd != -1 || reply->ask != NULL)
 		return 0;
+	reply->asker = asker;
 	reply->ask = broker_ask(reply->owner->broker, IPC_BROKER_UDP_SERVER,
 	    flow, reply->port, on_answer, reply);
 	return reply->ask == NULL ? -1 : 0;
@@ -116,7 +128,7 @@ udp_reply_take(struct udp_replies *replies, const struct broker_flow *flow)
 	}
 	reply->users++;
 	/* Who has an answer to give asks again. */
-	(void)reply_ask(reply, flow);
+	(void)reply_ask(reply, flow, NULL);
 	return reply;
 }
 
@@ -127,6 +139,8 @@ udp_reply_release(struct udp_reply *reply, struct udp_reply_waiter *waiter)
 		LIST_REMOVE(waiter, entry);
 		waiter->waits = 0;
 	}
+	if (reply->asker == waiter)
+		reply->asker = NULL;
 	if (--reply->users > 0)
 		return;
 	if (reply->ask != NULL)
@@ -148,7 +162,7 @@ int
 udp_reply_await(struct udp_reply *reply, const struct broker_flow *flow,
     struct udp_reply_waiter *waiter)
 {
-	if (reply_ask(reply, flow) == -1)
+	if (reply_ask(reply, flow, waiter) == -1)
 		return -1;
 	waiter->waits = 1;
 	LIST_INSERT_HEAD(&reply->waiters, waiter, entry);

@@ -22,7 +22,11 @@ struct udp_reply_waiter {
 	int waits;
 };
 
-/* fd as of udp_reply_fd(): there now, or -1 when it was not given. */
+/*
+ * fd as of udp_reply_fd(): there now, or -1 with error when it was not given.
+ * EACCES is only for whose flow it was that netctl does not know; EPIPE means
+ * that it may be asked for again.
+ */
 typedef void udp_reply_fn(struct udp_reply_waiter *, int error);
 
 /* ready is called for everybody who waits.  NULL without memory. */

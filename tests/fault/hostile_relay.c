@@ -341,6 +341,77 @@ broker_no_flow(void)
 	}
 }
 
+/* A flow of this relay's own to the server of the tests, port 7; or -1. */
+static int
+own_flow(int type, struct sockaddr_in *here, struct sockaddr_in *there)
+{
+	static const uint8_t server[4] = { 10, 74, 2, 2 };
+	socklen_t len = sizeof(*here);
+	int fd = socket(AF_INET, type, 0);
+
+	memset(there, 0, sizeof(*there));
+	there->sin_family = AF_INET;
+	there->sin_port = htons(7);
+	memcpy(&there->sin_addr, server, sizeof(server));
+	if (fd == -1 ||
+	    connect(fd, (struct sockaddr *)there, sizeof(*there)) == -1 ||
+	    getsockname(fd, (struct sockaddr *)here, &len) == -1 ||
+	    send(fd, "x", 1, MSG_NOSIGNAL) == -1)
+		err(1, "hostile relay: a flow of its own");
+	return fd;
+}
+
+/* 1 when netctl gives what was asked for last. */
+static int
+is_granted(void)
+{
+	struct msg_header header = { 0 };
+	struct pollfd wait = { .fd = broker_fd, .events = POLLIN };
+
+	if (poll(&wait, 1, -1) == -1 ||
+	    recv(broker_fd, &header, sizeof(header), MSG_TRUNC) <= 0)
+		err(1, "hostile relay: no answer");
+	return header.type == MSG_BROKER_GRANT;
+}
+
+/* Says that the other end is the client of a flow that it was given. */
+static unsigned int
+own_flow_ask(int type, unsigned int first, unsigned int last)
+{
+	struct datagram datagram = { 0 };
+	struct msg_broker_ask *ask = &datagram.body.broker_ask;
+	struct sockaddr_in here, there;
+	int fd = own_flow(type, &here, &there);
+	unsigned int granted = 0;
+
+	broker_ask_make(ask);
+	memcpy((uint8_t *)&ask->client_low + 4, &there.sin_addr, 4);
+	memcpy((uint8_t *)&ask->server_low + 4, &here.sin_addr, 4);
+	ask->client_port = ntohs(there.sin_port);
+	ask->server_port = ntohs(here.sin_port);
+	for (; first <= last; first++) {
+		ask->socket = (uint16_t)first;
+		ask->port = first == IPC_BROKER_UDP_SERVER ? ask->server_port
+							   : ask->client_port;
+		broker_send(&datagram, MSG_BROKER_ASK, sizeof(*ask));
+		granted += (unsigned int)is_granted();
+	}
+	close(fd);
+	return granted;
+}
+
+static void
+broker_own_flows(void)
+{
+	unsigned int tcp, udp;
+
+	tcp = own_flow_ask(
+	    SOCK_STREAM, IPC_BROKER_TCP_CLIENT, IPC_BROKER_TCP_CLIENT);
+	udp = own_flow_ask(
+	    SOCK_DGRAM, IPC_BROKER_UDP_CLIENT, IPC_BROKER_COUNT - 1);
+	warnx("hostile relay: given tcp %u udp %u", tcp, udp);
+}
+
 static void
 broker_unread(void)
 {
@@ -384,6 +455,7 @@ static const struct breach breaches[] = {
 	{ "broker-wrong-edge", broker_wrong_edge },
 	{ "broker-out-of-range", broker_out_of_range },
 	{ "broker-no-flow", broker_no_flow },
+	{ "broker-own-flows", broker_own_flows },
 	{ "broker-unread", broker_unread },
 	{ "flood", flood },
 };

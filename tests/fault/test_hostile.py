@@ -3,13 +3,16 @@
 
 import os
 import pathlib
+import re
 import shutil
 import sqlite3
 import tempfile
 
 import pytest
 
+from conftest import ECHO
 from rig import proc
+from rig.servers import UdpServer
 
 # what the hostile relay does (hostile_relay.c), and the rule the event names
 BREACHES = {
@@ -111,6 +114,16 @@ def test_socket_for_no_live_flow_is_denied(hostile):
     assert instance.by_role() == before
     assert read(instance,
                 "SELECT * FROM events WHERE kind = 'contract'") == []
+
+
+def test_flow_of_a_relay_is_no_evidence_of_a_client(hostile, server, net):
+    """It would else have the address of whoever it can reach."""
+    with UdpServer(net.server, ECHO):
+        instance = hostile("broker-own-flows")
+        said, = proc.wait_until(lambda: re.findall(
+            "hostile relay: given .*", instance.tpxd.output()), 20,
+            "what it was given")
+    assert said.endswith("given tcp 0 udp 0")
 
 
 def test_flood_of_messages_does_not_delay_the_supervisor(hostile):

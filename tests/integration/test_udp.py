@@ -4,13 +4,15 @@
 import contextlib
 import errno
 import json
+import os
+import pwd
 import socket
 
 import pytest
 
 from conftest import FORWARDED, LOCAL, client_of, outside_of
 from rig import packets, proc
-from rig.packets import Wire
+from rig.packets import Tap, Wire
 from rig.servers import UdpServer
 
 PORT = 5400
@@ -18,6 +20,7 @@ OTHER = 5401
 CLOSED = 5402
 WELL_KNOWN = 123
 IP_RECVERR, IPV6_RECVERR = 11, 25
+IP_TRANSPARENT, IPV6_TRANSPARENT = 19, 75
 
 
 @pytest.fixture(params=["forwarded", "local"])
@@ -42,6 +45,24 @@ def talking(namespace, address, port=PORT):
     with namespace.socket(family, socket.SOCK_DGRAM) as sock:
         sock.settimeout(5)
         sock.connect((address, port))
+        yield sock
+
+
+@contextlib.contextmanager
+def transparent(namespace, address, port):
+    """A socket as netctl makes them for relays: of tpx, with any address."""
+    v6 = ":" in address
+    with namespace.inside():
+        os.seteuid(pwd.getpwnam("tpx").pw_uid)
+        try:
+            sock = socket.socket(socket.AF_INET6 if v6 else socket.AF_INET,
+                                 socket.SOCK_DGRAM)
+        finally:
+            os.seteuid(0)
+    with sock:
+        sock.setsockopt(*((socket.IPPROTO_IPV6, IPV6_TRANSPARENT) if v6 else
+                          (socket.IPPROTO_IP, IP_TRANSPARENT)), 1)
+        sock.bind((address, port))
         yield sock
 
 
@@ -194,6 +215,53 @@ def test_forged_source_gets_no_answer(net, tpx, echo, address):
                 client_of(net, address), address, 5001, PORT, b"genuine")))
     proc.wait_until(lambda: echo.visits, 5, "the genuine one")
     assert [flow["sport"] for flow in live(instance)] == [5001]
+
+
+def test_unspecified_address_is_no_way_to_this_host(net, tpx, echo):
+    """connect(2) takes it for the loopback address."""
+    instance = tpx("default relay")
+    client = net.CLIENT6
+    with UdpServer(net.gateway, OTHER) as own, \
+            Wire(net.client, "eth0", net.gateway, net.CLIENT_IF) as wire, \
+            talking(net.client, net.SERVER6) as sock:
+        wire.send(packets.ip(client, "::", socket.IPPROTO_UDP, packets.udp(
+            client, "::", 5003, OTHER, b"hello")))
+        wire.send(packets.ip(client, "::", socket.IPPROTO_TCP, packets.tcp(
+            client, "::", 5003, OTHER)))
+        assert answered(sock)
+        port = sock.getsockname()[1]
+        assert [flow["sport"] for flow in live(instance)] == [port]
+        assert own.visits == []
+
+
+def test_error_of_the_client_does_not_reach_the_server(
+        net, tpx, echo, address):
+    """Its kernel sends one where an answer finds no socket."""
+    tpx("default relay")
+    client = client_of(net, address)
+    with Wire(net.client, "eth0", net.gateway, net.CLIENT_IF) as wire, \
+            Tap(net.client) as tap, Tap(net.server) as far, \
+            talking(net.client, address) as sock:
+        wire.send(packets.ip(client, address, socket.IPPROTO_UDP, packets.udp(
+            client, address, 5002, PORT, b"nobody waits")))
+        proc.wait_until(lambda: tap.having(b"nobody waits"), 5, "the answer")
+        assert answered(sock)
+        assert far.having(b"question")
+        ends = packets.packed(client) + packets.packed(address)
+        assert far.having(ends) == []
+
+
+def test_socket_of_a_relay_is_no_part_of_a_flow_that_passes(
+        net, tpx, echo, address):
+    """With the server's address it would be believed."""
+    tpx(f"pass proto udp to any port {PORT}\ndefault relay")
+    with talking(net.client, address) as sock, \
+            transparent(net.gateway, address, PORT) as forger:
+        assert answered(sock)
+        client = client_of(net, address), sock.getsockname()[1]
+        with pytest.raises(PermissionError):
+            forger.sendto(b"forged", client)
+        assert answered(sock)
 
 
 def test_flow_goes_on_with_the_next_relay(net, tpx, echo, address):

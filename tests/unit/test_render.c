@@ -145,8 +145,15 @@ test_udp_to_be_relayed_is_known_by_its_mark(void **state)
 	assert_has(text, "meta l4proto 17 meta mark & 0x07000000 == 0x02000000 "
 			 "reject with icmpx port-unreachable\n");
 	assert_has(text, "policy = { unreplied : 630, replied : 630 }\n");
-	assert_has(text, "meta l4proto 17 fib saddr type != local "
-			 "ct mark & 0x07000000 != 0x02000000 counter drop\n");
+	assert_has(text, "meta l4proto 17 socket transparent 1 "
+			 "ct mark & 0x07000000 != 0x02000000 "
+			 "fib saddr type != local counter drop\n"
+			 "\t\tct state != new accept\n");
+	assert_has(strstr(text, "chain upstream {"),
+	    "meta nfproto ipv4 udp dport != 53 "
+	    "ct timeout set \"relayed_udp4\"\n");
+	assert_has(text, "ct state related ct mark & 0x07000000 == 0x02000000 "
+			 "counter drop\n");
 	free(text);
 }
 
