@@ -22,12 +22,25 @@ union control {
 		   CMSG_SPACE(sizeof(int))];
 };
 
+/* Messages for one kind of socket; the kernel changes those that it fills. */
+struct receiver {
+	int ends;   /* they have room for addresses */
+	int filled; /* by the call before, from the first on */
+	struct mmsghdr messages[UDP_BATCH];
+	struct iovec parts[UDP_BATCH];
+	union control controls[UDP_BATCH];
+	struct sockaddr_storage names[UDP_BATCH];
+};
+
+static struct receiver from_server = { .filled = UDP_BATCH };
+static struct receiver from_clients = { .ends = 1, .filled = UDP_BATCH };
+
 static char bytes[UDP_BATCH][PACKET_BYTES];
 static struct udp_packet received[UDP_BATCH];
-static struct mmsghdr messages[UDP_BATCH];
-static struct iovec parts[UDP_BATCH];
-static union control controls[UDP_BATCH];
-static struct sockaddr_storage names[UDP_BATCH];
+
+static struct mmsghdr outgoing[UDP_BATCH];
+static struct iovec outgoing_parts[UDP_BATCH];
+static union control outgoing_controls[UDP_BATCH];
 
 uint32_t
 udp_packet_count(const struct udp_packet *packet)
@@ -59,20 +72,20 @@ udp_discard_errors(int fd)
 }
 
 static void
-message_prepare(int i, int ends)
+message_prepare(struct receiver *receiver, int i)
 {
-	struct msghdr *header = &messages[i].msg_hdr;
+	struct msghdr *header = &receiver->messages[i].msg_hdr;
 
-	parts[i].iov_base = bytes[i];
-	parts[i].iov_len = sizeof(bytes[i]);
+	receiver->parts[i].iov_base = bytes[i];
+	receiver->parts[i].iov_len = sizeof(bytes[i]);
 	memset(header, 0, sizeof(*header));
-	header->msg_iov = &parts[i];
+	header->msg_iov = &receiver->parts[i];
 	header->msg_iovlen = 1;
-	header->msg_control = controls[i].bytes;
-	header->msg_controllen = sizeof(controls[i].bytes);
-	if (ends) {
-		header->msg_name = &names[i];
-		header->msg_namelen = sizeof(names[i]);
+	header->msg_control = receiver->controls[i].bytes;
+	header->msg_controllen = sizeof(receiver->controls[i].bytes);
+	if (receiver->ends) {
+		header->msg_name = &receiver->names[i];
+		header->msg_namelen = sizeof(receiver->names[i]);
 	}
 }
 
@@ -110,29 +123,31 @@ control_read(struct msghdr *header, struct udp_packet *packet)
 }
 
 static void
-packet_read(int i, int ends)
+packet_read(struct receiver *receiver, int i)
 {
 	struct udp_packet *packet = &received[i];
 
 	memset(packet, 0, sizeof(*packet));
 	packet->bytes = bytes[i];
-	packet->len = messages[i].msg_len;
-	control_read(&messages[i].msg_hdr, packet);
-	if (ends && packet->dport != 0)
-		(void)addr_from_sockaddr(
-		    (struct sockaddr *)&names[i], &packet->src, &packet->sport);
+	packet->len = receiver->messages[i].msg_len;
+	control_read(&receiver->messages[i].msg_hdr, packet);
+	if (receiver->ends && packet->dport != 0)
+		(void)addr_from_sockaddr((struct sockaddr *)&receiver->names[i],
+		    &packet->src, &packet->sport);
 }
 
 static int
-receive(int fd, int ends, struct udp_packet **packets)
+receive(int fd, struct receiver *receiver, struct udp_packet **packets)
 {
 	int i, n;
 
-	for (i = 0; i < UDP_BATCH; i++)
-		message_prepare(i, ends);
-	n = recvmmsg(fd, messages, UDP_BATCH, MSG_DONTWAIT, NULL);
+	for (i = 0; i < receiver->filled; i++)
+		message_prepare(receiver, i);
+	n = recvmmsg(fd, receiver->messages, UDP_BATCH, MSG_DONTWAIT, NULL);
+	/* A call that fails may have begun with the first one. */
+	receiver->filled = n > 1 ? n : 1;
 	for (i = 0; i < n; i++)
-		packet_read(i, ends);
+		packet_read(receiver, i);
 	*packets = received;
 	return n;
 }
@@ -140,13 +155,13 @@ receive(int fd, int ends, struct udp_packet **packets)
 int
 udp_receive(int fd, struct udp_packet **packets)
 {
-	return receive(fd, 0, packets);
+	return receive(fd, &from_server, packets);
 }
 
 int
 udp_receive_ends(int fd, struct udp_packet **packets)
 {
-	return receive(fd, 1, packets);
+	return receive(fd, &from_clients, packets);
 }
 
 static void
@@ -167,17 +182,17 @@ static void
 message_fill(int i, const struct udp_packet *packet,
     struct sockaddr_storage *to, socklen_t len)
 {
-	struct msghdr *header = &messages[i].msg_hdr;
+	struct msghdr *header = &outgoing[i].msg_hdr;
 
-	parts[i].iov_base = packet->bytes;
-	parts[i].iov_len = packet->len;
+	outgoing_parts[i].iov_base = packet->bytes;
+	outgoing_parts[i].iov_len = packet->len;
 	memset(header, 0, sizeof(*header));
-	header->msg_iov = &parts[i];
+	header->msg_iov = &outgoing_parts[i];
 	header->msg_iovlen = 1;
 	header->msg_name = len > 0 ? to : NULL;
 	header->msg_namelen = len;
 	if (packet->segment != 0)
-		segment_put(header, &controls[i], packet->segment);
+		segment_put(header, &outgoing_controls[i], packet->segment);
 }
 
 /* The way to the receiver takes only smaller datagrams: in pieces, then. */
@@ -211,7 +226,7 @@ udp_send(int fd, const struct udp_packet *packets, int n, const struct addr *to,
 	while (done < n) {
 		for (i = done; i < n; i++)
 			message_fill(i, &packets[i], &name, len);
-		sent = sendmmsg(fd, messages + done, (unsigned int)(n - done),
+		sent = sendmmsg(fd, outgoing + done, (unsigned int)(n - done),
 		    MSG_DONTWAIT | MSG_NOSIGNAL);
 		if (sent > 0) {
 			done += sent;
