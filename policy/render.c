@@ -178,12 +178,14 @@ render_tproxy(uint16_t port4, uint16_t port6, const char *protocols,
 
 /*
  * UDP from an address that is not where it came from would be answered to
- * somebody who asked for nothing.
+ * somebody who asked for nothing.  Nobody forwards for a link-local one (RFC
+ * 4291, 2.5.6), and no answer would find its link.
  */
 static void
 render_relayed_udp(const struct image *image, struct text *text)
 {
 	text_puts(text, "\tchain relayed_udp {\n"
+			"\t\tip6 saddr fe80::/10 counter drop\n"
 			"\t\tfib saddr . iif oif missing counter drop\n\t\t");
 	term_mark_set(image, "ct mark", MARK_RELAYED, text);
 	text_puts(text, "\n");

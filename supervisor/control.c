@@ -53,7 +53,7 @@ struct client {
 	uint32_t worker; /* where a list of live flows goes on */
 	uint32_t slot;
 	uint32_t kill;	 /* tells what relays are asked for it from the rest */
-	uint32_t relays; /* that have not answered yet */
+	uint64_t relays; /* set of those that have not answered yet */
 	uint64_t killed;
 };
 
@@ -374,7 +374,8 @@ awaited_late(struct client *client)
 
 	if (client->awaits == AWAITS_KILL)
 		(void)snprintf(text, sizeof(text),
-		    "%u relays have not answered", client->relays);
+		    "%d relays have not answered",
+		    __builtin_popcountll(client->relays));
 	else
 		(void)snprintf(text, sizeof(text),
 		    "tpxd will do it as soon as netctl answers; it is %s",
@@ -535,15 +536,18 @@ kill_answer(struct client *client)
 }
 
 void
-control_killed(struct control *control, uint32_t id, uint64_t count)
+control_killed(
+    struct control *control, uint32_t id, uint64_t relay, uint64_t count)
 {
 	struct client *client;
 
 	TAILQ_FOREACH (client, &control->clients, entry) {
-		if (client->awaits != AWAITS_KILL || client->kill != id)
+		if (client->awaits != AWAITS_KILL || client->kill != id ||
+		    (client->relays & relay) == 0)
 			continue;
 		client->killed += count;
-		if (--client->relays == 0)
+		client->relays &= ~relay;
+		if (client->relays == 0)
 			kill_answer(client);
 		return;
 	}

@@ -24,8 +24,9 @@ void control_tell(struct control *);
  */
 void control_applied(struct control *, const char *error);
 
-/* A relay has ended flows, as workers_kill() asked for with this id. */
-void control_killed(struct control *, uint32_t id, uint64_t count);
+/* A relay of that set has ended flows, as workers_kill() asked with this id. */
+void
+control_killed(struct control *, uint32_t id, uint64_t relay, uint64_t count);
 
 /* Closes everything and removes the socket. */
 void control_free(struct control *);

@@ -85,7 +85,8 @@ on_killed(void *ctx, struct ipc_message *message)
 	const struct msg_killed *killed = message->body;
 	const struct child *child = ctx;
 
-	control_killed(child->tpxd->control, message->id, killed->count);
+	control_killed(child->tpxd->control, message->id,
+	    UINT64_C(1) << child->index, killed->count);
 }
 
 static const struct ipc_handler handlers[] = {
@@ -331,17 +332,20 @@ workers_connect(struct tpxd *tpxd, worker_fn *connect)
 			connect(tpxd, &tpxd->workers[i]);
 }
 
-uint32_t
+_Static_assert(LIMIT_WORKERS <= 64, "a set of workers is a word");
+
+uint64_t
 workers_kill(struct tpxd *tpxd, const struct msg_kill *kill, uint32_t id)
 {
-	uint32_t i, asked = 0;
+	uint64_t asked = 0;
+	uint32_t i;
 
 	for (i = 0; i < tpxd->nworkers; i++) {
 		const struct child *child = &tpxd->workers[i].child;
 
 		if (child->state == CHILD_RUNNING &&
 		    IPC_SEND(child->channel, MSG_KILL, id, kill, -1) == 0)
-			asked++;
+			asked |= UINT64_C(1) << i;
 	}
 	return asked;
 }

@@ -54,8 +54,11 @@ void workers_ask(struct tpxd *, const struct msg_beat *);
 /* 1 when every relay has proven work on the last question. */
 int workers_all_answered(const struct tpxd *);
 
-/* Has every relay end flows; how many were asked and will say MSG_KILLED. */
-uint32_t workers_kill(struct tpxd *, const struct msg_kill *, uint32_t id);
+/*
+ * Has every relay end flows: the set of those that were asked, by their index,
+ * and will say MSG_KILLED.
+ */
+uint64_t workers_kill(struct tpxd *, const struct msg_kill *, uint32_t id);
 
 typedef void worker_fn(struct tpxd *, struct worker *);
 

@@ -138,6 +138,7 @@ test_udp_to_be_relayed_is_known_by_its_mark(void **state)
 			 "\t\tgoto relayed_udp\n");
 	assert_has(text,
 	    "chain relayed_udp {\n"
+	    "\t\tip6 saddr fe80::/10 counter drop\n"
 	    "\t\tfib saddr . iif oif missing counter drop\n"
 	    "\t\tct mark set ct mark & 0xf8ffffff | 0x02000000 \n");
 	assert_has(text, "meta l4proto 17 ct direction original "
