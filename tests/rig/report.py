@@ -100,8 +100,8 @@ def write():
     now = datetime.datetime.now(datetime.timezone.utc)
     text = [
         "# What was seen when things failed", "",
-        "Made by a session of pytest with `TPX_REPORT=FILE`, which may have",
-        "been a part of `tests/run --all`; the cases are the rows of",
+        "Made by pytest with `TPX_REPORT=FILE`, in one session or in several,",
+        "which may be parts of `tests/run --all`; the cases are the rows of",
         "`tests/fault/matrix.py`. *ms* is the time from the fault to the last",
         "packet that the state does not allow, or in open mode to the first",
         "direct success; *leaked* counts packets that came to the server past",
