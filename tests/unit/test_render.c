@@ -20,9 +20,11 @@ capture_of(const char *text, enum render_lease lease)
 }
 
 /* How a decision begins. */
-#define SETTLED                                       \
-	"\t\tip daddr != @everything4 counter drop\n" \
-	"\t\tip6 daddr != @everything6 counter drop\n"
+#define SETTLED                                           \
+	"\t\tip daddr != @everything4 counter drop\n"     \
+	"\t\tip6 daddr != @everything6 counter drop\n"    \
+	"\t\tip daddr != @everything_too4 counter drop\n" \
+	"\t\tip6 daddr != @everything_too6 counter drop\n"
 
 static void
 assert_has(const char *text, const char *part)
@@ -181,15 +183,15 @@ test_what_passes_found_its_sets_filled_before_and_after(void **state)
 						"block to <t>\ndefault pass\n",
 	    RENDER_CAPTURE);
 	const char *last =
-	    strstr(text, "\n}\nadd element inet tpx everything4");
+	    strstr(text, "\n}\nadd element inet tpx everything_too4");
 
 	(void)state;
 	assert_has(text, "chain passed {\n" SETTLED);
 	assert_has(text, "chain unleased {\n" SETTLED "\t\taccept\n");
 	assert_non_null(last);
 	assert_null(strstr(last, "set t_t"));
-	assert_has(last, "everything4 { 0.0.0.0/0 }\n"
-			 "add element inet tpx everything6 { ::/0 }\n");
+	assert_has(last, "everything_too4 { 0.0.0.0/0 }\n"
+			 "add element inet tpx everything_too6 { ::/0 }\n");
 	free(text);
 }
 
