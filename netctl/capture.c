@@ -101,6 +101,27 @@ guard_set(const struct image *image, const struct render_local *local)
 	return second_line_set(image);
 }
 
+/*
+ * With on-failure closed the lease comes behind the table: nothing new is
+ * decided while the kernel fills the sets of the rules.  Where it fails, the
+ * next renewal does the same.
+ */
+static int
+table_put(const char *what, const struct image *image, enum render_lease lease,
+    struct text *text)
+{
+	int behind = lease != RENDER_NO_LEASE &&
+		     image_settings(image)->on_failure == ON_FAILURE_CLOSED;
+
+	if (behind)
+		render_lapse(image, text);
+	if (nft_run(what, text) == -1)
+		return -1;
+	if (behind)
+		(void)capture_renew(image);
+	return 0;
+}
+
 int
 capture_set(const struct image *image, const struct render_local *local,
     enum render_lease lease)
@@ -108,7 +129,7 @@ capture_set(const struct image *image, const struct render_local *local,
 	struct text text = { 0 };
 
 	render_capture(image, local, lease, &text);
-	return nft_run("capture table", &text);
+	return table_put("capture table", image, lease, &text);
 }
 
 int
@@ -144,7 +165,7 @@ capture_reconfigure(const struct image *before, const struct image *image,
 	else
 		render_remove_guard(&text);
 	render_capture(image, local, lease, &text);
-	if (nft_run("configuration", &text) == -1)
+	if (table_put("configuration", image, lease, &text) == -1)
 		return -1;
 	/* What is in force from here on holds without the rest. */
 	if (second_line_set(image) == -1)

@@ -12,10 +12,11 @@ void render_tables(const struct image *, struct text *);
 
 /*
  * Sets that have every address, the first that are filled, and such as the
- * commands of the other function fill, the last of their transaction.  While a transaction replaces the table, a packet may meet
- * the rules of before with sets whose elements count as gone already, or those
- * of afterwards with sets that are not yet filled: a decision is good if it was
- * begun and ended with look-ups that found its address in both.
+ * commands of the other function fill, the last of their transaction.  While a
+ * transaction replaces the table, a packet may meet the rules of before with
+ * sets whose elements count as gone already, or those of afterwards with sets
+ * that are not yet filled: a decision is good if it was begun and ended with
+ * look-ups that found its address in both.
  */
 void render_everything(struct text *);
 void render_everything_last(struct text *);
