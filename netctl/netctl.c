@@ -41,12 +41,6 @@
 
 #define LISTENER_PORTS 4
 #define PORT_TRIES 16
-/*
- * nftables counts generations by one bit: a packet that is held up in the rules
- * of a table that was replaced finds its sets empty after one transaction, and
- * full again after the next one.  So that one is not made at once.
- */
-#define SETTLE_US 50000
 
 struct netctl {
 	struct event_base *base;
@@ -59,8 +53,7 @@ struct netctl {
 	struct render_local local;
 	struct lease lease;
 	struct conntrack conntrack;
-	int paused;	     /* what the lease, once live, stands for */
-	int64_t replaced_us; /* when the table was, CLOCK_MONOTONIC */
+	int paused; /* what the lease, once live, stands for */
 	pid_t keeper;
 	int begun;
 	int failed;
@@ -98,20 +91,15 @@ lease_tell(struct netctl *netctl, uint64_t sequence, enum ipc_lease state)
 static int
 arm(struct netctl *netctl)
 {
-	int result = capture_set(netctl->policy.image, &netctl->local,
+	return capture_set(netctl->policy.image, &netctl->local,
 	    netctl->paused ? RENDER_PAUSE : RENDER_CAPTURE);
-
-	netctl->replaced_us = clock_mono_us();
-	return result;
 }
 
 /* One that fails is one beat less; the lease tells when they are too many. */
 static int
 renew(struct netctl *netctl)
 {
-	/* The table came with a lease of its own. */
-	if (clock_mono_us() - netctl->replaced_us >= SETTLE_US)
-		(void)capture_renew(netctl->policy.image);
+	(void)capture_renew(netctl->policy.image);
 	return 0;
 }
 
@@ -368,7 +356,6 @@ reconfigure(struct netctl *netctl, const struct image *image)
 	    capture_reconfigure(netctl->policy.image, image, &netctl->local,
 		lease_now(netctl)) == -1)
 		return -1;
-	netctl->replaced_us = clock_mono_us();
 	lease_set(
 	    &netctl->lease, image_settings(image)->lease_ms, clock_mono_us());
 	if (netctl->lease.state == LEASE_LIVE)
