@@ -311,22 +311,40 @@ BAD = {4: ("10.99.0.{}", "10.99.0.0/24"),
        6: ("fd00:74:99::{:x}", "fd00:74:99::/64")}
 
 
-@pytest.mark.parametrize("place", ["forwarded", "local"])
-def test_no_packet_slips_through_while_rules_are_replaced(
-        net, tpx, place, address):
-    """A packet may meet the rules of before with the sets of afterwards."""
+def slips(net, tpx, mode, place, address, count):
+    """How much of what is blocked arrives while the rules are replaced."""
     version = 6 if ":" in address else 4
     form, network = BAD[version]
     net.gateway.ip(f"-{version}", "route", "add", network, "via", address)
     namespace = net.client if place == "forwarded" else net.gateway
     instance = tpx("table <bad> { 10.98.0.0/16 10.99.0.0/24 fd00:74:98::/64 "
                    "fd00:74:99::/64 }\nblock to <bad>\ndefault pass",
-                   capture=f"{FORWARDED}\n{LOCAL}")
+                   capture=f"{FORWARDED}\n{LOCAL}", mode=mode)
     with contextlib.ExitStack() as stack:
         tap = stack.enter_context(packets.Tap(net.server))
         for _ in range(3):
             stack.enter_context(proc.Process(
                 "/usr/bin/python3", "-c", FLOOD, form, netns=namespace.name))
-        for _ in range(RELOADS * 2):
+        for _ in range(count):
             instance.ctl("reload")
-        assert tap.having(b"flood") == []
+        return tap.having(b"flood")
+
+
+PLACES = pytest.mark.parametrize("place", ["forwarded", "local"])
+MODES = pytest.mark.parametrize("mode", ["open", "closed"])
+
+
+@PLACES
+@MODES
+def test_no_packet_slips_through_while_rules_are_replaced(
+        net, tpx, mode, place, address):
+    """A packet meets the rules of before or those of afterwards, whole."""
+    assert slips(net, tpx, mode, place, address, RELOADS) == []
+
+
+@pytest.mark.long
+@PLACES
+@MODES
+def test_no_packet_slips_through_in_a_thousand_reloads(
+        net, tpx, mode, place, address):
+    assert slips(net, tpx, mode, place, address, 1000) == []
