@@ -164,6 +164,14 @@ sweep(struct text *along)
 								      : result;
 }
 
+/* A big table takes the kernel long: nobody reads heartbeats meanwhile. */
+static void
+renew_live(const struct image *image, enum render_lease lease)
+{
+	if (lease != RENDER_NO_LEASE)
+		(void)capture_renew(image);
+}
+
 /* First everything is there, then rules lead to it. */
 static int
 sides_put(const struct sides *sides, const char *what,
@@ -173,13 +181,13 @@ sides_put(const struct sides *sides, const char *what,
 	enum render_side side = sides_next(sides);
 	struct text text = { 0 };
 
+	renew_live(image, lease);
 	side_prepare(table, side, &text);
 	along_add(&text, &along->prepare);
 	if (nft_run(what, &text) == -1)
 		return -1;
 	sides_settle();
-	if (lease != RENDER_NO_LEASE)
-		(void)capture_renew(image);
+	renew_live(image, lease);
 	sides_switch(sides, table, side, &text);
 	along_add(&text, &along->switched);
 	return nft_run(what, &text);
@@ -206,8 +214,10 @@ table_put(const char *what, const struct image *image,
 	}
 	if (result == -1)
 		standing = STANDS_UNKNOWN;
+	renew_live(image, lease);
 	/* If not now, then before the next. */
 	(void)sweep(&along->sweep);
+	renew_live(image, lease);
 	text_free(&along->prepare);
 	text_free(&along->switched);
 	text_free(&table);
