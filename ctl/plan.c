@@ -19,6 +19,7 @@
 #include "ctl/table.h"
 #include "policy/image.h"
 #include "policy/render.h"
+#include "policy/render_side.h"
 #include "policy/routes.h"
 
 /* Stands for the listeners' ports, which the kernel chooses at the start. */
@@ -55,9 +56,17 @@ static void
 render_all(const struct image *image, const struct render_local *local,
     struct text *nft, struct text *routes)
 {
+	struct text table = { 0 };
+
 	if (image_settings(image)->on_failure == ON_FAILURE_CLOSED)
 		render_guard(image, local, nft);
-	render_capture(image, local, RENDER_CAPTURE, nft);
+	render_capture(image, local, RENDER_CAPTURE, &table);
+	text_puts(nft, "# first what shall decide\n");
+	side_prepare(&table, RENDER_SIDE_A, nft);
+	text_puts(nft, "# then it decides, and the lease begins\n");
+	side_switch(&table, RENDER_TABLE, RENDER_SIDE_A, nft);
+	render_renew(image, nft);
+	text_free(&table);
 	render_routes(image, routes);
 }
 
@@ -307,7 +316,7 @@ plan_text(const struct image *image, const struct text *nft,
 	struct placement placement;
 	uint32_t i;
 
-	(void)printf("# nft transaction\n%s", nft->bytes);
+	(void)printf("# nft transactions\n%s", nft->bytes);
 	(void)printf("\n# policy routing and sysctls\n%s", routes->bytes);
 	(void)printf("\n# what is captured\n");
 	text_captured(image);

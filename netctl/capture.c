@@ -11,11 +11,21 @@
 #include "netctl/kept.h"
 #include "netctl/nft.h"
 #include "netctl/routing.h"
+#include "netctl/sides.h"
 #include "netctl/sysctl.h"
 #include "netctl/watch.h"
 #include "policy/text.h"
 
 static int claimed; /* the capture table is ours */
+
+/* What a live lease stands for in the kernel. */
+static enum { STANDS_UNKNOWN, STANDS_CAPTURE, STANDS_PAUSE } standing;
+
+static int
+is_closed(const struct image *image)
+{
+	return image_settings(image)->on_failure == ON_FAILURE_CLOSED;
+}
 
 void
 capture_adopt(void)
@@ -52,9 +62,30 @@ guard_remove(void)
 	struct text text = { 0 };
 
 	render_remove_guard(&text);
+	render_remove_guard_beside(&text);
 	if (nft_run("removal of the guard", &text) == -1)
 		return -1;
 	return routing_sweep(ROUTE_GUARD);
+}
+
+/* The guard as it shall be, while the same beside it holds. */
+static int
+guard_put(const struct image *image, const struct render_local *local)
+{
+	struct text text = { 0 }, beside = { 0 };
+	int result;
+
+	render_guard_beside(image, local, &beside);
+	if (nft_run("guard", &beside) == -1)
+		return -1;
+	sides_settle();
+	render_guard(image, local, &text);
+	result = nft_run("guard", &text);
+	sides_settle();
+	render_remove_guard_beside(&beside);
+	if (nft_run("guard", &beside) == -1)
+		result = -1;
+	return result;
 }
 
 /* The second line is renewed while the first holds. */
@@ -63,7 +94,7 @@ second_line_set(const struct image *image)
 {
 	if (routing_sweep(ROUTE_GUARD) == -1)
 		return -1;
-	if (image_settings(image)->on_failure != ON_FAILURE_CLOSED)
+	if (!is_closed(image))
 		return 0;
 	return routing_apply(image, ROUTE_GUARD);
 }
@@ -77,8 +108,7 @@ kept_note(const struct image *image, const struct render_local *local)
 {
 	int kept;
 
-	if (image_settings(image)->local == LOCAL_NONE ||
-	    image_settings(image)->on_failure != ON_FAILURE_CLOSED)
+	if (image_settings(image)->local == LOCAL_NONE || !is_closed(image))
 		return;
 	if ((kept = kept_remember(image, local->uid)) == -1)
 		log_warn("established connections of this host");
@@ -90,46 +120,128 @@ kept_note(const struct image *image, const struct render_local *local)
 static int
 guard_set(const struct image *image, const struct render_local *local)
 {
-	struct text text = { 0 };
-
-	if (image_settings(image)->on_failure != ON_FAILURE_CLOSED)
+	if (!is_closed(image))
 		return guard_remove();
 	kept_note(image, local);
-	render_guard(image, local, &text);
-	if (nft_run("guard", &text) == -1)
+	if (guard_put(image, local) == -1)
 		return -1;
 	return second_line_set(image);
 }
 
+/* What a change of sides brings along. */
+struct along {
+	struct text prepare; /* beside what nothing leads to yet */
+	struct text switched;
+	struct text sweep;
+};
+
+static void
+along_add(struct text *text, struct text *along)
+{
+	text->failed |= along->failed;
+	text_append(text, along->bytes, along->len);
+	text_free(along);
+}
+
+/* Nobody is in what is removed. */
+static int
+sweep(struct text *along)
+{
+	struct sides sides;
+	struct text text = { 0 };
+	int result = sides_look(&sides);
+
+	if (result == 0)
+		sides_sweep(&sides, &text);
+	else
+		log_warn("list of the capture table");
+	sides_free(&sides);
+	along_add(&text, along);
+	if (text.len == 0 && !text.failed)
+		return result;
+	sides_settle();
+	return nft_run("removal of the rules of before", &text) == -1 ? -1
+								      : result;
+}
+
+/* A big table takes the kernel long: nobody reads heartbeats meanwhile. */
+static void
+renew_live(const struct image *image, enum render_lease lease)
+{
+	if (lease != RENDER_NO_LEASE)
+		(void)capture_renew(image);
+}
+
+/* First everything is there, then rules lead to it. */
+static int
+sides_put(const struct sides *sides, const char *what,
+    const struct image *image, const struct text *table,
+    enum render_lease lease, struct along *along)
+{
+	enum render_side side = sides_next(sides);
+	struct text text = { 0 };
+
+	renew_live(image, lease);
+	side_prepare(table, side, &text);
+	along_add(&text, &along->prepare);
+	if (nft_run(what, &text) == -1)
+		return -1;
+	sides_settle();
+	renew_live(image, lease);
+	sides_switch(sides, table, side, &text);
+	along_add(&text, &along->switched);
+	return nft_run(what, &text);
+}
+
 /*
- * With on-failure closed the lease comes behind the table: nothing new is
- * decided while the kernel fills the sets of the rules.  Where it fails, the
- * next renewal does the same.
+ * Three transactions: what shall decide is made, decides, and what decided is
+ * removed.  Whichever of the first two fails, what decided goes on.
  */
 static int
-table_put(const char *what, const struct image *image, enum render_lease lease,
-    struct text *text)
+table_put(const char *what, const struct image *image,
+    const struct render_local *local, enum render_lease lease,
+    struct along *along)
 {
-	int behind = lease != RENDER_NO_LEASE &&
-		     image_settings(image)->on_failure == ON_FAILURE_CLOSED;
+	struct text table = { 0 }, nothing = { 0 };
+	struct sides sides;
+	int result = -1;
 
-	if (behind)
-		render_lapse(image, text);
-	if (nft_run(what, text) == -1)
-		return -1;
-	if (behind)
-		(void)capture_renew(image);
-	return 0;
+	standing = lease == RENDER_PAUSE ? STANDS_PAUSE : STANDS_CAPTURE;
+	render_capture(image, local, lease, &table);
+	if (sweep(&nothing) == 0 && sides_look(&sides) == 0) {
+		result = sides_put(&sides, what, image, &table, lease, along);
+		sides_free(&sides);
+	}
+	if (result == -1)
+		standing = STANDS_UNKNOWN;
+	renew_live(image, lease);
+	/* If not now, then before the next. */
+	(void)sweep(&along->sweep);
+	renew_live(image, lease);
+	text_free(&along->prepare);
+	text_free(&along->switched);
+	text_free(&table);
+	return result;
+}
+
+int
+capture_sweep(void)
+{
+	struct text nothing = { 0 };
+
+	return sweep(&nothing);
 }
 
 int
 capture_set(const struct image *image, const struct render_local *local,
     enum render_lease lease)
 {
-	struct text text = { 0 };
+	struct along along = { 0 };
 
-	render_capture(image, local, lease, &text);
-	return table_put("capture table", image, lease, &text);
+	if (lease != RENDER_NO_LEASE &&
+	    standing == (lease == RENDER_PAUSE ? STANDS_PAUSE : STANDS_CAPTURE))
+		return capture_renew(image);
+	return table_put("capture table", image, local, lease, &along);
 }
 
 int
@@ -157,15 +269,18 @@ int
 capture_reconfigure(const struct image *before, const struct image *image,
     const struct render_local *local, enum render_lease lease)
 {
-	struct text text = { 0 };
+	struct along along = { 0 };
 
 	kept_note(image, local);
-	if (image_settings(image)->on_failure == ON_FAILURE_CLOSED)
-		render_guard(image, local, &text);
-	else
-		render_remove_guard(&text);
-	render_capture(image, local, lease, &text);
-	if (table_put("configuration", image, lease, &text) == -1)
+	if (!is_closed(image)) {
+		render_remove_guard(&along.switched);
+	} else {
+		if (is_closed(before))
+			render_guard_beside(image, local, &along.prepare);
+		render_guard(image, local, &along.switched);
+		render_remove_guard_beside(&along.sweep);
+	}
+	if (table_put("configuration", image, local, lease, &along) == -1)
 		return -1;
 	/* What is in force from here on holds without the rest. */
 	if (second_line_set(image) == -1)
@@ -203,12 +318,10 @@ static int
 guard_repair(const struct image *image, const struct render_local *local,
     struct capture_repair *repair)
 {
-	struct text text = { 0 };
 	char *before = nft_list("inet " RENDER_GUARD_TABLE), *after;
 	int result;
 
-	render_guard(image, local, &text);
-	result = nft_run("guard", &text);
+	result = guard_put(image, local);
 	after = nft_list("inet " RENDER_GUARD_TABLE);
 	repair->guard = result == 0 && (before == NULL || after == NULL ||
 					   strcmp(before, after) != 0);
@@ -224,8 +337,7 @@ capture_repair(const struct image *image, const struct render_local *local,
 	int result = 0;
 
 	memset(repair, 0, sizeof(*repair));
-	if ((subjects & (WATCH_GUARD | WATCH_LOST)) != 0 &&
-	    image_settings(image)->on_failure == ON_FAILURE_CLOSED)
+	if ((subjects & (WATCH_GUARD | WATCH_LOST)) != 0 && is_closed(image))
 		result = guard_repair(image, local, repair);
 	if ((subjects & (WATCH_ROUTING | WATCH_LOST)) != 0 &&
 	    inventory_repair(image, &repair->routing) == -1)

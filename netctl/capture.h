@@ -26,13 +26,19 @@ int capture_begin(const struct image *, const struct render_local *);
 /* The table of a predecessor is this process's to take away. */
 void capture_adopt(void);
 
-/* The table once more, in one transaction, with a live lease or without. */
+/*
+ * The table for what a live lease shall stand for, which is renewed; or without
+ * one.  When it fails, what decided before goes on.
+ */
 int capture_set(
     const struct image *, const struct render_local *, enum render_lease);
 
+/* Removes what a killed predecessor has left of a change of the table. */
+int capture_sweep(void);
+
 /*
- * From the rules of one image to those of the next, guard and table in one
- * transaction: when it fails, everything is as before.
+ * From the rules of one image to those of the next, guard and table at once:
+ * when it fails, everything is as before.
  */
 int capture_reconfigure(const struct image *before, const struct image *,
     const struct render_local *, enum render_lease);

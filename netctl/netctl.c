@@ -402,7 +402,7 @@ take_over(struct netctl *netctl, const struct msg_net_start *start)
 	netctl->local.local6 = start->local6;
 	netctl->paused = start->lease == IPC_LEASE_PAUSE;
 	if (start->lease != IPC_LEASE_NONE)
-		return 0;
+		return capture_sweep();
 	if (capture_guard(netctl->policy.image, &netctl->local) == -1)
 		return -1;
 	return capture_begin(netctl->policy.image, &netctl->local);

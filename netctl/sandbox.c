@@ -10,6 +10,7 @@
 #include "netctl/sandbox.h"
 
 #include <errno.h>
+#include <linux/membarrier.h>
 #include <linux/netlink.h>
 #include <netinet/in.h>
 
@@ -54,6 +55,8 @@ static const struct sandbox_syscall running[] = {
 	{ SYS_getsockopt, "netlink buffers", { 0 }, { 0 } },
 	{ SYS_sendto, "netlink", { 0 }, { 0 } },
 	{ SYS_recvfrom, "netlink", { 0 }, { 0 } },
+	{ SYS_membarrier, "no packet is inside old rules",
+	    ARGUMENT_IS(1, MEMBARRIER_CMD_GLOBAL), { 0 } },
 	{ SYS_select, "libnftables awaiting answers", { 0 }, { 0 } },
 	{ SYS_pselect6, "libnftables awaiting answers", { 0 }, { 0 } },
 	{ SYS_openat, "sysctls, which Landlock alone allows", { 0 }, { 0 } },

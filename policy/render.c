@@ -29,6 +29,7 @@
 #define BLOCKED_SIZE 65536
 #define PROTOCOLS 256
 #define UDP_MARGIN_S 30
+#define UDP_NAME_BYTES 32
 
 uint32_t
 render_lease_ms(const struct image *image)
@@ -75,20 +76,13 @@ render_lease(const struct image *image, struct text *text)
 }
 
 static void
-render_sets(
-    const struct image *image, enum render_lease lease, struct text *text)
+render_sets(const struct image *image, struct text *text)
 {
 	static const char *const families[] = { "ipv4_addr", "ipv6_addr" };
 	size_t i;
 
 	text_puts(text, "\tset lease {\n\t\ttype inet_proto\n"
-			"\t\tflags timeout\n");
-	if (lease != RENDER_NO_LEASE) {
-		text_puts(text, "\t\telements = ");
-		render_lease(image, text);
-		text_puts(text, "\n");
-	}
-	text_puts(text, "\t}\n");
+			"\t\tflags timeout\n\t}\n");
 	for (i = 0; i < 2; i++)
 		text_printf(text,
 		    "\tset blocked%d {\n"
@@ -98,7 +92,6 @@ render_sets(
 		    "\t\ttimeout %ds\n\t}\n",
 		    i == 0 ? 4 : 6, families[i], families[i], BLOCKED_SIZE,
 		    BLOCKED_TIMEOUT_S);
-	render_everything(text);
 	render_tables(image, text);
 }
 
@@ -118,13 +111,23 @@ relayed_udp_s(const struct image *image)
 }
 
 /*
+ * What stays must not change: with other times it is another one.
+ */
+static void
+udp_timeout_name(const struct image *image, char name[UDP_NAME_BYTES])
+{
+	(void)snprintf(name, UDP_NAME_BYTES, RENDER_UDP_TIMEOUT "%" PRIu32 "_",
+	    relayed_udp_s(image));
+}
+
+/*
  * Conntrack forgets our flows soon after their end: a passed flow's row waits
  * for that, and the relays' own connections would else fill its table.
  */
 static void
 render_timeouts(const struct image *image, struct text *text)
 {
-	char udp[64];
+	char udp_name[UDP_NAME_BYTES], udp[64];
 	const struct {
 		const char *name;
 		const char *protocol;
@@ -133,12 +136,13 @@ render_timeouts(const struct image *image, struct text *text)
 		{ "relayed_tcp", "tcp",
 		    "syn_sent : 60, time_wait : 1, close : 1" },
 		{ "passed_tcp", "tcp", "time_wait : 5, close : 1" },
-		{ "relayed_udp", "udp", udp },
+		{ udp_name, "udp", udp },
 	};
 	uint32_t udp_s = relayed_udp_s(image);
 	size_t i;
 	int v6;
 
+	udp_timeout_name(image, udp_name);
 	(void)snprintf(udp, sizeof(udp),
 	    "unreplied : %" PRIu32 ", replied : %" PRIu32, udp_s, udp_s);
 	for (i = 0; i < sizeof(timeouts) / sizeof(timeouts[0]) * 2; i++) {
@@ -158,6 +162,16 @@ render_timeout(const char *when, const char *name, struct text *text)
 	    "\t\tmeta nfproto ipv4 %s ct timeout set \"%s4\"\n"
 	    "\t\tmeta nfproto ipv6 %s ct timeout set \"%s6\"\n",
 	    when, name, when, name);
+}
+
+void
+render_udp_timeout(
+    const struct image *image, const char *when, struct text *text)
+{
+	char name[UDP_NAME_BYTES];
+
+	udp_timeout_name(image, name);
+	render_timeout(when, name, text);
 }
 
 void
@@ -189,7 +203,7 @@ render_relayed_udp(const struct image *image, struct text *text)
 			"\t\tfib saddr . iif oif missing counter drop\n\t\t");
 	term_mark_set(image, "ct mark", MARK_RELAYED, text);
 	text_puts(text, "\n");
-	render_timeout("ct state new", "relayed_udp", text);
+	render_udp_timeout(image, "ct state new", text);
 	text_puts(text, "\t\tgoto relay_udp\n\t}\n");
 }
 
@@ -319,7 +333,7 @@ render_upstream(const struct image *image, const struct render_local *local,
 	render_timeout("meta l4proto 6", "relayed_tcp", text);
 	/* What a relay waits for, a firewall of this host has to know; but of
 	 * name servers there are many questions, and each has one answer. */
-	render_timeout("udp dport != 53", "relayed_udp", text);
+	render_udp_timeout(image, "udp dport != 53", text);
 	text_puts(text, "\t}\n");
 }
 
@@ -330,7 +344,6 @@ render_passed(const struct image *image, struct text *text)
 	/* A source that is not there would turn a later flow into its answer.
 	 */
 	text_puts(text, "\tchain passed {\n");
-	render_settled(text);
 	text_printf(text,
 	    "\t\tfib saddr . iif oif missing counter drop\n"
 	    "\t\tct mark set ct mark | 0x%08" PRIx32 "\n",
@@ -410,7 +423,7 @@ render_rest_forwarded(
 	    "\t\tmeta mark & 0x%08" PRIx32 " == 0x%08" PRIx32 " accept\n"
 	    "\t\tfib daddr type " TERM_LOCAL_TYPES " accept\n"
 	    "%s"
-	    "\t\tmeta l4proto != @lease goto unleased\n"
+	    "\t\tmeta l4proto != @lease accept\n"
 	    "\t\tct direction reply ct mark & 0x%08" PRIx32 " == 0x%08" PRIx32
 	    " goto pass\n"
 	    "\t\tct mark & 0x%08" PRIx32 " == 0x%08" PRIx32 " goto pass\n",
@@ -453,15 +466,6 @@ render_forwarded(const struct image *image, const struct render_local *local,
 	render_answers(image, local, text);
 }
 
-/* It is not for want of a lease that a rule's set has no elements. */
-static void
-render_unleased(struct text *text)
-{
-	text_puts(text, "\tchain unleased {\n");
-	render_settled(text);
-	text_puts(text, "\t\taccept\n\t}\n");
-}
-
 /* Where what is excluded goes. */
 static void
 render_exclusion_ends(const struct image *image, struct text *text)
@@ -477,14 +481,12 @@ void
 render_capture(const struct image *image, const struct render_local *local,
     enum render_lease lease, struct text *text)
 {
-	render_remove_capture(text);
 	text_puts(text, "table inet " RENDER_TABLE " {\n\tflags owner\n");
 	render_timeouts(image, text);
-	render_sets(image, lease, text);
+	render_sets(image, text);
 	render_refusals(text);
 	if (lease != RENDER_PAUSE)
 		render_blocks(image, text);
-	render_unleased(text);
 	if (image_exclusion_count(image) > 0)
 		render_exclusion_ends(image, text);
 	if (image_interface_count(image) > 0)
@@ -496,7 +498,6 @@ render_capture(const struct image *image, const struct render_local *local,
 	render_rest(image, lease, text);
 	render_upstream(image, local, text);
 	text_puts(text, "}\n");
-	render_everything_last(text);
 }
 
 void

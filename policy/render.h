@@ -14,6 +14,10 @@
 
 #define RENDER_TABLE "tpx"
 #define RENDER_GUARD_TABLE "tpx_guard"
+/* The same once more, while the guard is being replaced. */
+#define RENDER_GUARD_BESIDE "tpx_guard_beside"
+/* Timeouts of conntrack for relayed UDP: then seconds, and the family. */
+#define RENDER_UDP_TIMEOUT "relayed_udp_"
 /* Groups of NFLOG; prefix "GENERATION.RULE" */
 #define RENDER_LOG_GROUP 74   /* flows that are blocked */
 #define RENDER_OWNER_GROUP 75 /* of this host, the first packet of others */
@@ -41,8 +45,9 @@ uint32_t render_lease_ms(const struct image *);
 enum render_lease { RENDER_NO_LEASE, RENDER_CAPTURE, RENDER_PAUSE };
 
 /*
- * Replaces the capture table, whose owner is the socket that sends this.
- * NO_LEASE: with an empty lease, and what a live one would capture.
+ * The whole capture table, for render_side.h to make transactions of; its owner
+ * is the socket that sends them.  The lease is empty; NO_LEASE: what a live one
+ * would capture.
  */
 void render_capture(const struct image *, const struct render_local *,
     enum render_lease, struct text *);
@@ -61,6 +66,16 @@ render_guard(const struct image *, const struct render_local *, struct text *);
 /* The same for every interface: when no configuration says which. */
 void render_guard_all(struct text *);
 
-void render_remove_guard(struct text *); /* also when it is not there */
+/*
+ * The guard in another table: a packet that comes while a transaction replaces
+ * a chain with a hook may find the old one empty already and the new one not
+ * yet filled, and has to get past this one.
+ */
+void render_guard_beside(
+    const struct image *, const struct render_local *, struct text *);
+
+/* Also when they are not there. */
+void render_remove_guard(struct text *);
+void render_remove_guard_beside(struct text *);
 
 #endif

@@ -13,10 +13,10 @@
 #include "policy/render_term.h"
 
 static void
-guard_begin(struct text *text)
+guard_begin(const char *table, struct text *text)
 {
-	render_remove_guard(text);
-	text_puts(text, "table inet " RENDER_GUARD_TABLE " {\n");
+	term_removal(table, "", text);
+	text_printf(text, "table inet %s {\n", table);
 }
 
 static int
@@ -145,11 +145,11 @@ guard_output(const struct image *image, const struct render_local *local,
 	text_puts(text, "\t}\n");
 }
 
-void
-render_guard(const struct image *image, const struct render_local *local,
-    struct text *text)
+static void
+guard(const char *table, const struct image *image,
+    const struct render_local *local, struct text *text)
 {
-	guard_begin(text);
+	guard_begin(table, text);
 	if (image_exclusion_count(image) > 0)
 		render_tables(image, text);
 	guard_prerouting(image, text);
@@ -162,9 +162,23 @@ render_guard(const struct image *image, const struct render_local *local,
 }
 
 void
+render_guard(const struct image *image, const struct render_local *local,
+    struct text *text)
+{
+	guard(RENDER_GUARD_TABLE, image, local, text);
+}
+
+void
+render_guard_beside(const struct image *image, const struct render_local *local,
+    struct text *text)
+{
+	guard(RENDER_GUARD_BESIDE, image, local, text);
+}
+
+void
 render_guard_all(struct text *text)
 {
-	guard_begin(text);
+	guard_begin(RENDER_GUARD_TABLE, text);
 	text_puts(text, "\tchain forward {\n"
 			"\t\ttype filter hook forward priority filter; "
 			"policy accept;\n"
@@ -178,4 +192,10 @@ void
 render_remove_guard(struct text *text)
 {
 	term_removal(RENDER_GUARD_TABLE, "", text);
+}
+
+void
+render_remove_guard_beside(struct text *text)
+{
+	term_removal(RENDER_GUARD_BESIDE, "", text);
 }

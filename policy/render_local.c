@@ -48,10 +48,9 @@ local_ends(const struct image *image, struct text *text)
 {
 	text_puts(text, "\tchain local_relay {\n");
 	local_owner(image, text);
-	render_timeout("ct state new meta l4proto 17", "relayed_udp", text);
+	render_udp_timeout(image, "ct state new meta l4proto 17", text);
 	mark_both(image, MARK_OURS, MARK_RELAYED, text);
 	text_puts(text, "\tchain local_pass {\n");
-	render_settled(text);
 	local_owner(image, text);
 	render_timeout("ct state new meta l4proto 6", "passed_tcp", text);
 	mark_both(image, MARK_PASS, MARK_PASS_LOCAL, text);
@@ -68,7 +67,7 @@ static void
 local_unleased(const struct image *image, struct text *text)
 {
 	text_printf(text, "\t\tmeta l4proto != @lease %s\n",
-	    fails_open(image) ? "goto unleased" : "counter drop");
+	    fails_open(image) ? "accept" : "counter drop");
 }
 
 static void

@@ -162,58 +162,6 @@ render_tables(const struct image *image, struct text *text)
 		}
 }
 
-/* Sets of every address, the first and the last that are filled. */
-static const char *const everything[] = { "everything", "everything_too" };
-
-static const char *
-all_of(const struct family *family)
-{
-	return family->v6 ? "::/0" : "0.0.0.0/0";
-}
-
-void
-render_everything(struct text *text)
-{
-	size_t i, f;
-
-	for (i = 0; i < 2; i++)
-		for (f = 0; f < FAMILIES; f++) {
-			text_printf(text,
-			    "\tset %s%d {\n\t\ttype %s\n\t\tflags interval\n",
-			    everything[i], families[f].v6 ? 6 : 4,
-			    families[f].type);
-			if (i == 0)
-				text_printf(text, "\t\telements = { %s }\n",
-				    all_of(&families[f]));
-			text_puts(text, "\t}\n");
-		}
-}
-
-void
-render_everything_last(struct text *text)
-{
-	size_t f;
-
-	for (f = 0; f < FAMILIES; f++)
-		text_printf(text,
-		    "add element inet " RENDER_TABLE " %s%d { %s }\n",
-		    everything[1], families[f].v6 ? 6 : 4,
-		    all_of(&families[f]));
-}
-
-void
-render_settled(struct text *text)
-{
-	size_t i, f;
-
-	for (i = 0; i < 2; i++)
-		for (f = 0; f < FAMILIES; f++)
-			text_printf(text,
-			    "\t\t%s daddr != @%s%d counter drop\n",
-			    families[f].keyword, everything[i],
-			    families[f].v6 ? 6 : 4);
-}
-
 void
 render_refusals(struct text *text)
 {
@@ -467,7 +415,6 @@ render_verdicts(const struct image *image, enum flow_capture capture,
 	for (i = 0; i < sizeof(protos) / sizeof(protos[0]); i++) {
 		text_printf(
 		    text, "\tchain %s_%s {\n", to->verdict, protos[i].word);
-		render_settled(text);
 		pass.proto = protos[i].proto;
 		if (lease == RENDER_PAUSE) {
 			text_puts(text, "\t\t");

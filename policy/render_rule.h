@@ -10,22 +10,10 @@
 /* A set for each table and family that is not empty. */
 void render_tables(const struct image *, struct text *);
 
-/*
- * Sets that have every address, the first that are filled, and such as the
- * commands of the other function fill, the last of their transaction.  While a
- * transaction replaces the table, a packet may meet the rules of before with
- * sets whose elements count as gone already, or those of afterwards with sets
- * that are not yet filled: a decision is good if it was begun and ended with
- * look-ups that found its address in both.
- */
-void render_everything(struct text *);
-void render_everything_last(struct text *);
-
-/* Drops what does not find it. */
-void render_settled(struct text *);
-
 /* Gives a conntrack entry the timeouts "relayed_tcp" and the like. */
 void render_timeout(const char *when, const char *name, struct text *);
+/* The same with those of relayed flows of UDP. */
+void render_udp_timeout(const struct image *, const char *when, struct text *);
 
 /*
  * To the relays' listeners of both families, for protocols such as "6, 17",

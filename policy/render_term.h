@@ -50,8 +50,8 @@ void term_interfaces(const struct image *, struct text *);
 
 /*
  * Rules that send the own sockets that are captured to a chain: one a range.
- * While a transaction replaces a set of ranges, a packet may miss its elements
- * (seen on Linux 6.18), and so leave.
+ * While a transaction replaces a set of ranges, as it does in the guard, a
+ * packet may miss its elements (seen on Linux 6.18), and so leave.
  */
 void term_users(const struct image *, const char *chain, struct text *);
 

@@ -2,15 +2,20 @@
 """Another configuration without a restart: all of it or nothing."""
 
 import contextlib
+import itertools
 import os
+import pathlib
+import re
 import signal
+import socket
 import threading
 import time
 
 import pytest
 
 from conftest import ECHO, FORWARDED, LOCAL, client_of, configuration
-from rig import packets, proc, traffic
+from rig import killpoint, packets, proc, traffic
+from rig.servers import UdpServer
 
 RELOADS = 30
 BLOCK = f"block proto tcp to any port {ECHO}"
@@ -34,6 +39,24 @@ def guarded(net):
     rules = net.gateway.ip("rule") + net.gateway.ip("-6", "rule")
     assert ("tpx_guard" in listed) == ("7479" in rules)
     return "tpx_guard" in listed
+
+
+def table(net):
+    """The capture table without which side decides, and that it is one."""
+    listed = net.gateway.run("nft", "-s", "-t", "list", "table", "inet",
+                             "tpx").stdout
+    listed = re.sub(r"set (lease|blocked.) \{.*?\n\t\}\n", "", listed,
+                    flags=re.S)
+    sides = re.findall(r"(?:chain|set) \S+_([ab]) \{", listed)
+    assert len(set(sides)) == 1 and f"chain live_{sides[0]} {{" in listed, \
+        f"not one side: {listed}"
+    return re.sub(rf"_{sides[0]}\b", "", listed)
+
+
+def is_one_side(net):
+    with contextlib.suppress(AssertionError):
+        return table(net)
+    return None
 
 
 def sources(net, server, address):
@@ -228,12 +251,18 @@ class Clients:
                     self.failed.append(result)
 
 
+def shape(net):
+    """The capture table, but for the generation in its log lines."""
+    return re.sub(r'prefix "\d+\.', 'prefix "', table(net))
+
+
 def reload_often(net, instance, count):
     def descriptors():
         return [len(os.listdir(f"/proc/{pid}/fd")) for pid in instance.pids()]
 
     instance.ctl("reload")
     before = descriptors()
+    rules = shape(net)
     with Clients(net) as clients:
         for _ in range(count):
             instance.ctl("reload")
@@ -242,6 +271,7 @@ def reload_often(net, instance, count):
                     what="the end of every flow")
     assert max(now - then for now, then in zip(descriptors(), before)) <= 2
     assert generation(instance) == count + 2
+    assert shape(net) == rules
 
 
 def test_no_connection_fails_while_reloading(net, server, tpx):
@@ -268,6 +298,73 @@ def test_a_killed_netctl_loses_no_configuration(net, server, tpx):
         instance.wait_replaced("netctl", [worker], timeout_s=2.0)
         instance.wait_state("armed")
         assert served(net, net.SERVER4) == (statement == "default relay")
+
+
+def killed_at(net, instance, told, point):
+    """False once a reload needs fewer messages than that."""
+    statement = ("default relay", "default block")[point % 2]
+    instance.configure(configuration(statement))
+    worker, = instance.by_role()["netctl"]
+    killpoint.attach(worker, point, "worker", told)
+    instance.ctl("reload")
+    if not told.exists():
+        return False
+    told.unlink()
+    instance.wait_replaced("netctl", [worker], timeout_s=10.0)
+    proc.wait_until(lambda: served(net, net.SERVER4) ==
+                    (statement == "default relay"), what=statement)
+    proc.wait_until(lambda: is_one_side(net), what="one side alone")
+    assert guarded(net)
+    assert "beside" not in net.gateway.run("nft", "list", "tables").stdout
+    return True
+
+
+def killed_everywhere(net, instance, stride):
+    points = range(1, 400, stride)
+    told = instance.home / "killed"
+    count = sum(1 for _ in itertools.takewhile(
+        lambda point: killed_at(net, instance, told, point), points))
+    # what is made, what leads to it, what goes, and the lists between
+    assert count > 12 / stride
+
+
+@pytest.mark.skipif(not killpoint.SUPPORTED, reason="numbers of system calls")
+def test_a_netctl_killed_between_steps_of_a_reload_leaves_one_side(
+        net, server, tpx):
+    killed_everywhere(net, tpx("default relay", mode="closed"), 9)
+
+
+@pytest.mark.long
+@pytest.mark.skipif(not killpoint.SUPPORTED, reason="numbers of system calls")
+def test_a_netctl_killed_at_every_step_of_a_reload_leaves_one_side(
+        net, server, tpx):
+    killed_everywhere(net, tpx("default relay", mode="closed"), 1)
+
+
+def udp_life_s(net, sport):
+    """How long conntrack will know the flow of that source port."""
+    with net.gateway.inside():
+        known = pathlib.Path("/proc/thread-self/net/nf_conntrack").read_text()
+    return int(re.search(rf"udp +17 (\d+) src=\S+ dst=\S+ sport={sport} ",
+                         known).group(1))
+
+
+def test_conntrack_keeps_relayed_udp_as_long_as_before(net, tpx, address):
+    """An entry has its time from an object that must outlive the rules."""
+    instance = tpx("default relay")
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with UdpServer(net.server, ECHO), net.client.socket(
+            family, socket.SOCK_DGRAM) as sock:
+        sock.settimeout(5)
+        sock.connect((address, ECHO))
+        for number in range(3):
+            sock.send(b"datagram")
+            assert sock.recv(100) == b"datagram"
+            assert udp_life_s(net, sock.getsockname()[1]) > 300
+            instance.configure(configuration(
+                f"relay proto udp to any port {ECHO + 1} "
+                f"idle {number + 6}m\ndefault relay"))
+            instance.ctl("reload")
 
 
 def test_a_killed_relay_loses_no_configuration(net, server, tpx):
@@ -311,22 +408,47 @@ BAD = {4: ("10.99.0.{}", "10.99.0.0/24"),
        6: ("fd00:74:99::{:x}", "fd00:74:99::/64")}
 
 
-@pytest.mark.parametrize("place", ["forwarded", "local"])
-def test_no_packet_slips_through_while_rules_are_replaced(
-        net, tpx, place, address):
-    """A packet may meet the rules of before with the sets of afterwards."""
+# a big set takes the kernel longer to replace
+MANY = " ".join(f"10.98.{high}.{low}" for high in range(4)
+                for low in range(0, 256, 2))
+
+
+def slips(net, tpx, mode, place, address, count):
+    """How much of what is blocked arrives while the rules are replaced."""
     version = 6 if ":" in address else 4
     form, network = BAD[version]
     net.gateway.ip(f"-{version}", "route", "add", network, "via", address)
     namespace = net.client if place == "forwarded" else net.gateway
-    instance = tpx("table <bad> { 10.98.0.0/16 10.99.0.0/24 fd00:74:98::/64 "
+    instance = tpx(f"table <bad> {{ {MANY} 10.99.0.0/24 fd00:74:98::/64 "
                    "fd00:74:99::/64 }\nblock to <bad>\ndefault pass",
-                   capture=f"{FORWARDED}\n{LOCAL}")
+                   capture=f"{FORWARDED}\n{LOCAL}", mode=mode,
+                   # with on-failure open a lease that lapses lets all pass
+                   lease="60s")
     with contextlib.ExitStack() as stack:
         tap = stack.enter_context(packets.Tap(net.server))
         for _ in range(3):
             stack.enter_context(proc.Process(
                 "/usr/bin/python3", "-c", FLOOD, form, netns=namespace.name))
-        for _ in range(RELOADS * 2):
+        for _ in range(count):
             instance.ctl("reload")
-        assert tap.having(b"flood") == []
+        return tap.having(b"flood")
+
+
+PLACES = pytest.mark.parametrize("place", ["forwarded", "local"])
+MODES = pytest.mark.parametrize("mode", ["open", "closed"])
+
+
+@PLACES
+@MODES
+def test_no_packet_slips_through_while_rules_are_replaced(
+        net, tpx, mode, place, address):
+    """A packet meets the rules of before or those of afterwards, whole."""
+    assert slips(net, tpx, mode, place, address, RELOADS) == []
+
+
+@pytest.mark.long
+@PLACES
+@MODES
+def test_no_packet_slips_through_in_a_thousand_reloads(
+        net, tpx, mode, place, address):
+    assert slips(net, tpx, mode, place, address, 1000) == []
