@@ -169,13 +169,6 @@ warn_udp(struct parser *parser, const struct conf_via *via)
 	    "udp goes through no upstream by this version: it is blocked");
 }
 
-static void
-warn_source(struct parser *parser, const struct conf_rule *rule)
-{
-	conf_report(parser->errors, CONF_WARNING, &rule->place, NULL, NULL,
-	    "servers of udp see the address of this host in this version");
-}
-
 /* Follows which protocols a rule before has decided altogether. */
 static void
 warn_rules(struct parser *parser)
@@ -195,9 +188,6 @@ warn_rules(struct parser *parser)
 		else if (rule->via.upstream != UPSTREAM_NONE &&
 			 (rule->protos & ~decided & RULE_UDP) != 0)
 			warn_udp(parser, &rule->via);
-		else if (rule->source != SOURCE_HOST &&
-			 (rule->protos & ~decided & RULE_UDP) != 0)
-			warn_source(parser, rule);
 		if (rule->from.count == 0 && rule->to.count == 0 &&
 		    rule->ports.count == 0)
 			decided |= rule->protos;

@@ -181,6 +181,9 @@ const char *image_exclusion_text(const struct image *, uint32_t i);
 /* Whether anything can pass: a rule's action, or the default. */
 int image_has_pass(const struct image *);
 
+/* Whether a rule has servers of UDP see their clients' addresses. */
+int image_lends_udp(const struct image *);
+
 /* The i-th item of a rule's span, i below its count. */
 uint32_t image_ref(const struct image *, struct image_span, uint32_t i);
 const struct port_range *image_ports(const struct image *, struct image_span);
