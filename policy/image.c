@@ -216,6 +216,17 @@ image_has_pass(const struct image *image)
 	return 0;
 }
 
+unsigned int
+image_action(const struct image *image, unsigned int proto, unsigned int action,
+    uint16_t upstream)
+{
+	if (proto == RULE_UDP && action == FLOW_ACTION_RELAY &&
+	    upstream != UPSTREAM_NONE &&
+	    image_upstream(image, upstream)->kind != UPSTREAM_SOCKS5)
+		return FLOW_ACTION_BLOCK;
+	return action;
+}
+
 int
 image_lends_udp(const struct image *image)
 {

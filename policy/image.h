@@ -181,6 +181,13 @@ const char *image_exclusion_text(const struct image *, uint32_t i);
 /* Whether anything can pass: a rule's action, or the default. */
 int image_has_pass(const struct image *);
 
+/*
+ * A rule's action, for TCP or UDP: of upstreams, those of SOCKS5 alone take UDP
+ * (RFC 1928, 7).
+ */
+unsigned int image_action(const struct image *, unsigned int proto,
+    unsigned int action, uint16_t upstream);
+
 /* Whether a rule has servers of UDP see their clients' addresses. */
 int image_lends_udp(const struct image *);
 

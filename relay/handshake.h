@@ -22,6 +22,8 @@ struct handshake {
 struct handshake_terms {
 	struct credential credential;
 	const struct flow_entry *record; /* client and destination */
+	/* NULL for TCP; for UDP, which SOCKS5 alone has, where to send it. */
+	struct target *bound;
 };
 
 void handshake_begin(struct handshake *, enum upstream_kind);

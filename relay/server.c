@@ -219,6 +219,7 @@ via_step(struct server *server, int fd, unsigned int *error)
 	struct handshake_terms terms = {
 		upstreams_credential(server->upstreams, server->upstream),
 		server->record,
+		server->bound,
 	};
 	enum answer_status status =
 	    handshake_run(&server->handshake, &terms, fd, error);

@@ -48,7 +48,8 @@ struct udp_flow {
 	struct udp_reply *reply;
 	struct flow_entry *record;
 	int64_t idle_us;
-	int idle_given;	     /* by a rule */
+	int idle_given; /* by a rule */
+	uint32_t descriptors;
 	enum flow_close why; /* it is dead for; else FLOW_CLOSE_NONE */
 	int error;
 	SLIST_ENTRY(udp_flow) spare;
@@ -65,6 +66,7 @@ struct udp_flows {
 	uint32_t used;	       /* flows at and above this were never used */
 	SLIST_HEAD(, udp_flow) spare;
 	uint32_t descriptors;
+	uint32_t servers; /* descriptors of flows' servers */
 	int lacked;
 	udp_decide_fn *decide;
 	void *ctx;
@@ -159,6 +161,7 @@ flow_end(struct udp_flow *flow, enum flow_close why, int error)
 	server_end(flow);
 	udp_reply_release(flow->reply, &flow->waiter);
 	udp_table_remove(flows->table, &flow->entry);
+	flows->servers -= flow->descriptors;
 	if (shortage_is(error))
 		flows->lacked = error;
 	record_close(flows->journal, flow->record, why, error);
@@ -323,7 +326,8 @@ on_server(int fd, short what, void *arg)
 			udp_discard_errors(fd);
 			return;
 		}
-		flow_answer(flow, packets, n);
+		flow_answer(
+		    flow, packets, udp_server_strip(&flow->way, packets, n));
 		if (n < UDP_BATCH)
 			return;
 	}
@@ -343,17 +347,32 @@ on_reply(struct udp_reply_waiter *waiter, int error)
 		flow_end(flow, FLOW_CLOSE_OVERLOAD, ENOMEM);
 }
 
-/* Room for a flow's socket and its way back. */
+/* Room for what a flow needs most. */
 static void
 flows_make_room(struct udp_flows *flows)
 {
 	struct udp_entry *victim;
 
-	while (udp_table_count(flows->table) +
-		       udp_replies_count(flows->replies) + 2 >
+	while (flows->servers + UDP_SERVER_DESCRIPTORS +
+		       udp_replies_count(flows->replies) + 1 >
 		   flows->descriptors &&
 	       (victim = udp_table_victim(flows->table)) != NULL)
 		flow_end(FLOW_OF(victim, entry), FLOW_CLOSE_OVERLOAD, 0);
+}
+
+/*
+ * An upstream that ends what worked is asked again when the client sends more;
+ * one that ends what never did is left alone for a while.
+ */
+static void
+server_lost(struct udp_flow *flow, unsigned int error)
+{
+	if (flow->record->down_packets == 0)
+		flow_die(flow, failure_close(error), (int)error);
+	else if (error == FLOW_ERROR_ENDED)
+		flow_end(flow, FLOW_CLOSE_SERVER_FIN, 0);
+	else
+		flow_end(flow, FLOW_CLOSE_SERVER_RST, (int)error);
 }
 
 /* Its server's socket is there, or it has none to expect. */
@@ -365,7 +384,7 @@ on_server_opened(void *ctx, int fd, unsigned int error)
 	int n;
 
 	if (fd == -1) {
-		flow_die(flow, failure_close(error), (int)error);
+		server_lost(flow, error);
 		return;
 	}
 	server_assign(flow, fd);
@@ -394,6 +413,8 @@ flow_start(struct udp_flow *flow, const struct flow_start *start)
 	    may_be_question(flow) ? flow->entry.active_us + IDLE_ASKED_US
 				  : flow_due_us(flow));
 	(void)udp_table_add(flows->table, &flow->entry);
+	flow->descriptors = udp_server_descriptors(&flow->way);
+	flows->servers += flow->descriptors;
 	atomic_fetch_add_explicit(
 	    &journal_arena(flows->journal)->relayed, 1, memory_order_relaxed);
 }
@@ -439,8 +460,8 @@ flow_begin(struct udp_flows *flows, const struct udp_key *key,
 	flow->record = record;
 	flow->reply = reply;
 	server_assign(flow, -1);
-	udp_server_init(
-	    &flow->way, start, record, flows->broker, on_server_opened, flow);
+	udp_server_init(&flow->way, flows->base, start, record, flows->broker,
+	    on_server_opened, flow);
 	fd = udp_server_open(&flow->way);
 	error = errno;
 	if (fd == -1 && shortage_is(error))
@@ -502,7 +523,7 @@ flow_ask(struct udp_flow *flow, const struct udp_packet *packets, int n)
 		return;
 	}
 	while (n > 0) {
-		sent = udp_send(fd, packets, n, NULL, 0);
+		sent = udp_server_send(&flow->way, fd, packets, n);
 		count_up(flow, packets, sent);
 		if (sent < n &&
 		    (is_full(errno) || flow_failed(flow, errno) == -1))

@@ -10,7 +10,8 @@
 
 #include "common/addr.h"
 #include "relay/broker.h"
-#include "relay/udp_packet.h"
+#include "relay/socks5.h"
+#include "relay/udp_associate.h"
 
 /* Takes the socket; gives it back connected, or -1 with errno. */
 static int
@@ -113,17 +114,39 @@ on_socket(void *ctx, int fd, int error)
 	server->opened(server->ctx, fd, (unsigned int)error);
 }
 
+static void
+on_associate(void *ctx, int fd, unsigned int error)
+{
+	struct udp_server *server = ctx;
+
+	server->opened(server->ctx, fd, error);
+}
+
+static int
+via_open(struct udp_server *server)
+{
+	server->associate = udp_associate_new(
+	    server->base, server->start, server->record, on_associate, server);
+	if (server->associate != NULL)
+		errno = EINPROGRESS;
+	return -1;
+}
+
 void
-udp_server_init(struct udp_server *server, const struct flow_start *start,
-    struct flow_entry *record, struct broker *broker, udp_server_fn *opened,
-    void *ctx)
+udp_server_init(struct udp_server *server, struct event_base *base,
+    const struct flow_start *start, struct flow_entry *record,
+    struct broker *broker, udp_server_fn *opened, void *ctx)
 {
 	memset(server, 0, sizeof(*server));
 	server->open = direct_open;
 	server->record = record;
 	server->broker = broker;
+	server->base = base;
+	server->start = start;
 	server->opened = opened;
 	server->ctx = ctx;
+	if (start->upstream != UPSTREAM_NONE)
+		server->open = via_open;
 	if (start->source != SOURCE_CLIENT)
 		return;
 	server->open = client_open;
@@ -138,7 +161,72 @@ udp_server_init(struct udp_server *server, const struct flow_start *start,
 int
 udp_server_open(struct udp_server *server)
 {
-	return server->open(server);
+	int fd = server->open(server);
+
+	server->start = NULL;
+	return fd;
+}
+
+uint32_t
+udp_server_descriptors(const struct udp_server *server)
+{
+	return server->associate != NULL ? 2 : 1;
+}
+
+static struct target
+target_of(const struct udp_server *server)
+{
+	struct target target = { .port = server->record->dport };
+
+	memcpy(target.addr.byte, server->record->dst, sizeof(target.addr.byte));
+	return target;
+}
+
+int
+udp_server_send(const struct udp_server *server, int fd,
+    const struct udp_packet *packets, int n)
+{
+	uint8_t head[SOCKS5_REQUEST_BYTES];
+	struct target target;
+
+	if (server->associate == NULL)
+		return udp_send(fd, packets, n, NULL, 0);
+	target = target_of(server);
+	return udp_send_headed(
+	    fd, packets, n, head, socks5_write_datagram(&target, head));
+}
+
+/* -1 when it is not whole, or not from the flow's server. */
+static int
+packet_strip(const struct target *from, struct udp_packet *packet)
+{
+	struct addr addr;
+	uint16_t port;
+	int head = socks5_read_datagram(
+	    (const uint8_t *)packet->bytes, packet->len, &addr, &port);
+
+	if (head == -1 || port != from->port ||
+	    addr_compare(&addr, &from->addr) != 0)
+		return -1;
+	packet->bytes += head;
+	packet->len -= (size_t)head;
+	return 0;
+}
+
+int
+udp_server_strip(
+    const struct udp_server *server, struct udp_packet *packets, int n)
+{
+	struct target from;
+	int i, left = 0;
+
+	if (server->associate == NULL)
+		return n;
+	from = target_of(server);
+	for (i = 0; i < n; i++)
+		if (packet_strip(&from, &packets[i]) == 0)
+			packets[left++] = packets[i];
+	return left;
 }
 
 void
@@ -147,4 +235,6 @@ udp_server_release(struct udp_server *server)
 	if (server->ask != NULL)
 		broker_cancel(server->ask);
 	server->ask = NULL;
+	udp_associate_free(server->associate);
+	server->associate = NULL;
 }

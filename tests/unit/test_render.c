@@ -1,23 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-#include "policy/render.h"
+#include "render_fixture.h"
 
 #include "policy/routes.h"
-#include "policy_fixture.h"
-
-static const struct render_local local = { 4004, 6006, 4114, 6116, 999 };
-
-static char *
-capture_of(const char *text, enum render_lease lease)
-{
-	struct text out = { 0 };
-	size_t len;
-	struct image *image = fixture_image(text, &len);
-
-	render_capture(image, &local, lease, &out);
-	assert_int_equal(text_check(&out), 0);
-	free(image);
-	return out.bytes;
-}
 
 /* How a decision begins. */
 #define SETTLED                                           \
@@ -25,20 +9,6 @@ capture_of(const char *text, enum render_lease lease)
 	"\t\tip6 daddr != @everything6 counter drop\n"    \
 	"\t\tip daddr != @everything_too4 counter drop\n" \
 	"\t\tip6 daddr != @everything_too6 counter drop\n"
-
-static void
-assert_has(const char *text, const char *part)
-{
-	if (strstr(text, part) == NULL)
-		fail_msg("not rendered: %s", part);
-}
-
-static void
-assert_lacks(const char *text, const char *part)
-{
-	if (strstr(text, part) != NULL)
-		fail_msg("rendered: %s", part);
-}
 
 static void
 test_capture_is_one_replacement(void **state)
@@ -161,10 +131,10 @@ test_udp_to_be_relayed_is_known_by_its_mark(void **state)
 }
 
 static void
-test_udp_through_an_upstream_goes_to_a_block(void **state)
+test_udp_goes_through_upstreams_of_socks5_alone(void **state)
 {
 	char *text = capture_of(FIXTURE_CAPTURE
-	    "upstream u socks5 10.0.0.9:1080\nrelay to ::1 via u\n",
+	    "upstream u http 10.0.0.9:1080\nrelay to ::1 via u\n",
 	    RENDER_CAPTURE);
 
 	(void)state;
@@ -172,6 +142,12 @@ test_udp_through_an_upstream_goes_to_a_block(void **state)
 	    "chain verdict_udp {\n" SETTLED "\t\tip6 daddr ::1 goto block_0\n"
 	    "\t\tgoto relayed_udp\n");
 	assert_has(text, "chain block_0 {\n\t\tjump known_default\n");
+	free(text);
+	text = capture_of(FIXTURE_CAPTURE
+	    "upstream u socks5 10.0.0.9:1080\nrelay to ::1 via u\n",
+	    RENDER_CAPTURE);
+	assert_has(text, "\t\tip6 daddr ::1 goto relayed_udp\n");
+	assert_lacks(text, "chain block_0 {");
 	free(text);
 }
 
@@ -419,48 +395,6 @@ test_the_guard_lets_only_the_pass_mark_out(void **state)
 	free(image);
 }
 
-/* Mark 5 of a packet is AS_CLIENT; 2 of a flow RELAYED, 3 KEPT. */
-static void
-test_udp_with_a_clients_address_is_part_of_relayed_flows(void **state)
-{
-	static const char chain[] =
-	    "\tchain as_client {\n"
-	    "\t\tct mark & 0x07000000 == 0x00000000 "
-	    "ct mark set ct mark & 0xf8ffffff | 0x03000000 \n"
-	    "\t\tct mark & 0x06000000 != 0x02000000 counter drop\n";
-	char *text = capture_of(FIXTURE_CAPTURE, RENDER_CAPTURE);
-
-	(void)state;
-	assert_has(text, chain);
-	assert_has(text, "\t\tmeta l4proto 17 meta mark & 0x07000000 == "
-			 "0x05000000 goto as_client\n");
-	free(text);
-}
-
-static void
-test_answers_of_udp_go_to_the_relay_or_nowhere(void **state)
-{
-	static const char answered[] =
-	    "meta l4proto { 1, 17, 58 } ct direction reply "
-	    "ct mark & 0x06000000 == 0x02000000 ";
-	static const char dropped[] = "fib daddr type != local counter drop";
-	char *text = capture_of(FIXTURE_CAPTURE, RENDER_CAPTURE);
-
-	(void)state;
-	assert_has(text, answered);
-	assert_lacks(text, dropped);
-	free(text);
-	text = capture_of(
-	    FIXTURE_CAPTURE "relay proto tcp source client\n", RENDER_CAPTURE);
-	assert_lacks(text, dropped);
-	free(text);
-	text = capture_of(
-	    FIXTURE_CAPTURE "relay proto udp source client\n", RENDER_CAPTURE);
-	assert_has(text, answered);
-	assert_has(text, dropped);
-	free(text);
-}
-
 static void
 test_removal_needs_no_table_to_be_there(void **state)
 {
@@ -695,7 +629,8 @@ main(void)
 		    test_without_listener_closed_drops_and_open_accepts),
 		cmocka_unit_test(test_rules_keep_their_order_and_number),
 		cmocka_unit_test(test_udp_to_be_relayed_is_known_by_its_mark),
-		cmocka_unit_test(test_udp_through_an_upstream_goes_to_a_block),
+		cmocka_unit_test(
+		    test_udp_goes_through_upstreams_of_socks5_alone),
 		cmocka_unit_test(
 		    test_what_passes_found_its_sets_filled_before_and_after),
 		cmocka_unit_test(test_block_modes_refuse_as_written),
@@ -714,10 +649,6 @@ main(void)
 		cmocka_unit_test(
 		    test_renewal_works_on_live_and_expired_elements),
 		cmocka_unit_test(test_the_guard_lets_only_the_pass_mark_out),
-		cmocka_unit_test(
-		    test_udp_with_a_clients_address_is_part_of_relayed_flows),
-		cmocka_unit_test(
-		    test_answers_of_udp_go_to_the_relay_or_nowhere),
 		cmocka_unit_test(test_removal_needs_no_table_to_be_there),
 		cmocka_unit_test(test_routes_are_shown_as_commands),
 		cmocka_unit_test(
