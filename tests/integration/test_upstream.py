@@ -145,17 +145,70 @@ def test_proxy_header_tells_client_and_destination(net, tpx, address):
     assert row["upstream"] == "corp"
 
 
+# what others than those of every run make of it
+OTHERS = {
+    "dante": ("socks5", proxies.dante),
+    "squid": ("http", proxies.squid),
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_other_proxies_carry_bytes(net, server, tpx, address, name):
+    kind, start = OTHERS[name]
+    instance = tpx(via(kind, endpoint(net.SERVER4)))
+    with start(net.server, net.SERVER4, PORT), \
+            traffic.connect(net.client, address, EXCHANGE) as sock:
+        sock.sendall(servers.EXCHANGE.pack(0, BYTES))
+        assert servers.read_to_end(sock) == (BYTES, BODY.sha256(BYTES))
+    row, = instance.rows(1)
+    assert (row["upstream"], row["error"], row["down_bytes"]) == \
+        ("corp", None, BYTES)
+
+
+def test_another_server_reads_the_proxy_header(net, tpx, address):
+    instance = tpx(via("proxy-v2", endpoint(net.SERVER4)))
+    with proxies.nginx(net.server, net.SERVER4, PORT), \
+            traffic.connect(net.client, address, 8080) as sock:
+        sport = sock.getsockname()[1]
+        sock.sendall(b"GET / HTTP/1.0\r\n\r\n")
+        answer = b"".join(iter(lambda: sock.recv(4096), b""))
+    assert answer.rpartition(b"\r\n")[2].decode() == (
+        f"{client_of(net, address)} {sport} {address} 8080")
+    row, = instance.rows(1)
+    assert row["upstream"] == "corp"
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", OTHERS)
+def test_other_proxies_carry_many_flows_at_a_time(net, server, tpx, name):
+    kind, start = OTHERS[name]
+    instance = tpx(via(kind, endpoint(net.SERVER4)))
+    count = 100
+    with start(net.server, net.SERVER4, PORT), \
+            contextlib.ExitStack() as stack:
+        socks = [stack.enter_context(traffic.connect(
+            net.client, net.SERVER4, ECHO, LIMIT_S)) for _ in range(count)]
+        for sock in socks:
+            assert traffic.echoes(sock)
+    rows = instance.rows(count)
+    assert {(row["upstream"], row["error"]) for row in rows} == \
+        {("corp", None)}
+
+
 LOGINS = {
     proxies.SOCKS5: (proxies.microsocks, "socks5: login refused",
                      "socks5: no method in common"),
     proxies.HTTP: (proxies.tinyproxy, "http: 401|http: 407",
                    "http: 401|http: 407"),
+    "squid": (proxies.squid, "http: 407", "http: 407"),
 }
+LOGIN_KINDS = {"squid": proxies.HTTP}
 
 
 @pytest.mark.parametrize("name", LOGINS)
 def test_login_right_wrong_and_missing(net, server, tpx, password, name):
     start, wrong, missing = LOGINS[name]
+    name = LOGIN_KINDS.get(name, name)
     words = f'password-file "{password}"'
     good = via(name, endpoint(net.SERVER4), login=f'user "me" {words}')
     bad = via(name, endpoint(net.SERVER4), login=f'user "you" {words}')
