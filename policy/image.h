@@ -22,7 +22,7 @@
 #include "schema/limits.h"
 
 #define IMAGE_MAGIC 0x69787074U /* "tpxi" */
-#define IMAGE_VERSION 4U
+#define IMAGE_VERSION 5U
 
 struct image_settings {
 	uint32_t generation;
@@ -94,6 +94,7 @@ struct image_upstream {
 	struct image_string password_file;
 	uint8_t kind; /* enum upstream_kind */
 	uint8_t reserved[3];
+	uint32_t check_ms; /* between checks; 0: there are none */
 };
 
 /*

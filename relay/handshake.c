@@ -220,6 +220,8 @@ handshake_run(struct handshake *handshake, const struct handshake_terms *terms,
 	enum answer_status status;
 
 	while (handshake->step != DONE) {
+		if (terms->record == NULL && handshake->step >= REQUEST)
+			return ANSWER_GOOD;
 		if (!handshake->said && say(handshake, terms, fd) == -1)
 			return fail(error, (unsigned int)errno);
 		if (steps[handshake->step].hear == NULL) {

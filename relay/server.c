@@ -210,6 +210,9 @@ via_open(struct server *server)
 			return fd;
 		upstreams_bad(server->upstreams, endpoint, now_us);
 	}
+	/* Checks have found nobody there. */
+	if (server->tried == 0)
+		errno = EHOSTDOWN;
 	return -1;
 }
 

@@ -145,6 +145,56 @@ def test_proxy_header_tells_client_and_destination(net, tpx, address):
     assert row["upstream"] == "corp"
 
 
+def alarms(instance):
+    return instance.status()["alarms"]
+
+
+def told(instance):
+    """What events say of upstreams, in their order."""
+    return [row["message"] for row in instance.sql(
+        "SELECT message FROM events WHERE kind = 'upstream' ORDER BY id")]
+
+
+DOWN = "upstream corp: no address of it can be used"
+UP = "upstream corp: it can be used again"
+
+
+def test_a_check_finds_an_upstream_down_and_up_without_any_client(
+        net, server, tpx, kind):
+    instance = tpx(via(kind, endpoint(net.SERVER4), login="check 1s"))
+    proc.wait_until(lambda: DOWN in alarms(instance))
+    # no client's flow is the one that finds out
+    row = reset_row(net, instance, net.SERVER4)
+    assert (row["close"], row["error"]) == ("unreachable", "EHOSTDOWN")
+    with proxies.start(kind, net.server, net.SERVER4, PORT):
+        proc.wait_until(lambda: alarms(instance) == [], 20)
+        assert works(net)
+    proc.wait_until(lambda: DOWN in alarms(instance))
+    proc.wait_until(lambda: told(instance) == [DOWN, UP, DOWN])
+    assert instance.status()["flows"]["accepted"] == 2
+
+
+def test_a_check_logs_in_and_hears_that_it_may_not(net, tpx):
+    """A server that is there and refuses every flow is of no use."""
+    with odd(net, lambda connection: connection.recv(3) and
+             connection.sendall(b"\x05\xff")):
+        instance = tpx(via("socks5", endpoint(net.SERVER4),
+                           login="check 1s"))
+        proc.wait_until(lambda: DOWN in alarms(instance))
+
+
+def test_flows_go_to_the_address_that_its_check_finds_good(
+        net, server, tpx):
+    second = endpoint(net.SERVER4, OTHER)
+    with proxies.microsocks(net.server, net.SERVER4, OTHER):
+        instance = tpx(via("socks5", endpoint(net.SERVER4), second,
+                           login="check 1s"))
+        assert works(net)
+        row, = instance.rows(1)
+        assert row["upstream"] == f"corp {second}"
+        assert alarms(instance) == []
+
+
 # what others than those of every run make of it
 OTHERS = {
     "dante": ("socks5", proxies.dante),

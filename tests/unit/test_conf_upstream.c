@@ -98,6 +98,23 @@ test_upstreams_arrive_in_the_image(void **state)
 }
 
 static void
+test_checks_are_as_often_as_written(void **state)
+{
+	size_t len;
+	struct image *image = fixture_image(FIXTURE_CAPTURE
+	    "upstream a http 1.2.3.4:5\n"
+	    "upstream b http 1.2.3.4:5 check\n"
+	    "upstream c http 1.2.3.4:5 check 1m\n",
+	    &len);
+
+	(void)state;
+	assert_int_equal(image_upstream(image, 0)->check_ms, 0);
+	assert_int_equal(image_upstream(image, 1)->check_ms, 10000);
+	assert_int_equal(image_upstream(image, 2)->check_ms, 60000);
+	free(image);
+}
+
+static void
 test_rules_choose_the_upstream(void **state)
 {
 	static const struct {
@@ -183,8 +200,12 @@ test_bad_upstreams_are_refused(void **state)
 		"upstream a http 1.2.3.4:5 user \"u:v\" password-file \"p\"",
 		"upstream a proxy-v2 1.2.3.4:5 user \"u\" password-file \"p\"",
 		"upstream a http 1.2.3.4:5 password \"u\"",
-		"block to any via a", "pass to any via a",
-		"exclude to ::1 via a", "relay to any via",
+		"upstream a http 1.2.3.4:5 check 999ms",
+		"upstream a http 1.2.3.4:5 check 61m",
+		"upstream a http 1.2.3.4:5 check 5",
+		"upstream a http 1.2.3.4:5 check soon",
+		"upstream a http 1.2.3.4:5 check check", "block to any via a",
+		"pass to any via a", "exclude to ::1 via a", "relay to any via",
 		"relay to any via <a>", "relay to any via \"a\"",
 		"default block via a", "default relay via" };
 	char text[160];
@@ -303,6 +324,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_upstreams_have_one_form),
 		cmocka_unit_test(test_upstreams_arrive_in_the_image),
+		cmocka_unit_test(test_checks_are_as_often_as_written),
 		cmocka_unit_test(test_rules_choose_the_upstream),
 		cmocka_unit_test(test_the_directory_is_that_of_the_file),
 		cmocka_unit_test(test_unknown_upstreams_suggest_the_nearest),
