@@ -76,6 +76,7 @@ class Associator:
         self.login = login
         self.reply = reply
         self._listener = net.server.socket()
+        self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self._listener.bind((net.SERVER4, port))
         self._listener.listen()
         self._udp = net.server.socket(kind=socket.SOCK_DGRAM)
