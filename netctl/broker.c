@@ -5,9 +5,11 @@
  * What a hostile relay gains: the address of a client as the source of a new
  * flow, while that client has a flow that a relay of this host took; or the
  * address of a server that such a client speaks to.  It could send whatever it
- * likes in the name of these two anyway, as it relays between them; of UDP,
- * rules let sockets from here send nothing that is part of no such flow.  For
- * any other address there is no evidence that it could make.  That of TCP is a
+ * likes in the name of these two anyway, as it relays between them.  Rules let
+ * a socket of UDP with a server's address send only what is part of such a
+ * flow; one with a client's address nothing that is part of a flow which was
+ * not relayed, and to it comes only what answers the socket itself.  For any
+ * other address there is no evidence that it could make.  That of TCP is a
  * socket which came by a listener, not one that it connected.  That of UDP is a
  * mark of conntrack, which only rules give, to what they have a relay take.
  */
@@ -57,7 +59,8 @@ static const struct kind {
 } kinds[IPC_BROKER_COUNT] = {
 	[IPC_BROKER_TCP_CLIENT] = { SOCK_STREAM, 0, MARK_AS_CLIENT,
 	    evidence_tcp },
-	[IPC_BROKER_UDP_CLIENT] = { SOCK_DGRAM, 0, 0, evidence_udp },
+	[IPC_BROKER_UDP_CLIENT] = { SOCK_DGRAM, 0, MARK_AS_CLIENT,
+	    evidence_udp },
 	[IPC_BROKER_UDP_SERVER] = { SOCK_DGRAM, 1, 0, evidence_udp },
 	[IPC_BROKER_UDP_NO_PORT] = { SOCK_DGRAM, 0, MARK_NO_PORT,
 	    evidence_udp },

@@ -79,6 +79,7 @@ struct conf_upstream {
 	size_t count;
 	char user[LIMIT_CREDENTIAL_BYTES + 1]; /* "": none, and no password */
 	char password_file[CONF_PATH_BYTES];   /* as written */
+	uint32_t check_ms; /* between checks; 0: there are none */
 };
 
 struct conf_via {

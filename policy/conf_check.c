@@ -160,20 +160,20 @@ warn_exclusions(struct parser *parser)
 	}
 }
 
+static int
+lacks_udp(const struct conf *conf, const struct conf_via *via)
+{
+	return via->upstream != UPSTREAM_NONE &&
+	       conf->upstreams[via->upstream].kind != UPSTREAM_SOCKS5;
+}
+
 /* Who sends flows through an upstream may not think of UDP. */
 static void
 warn_udp(struct parser *parser, const struct conf_via *via)
 {
 	conf_report(parser->errors, CONF_WARNING, &via->place,
 	    "a rule before it that says what becomes of udp", NULL,
-	    "udp goes through no upstream by this version: it is blocked");
-}
-
-static void
-warn_source(struct parser *parser, const struct conf_rule *rule)
-{
-	conf_report(parser->errors, CONF_WARNING, &rule->place, NULL, NULL,
-	    "servers of udp see the address of this host in this version");
+	    "udp goes through socks5 upstreams alone: it is blocked");
 }
 
 /* Follows which protocols a rule before has decided altogether. */
@@ -192,18 +192,14 @@ warn_rules(struct parser *parser)
 			    NULL, NULL,
 			    "the rule is never reached: those before it "
 			    "decide everything");
-		else if (rule->via.upstream != UPSTREAM_NONE &&
+		else if (lacks_udp(conf, &rule->via) &&
 			 (rule->protos & ~decided & RULE_UDP) != 0)
 			warn_udp(parser, &rule->via);
-		else if (rule->source != SOURCE_HOST &&
-			 (rule->protos & ~decided & RULE_UDP) != 0)
-			warn_source(parser, rule);
 		if (rule->from.count == 0 && rule->to.count == 0 &&
 		    rule->ports.count == 0)
 			decided |= rule->protos;
 	}
-	if (conf->default_via.upstream != UPSTREAM_NONE &&
-	    (decided & RULE_UDP) == 0)
+	if (lacks_udp(conf, &conf->default_via) && (decided & RULE_UDP) == 0)
 		warn_udp(parser, &conf->default_via);
 }
 

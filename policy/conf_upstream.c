@@ -98,10 +98,33 @@ check_credentials(struct parser *parser, const struct conf_upstream *upstream,
 		    NULL, "bad path of the password file");
 }
 
+#define CHECK_DEFAULT_MS 10000U
+
+/* "check" and, if it is not every 10 seconds, how often. */
+static int
+parse_check(
+    struct parser *parser, struct conf_upstream *upstream, struct place *seen)
+{
+	struct token word = parser->token;
+	uint64_t ms = CHECK_DEFAULT_MS;
+
+	if (seen->line != 0)
+		parser_twice(parser, &word, seen);
+	*seen = word.place;
+	parser_next(parser);
+	if (parser->token.kind == TOKEN_WORD && parser->token.len > 0 &&
+	    parser->token.bytes[0] >= '0' && parser->token.bytes[0] <= '9' &&
+	    parse_duration(parser, "time between checks", LIMIT_CHECK_MIN_MS,
+		LIMIT_CHECK_MAX_MS, "a time from 1s to 1h", &ms) == -1)
+		return -1;
+	upstream->check_ms = (uint32_t)ms;
+	return 0;
+}
+
 static int
 parse_credentials(struct parser *parser, struct conf_upstream *upstream)
 {
-	struct place user = { 0 }, file = { 0 };
+	struct place user = { 0 }, file = { 0 }, check = { 0 };
 	int result = 0;
 
 	while (parser->token.kind != TOKEN_STATEMENT_END && result == 0) {
@@ -112,9 +135,12 @@ parse_credentials(struct parser *parser, struct conf_upstream *upstream)
 			result = parse_quoted(parser, "a path in quotes",
 			    upstream->password_file,
 			    sizeof(upstream->password_file), &file);
+		else if (token_is(&parser->token, "check"))
+			result = parse_check(parser, upstream, &check);
 		else
 			result = parser_unexpected(parser,
-			    "user, password-file or the end of the line");
+			    "user, password-file, check or the end of the "
+			    "line");
 	}
 	if (result == 0)
 		check_credentials(parser, upstream, &user, &file);

@@ -216,6 +216,30 @@ image_has_pass(const struct image *image)
 	return 0;
 }
 
+unsigned int
+image_action(const struct image *image, unsigned int proto, unsigned int action,
+    uint16_t upstream)
+{
+	if (proto == RULE_UDP && action == FLOW_ACTION_RELAY &&
+	    upstream != UPSTREAM_NONE &&
+	    image_upstream(image, upstream)->kind != UPSTREAM_SOCKS5)
+		return FLOW_ACTION_BLOCK;
+	return action;
+}
+
+int
+image_lends_udp(const struct image *image)
+{
+	const struct image_rule *rules = image_section(image, IMAGE_RULES);
+	uint32_t i;
+
+	for (i = 0; i < count(image, IMAGE_RULES); i++)
+		if (rules[i].source == SOURCE_CLIENT &&
+		    (rules[i].protos & RULE_UDP) != 0)
+			return 1;
+	return 0;
+}
+
 uint32_t
 image_ref(const struct image *image, struct image_span span, uint32_t i)
 {

@@ -22,7 +22,7 @@
 #include "schema/limits.h"
 
 #define IMAGE_MAGIC 0x69787074U /* "tpxi" */
-#define IMAGE_VERSION 4U
+#define IMAGE_VERSION 5U
 
 struct image_settings {
 	uint32_t generation;
@@ -94,6 +94,7 @@ struct image_upstream {
 	struct image_string password_file;
 	uint8_t kind; /* enum upstream_kind */
 	uint8_t reserved[3];
+	uint32_t check_ms; /* between checks; 0: there are none */
 };
 
 /*
@@ -180,6 +181,16 @@ const char *image_exclusion_text(const struct image *, uint32_t i);
 
 /* Whether anything can pass: a rule's action, or the default. */
 int image_has_pass(const struct image *);
+
+/*
+ * A rule's action, for TCP or UDP: of upstreams, those of SOCKS5 alone take UDP
+ * (RFC 1928, 7).
+ */
+unsigned int image_action(const struct image *, unsigned int proto,
+    unsigned int action, uint16_t upstream);
+
+/* Whether a rule has servers of UDP see their clients' addresses. */
+int image_lends_udp(const struct image *);
 
 /* The i-th item of a rule's span, i below its count. */
 uint32_t image_ref(const struct image *, struct image_span, uint32_t i);

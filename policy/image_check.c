@@ -344,6 +344,10 @@ check_upstream(struct walk *walk, uint32_t i)
 		return "an upstream of an unknown kind";
 	if (memcmp(upstreams[i].reserved, zero, sizeof(zero)) != 0)
 		return "reserved bytes are not zero";
+	if (upstreams[i].check_ms != 0 &&
+	    (upstreams[i].check_ms < LIMIT_CHECK_MIN_MS ||
+		upstreams[i].check_ms > LIMIT_CHECK_MAX_MS))
+		return "an upstream is checked too often or too seldom";
 	if (take_endpoints(walk, upstreams[i].endpoints, i) == -1)
 		return "an upstream's addresses are not in order";
 	return check_credentials(walk, &upstreams[i]);

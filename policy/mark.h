@@ -19,7 +19,8 @@
  * NO_HOST	the same, another one
  * RELAYED				relayed: UDP, or begun by this host
  * KEPT					begun by this host before anything of
- *						it was captured
+ *						it was captured; or by a relay,
+ *						UDP with a client's address
  * PASS		a rule lets it pass		passed, forwarded
  * AS_CLIENT	a relay's, with a client's address
  * PASS_LOCAL				passed, begun by this host
@@ -36,6 +37,10 @@
 #define MARK_PASS_LOCAL 5U
 #define MARK_EXCLUDED 6U
 #define MARK_LOOPED 7U
+
+/* Of these bits, RELAYED and KEPT have the second alone. */
+#define MARK_ANSWERED 2U
+#define MARK_ANSWERED_BITS 6U
 
 /* The bit that gets a packet through the guard. */
 #define MARK_LET 4U

@@ -75,14 +75,14 @@ policy_match(const struct image *image, const struct policy_query *query)
 		if (!match_rule(image, rule, proto, query))
 			continue;
 		verdict.action =
-		    rule_action(proto, rule->action, rule->upstream);
+		    image_action(image, proto, rule->action, rule->upstream);
 		verdict.rule = (uint16_t)i;
 		verdict.upstream = rule->upstream;
 		verdict.item = rule;
 		return verdict;
 	}
 	verdict.upstream = image_settings(image)->default_upstream;
-	verdict.action = rule_action(
-	    proto, image_settings(image)->default_action, verdict.upstream);
+	verdict.action = image_action(image, proto,
+	    image_settings(image)->default_action, verdict.upstream);
 	return verdict;
 }

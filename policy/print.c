@@ -214,6 +214,10 @@ print_upstream(const struct conf_upstream *upstream, struct text *text)
 		text_puts(text, " password-file ");
 		print_string(upstream->password_file, text);
 	}
+	if (upstream->check_ms != 0) {
+		text_puts(text, " check ");
+		print_duration(upstream->check_ms, text);
+	}
 	text_puts(text, "\n");
 }
 

@@ -314,17 +314,41 @@ render_icmp(const struct image *image, struct text *text)
 	}
 }
 
+/*
+ * UDP that relays send with a client's address.  From the client's own port it
+ * is part of the client's flow, which must be one that is relayed; from another
+ * it is a flow of its own.
+ */
+static void
+render_as_client(const struct image *image, struct text *text)
+{
+	text_printf(text,
+	    "\tchain as_client {\n"
+	    "\t\tct mark & 0x%08" PRIx32 " == 0x00000000 ",
+	    mask_of(image));
+	term_mark_set(image, "ct mark", MARK_KEPT, text);
+	text_puts(text, "\n\t\t");
+	term_answered(image, "!=", text);
+	text_puts(text, "counter drop\n");
+	render_timeout("ct state new", "relayed_udp", text);
+	text_puts(text, "\t\taccept\n\t}\n");
+}
+
 /* The relays' own connections to servers. */
 static void
 render_upstream(const struct image *image, const struct render_local *local,
     struct text *text)
 {
+	render_as_client(image, text);
 	text_printf(text,
 	    "\tchain upstream {\n"
 	    "\t\ttype filter hook output priority mangle; policy accept;\n"
 	    "\t\tmeta skuid != %" PRIu32 " accept\n",
 	    local->uid);
 	render_icmp(image, text);
+	text_puts(text, "\t\tmeta l4proto 17 ");
+	term_mark_is(image, "meta mark", MARK_AS_CLIENT, text);
+	text_puts(text, "goto as_client\n");
 	/* With an address of others only as part of a flow that was taken. */
 	text_puts(text, "\t\tmeta l4proto 17 socket transparent 1 ");
 	term_mark_is_not(image, "ct mark", MARK_RELAYED, text);
@@ -395,6 +419,28 @@ render_excluded(const struct image *image, struct text *text)
 	text_puts(text, "goto excluded\n");
 }
 
+/*
+ * What answers UDP that relays sent with a client's address, and errors about
+ * it.  When there is no such relay any more, it is not for the client either,
+ * who was promised that its server speaks to it through one.
+ */
+static void
+render_answered(const struct image *image, struct text *text)
+{
+	text_puts(text, "\t\tmeta l4proto { 1, 17, 58 } ct direction reply ");
+	term_answered(image, "==", text);
+	text_puts(text, "socket transparent 1 ");
+	term_mark_is(image, "socket mark", MARK_AS_CLIENT, text);
+	text_puts(text, "goto ours\n");
+	if (!image_lends_udp(image))
+		return;
+	text_puts(text, "\t\tiifname != ");
+	term_interfaces(image, text);
+	text_puts(text, " meta l4proto { 1, 17, 58 } ct direction reply ");
+	term_answered(image, "==", text);
+	text_puts(text, "fib daddr type != local counter drop\n");
+}
+
 static void
 render_rest_forwarded(
     const struct image *image, enum render_lease lease, struct text *text)
@@ -402,6 +448,7 @@ render_rest_forwarded(
 	uint32_t mask = mask_of(image);
 	uint32_t pass = mark_of(image, MARK_PASS);
 
+	render_answered(image, text);
 	text_puts(text, "\t\tiifname != ");
 	term_interfaces(image, text);
 	text_puts(text, " goto elsewhere\n");

@@ -118,9 +118,15 @@ local_captured(
 
 /* A packet of a flow that has been decided goes where the first one went. */
 static void
-local_decided(const struct image *image, struct text *text)
+local_decided(const struct image *image, const struct render_local *local,
+    struct text *text)
 {
-	text_puts(text, "\t\tct direction original ");
+	/* A relay's with a client's address has that client's conntrack entry,
+	 * and would come back to it. */
+	text_printf(
+	    text, "\t\tmeta l4proto 17 meta skuid %" PRIu32 " ", local->uid);
+	term_mark_is(image, "meta mark", MARK_AS_CLIENT, text);
+	text_puts(text, "accept\n\t\tct direction original ");
 	term_mark_is(image, "ct mark", MARK_RELAYED, text);
 	term_mark_set(image, "meta mark", MARK_OURS, text);
 	text_puts(text, "accept\n");
@@ -139,7 +145,7 @@ local_output(const struct image *image, const struct render_local *local,
 	text_puts(text, "\tchain local {\n"
 			"\t\ttype route hook output priority mangle; "
 			"policy accept;\n");
-	local_decided(image, text);
+	local_decided(image, local, text);
 	text_printf(text,
 	    "\t\tmeta skuid %" PRIu32 " goto local_ours\n"
 	    "\t\tfib daddr type " TERM_LOCAL_TYPES " accept\n" TERM_DHCP

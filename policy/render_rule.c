@@ -350,12 +350,12 @@ render_verdict(const struct image *image, const struct ends *to,
 		const struct image_rule *rule = image_rule(image, target.rule);
 
 		target.action =
-		    rule_action(proto, rule->action, rule->upstream);
+		    image_action(image, proto, rule->action, rule->upstream);
 		if ((rule->protos & proto) != 0)
 			render_rule(image, rule, &line, text);
 	}
 	target.action =
-	    rule_action(proto, image_settings(image)->default_action,
+	    image_action(image, proto, image_settings(image)->default_action,
 		image_settings(image)->default_upstream);
 	target.rule = FLOW_RULE_DEFAULT;
 	text_puts(text, "\t\t");
@@ -376,10 +376,11 @@ render_block(const struct image *image, uint32_t number, unsigned int mode,
 
 /* Something of what it decides. */
 static int
-blocks(unsigned int protos, unsigned int action, uint16_t upstream)
+blocks(const struct image *image, unsigned int protos, unsigned int action,
+    uint16_t upstream)
 {
 	return action == FLOW_ACTION_BLOCK ||
-	       rule_action(protos & RULE_UDP, action, upstream) ==
+	       image_action(image, protos & RULE_UDP, action, upstream) ==
 		   FLOW_ACTION_BLOCK;
 }
 
@@ -392,10 +393,10 @@ render_blocks(const struct image *image, struct text *text)
 	for (i = 0; i < image_rule_count(image); i++) {
 		const struct image_rule *rule = image_rule(image, i);
 
-		if (blocks(rule->protos, rule->action, rule->upstream))
+		if (blocks(image, rule->protos, rule->action, rule->upstream))
 			render_block(image, i, rule->mode, text);
 	}
-	if (blocks(RULE_PROTOS, settings->default_action,
+	if (blocks(image, RULE_PROTOS, settings->default_action,
 		settings->default_upstream))
 		render_block(image, FLOW_RULE_DEFAULT, BLOCK_DEFAULT, text);
 }

@@ -68,6 +68,14 @@ term_mark_set(const struct image *image, const char *field, uint32_t mark,
 }
 
 void
+term_answered(const struct image *image, const char *is, struct text *text)
+{
+	text_printf(text, "ct mark & 0x%08" PRIx32 " %s 0x%08" PRIx32 " ",
+	    mark_value(mask_of(image), MARK_ANSWERED_BITS), is,
+	    mark_value(mask_of(image), MARK_ANSWERED));
+}
+
+void
 term_unmarked(const struct image *image, uint32_t uid, struct text *text)
 {
 	text_printf(text,

@@ -63,6 +63,9 @@ void term_mark_is(
 void term_mark_is_not(
     const struct image *, const char *field, uint32_t mark, struct text *);
 
+/* MARK_ANSWERED, and is "==" or "!=": "ct mark & 0x06000000 == 0x02000000 " */
+void term_answered(const struct image *, const char *is, struct text *);
+
 /* "meta mark set meta mark & 0xf8ffffff | 0x01000000 " */
 void term_mark_set(
     const struct image *, const char *field, uint32_t mark, struct text *);

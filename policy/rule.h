@@ -49,16 +49,6 @@ enum rule_source { SOURCE_HOST, SOURCE_CLIENT, SOURCE_COUNT };
 /* How long a relayed flow of UDP may be silent: RFC 4787, REQ-5. */
 #define RULE_UDP_IDLE_MS 300000U
 
-/* A rule's action, for TCP or UDP: no UDP goes through an upstream. */
-static inline unsigned int
-rule_action(unsigned int proto, unsigned int action, uint16_t upstream)
-{
-	if (proto == RULE_UDP && action == FLOW_ACTION_RELAY &&
-	    upstream != UPSTREAM_NONE)
-		return FLOW_ACTION_BLOCK;
-	return action;
-}
-
 /* Both ends belong to it; host order. */
 struct port_range {
 	uint16_t first;

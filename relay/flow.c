@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "relay/failure.h"
 #include "relay/idle.h"
 #include "relay/journal.h"
 #include "relay/patience.h"
@@ -228,40 +229,6 @@ flow_end(struct flow *flow, enum flow_close why, int error)
 	pool->room(pool->ctx);
 }
 
-static const struct {
-	unsigned int error;
-	enum flow_close why;
-} connect_failures[] = {
-	{ ECONNREFUSED, FLOW_CLOSE_REFUSED },
-	{ ECONNRESET, FLOW_CLOSE_REFUSED },
-	{ ETIMEDOUT, FLOW_CLOSE_TIMEOUT },
-	{ EADDRNOTAVAIL, FLOW_CLOSE_OVERLOAD },
-	{ EAGAIN, FLOW_CLOSE_OVERLOAD },
-	{ ENOBUFS, FLOW_CLOSE_OVERLOAD },
-	{ ENOMEM, FLOW_CLOSE_OVERLOAD },
-	{ EMFILE, FLOW_CLOSE_OVERLOAD },
-	{ ENFILE, FLOW_CLOSE_OVERLOAD },
-	{ FLOW_ERROR_SOCKS5 + 2, FLOW_CLOSE_REFUSED },
-	{ FLOW_ERROR_SOCKS5 + 5, FLOW_CLOSE_REFUSED },
-	{ FLOW_ERROR_SOCKS5_METHOD, FLOW_CLOSE_REFUSED },
-	{ FLOW_ERROR_SOCKS5_LOGIN, FLOW_CLOSE_REFUSED },
-	{ FLOW_ERROR_HTTP + 504, FLOW_CLOSE_TIMEOUT },
-};
-
-static enum flow_close
-connect_failure(unsigned int error)
-{
-	size_t i;
-
-	if (error >= FLOW_ERROR_HTTP + 400 && error < FLOW_ERROR_HTTP + 500)
-		return FLOW_CLOSE_REFUSED;
-	for (i = 0; i < sizeof(connect_failures) / sizeof(connect_failures[0]);
-	     i++)
-		if (connect_failures[i].error == error)
-			return connect_failures[i].why;
-	return FLOW_CLOSE_UNREACHABLE;
-}
-
 static void
 flow_fail(struct flow *flow, enum end end, int error)
 {
@@ -375,7 +342,7 @@ flow_retry(struct flow *flow, unsigned int error)
 		if (errno != 0)
 			error = (unsigned int)errno;
 	}
-	flow_end(flow, connect_failure(error), (int)error);
+	flow_end(flow, failure_close(error), (int)error);
 }
 
 static void
@@ -536,7 +503,7 @@ flow_not_begun(struct flow *flow, int client, int error)
 	server_release(&flow->server);
 	flow_give_back(flow);
 	client_refuse(flow->pool, client, flow->record,
-	    connect_failure((unsigned int)error), error);
+	    failure_close((unsigned int)error), error);
 }
 
 int

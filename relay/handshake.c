@@ -68,8 +68,14 @@ hear_login(const struct handshake_terms *terms, const uint8_t *bytes,
 static size_t
 say_request(const struct handshake_terms *terms, uint8_t *buf)
 {
+	/* RFC 1928, 6: a client that does not know its port yet says zeros. */
+	static const struct target unknown = { .addr.byte = {
+						   [10] = 0xff, [11] = 0xff } };
 	struct target target = target_of(terms->record);
 
+	if (terms->bound != NULL)
+		return socks5_write_request(
+		    SOCKS5_UDP_ASSOCIATE, &unknown, buf);
 	return socks5_write_request(SOCKS5_CONNECT, &target, buf);
 }
 
@@ -77,12 +83,13 @@ static enum answer_status
 hear_reply(const struct handshake_terms *terms, const uint8_t *bytes,
     size_t len, struct answer *answer, uint8_t *next)
 {
-	struct addr bound;
-	uint16_t port;
+	struct target ignored, *bound = &ignored;
 
-	(void)terms;
 	(void)next;
-	return socks5_read_reply(bytes, len, &bound, &port, answer);
+	if (terms->bound != NULL)
+		bound = terms->bound;
+	return socks5_read_reply(
+	    bytes, len, &bound->addr, &bound->port, answer);
 }
 
 static size_t
@@ -213,6 +220,8 @@ handshake_run(struct handshake *handshake, const struct handshake_terms *terms,
 	enum answer_status status;
 
 	while (handshake->step != DONE) {
+		if (terms->record == NULL && handshake->step >= REQUEST)
+			return ANSWER_GOOD;
 		if (!handshake->said && say(handshake, terms, fd) == -1)
 			return fail(error, (unsigned int)errno);
 		if (steps[handshake->step].hear == NULL) {

@@ -21,7 +21,10 @@ struct handshake {
 /* What does not change while it goes on. */
 struct handshake_terms {
 	struct credential credential;
-	const struct flow_entry *record; /* client and destination */
+	/* Client and destination; NULL: it is over before they are named. */
+	const struct flow_entry *record;
+	/* NULL for TCP; for UDP, which SOCKS5 alone has, where to send it. */
+	struct target *bound;
 };
 
 void handshake_begin(struct handshake *, enum upstream_kind);

@@ -27,6 +27,7 @@
 #include "policy/match.h"
 #include "policy/secret.h"
 #include "relay/broker.h"
+#include "relay/check.h"
 #include "relay/flow.h"
 #include "relay/journal.h"
 #include "relay/listener.h"
@@ -36,7 +37,7 @@
 #include "relay/udp_listener.h"
 #include "relay/upstream.h"
 
-#define FDS_RESERVED 160 /* pipes, channels, listeners, the reserve */
+#define FDS_RESERVED 168 /* pipes, channels, listeners, checks, reserve */
 #define FDS_UDP_PART 4	 /* one part in so many is for UDP */
 #define CALLBACKS_PER_LOOP 16
 #define SHUTDOWN_LIMIT_MS 2000
@@ -69,6 +70,7 @@ struct relay {
 	struct shortage *shortage;
 	struct mapping policy;
 	struct upstreams *upstreams; /* of that policy */
+	struct checks *checks;
 	struct relay_secrets secrets;
 	uint32_t slots;
 	int leaving;
@@ -261,6 +263,7 @@ upstreams_replace(struct relay *relay)
 		fatal("upstreams");
 	upstreams_release(relay->upstreams);
 	relay->upstreams = next;
+	checks_replace(relay->checks, next);
 	secrets_forget(secrets);
 }
 
@@ -515,7 +518,8 @@ relay_new(void)
 
 	if (relay == NULL ||
 	    (relay->base = ipc_loop_new(CALLBACKS_PER_LOOP)) == NULL ||
-	    (relay->broker = broker_new(relay->base)) == NULL)
+	    (relay->broker = broker_new(relay->base)) == NULL ||
+	    (relay->checks = checks_new(relay->base)) == NULL)
 		fatal("event base");
 	relay->supervisor =
 	    ipc_channel_new(relay->base, RELAY_CHANNEL_FD, IPC_RELAY,

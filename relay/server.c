@@ -210,6 +210,9 @@ via_open(struct server *server)
 			return fd;
 		upstreams_bad(server->upstreams, endpoint, now_us);
 	}
+	/* Checks have found nobody there. */
+	if (server->tried == 0)
+		errno = EHOSTDOWN;
 	return -1;
 }
 
@@ -219,6 +222,7 @@ via_step(struct server *server, int fd, unsigned int *error)
 	struct handshake_terms terms = {
 		upstreams_credential(server->upstreams, server->upstream),
 		server->record,
+		server->bound,
 	};
 	enum answer_status status =
 	    handshake_run(&server->handshake, &terms, fd, error);

@@ -20,12 +20,15 @@
 
 #include "common/clock.h"
 #include "policy/rule.h"
+#include "relay/failure.h"
 #include "relay/idle.h"
 #include "relay/journal.h"
 #include "relay/shortage.h"
+#include "relay/udp_hold.h"
 #include "relay/udp_packet.h"
 #include "relay/udp_refusal.h"
 #include "relay/udp_reply.h"
+#include "relay/udp_server.h"
 #include "relay/udp_table.h"
 
 #define IDLE_US (RULE_UDP_IDLE_MS * 1000LL)
@@ -39,11 +42,14 @@ struct udp_flow {
 	struct idle_timer timer; /* the wheel gives it back */
 	struct udp_reply_waiter waiter;
 	struct udp_flows *flows;
-	struct event server; /* its socket: readable */
+	struct udp_server way;
+	struct event server;   /* its socket: readable; -1: still to come */
+	struct udp_hold *hold; /* what waits for that socket */
 	struct udp_reply *reply;
 	struct flow_entry *record;
 	int64_t idle_us;
-	int idle_given;	     /* by a rule */
+	int idle_given; /* by a rule */
+	uint32_t descriptors;
 	enum flow_close why; /* it is dead for; else FLOW_CLOSE_NONE */
 	int error;
 	SLIST_ENTRY(udp_flow) spare;
@@ -60,6 +66,7 @@ struct udp_flows {
 	uint32_t used;	       /* flows at and above this were never used */
 	SLIST_HEAD(, udp_flow) spare;
 	uint32_t descriptors;
+	uint32_t servers; /* descriptors of flows' servers */
 	int lacked;
 	udp_decide_fn *decide;
 	void *ctx;
@@ -71,6 +78,8 @@ struct udp_flows {
 
 static void on_idle(struct idle_timer *);
 static void on_reply(struct udp_reply_waiter *, int error);
+static void on_server(int, short, void *);
+static void flow_ask(struct udp_flow *, const struct udp_packet *, int n);
 
 struct udp_flows *
 udp_flows_new(struct event_base *base, struct journal *journal,
@@ -122,16 +131,37 @@ flow_take(struct udp_flows *flows)
 	return flow;
 }
 
+/* Whatever is under way, or has waited for it, is over. */
+static void
+server_end(struct udp_flow *flow)
+{
+	int fd = event_get_fd(&flow->server);
+
+	udp_server_release(&flow->way);
+	udp_hold_free(flow->hold);
+	flow->hold = NULL;
+	event_del(&flow->server);
+	if (fd != -1)
+		close(fd);
+}
+
+static void
+server_assign(struct udp_flow *flow, int fd)
+{
+	event_assign(&flow->server, flow->flows->base, fd, EV_READ | EV_PERSIST,
+	    on_server, flow);
+}
+
 static void
 flow_end(struct udp_flow *flow, enum flow_close why, int error)
 {
 	struct udp_flows *flows = flow->flows;
 
 	idle_cancel(&flow->timer);
-	event_del(&flow->server);
-	close(event_get_fd(&flow->server));
+	server_end(flow);
 	udp_reply_release(flow->reply, &flow->waiter);
 	udp_table_remove(flows->table, &flow->entry);
+	flows->servers -= flow->descriptors;
 	if (shortage_is(error))
 		flows->lacked = error;
 	record_close(flows->journal, flow->record, why, error);
@@ -175,7 +205,8 @@ flow_die(struct udp_flow *flow, enum flow_close why, int error)
 {
 	struct broker_flow ends = ends_of(flow);
 
-	event_del(&flow->server);
+	server_end(flow);
+	server_assign(flow, -1);
 	if (why != FLOW_CLOSE_OVERLOAD)
 		udp_refusal(flow->flows->broker, &ends, error);
 	flow->why = why;
@@ -295,7 +326,8 @@ on_server(int fd, short what, void *arg)
 			udp_discard_errors(fd);
 			return;
 		}
-		flow_answer(flow, packets, n);
+		flow_answer(
+		    flow, packets, udp_server_strip(&flow->way, packets, n));
 		if (n < UDP_BATCH)
 			return;
 	}
@@ -315,56 +347,74 @@ on_reply(struct udp_reply_waiter *waiter, int error)
 		flow_end(flow, FLOW_CLOSE_OVERLOAD, ENOMEM);
 }
 
-/* Room for a flow's socket and its way back. */
+/* Room for what a flow needs most. */
 static void
 flows_make_room(struct udp_flows *flows)
 {
 	struct udp_entry *victim;
 
-	while (udp_table_count(flows->table) +
-		       udp_replies_count(flows->replies) + 2 >
+	while (flows->servers + UDP_SERVER_DESCRIPTORS +
+		       udp_replies_count(flows->replies) + 1 >
 		   flows->descriptors &&
 	       (victim = udp_table_victim(flows->table)) != NULL)
 		flow_end(FLOW_OF(victim, entry), FLOW_CLOSE_OVERLOAD, 0);
 }
 
 /*
- * A socket, or -1 with errno; *error is why it could not be connected, or 0.
+ * An upstream that ends what worked is asked again when the client sends more;
+ * one that ends what never did is left alone for a while.
  */
-static int
-server_open(const struct flow_start *start, int *error)
+static void
+server_lost(struct udp_flow *flow, unsigned int error)
 {
-	struct sockaddr_storage name;
-	socklen_t len = addr_to_sockaddr(&start->dst, start->dport, &name);
-	int fd;
-
-	fd = socket(
-	    name.ss_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (fd == -1)
-		return -1;
-	*error = 0;
-	if (connect(fd, (struct sockaddr *)&name, len) == -1)
-		*error = errno;
+	if (flow->record->down_packets == 0)
+		flow_die(flow, failure_close(error), (int)error);
+	else if (error == FLOW_ERROR_ENDED)
+		flow_end(flow, FLOW_CLOSE_SERVER_FIN, 0);
 	else
-		udp_prepare(fd, name.ss_family);
-	return fd;
+		flow_end(flow, FLOW_CLOSE_SERVER_RST, (int)error);
+}
+
+/* Its server's socket is there, or it has none to expect. */
+static void
+on_server_opened(void *ctx, int fd, unsigned int error)
+{
+	struct udp_flow *flow = ctx;
+	const struct udp_packet *held;
+	int n;
+
+	if (fd == -1) {
+		server_lost(flow, error);
+		return;
+	}
+	server_assign(flow, fd);
+	if (event_add(&flow->server, NULL) == -1) {
+		flow_die(flow, FLOW_CLOSE_OVERLOAD, ENOMEM);
+		return;
+	}
+	if (flow->hold == NULL)
+		return;
+	n = udp_hold_packets(flow->hold, &held);
+	flow_ask(flow, held, n);
+	udp_hold_free(flow->hold);
+	flow->hold = NULL;
 }
 
 /* Everything that can fail has not failed. */
 static void
-flow_start(struct udp_flow *flow, int server, const struct flow_start *start)
+flow_start(struct udp_flow *flow, const struct flow_start *start)
 {
 	struct udp_flows *flows = flow->flows;
 
 	flow->idle_given = start->idle_us != 0;
 	flow->idle_us = flow->idle_given ? start->idle_us : IDLE_US;
 	flow->entry.active_us = flow->record->start_mono_us;
-	event_assign(&flow->server, flows->base, server, EV_READ | EV_PERSIST,
-	    on_server, flow);
 	idle_set(flows->wheel, &flow->timer,
 	    may_be_question(flow) ? flow->entry.active_us + IDLE_ASKED_US
 				  : flow_due_us(flow));
 	(void)udp_table_add(flows->table, &flow->entry);
+	flow->descriptors = udp_server_descriptors(&flow->way);
+	flows->servers += flow->descriptors;
 	atomic_fetch_add_explicit(
 	    &journal_arena(flows->journal)->relayed, 1, memory_order_relaxed);
 }
@@ -378,6 +428,17 @@ flow_refuse(struct udp_flows *flows, struct flow_entry *record, int error)
 	return NULL;
 }
 
+/* Nothing of it has begun, as this host lacks something. */
+static struct udp_flow *
+flow_not_begun(struct udp_flow *flow, int error)
+{
+	struct udp_flows *flows = flow->flows;
+
+	udp_reply_release(flow->reply, NULL);
+	SLIST_INSERT_HEAD(&flows->spare, flow, spare);
+	return flow_refuse(flows, flow->record, error);
+}
+
 static struct udp_flow *
 flow_begin(struct udp_flows *flows, const struct udp_key *key,
     const struct flow_start *start)
@@ -387,26 +448,27 @@ flow_begin(struct udp_flows *flows, const struct udp_key *key,
 	struct broker_flow ends = { key->client, key->server, key->client_port,
 		key->server_port };
 	struct udp_flow *flow;
-	int server, error;
+	int fd, error;
 
 	flows_make_room(flows);
 	if ((record = record_open(flows->journal, start)) == NULL)
 		return NULL;
-	if ((server = server_open(start, &error)) == -1)
-		return flow_refuse(flows, record, errno);
-	if ((reply = udp_reply_take(flows->replies, &ends)) == NULL) {
-		close(server);
+	if ((reply = udp_reply_take(flows->replies, &ends)) == NULL)
 		return flow_refuse(flows, record, ENOMEM);
-	}
 	flow = flow_take(flows);
 	flow->entry.key = *key;
 	flow->record = record;
 	flow->reply = reply;
-	flow_start(flow, server, start);
-	if (error != 0)
-		flow_die(flow, FLOW_CLOSE_UNREACHABLE, error);
-	else if (event_add(&flow->server, NULL) == -1)
-		flow_die(flow, FLOW_CLOSE_OVERLOAD, ENOMEM);
+	server_assign(flow, -1);
+	udp_server_init(&flow->way, flows->base, start, record, flows->broker,
+	    on_server_opened, flow);
+	fd = udp_server_open(&flow->way);
+	error = errno;
+	if (fd == -1 && shortage_is(error))
+		return flow_not_begun(flow, error);
+	flow_start(flow, start);
+	if (fd != -1 || error != EINPROGRESS)
+		on_server_opened(flow, fd, (unsigned int)error);
 	return flow;
 }
 
@@ -456,8 +518,12 @@ flow_ask(struct udp_flow *flow, const struct udp_packet *packets, int n)
 	if (flow->why != FLOW_CLOSE_NONE)
 		return;
 	flow->entry.active_us = clock_mono_us();
+	if (fd == -1) {
+		udp_hold_add(&flow->hold, packets, n);
+		return;
+	}
 	while (n > 0) {
-		sent = udp_send(fd, packets, n, NULL, 0);
+		sent = udp_server_send(&flow->way, fd, packets, n);
 		count_up(flow, packets, sent);
 		if (sent < n &&
 		    (is_full(errno) || flow_failed(flow, errno) == -1))

@@ -55,9 +55,17 @@ void
 udp_prepare(int fd, int family)
 {
 	static const int on = 1;
-	int v6 = family == AF_INET6;
 
 	(void)setsockopt(fd, IPPROTO_UDP, UDP_GRO, &on, sizeof(on));
+	udp_prepare_apart(fd, family);
+}
+
+void
+udp_prepare_apart(int fd, int family)
+{
+	static const int on = 1;
+	int v6 = family == AF_INET6;
+
 	(void)setsockopt(fd, v6 ? IPPROTO_IPV6 : IPPROTO_IP,
 	    v6 ? IPV6_RECVERR : IP_RECVERR, &on, sizeof(on));
 }
@@ -239,4 +247,41 @@ udp_send(int fd, const struct udp_packet *packets, int n, const struct addr *to,
 		done++;
 	}
 	return done;
+}
+
+/* One packet, each datagram of it apart.  -1 with errno. */
+static int
+send_headed(
+    int fd, const struct udp_packet *packet, const void *head, size_t head_len)
+{
+	struct iovec parts[] = {
+		{ .iov_base = (void *)(uintptr_t)head, .iov_len = head_len },
+		{ .iov_base = packet->bytes },
+	};
+	struct msghdr message = { .msg_iov = parts, .msg_iovlen = 2 };
+	size_t left = packet->len;
+
+	do {
+		parts[1].iov_len = left;
+		if (packet->segment != 0 && left > packet->segment)
+			parts[1].iov_len = packet->segment;
+		if (sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL) == -1)
+			return -1;
+		left -= parts[1].iov_len;
+		parts[1].iov_base =
+		    (char *)parts[1].iov_base + parts[1].iov_len;
+	} while (left > 0);
+	return 0;
+}
+
+int
+udp_send_headed(int fd, const struct udp_packet *packets, int n,
+    const void *head, size_t head_len)
+{
+	int i;
+
+	for (i = 0; i < n; i++)
+		if (send_headed(fd, &packets[i], head, head_len) == -1)
+			break;
+	return i;
 }

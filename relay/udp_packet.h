@@ -34,6 +34,9 @@ uint32_t udp_packet_count(const struct udp_packet *);
  */
 void udp_prepare(int fd, int family);
 
+/* The same without gathering: each datagram has a header of its own. */
+void udp_prepare_apart(int fd, int family);
+
 /* Reads off what the kernel says besides about errors. */
 void udp_discard_errors(int fd);
 
@@ -55,5 +58,9 @@ int udp_receive_ends(int fd, struct udp_packet **packets);
  */
 int udp_send(int fd, const struct udp_packet *packets, int n,
     const struct addr *to, uint16_t port);
+
+/* The same to a connected socket's peer, with a head before each datagram. */
+int udp_send_headed(int fd, const struct udp_packet *packets, int n,
+    const void *head, size_t head_len);
 
 #endif

@@ -11,6 +11,8 @@
 struct endpoint {
 	struct addr addr;
 	uint16_t port;
+	uint16_t upstream;
+	uint8_t checked;    /* flows find nothing out about it */
 	uint8_t trying;	    /* one flow finds out whether it is good again */
 	int64_t backoff_us; /* 0: it is good, as far as is known */
 	int64_t aside_until_us;
@@ -19,6 +21,7 @@ struct endpoint {
 struct upstream {
 	enum upstream_kind kind;
 	struct image_span endpoints;
+	uint32_t check_ms;
 	char user[LIMIT_CREDENTIAL_BYTES + 1];
 	char password[LIMIT_CREDENTIAL_BYTES + 1];
 };
@@ -50,6 +53,7 @@ upstream_fill(struct upstream *upstream, const struct image *image, uint32_t i,
 
 	upstream->kind = (enum upstream_kind)from->kind;
 	upstream->endpoints = from->endpoints;
+	upstream->check_ms = from->check_ms;
 	memcpy(upstream->user, image_upstream_user(image, from),
 	    from->user.length);
 	memcpy(upstream->password, secret->bytes, secret->length);
@@ -61,12 +65,13 @@ endpoint_fill(struct endpoint *endpoint, const struct image_endpoint *from,
 {
 	uint32_t i;
 
-	endpoint->addr = from->addr;
-	endpoint->port = from->port;
 	for (i = 0; before != NULL && i < before->endpoint_count; i++)
 		if (addr_compare(&before->endpoint[i].addr, &from->addr) == 0 &&
 		    before->endpoint[i].port == from->port)
 			*endpoint = before->endpoint[i];
+	endpoint->addr = from->addr;
+	endpoint->port = from->port;
+	endpoint->upstream = from->upstream;
 }
 
 struct upstreams *
@@ -89,9 +94,12 @@ upstreams_new(const struct image *image, const struct secret *secrets,
 	}
 	for (i = 0; i < set->count; i++)
 		upstream_fill(&set->upstream[i], image, i, &secrets[i]);
-	for (i = 0; i < set->endpoint_count; i++)
+	for (i = 0; i < set->endpoint_count; i++) {
 		endpoint_fill(
 		    &set->endpoint[i], image_endpoint(image, i), before);
+		set->endpoint[i].checked =
+		    set->upstream[set->endpoint[i].upstream].check_ms != 0;
+	}
 	return set;
 }
 
@@ -136,10 +144,29 @@ upstreams_address(const struct upstreams *set, uint16_t endpoint,
 	*port = set->endpoint[endpoint].port;
 }
 
+uint32_t
+upstreams_endpoint_count(const struct upstreams *set)
+{
+	return set->endpoint_count;
+}
+
+uint16_t
+upstreams_of_endpoint(const struct upstreams *set, uint16_t endpoint)
+{
+	return set->endpoint[endpoint].upstream;
+}
+
+uint32_t
+upstreams_check_ms(const struct upstreams *set, uint16_t upstream)
+{
+	return set->upstream[upstream].check_ms;
+}
+
 static int
 is_aside(const struct endpoint *endpoint, int64_t now_us)
 {
-	return endpoint->backoff_us != 0 && now_us < endpoint->aside_until_us;
+	return endpoint->backoff_us != 0 &&
+	       (endpoint->checked || now_us < endpoint->aside_until_us);
 }
 
 int

@@ -34,6 +34,8 @@ struct credential
 upstreams_credential(const struct upstreams *, uint16_t upstream);
 
 /*
+ * Endpoints of an upstream that is checked stay aside until a check finds them
+ * good: no flow is given to them before.  Of the others:
  * The endpoint to try next: the first, in the order written, that is not in
  * tried (bits, in that order) and not put aside; then the first that is not in
  * tried; FLOW_UPSTREAM_NONE when none is left.  One whose time aside is over
@@ -49,7 +51,12 @@ int upstreams_all_tried(
 void upstreams_address(
     const struct upstreams *, uint16_t endpoint, struct addr *, uint16_t *port);
 
-/* What a flow has found out about an endpoint. */
+uint32_t upstreams_endpoint_count(const struct upstreams *);
+uint16_t upstreams_of_endpoint(const struct upstreams *, uint16_t endpoint);
+/* Milliseconds between checks; 0: there are none. */
+uint32_t upstreams_check_ms(const struct upstreams *, uint16_t upstream);
+
+/* What a flow or a check has found out about an endpoint. */
 void upstreams_good(struct upstreams *, uint16_t endpoint);
 void upstreams_bad(struct upstreams *, uint16_t endpoint, int64_t now_us);
 

@@ -35,6 +35,10 @@
 #define LEASE_ELEMENT(lease) ((lease)*2 / 3)
 
 #define LIMIT_CONFIRM_S 86400 /* to confirm an applied configuration in */
+/* How often an upstream that is checked is asked whether it is there. */
+#define LIMIT_CHECK_MIN_MS 1000U
+#define LIMIT_CHECK_MAX_MS 3600000U
+
 #define LIMIT_LEASE_MIN_MS 1000
 #define LIMIT_LEASE_MAX_MS 60000
 

@@ -14,6 +14,8 @@
 
 /* An address may stay aside that long before a flow tries it again. */
 #define QUIET_US 60000000LL
+/* Of an upstream that is checked: relays tell with every answer. */
+#define QUIET_CHECKED_US 3000000LL
 
 static struct {
 	uint32_t generation;		  /* that the rest is about */
@@ -60,6 +62,16 @@ upstream_report(struct tpxd *tpxd, uint64_t down, uint64_t generation)
 	}
 }
 
+static int64_t
+quiet_us(const struct image *image, uint32_t i)
+{
+	const struct image_settings *settings = image_settings(image);
+
+	if (image_upstream(image, i)->check_ms == 0)
+		return QUIET_US;
+	return settings->lease_ms * 1000LL + QUIET_CHECKED_US;
+}
+
 void
 upstream_judge(struct tpxd *tpxd, int64_t now_us)
 {
@@ -71,12 +83,14 @@ upstream_judge(struct tpxd *tpxd, int64_t now_us)
 		return;
 	for (i = 0; i < image_upstream_count(image); i++) {
 		if (watch.told_us[i] == 0 ||
-		    now_us - watch.told_us[i] <= QUIET_US)
+		    now_us - watch.told_us[i] <= quiet_us(image, i))
 			continue;
 		watch.told_us[i] = 0;
-		(void)snprintf(text, sizeof(text),
-		    "upstream %s: nothing has failed for a minute",
-		    image_upstream(image, i)->name);
+		(void)snprintf(text, sizeof(text), "upstream %s: %s",
+		    image_upstream(image, i)->name,
+		    image_upstream(image, i)->check_ms != 0
+			? "it can be used again"
+			: "nothing has failed for a minute");
 		event_record(tpxd, SEVERITY_INFO, NULL, "upstream", text);
 	}
 }

@@ -11,7 +11,7 @@ import resource
 import tempfile
 import threading
 
-from rig import proc
+from rig import proc, proxies
 from rig.net import Topology
 from rig.tpx import Tpx
 
@@ -53,6 +53,37 @@ table inet capture {{
             tproxy ip to :{HAPROXY_PORT} meta mark set 1 accept
         iifname {Topology.CLIENT_IF} meta nfproto ipv6 meta l4proto tcp \\
             tproxy ip6 to :{HAPROXY_PORT} meta mark set 1 accept
+    }}
+}}
+"""
+
+SOCKS_PORT = 1080
+REDSOCKS_PORT = 12345
+REDSOCKS_CONFIG = f"""
+base {{
+    log_debug = off;
+    log_info = off;
+    log = stderr;
+    daemon = off;
+    redirector = iptables;
+    redsocks_conn_max = 20000;
+    rlimit_nofile = 20000;
+}}
+redsocks {{
+    local_ip = 0.0.0.0;
+    local_port = {REDSOCKS_PORT};
+    ip = {Topology.SERVER4};
+    port = {SOCKS_PORT};
+    type = socks5;
+    listenq = 1024;
+}}
+"""
+REDSOCKS_RULES = f"""
+table ip capture {{
+    chain prerouting {{
+        type nat hook prerouting priority dstnat
+        iifname {Topology.CLIENT_IF} meta l4proto tcp \
+            redirect to :{REDSOCKS_PORT}
     }}
 }}
 """
@@ -208,10 +239,11 @@ class HAProxy(Contender):
 
 class TpxContender(Contender):
     name = "tpx"
+    config = TPX_CONFIG
 
     def _capture(self):
         self.tpx = self._stack.enter_context(
-            Tpx(self.net.gateway, self.build, TPX_CONFIG))
+            Tpx(self.net.gateway, self.build, self.config))
 
     def pids(self):
         return sorted(self.tpx.pids())
@@ -236,6 +268,37 @@ class TpxContender(Contender):
         finally:
             closing.set()
             killer.join()
+
+
+class TpxSocks(TpxContender):
+    """By way of a SOCKS5 server."""
+
+    config = TPX_CONFIG.replace("default relay", f"""
+upstream socks socks5 {Topology.SERVER4}:{SOCKS_PORT}
+default relay via socks""")
+
+    def _capture(self):
+        self._stack.enter_context(proxies.microsocks(
+            self.net.server, self.net.SERVER4, SOCKS_PORT))
+        super()._capture()
+
+
+class Redsocks(Contender):
+    """The same, by redsocks; IPv4 alone."""
+
+    name = "redsocks"
+
+    def _capture(self):
+        self._stack.enter_context(proxies.microsocks(
+            self.net.server, self.net.SERVER4, SOCKS_PORT))
+        gateway = self.net.gateway
+        gateway.nft(REDSOCKS_RULES)
+        self.redsocks = self._stack.enter_context(proxies.configured(
+            gateway, "127.0.0.1", REDSOCKS_PORT, REDSOCKS_CONFIG,
+            "redsocks", "-c"))
+
+    def pids(self):
+        return [self.redsocks.pid]
 
 
 def contenders(build):

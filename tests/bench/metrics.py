@@ -12,7 +12,8 @@ import os
 import time
 from typing import NamedTuple
 
-from contenders import PORT, CannotMeasure, raise_descriptor_limit
+from contenders import (FIRST4, PORT, CannotMeasure, Redsocks, TpxSocks,
+                        raise_descriptor_limit)
 from rig import proc
 
 ADDRESSES = 64
@@ -44,6 +45,11 @@ FIGURES = (
     Figure("request", "keep-alive requests", "1/s", at_least=0.9),
     Figure("udp", "datagrams, 100 flows", "1/s", at_least_routed=0.6),
     Figure("logless", "throughput, log killed", "share", own_at_least=0.98),
+    Figure("logless_connect", "connections, log killed", "share"),
+    Figure("socks", "SOCKS5, tpx of redsocks", "share", own_at_least=1.5),
+    Figure("socks_cpu", "  for each CPU second", "share"),
+    Figure("socks_own", "  tpx", "1/s"),
+    Figure("socks_peer", "  redsocks", "1/s"),
     Figure("p50", "latency, median", "us", over_routed=True),
     Figure("p999", "latency, p99.9", "us", over_routed=True),
     Figure("rest", "memory at rest", "KiB"),
@@ -103,13 +109,16 @@ class Datagrams(Rate):
             contender, seconds)
 
 
+@dataclasses.dataclass
 class LogLess:
-    """One stream while the flow log is killed again and again, of one before.
+    """A rate while the flow log is killed again and again, of one before.
 
     Only of tpx.
     """
 
-    key = "logless"
+    key: str
+    mode: str
+    connections: int
 
     def measure(self, contender, seconds):
         if contender.name != "tpx":
@@ -117,9 +126,33 @@ class LogLess:
         rates = []
         for meanwhile in (contextlib.nullcontext, contender.killing_log):
             with meanwhile():
-                answer = run_load(contender, seconds, "-c", 1, "stream")
+                answer = run_load(contender, seconds, "-c", self.connections,
+                                  "-a", ADDRESSES, self.mode)
             rates.append(answer["count"] / answer["seconds"])
-        return {"logless": Sample(rates[1] / rates[0])}
+        return {self.key: Sample(rates[1] / rates[0])}
+
+
+class Socks:
+    """New connections by way of a SOCKS5 server, beside redsocks.
+
+    Both are started for it; of tpx alone.
+    """
+
+    key = "socks"
+
+    def measure(self, contender, seconds):
+        if contender.name != "tpx":
+            return {}
+        rates, works = [], []
+        for kind in (TpxSocks, Redsocks):
+            with kind(contender.load, contender.build, FIRST4) as proxy:
+                answer = run_load(proxy, seconds, "-c", 64, "-a", ADDRESSES,
+                                  "connect")
+            rates.append(answer["count"] / answer["seconds"])
+            works.append(answer["total"] / answer["cpu_s"])
+        return {"socks": Sample(rates[0] / rates[1]),
+                "socks_cpu": Sample(works[0] / works[1]),
+                "socks_own": Sample(rates[0]), "socks_peer": Sample(rates[1])}
 
 
 class Latency:
@@ -200,7 +233,9 @@ METRICS = (
     Rate("connect", "connect", 64),
     Rate("request", "request", 64),
     Datagrams("udp", "datagram", 100),
-    LogLess(),
+    LogLess("logless", "stream", 1),
+    LogLess("logless_connect", "connect", 64),
+    Socks(),
     Latency(),
     Idle(),
 )

@@ -9,7 +9,8 @@ import socket
 import pytest
 
 from conftest import DIGEST, ECHO, FORWARDED, LOCAL, client_of, outside_of
-from rig import proc, traffic
+from rig import proc, servers, traffic
+from rig.packets import Tap
 
 RULES = "relay proto tcp to any source client"
 IPV6_TRANSPARENT = 75
@@ -60,11 +61,11 @@ print("same" if hashlib.sha256(data).hexdigest().encode() in got
 
 
 @contextlib.contextmanager
-def held(net, address, port):
+def held(net, address, port, kind=socket.SOCK_STREAM):
     """A socket of the gateway with an address and port of the client."""
     v6 = ":" in address
     family = socket.AF_INET6 if v6 else socket.AF_INET
-    with net.gateway.socket(family) as sock:
+    with net.gateway.socket(family, kind) as sock:
         if v6:
             sock.setsockopt(socket.IPPROTO_IPV6, IPV6_TRANSPARENT, 1)
         else:
@@ -145,6 +146,15 @@ def test_refused_server_is_refused(net, server, tpx, address):
     assert (row["close"], row["source"]) == ("refused", "client")
 
 
+def capabilities(pid):
+    """The values of its sets, but for the bounding one: that is no use without
+    the others, and set-uid programs cannot be executed."""
+    status = pathlib.Path(f"/proc/{pid}/status").read_text()
+    sets = dict(re.findall(r"^Cap(\w+):\s+(\w+)$", status, re.M))
+    assert len(sets) == 5
+    return {value for name, value in sets.items() if name != "Bnd"}
+
+
 def test_relays_hold_no_capability_meanwhile(net, server, tpx):
     instance = tpx(RULES)
     with contextlib.ExitStack() as stack:
@@ -153,11 +163,152 @@ def test_relays_hold_no_capability_meanwhile(net, server, tpx):
                 traffic.connect(net.client, net.SERVER4, ECHO))
             assert traffic.echoes(sock)
         for pid in instance.by_role()["relay"]:
-            status = pathlib.Path(f"/proc/{pid}/status").read_text()
-            sets = re.findall(r"^Cap\w+:\s+(\w+)$", status, re.M)
-            assert len(sets) == 5
-            # the bounding set is no use without the others, and set-uid
-            # programs cannot be executed
-            assert {value for name, value in re.findall(
-                r"^Cap(\w+):\s+(\w+)$", status, re.M) if name != "Bnd"} == \
-                {"0" * 16}
+            assert capabilities(pid) == {"0" * 16}
+
+
+UDP_RULE = "relay proto udp to any source client idle 2s"
+UDP_PORT, UDP_CLOSED = 5400, 5402
+
+
+@pytest.fixture
+def udp(net):
+    with servers.UdpServer(net.server, UDP_PORT) as service:
+        yield service
+
+
+@contextlib.contextmanager
+def talking(net, address, port=UDP_PORT, sport=0, namespace=None):
+    """A socket of UDP that is connected to the server."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with (namespace or net.client).socket(family, socket.SOCK_DGRAM) as sock:
+        sock.settimeout(5)
+        sock.bind(("::" if ":" in address else "", sport))
+        sock.connect((address, port))
+        yield sock
+
+
+def answered(sock, data=b"question"):
+    sock.send(data)
+    return sock.recv(65535) == data
+
+
+def test_server_of_udp_sees_address_and_port_of_the_client(
+        net, udp, tpx, address):
+    instance = tpx(UDP_RULE, capture=f"{FORWARDED}\n{LOCAL}")
+    with talking(net, address) as sock:
+        for data in (b"one", b"", b"three" * 2000):
+            assert answered(sock, data)
+        source = sock.getsockname()[:2]
+        assert set(visitors(udp)) == {source}
+        row = row_of(instance, source[1])
+    assert (row["proto"], row["source"], row["rule"], row["close"]) == \
+        ("udp", "client", UDP_RULE, "idle")
+    assert (row["up_packets"], row["down_packets"]) == (3, 3)
+    assert (row["up_bytes"], row["down_bytes"]) == (10003, 10003)
+
+
+def test_what_a_client_of_udp_sends_at_once_waits_for_its_address(
+        net, udp, tpx, address):
+    tpx(UDP_RULE)
+    with talking(net, address) as sock:
+        wanted = [b"%d" % number for number in range(10)]
+        for data in wanted:
+            sock.send(data)
+        assert [sock.recv(100) for _ in wanted] == wanted
+
+
+def test_port_of_udp_that_is_taken_leads_to_another_one(
+        net, udp, tpx, address):
+    instance = tpx(UDP_RULE)
+    port = 23456
+    with held(net, address, port, socket.SOCK_DGRAM), \
+            talking(net, address, sport=port) as sock:
+        assert answered(sock)
+        (seen, other), = visitors(udp)
+        assert seen == client_of(net, address)
+        assert other != port
+        assert answered(sock, b"once more")
+    assert row_of(instance, port)["source"] == "client-address"
+
+
+@pytest.mark.parametrize("shared", [0, 1], ids=["alone", "shared"])
+def test_socket_of_this_host_keeps_its_port_of_udp(
+        net, udp, tpx, address, shared):
+    """With a port for both, a relay would answer itself."""
+    instance = tpx(UDP_RULE, capture=f"{FORWARDED}\n{LOCAL}")
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with net.gateway.socket(family, socket.SOCK_DGRAM) as sock:
+        sock.settimeout(5)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, shared)
+        sock.connect((address, UDP_PORT))
+        assert answered(sock)
+        assert answered(sock)
+        port = sock.getsockname()[1]
+        seen, = set(visitors(udp))
+        assert seen[0] == outside_of(net, address)
+        assert seen[1] != port
+    row = row_of(instance, port)
+    assert (row["source"], row["up_packets"]) == ("client-address", 2)
+
+
+def test_same_port_of_udp_to_many_servers(net, udp, tpx, address):
+    tpx(UDP_RULE)
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with servers.UdpServer(net.server, UDP_PORT + 1) as other, \
+            net.client.socket(family, socket.SOCK_DGRAM) as sock:
+        sock.settimeout(5)
+        sock.bind((client_of(net, address), 23456))
+        for service in (udp, other, udp):
+            sock.sendto(b"%d" % service.port, (address, service.port))
+            data, peer = sock.recvfrom(100)
+            assert (int(data), peer[1]) == (service.port, service.port)
+            assert set(visitors(service)) == {
+                (client_of(net, address), 23456)}
+
+
+def test_closed_port_of_udp_is_told_as_the_servers_own(net, udp, tpx, address):
+    """Its ICMP error goes to the client's address, and to the relay."""
+    instance = tpx(UDP_RULE)
+    with talking(net, address, UDP_CLOSED) as sock:
+        sock.send(b"one")
+        with pytest.raises(ConnectionRefusedError):
+            sock.recv(100)
+        row = row_of(instance, sock.getsockname()[1])
+    assert (row["close"], row["source"]) == ("refused", "client")
+
+
+def test_without_its_relay_a_server_of_udp_reaches_no_client(
+        net, udp, tpx, address):
+    instance = tpx(UDP_RULE, workers=1)
+    client = client_of(net, address)
+    with talking(net, address) as sock, Tap(net.client) as tap:
+        assert answered(sock)
+        relay, = instance.by_role()["relay"]
+        with proc.stopped([instance.tpxd.pid]):
+            proc.kill([relay])
+            proc.wait_until(lambda: not proc.alive(relay))
+            udp.send(b"late", sock.getsockname()[:2])
+            udp.send(b"nobody's", (client, 23456))
+            proc.wait_until(lambda: tap.having(b"nobody's"))
+            assert tap.having(b"late") == []
+
+        def again():
+            sock.send(b"again")
+            return sock.recv(100) == b"again"
+        proc.wait_until(again, 10, "the next relay")
+        assert set(visitors(udp)) == {(client, sock.getsockname()[1])}
+
+
+def test_many_clients_of_udp_at_a_time(net, udp, tpx):
+    """Each is seen as itself, and its relay has no capability meanwhile."""
+    instance = tpx(UDP_RULE)
+    with contextlib.ExitStack() as stack:
+        socks = [stack.enter_context(talking(net, net.SERVER4))
+                 for _ in range(200)]
+        for number, sock in enumerate(socks):
+            sock.send(b"%d" % number)
+        for number, sock in enumerate(socks):
+            assert sock.recv(100) == b"%d" % number
+        assert set(visitors(udp)) == {sock.getsockname() for sock in socks}
+        for pid in instance.by_role()["relay"]:
+            assert capabilities(pid) == {"0" * 16}

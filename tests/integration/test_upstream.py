@@ -145,17 +145,120 @@ def test_proxy_header_tells_client_and_destination(net, tpx, address):
     assert row["upstream"] == "corp"
 
 
+def alarms(instance):
+    return instance.status()["alarms"]
+
+
+def told(instance):
+    """What events say of upstreams, in their order."""
+    return [row["message"] for row in instance.sql(
+        "SELECT message FROM events WHERE kind = 'upstream' ORDER BY id")]
+
+
+DOWN = "upstream corp: no address of it can be used"
+UP = "upstream corp: it can be used again"
+
+
+def test_a_check_finds_an_upstream_down_and_up_without_any_client(
+        net, server, tpx, kind):
+    instance = tpx(via(kind, endpoint(net.SERVER4), login="check 1s"))
+    proc.wait_until(lambda: DOWN in alarms(instance))
+    # no client's flow is the one that finds out
+    row = reset_row(net, instance, net.SERVER4)
+    assert (row["close"], row["error"]) == ("unreachable", "EHOSTDOWN")
+    with proxies.start(kind, net.server, net.SERVER4, PORT):
+        proc.wait_until(lambda: alarms(instance) == [], 20)
+        assert works(net)
+    proc.wait_until(lambda: DOWN in alarms(instance))
+    proc.wait_until(lambda: told(instance) == [DOWN, UP, DOWN])
+    assert instance.status()["flows"]["accepted"] == 2
+
+
+def test_a_check_logs_in_and_hears_that_it_may_not(net, tpx):
+    """A server that is there and refuses every flow is of no use."""
+    with odd(net, lambda connection: connection.recv(3) and
+             connection.sendall(b"\x05\xff")):
+        instance = tpx(via("socks5", endpoint(net.SERVER4),
+                           login="check 1s"))
+        proc.wait_until(lambda: DOWN in alarms(instance))
+
+
+def test_flows_go_to_the_address_that_its_check_finds_good(
+        net, server, tpx):
+    second = endpoint(net.SERVER4, OTHER)
+    with proxies.microsocks(net.server, net.SERVER4, OTHER):
+        instance = tpx(via("socks5", endpoint(net.SERVER4), second,
+                           login="check 1s"))
+        assert works(net)
+        row, = instance.rows(1)
+        assert row["upstream"] == f"corp {second}"
+        assert alarms(instance) == []
+
+
+# what others than those of every run make of it
+OTHERS = {
+    "dante": ("socks5", proxies.dante),
+    "squid": ("http", proxies.squid),
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_other_proxies_carry_bytes(net, server, tpx, address, name):
+    kind, start = OTHERS[name]
+    instance = tpx(via(kind, endpoint(net.SERVER4)))
+    with start(net.server, net.SERVER4, PORT), \
+            traffic.connect(net.client, address, EXCHANGE) as sock:
+        sock.sendall(servers.EXCHANGE.pack(0, BYTES))
+        assert servers.read_to_end(sock) == (BYTES, BODY.sha256(BYTES))
+    row, = instance.rows(1)
+    assert (row["upstream"], row["error"], row["down_bytes"]) == \
+        ("corp", None, BYTES)
+
+
+def test_another_server_reads_the_proxy_header(net, tpx, address):
+    instance = tpx(via("proxy-v2", endpoint(net.SERVER4)))
+    with proxies.nginx(net.server, net.SERVER4, PORT), \
+            traffic.connect(net.client, address, 8080) as sock:
+        sport = sock.getsockname()[1]
+        sock.sendall(b"GET / HTTP/1.0\r\n\r\n")
+        answer = b"".join(iter(lambda: sock.recv(4096), b""))
+    assert answer.rpartition(b"\r\n")[2].decode() == (
+        f"{client_of(net, address)} {sport} {address} 8080")
+    row, = instance.rows(1)
+    assert row["upstream"] == "corp"
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", OTHERS)
+def test_other_proxies_carry_many_flows_at_a_time(net, server, tpx, name):
+    kind, start = OTHERS[name]
+    instance = tpx(via(kind, endpoint(net.SERVER4)))
+    count = 100
+    with start(net.server, net.SERVER4, PORT), \
+            contextlib.ExitStack() as stack:
+        socks = [stack.enter_context(traffic.connect(
+            net.client, net.SERVER4, ECHO, LIMIT_S)) for _ in range(count)]
+        for sock in socks:
+            assert traffic.echoes(sock)
+    rows = instance.rows(count)
+    assert {(row["upstream"], row["error"]) for row in rows} == \
+        {("corp", None)}
+
+
 LOGINS = {
     proxies.SOCKS5: (proxies.microsocks, "socks5: login refused",
                      "socks5: no method in common"),
     proxies.HTTP: (proxies.tinyproxy, "http: 401|http: 407",
                    "http: 401|http: 407"),
+    "squid": (proxies.squid, "http: 407", "http: 407"),
 }
+LOGIN_KINDS = {"squid": proxies.HTTP}
 
 
 @pytest.mark.parametrize("name", LOGINS)
 def test_login_right_wrong_and_missing(net, server, tpx, password, name):
     start, wrong, missing = LOGINS[name]
+    name = LOGIN_KINDS.get(name, name)
     words = f'password-file "{password}"'
     good = via(name, endpoint(net.SERVER4), login=f'user "me" {words}')
     bad = via(name, endpoint(net.SERVER4), login=f'user "you" {words}')

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: ISC
-"""Real proxies, as upstreams of a test: microsocks, tinyproxy, HAProxy."""
+"""Real proxies, as upstreams of a test: microsocks, tinyproxy, HAProxy; and
+Dante, Squid and nginx, for what those do not have."""
 
 import contextlib
+import os
 import pathlib
+import subprocess
 import tempfile
 
 from . import proc, traffic
@@ -47,6 +50,59 @@ frontend f
 "%[src] %[src_port] %[dst] %[dst_port]"
 """
 
+# It sends on UDP as well.
+DANTE = """\
+logoutput: stderr
+internal: {address} port = {port}
+external: eth0
+clientmethod: none
+socksmethod: none
+user.privileged: root
+user.unprivileged: nobody
+client pass {{ from: 0/0 to: 0/0 }}
+socks pass {{
+    from: 0/0 to: 0/0
+    command: bind connect udpassociate bindreply udpreply
+}}
+"""
+SQUID = """\
+http_port {address}:{port}
+pid_filename none
+cache deny all
+access_log none
+cache_log {home}/log
+coredump_dir {home}
+netdb_filename none
+pinger_enable off
+shutdown_lifetime 0 seconds
+{login}
+http_access allow all
+"""
+SQUID_LOGIN = """\
+auth_param basic program /usr/lib/squid/basic_ncsa_auth {home}/passwords
+auth_param basic children 1
+acl known proxy_auth REQUIRED
+http_access deny !known
+"""
+NGINX = """\
+daemon off;
+worker_processes 1;
+pid {home}/pid;
+error_log stderr;
+events {{ }}
+http {{
+    access_log off;
+    client_body_temp_path {home}/body;
+    server {{
+        listen {address}:{port} proxy_protocol;
+        location / {{
+            return 200 "$proxy_protocol_addr $proxy_protocol_port \
+$proxy_protocol_server_addr $proxy_protocol_server_port";
+        }}
+    }}
+}}
+"""
+
 
 @contextlib.contextmanager
 def running(namespace, address, port, *argv):
@@ -61,10 +117,14 @@ def running(namespace, address, port, *argv):
 
 
 @contextlib.contextmanager
-def configured(namespace, address, port, text, *argv):
+def configured(namespace, address, port, text, *argv, files=None):
+    """{home} in the text is a directory that anybody may use, with files."""
     with tempfile.TemporaryDirectory(prefix="tpx-proxy-") as home:
+        os.chmod(home, 0o777)
+        for name, content in (files or {}).items():
+            pathlib.Path(home, name).write_text(content)
         path = pathlib.Path(home, "conf")
-        path.write_text(text)
+        path.write_text(text.replace("{home}", home))
         with running(namespace, address, port, *argv, path) as process:
             yield process
 
@@ -87,6 +147,35 @@ def haproxy(namespace, address, port, text=HAPROXY):
     return configured(
         namespace, address, port, text.format(address=address, port=port),
         "haproxy", "-db", "-q", "-f")
+
+
+def dante(namespace, address, port):
+    return configured(
+        namespace, address, port, DANTE.format(address=address, port=port),
+        "danted", "-f")
+
+
+def squid(namespace, address, port, user=None, password=None):
+    """Without a login anybody may use it."""
+    login = SQUID_LOGIN if user else ""
+    files = {}
+    if user:
+        hashed = subprocess.run(
+            ["openssl", "passwd", "-apr1", password], check=True, text=True,
+            capture_output=True).stdout
+        files["passwords"] = f"{user}:{hashed}"
+    return configured(
+        namespace, address, port,
+        SQUID.format(address=address, port=port, login=login, home="{home}"),
+        "squid", "-N", "-f", files=files)
+
+
+def nginx(namespace, address, port):
+    """Answers any request with what the header has told."""
+    return configured(
+        namespace, address, port,
+        NGINX.format(address=address, port=port, home="{home}"),
+        "nginx", "-c")
 
 
 def start(kind, namespace, address, port):

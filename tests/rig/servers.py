@@ -260,6 +260,12 @@ class UdpServer:
     def close(self):
         self._closing.set()
 
+    def send(self, data, peer):
+        """Of its own accord."""
+        sock, = (sock for sock in self._sockets
+                 if (sock.family == socket.AF_INET6) == (":" in peer[0]))
+        sock.sendto(data, peer)
+
     def _serve(self, sock):
         with sock:
             while not self._closing.is_set():

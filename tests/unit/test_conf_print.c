@@ -156,7 +156,7 @@ test_printed_text_prints_the_same(void **state)
 		    FIXTURE_CAPTURE
 		    "upstream up socks5 1.2.3.4:1 user \"a \\\"\""
 		    " password-file \"p\"\n"
-		    "upstream up-2 proxy-v2 { [::1]:2 1.2.3.4:5 }\n%s%s",
+		    "upstream up-2 proxy-v2 { [::1]:2 1.2.3.4:5 } check\n%s%s",
 		    lines[0], lines[1]);
 		for (i = 2; i < LINES; i++)
 			if ((set >> i & 1) != 0)

@@ -98,6 +98,23 @@ test_upstreams_arrive_in_the_image(void **state)
 }
 
 static void
+test_checks_are_as_often_as_written(void **state)
+{
+	size_t len;
+	struct image *image = fixture_image(FIXTURE_CAPTURE
+	    "upstream a http 1.2.3.4:5\n"
+	    "upstream b http 1.2.3.4:5 check\n"
+	    "upstream c http 1.2.3.4:5 check 1m\n",
+	    &len);
+
+	(void)state;
+	assert_int_equal(image_upstream(image, 0)->check_ms, 0);
+	assert_int_equal(image_upstream(image, 1)->check_ms, 10000);
+	assert_int_equal(image_upstream(image, 2)->check_ms, 60000);
+	free(image);
+}
+
+static void
 test_rules_choose_the_upstream(void **state)
 {
 	static const struct {
@@ -183,8 +200,12 @@ test_bad_upstreams_are_refused(void **state)
 		"upstream a http 1.2.3.4:5 user \"u:v\" password-file \"p\"",
 		"upstream a proxy-v2 1.2.3.4:5 user \"u\" password-file \"p\"",
 		"upstream a http 1.2.3.4:5 password \"u\"",
-		"block to any via a", "pass to any via a",
-		"exclude to ::1 via a", "relay to any via",
+		"upstream a http 1.2.3.4:5 check 999ms",
+		"upstream a http 1.2.3.4:5 check 61m",
+		"upstream a http 1.2.3.4:5 check 5",
+		"upstream a http 1.2.3.4:5 check soon",
+		"upstream a http 1.2.3.4:5 check check", "block to any via a",
+		"pass to any via a", "exclude to ::1 via a", "relay to any via",
 		"relay to any via <a>", "relay to any via \"a\"",
 		"default block via a", "default relay via" };
 	char text[160];
@@ -207,13 +228,13 @@ test_bad_upstreams_are_refused(void **state)
 }
 
 static const char *
-warning_of(const char *rules)
+warning_of(const char *kind, const char *rules)
 {
 	struct text text = { 0 };
 	struct conf *conf;
 
-	text_printf(&text,
-	    FIXTURE_CAPTURE "upstream u socks5 10.0.0.9:1080\n%s", rules);
+	text_printf(&text, FIXTURE_CAPTURE "upstream u %s 10.0.0.9:1080\n%s",
+	    kind, rules);
 	assert_int_equal(
 	    conf_parse(text.bytes, text.len, NULL, &conf, &errors), 0);
 	conf_free(conf);
@@ -225,24 +246,32 @@ static void
 test_udp_that_would_go_through_one_warns(void **state)
 {
 	static const char warning[] =
-	    "udp goes through no upstream by this version: it is blocked";
+	    "udp goes through socks5 upstreams alone: it is blocked";
 
 	(void)state;
-	assert_string_equal(warning_of("relay to any via u\n"), warning);
 	assert_string_equal(
-	    warning_of("relay proto udp to ::1 via u\n"), warning);
-	assert_string_equal(warning_of("default relay via u\n"), warning);
-	assert_string_equal(warning_of("relay proto tcp to any via u\n"), "");
+	    warning_of("http", "relay to any via u\n"), warning);
 	assert_string_equal(
-	    warning_of("block proto udp to any\ndefault relay via u\n"), "");
+	    warning_of("http", "relay proto udp to ::1 via u\n"), warning);
+	assert_string_equal(
+	    warning_of("http", "default relay via u\n"), warning);
+	assert_string_equal(
+	    warning_of("http", "relay proto tcp to any via u\n"), "");
+	assert_string_equal(
+	    warning_of("http", "block proto udp to any\ndefault relay via u\n"),
+	    "");
+	assert_string_equal(warning_of("socks5", "relay to any via u\n"), "");
+	assert_string_equal(warning_of("socks5", "default relay via u\n"), "");
 }
 
 static void
 test_udp_is_blocked_rather_than_going_past_an_upstream(void **state)
 {
 	static const char text[] =
-	    FIXTURE_CAPTURE "upstream u socks5 10.0.0.9:1080\n"
+	    FIXTURE_CAPTURE "upstream u http 10.0.0.9:1080\n"
+			    "upstream s socks5 10.0.0.9:1081\n"
 			    "relay to any port 443 via u\n"
+			    "relay to any port 444 via s\n"
 			    "default relay via u\n";
 	struct policy_query query = { .proto = IPPROTO_UDP, .dport = 443 };
 	struct policy_verdict verdict;
@@ -254,6 +283,10 @@ test_udp_is_blocked_rather_than_going_past_an_upstream(void **state)
 	verdict = policy_match(image, &query);
 	assert_int_equal(verdict.action, FLOW_ACTION_BLOCK);
 	assert_int_equal(verdict.rule, 0);
+	query.dport = 444;
+	verdict = policy_match(image, &query);
+	assert_int_equal(verdict.action, FLOW_ACTION_RELAY);
+	assert_int_equal(verdict.upstream, 1);
 	query.dport = 80;
 	verdict = policy_match(image, &query);
 	assert_int_equal(verdict.action, FLOW_ACTION_BLOCK);
@@ -291,6 +324,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_upstreams_have_one_form),
 		cmocka_unit_test(test_upstreams_arrive_in_the_image),
+		cmocka_unit_test(test_checks_are_as_often_as_written),
 		cmocka_unit_test(test_rules_choose_the_upstream),
 		cmocka_unit_test(test_the_directory_is_that_of_the_file),
 		cmocka_unit_test(test_unknown_upstreams_suggest_the_nearest),

@@ -462,6 +462,10 @@ test_every_field_of_an_upstream_is_checked(void **state)
 	REFUSED(upstream_of(image, 0)->kind, UPSTREAM_PROXY_V2, user_odd);
 	REFUSED(upstream_of(image, 0)->reserved[2], 1,
 	    "reserved bytes are not zero");
+	REFUSED(upstream_of(image, 0)->check_ms, LIMIT_CHECK_MIN_MS - 1,
+	    "an upstream is checked too often or too seldom");
+	REFUSED(upstream_of(image, 0)->check_ms, LIMIT_CHECK_MAX_MS + 1,
+	    "an upstream is checked too often or too seldom");
 	REFUSED(upstream_of(image, 0)->endpoints.count, 0, where);
 	REFUSED(upstream_of(image, 0)->endpoints.count, UINT32_MAX, where);
 	REFUSED(upstream_of(image, 1)->endpoints.first, 0, where);

@@ -1,37 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-#include "policy/render.h"
+#include "render_fixture.h"
 
 #include "policy/routes.h"
-#include "policy_fixture.h"
-
-static const struct render_local local = { 4004, 6006, 4114, 6116, 999 };
-
-static char *
-capture_of(const char *text, enum render_lease lease)
-{
-	struct text out = { 0 };
-	size_t len;
-	struct image *image = fixture_image(text, &len);
-
-	render_capture(image, &local, lease, &out);
-	assert_int_equal(text_check(&out), 0);
-	free(image);
-	return out.bytes;
-}
-
-static void
-assert_has(const char *text, const char *part)
-{
-	if (strstr(text, part) == NULL)
-		fail_msg("not rendered: %s", part);
-}
-
-static void
-assert_lacks(const char *text, const char *part)
-{
-	if (strstr(text, part) != NULL)
-		fail_msg("rendered: %s", part);
-}
 
 static void
 test_capture_is_one_owned_table(void **state)
@@ -151,10 +121,10 @@ test_udp_to_be_relayed_is_known_by_its_mark(void **state)
 }
 
 static void
-test_udp_through_an_upstream_goes_to_a_block(void **state)
+test_udp_goes_through_upstreams_of_socks5_alone(void **state)
 {
 	char *text = capture_of(FIXTURE_CAPTURE
-	    "upstream u socks5 10.0.0.9:1080\nrelay to ::1 via u\n",
+	    "upstream u http 10.0.0.9:1080\nrelay to ::1 via u\n",
 	    RENDER_CAPTURE);
 
 	(void)state;
@@ -162,6 +132,12 @@ test_udp_through_an_upstream_goes_to_a_block(void **state)
 			 "\t\tip6 daddr ::1 goto block_0\n"
 			 "\t\tgoto relayed_udp\n");
 	assert_has(text, "chain block_0 {\n\t\tjump known_default\n");
+	free(text);
+	text = capture_of(FIXTURE_CAPTURE
+	    "upstream u socks5 10.0.0.9:1080\nrelay to ::1 via u\n",
+	    RENDER_CAPTURE);
+	assert_has(text, "\t\tip6 daddr ::1 goto relayed_udp\n");
+	assert_lacks(text, "chain block_0 {");
 	free(text);
 }
 
@@ -625,7 +601,8 @@ main(void)
 		    test_without_listener_closed_drops_and_open_accepts),
 		cmocka_unit_test(test_rules_keep_their_order_and_number),
 		cmocka_unit_test(test_udp_to_be_relayed_is_known_by_its_mark),
-		cmocka_unit_test(test_udp_through_an_upstream_goes_to_a_block),
+		cmocka_unit_test(
+		    test_udp_goes_through_upstreams_of_socks5_alone),
 		cmocka_unit_test(test_block_modes_refuse_as_written),
 		cmocka_unit_test(test_an_empty_family_is_not_rendered),
 		cmocka_unit_test(test_ranges_that_are_no_prefix_are_rendered),

@@ -102,6 +102,30 @@ test_a_failed_address_is_aside_for_longer_each_time(void **state)
 }
 
 static void
+test_a_checked_address_stays_aside_until_it_is_good(void **state)
+{
+	static const char text[] =
+	    FIXTURE_CAPTURE "upstream other http [::1]:1\n"
+			    "upstream corp http { 10.0.0.1:1 10.0.0.2:2 } "
+			    "check 5s\n";
+	struct upstreams *set = set_of(text, NULL);
+
+	(void)state;
+	assert_int_equal(upstreams_check_ms(set, OTHER), 0);
+	assert_int_equal(upstreams_check_ms(set, CORP), 5000);
+	assert_int_equal(upstreams_of_endpoint(set, SECOND_ONE), CORP);
+	upstreams_bad(set, FIRST, 0);
+	assert_int_equal(choose(set, INT64_MAX), SECOND_ONE);
+	upstreams_bad(set, SECOND_ONE, 0);
+	assert_int_equal(upstreams_down(set, INT64_MAX), 1U << CORP);
+	assert_int_equal(choose(set, INT64_MAX), FLOW_UPSTREAM_NONE);
+	upstreams_good(set, FIRST);
+	assert_int_equal(choose(set, 0), FIRST);
+	assert_int_equal(upstreams_down(set, 0), 0);
+	upstreams_release(set);
+}
+
+static void
 test_flows_that_fail_together_are_one_failure(void **state)
 {
 	struct upstreams *set = set_of(sample, NULL);
@@ -176,6 +200,8 @@ main(void)
 		cmocka_unit_test(test_addresses_are_tried_in_their_order),
 		cmocka_unit_test(
 		    test_a_failed_address_is_aside_for_longer_each_time),
+		cmocka_unit_test(
+		    test_a_checked_address_stays_aside_until_it_is_good),
 		cmocka_unit_test(test_flows_that_fail_together_are_one_failure),
 		cmocka_unit_test(test_one_flow_alone_tries_what_may_be_back),
 		cmocka_unit_test(
