@@ -53,10 +53,11 @@ static const struct msg_log_stats *
 stats_once_written(uint64_t rows)
 {
 	const struct msg_log_stats *stats;
+	int left = 20; /* one comes each second */
 
 	do {
 		stats = await(supervisor, MSG_LOG_STATS);
-	} while (stats->rows < rows || stats->queued > 0);
+	} while ((stats->rows < rows || stats->queued > 0) && left-- > 0);
 	return stats;
 }
 
