@@ -11,6 +11,8 @@ import pytest
 from conftest import ECHO, EXCHANGE
 from rig import conntrack, pipes, proc, servers, traffic
 
+pytestmark = pytest.mark.alone
+
 # most of a core that may go while nothing can be had
 CPU = 0.1
 MIB = 1 << 20
