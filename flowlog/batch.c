@@ -36,9 +36,10 @@ struct waiting_event {
 	struct msg_event event;
 };
 
-struct relay_losses {
-	uint64_t known; /* of the relay's own count */
-	int changed;	/* since the last commit */
+/* How far somebody's own count of losses is known here. */
+struct counted {
+	uint64_t known;
+	int changed; /* since the last commit */
 };
 
 struct batch {
@@ -54,7 +55,8 @@ struct batch {
 	TAILQ_HEAD(, waiting_event) events;
 	size_t nevents;
 	uint64_t losses[LOSS_COUNT]; /* not yet written */
-	struct relay_losses relays[LIMIT_WORKERS];
+	struct counted relays[LIMIT_WORKERS];
+	struct counted kernel[LOSS_COUNT];
 	uint64_t written;
 	uint64_t lost; /* written or not, since the start */
 	int counters_read;
@@ -72,6 +74,7 @@ static const struct {
 	[LOSS_CONNTRACK] = { "conntrack", "overrun" },
 	[LOSS_NFLOG] = { "nflog", "gap" },
 	[LOSS_UNREADABLE] = { "kernel", "unreadable" },
+	[LOSS_KERNEL_QUEUE] = { "kernel", "no-room" },
 	[LOSS_QUEUE] = { "flowlog", "no-room" },
 	[LOSS_EVENT] = { "flowlog", "events-no-room" },
 };
@@ -134,29 +137,41 @@ batch_free(struct batch *batch)
 	free(batch);
 }
 
-static const char *
-relay_counter(unsigned int worker, char name[32])
+#define COUNTERS (LIMIT_WORKERS + LOSS_COUNT)
+
+/* Each of them, and its name in the log; NULL: there is none at this place. */
+static struct counted *
+counter_at(struct batch *batch, unsigned int i, char name[32])
 {
-	(void)snprintf(name, 32, "relay-no-room-%u", worker);
-	return name;
+	unsigned int loss = i - LIMIT_WORKERS;
+
+	if (i < LIMIT_WORKERS) {
+		(void)snprintf(name, 32, "relay-no-room-%u", i);
+		return &batch->relays[i];
+	}
+	if (!LOSS_KERNEL(loss))
+		return NULL;
+	(void)snprintf(name, 32, "kernel-%s", loss_words[loss].kind);
+	return &batch->kernel[loss];
 }
 
-/* What relays had reported before this process was restarted. */
+/* What had been reported before this process was restarted. */
 static void
 counters_read(struct batch *batch)
 {
-	struct relay_losses *relay;
+	struct counted *counted;
 	char name[32];
 	unsigned int i;
 
-	for (i = 0; i < LIMIT_WORKERS; i++) {
-		relay = &batch->relays[i];
+	for (i = 0; i < COUNTERS; i++) {
+		if ((counted = counter_at(batch, i, name)) == NULL)
+			continue;
 		/* A new file in place of a damaged one knows nothing. */
 		if (batch->counters_read)
-			relay->changed = relay->known > 0;
-		else if (!relay->changed)
-			(void)store_get_counter(batch->store,
-			    relay_counter(i, name), &relay->known);
+			counted->changed = counted->known > 0;
+		else if (!counted->changed)
+			(void)store_get_counter(
+			    batch->store, name, &counted->known);
 	}
 	batch->counters_read = 1;
 }
@@ -185,14 +200,20 @@ batch_set_image(struct batch *batch, const struct image *image)
 }
 
 int
+batch_has_room(struct batch *batch)
+{
+	if (batch_waiting(batch) == BATCH_FLOWS && !batch->failing)
+		(void)batch_flush(batch);
+	return batch_waiting(batch) < BATCH_FLOWS;
+}
+
+int
 batch_add_flow(struct batch *batch, const struct flow_record *record,
     const struct batch_origin *origin)
 {
 	struct waiting_flow *waiting;
 
-	if (batch_waiting(batch) == BATCH_FLOWS && !batch->failing)
-		(void)batch_flush(batch);
-	if (batch_waiting(batch) == BATCH_FLOWS) {
+	if (!batch_has_room(batch)) {
 		batch_add_loss(batch, LOSS_QUEUE, 1);
 		errno = ENOBUFS;
 		return -1;
@@ -239,23 +260,48 @@ batch_add_loss(struct batch *batch, enum batch_loss loss, uint64_t count)
 	schedule(batch, COMMIT_US);
 }
 
+/* What is new in somebody's own count is a loss; known is the count next. */
+static void
+count(struct batch *batch, struct counted *counted, enum batch_loss loss,
+    uint64_t total, uint64_t known)
+{
+	/* A count that went back is that of another life. */
+	uint64_t since = total < counted->known ? 0 : counted->known;
+
+	if (total > INT64_MAX)
+		return;
+	batch_add_loss(batch, loss, total - since);
+	if (known == counted->known)
+		return;
+	counted->known = known;
+	counted->changed = 1;
+	schedule(batch, COMMIT_US);
+}
+
 void
 batch_relay_dropped(
     struct batch *batch, unsigned int worker, uint64_t dropped, int ended)
 {
-	struct relay_losses *relay = &batch->relays[worker];
-	/* A count that went back is that of another life. */
-	uint64_t since = dropped < relay->known ? 0 : relay->known;
-	uint64_t known = ended ? 0 : dropped;
+	count(batch, &batch->relays[worker], LOSS_RELAY, dropped,
+	    ended ? 0 : dropped);
+}
 
-	if (dropped > INT64_MAX)
-		return;
-	batch_add_loss(batch, LOSS_RELAY, dropped - since);
-	if (known == relay->known)
-		return;
-	relay->known = known;
-	relay->changed = 1;
-	schedule(batch, COMMIT_US);
+void
+batch_kernel_lost(struct batch *batch, enum batch_loss loss, uint64_t total)
+{
+	count(batch, &batch->kernel[loss], loss, total, total);
+}
+
+uint64_t
+batch_kernel_known(const struct batch *batch, enum batch_loss loss)
+{
+	return batch->kernel[loss].known;
+}
+
+void
+batch_set_lost(struct batch *batch, uint64_t lost)
+{
+	batch->lost = lost;
 }
 
 void
@@ -327,6 +373,7 @@ write_events(struct batch *batch)
 static int
 write_losses(struct batch *batch)
 {
+	const struct counted *counted;
 	int64_t now_us = clock_real_us();
 	char name[32];
 	unsigned int i;
@@ -336,11 +383,12 @@ write_losses(struct batch *batch)
 		    store_add_loss(batch->store, now_us, loss_words[i].source,
 			loss_words[i].kind, batch->losses[i]) == -1)
 			return -1;
-	for (i = 0; i < LIMIT_WORKERS; i++)
-		if (batch->relays[i].changed &&
-		    store_set_counter(batch->store, relay_counter(i, name),
-			batch->relays[i].known) == -1)
+	for (i = 0; i < COUNTERS; i++) {
+		counted = counter_at(batch, i, name);
+		if (counted != NULL && counted->changed &&
+		    store_set_counter(batch->store, name, counted->known) == -1)
 			return -1;
+	}
 	return 0;
 }
 
@@ -383,6 +431,8 @@ committed(struct batch *batch, uint64_t end, uint64_t added)
 	memset(batch->losses, 0, sizeof(batch->losses));
 	for (i = 0; i < LIMIT_WORKERS; i++)
 		batch->relays[i].changed = 0;
+	for (i = 0; i < LOSS_COUNT; i++)
+		batch->kernel[i].changed = 0;
 	while (!TAILQ_EMPTY(&batch->events))
 		event_drop(batch, TAILQ_FIRST(&batch->events));
 	for (; batch->head < end; batch->head++) {

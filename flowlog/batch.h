@@ -22,18 +22,26 @@ struct store;
 
 /* Where and how rows get lost; each has its words in `drops'. */
 enum batch_loss {
-	LOSS_RELAY,	 /* given up by a relay without room */
-	LOSS_TORN,	 /* half-written in a dead relay's arena */
-	LOSS_REFUSED,	 /* a relay's record that broke the contract */
-	LOSS_CONNTRACK,	 /* overruns; what each cost is unknown */
-	LOSS_NFLOG,	 /* packets, exactly */
-	LOSS_UNREADABLE, /* kernel messages that could not be parsed */
-	LOSS_QUEUE,	 /* flows without room here */
-	LOSS_EVENT,	 /* events without room here */
+	LOSS_RELAY,	   /* given up by a relay without room */
+	LOSS_TORN,	   /* half-written in a dead relay's arena */
+	LOSS_REFUSED,	   /* a relay's record that broke the contract */
+	LOSS_CONNTRACK,	   /* overruns; what each cost is unknown */
+	LOSS_NFLOG,	   /* packets, exactly */
+	LOSS_UNREADABLE,   /* kernel messages that could not be parsed */
+	LOSS_KERNEL_QUEUE, /* the kernel's flows without room here */
+	LOSS_QUEUE,	   /* relays' flows without room here */
+	LOSS_EVENT,	   /* events without room here */
 	LOSS_COUNT
 };
 
-/* Which relay waits for the row; sequence 0: none. */
+/* Losses that the ledger counts. */
+#define LOSS_KERNEL(loss) \
+	((loss) >= LOSS_CONNTRACK && (loss) <= LOSS_KERNEL_QUEUE)
+
+/*
+ * Who waits for the row: a relay, or the ledger as worker LIMIT_FLOW_WORKER;
+ * sequence 0: nobody.
+ */
 struct batch_origin {
 	uint32_t worker;
 	uint32_t life;
@@ -76,6 +84,9 @@ void batch_set_store(struct batch *, struct store *);
  */
 void batch_set_image(struct batch *, const struct image *);
 
+/* Whether one more flow would find room; makes some if that can be. */
+int batch_has_room(struct batch *);
+
 /* -1 with ENOBUFS when there is no room: it is counted as lost. */
 int batch_add_flow(
     struct batch *, const struct flow_record *, const struct batch_origin *);
@@ -89,6 +100,17 @@ void batch_add_loss(struct batch *, enum batch_loss, uint64_t count);
  */
 void batch_relay_dropped(
     struct batch *, unsigned int worker, uint64_t dropped, int ended);
+
+/*
+ * The same for what is lost of the kernel's flows: the ledger's own count since
+ * it began, of a LOSS_KERNEL().  batch_kernel_known() is where that count has
+ * to begin, so that nothing in it is new.
+ */
+void batch_kernel_lost(struct batch *, enum batch_loss, uint64_t total);
+uint64_t batch_kernel_known(const struct batch *, enum batch_loss);
+
+/* Losses that are in the log already, of the time that batch_losses() means. */
+void batch_set_lost(struct batch *, uint64_t lost);
 
 /* Nothing to write, but somebody waits to hear that all is on disk. */
 void batch_touch(struct batch *);

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/clock.h"
 #include "common/log.h"
@@ -18,6 +19,7 @@
 #include "flowlog/arena.h"
 #include "flowlog/batch.h"
 #include "flowlog/event.h"
+#include "flowlog/ledger.h"
 #include "flowlog/source.h"
 #include "flowlog/store.h"
 #include "flowlog/worker.h"
@@ -45,6 +47,8 @@ struct flowlog {
 	struct batch *batch;
 	struct workers *workers;
 	struct sources *sources;
+	struct ledger *ledger;
+	int ledger_fd; /* until it is mapped */
 	struct event *tick;
 	struct event *stop;
 	uint32_t arenas[ARENAS_MOST]; /* ids of those not on disk yet */
@@ -82,7 +86,10 @@ on_done(void *ctx, const struct batch_origin *origin)
 {
 	struct flowlog *flowlog = ctx;
 
-	workers_done(flowlog->workers, origin);
+	if (origin == NULL || origin->worker < LIMIT_WORKERS)
+		workers_done(flowlog->workers, origin);
+	if (origin == NULL || origin->worker == LIMIT_FLOW_WORKER)
+		sources_done(flowlog->sources, origin);
 }
 
 /* Opens the database; one that is damaged makes room for a new one. */
@@ -105,19 +112,61 @@ database_open(struct flowlog *flowlog)
 	return store_open(flowlog->dir, &flowlog->store);
 }
 
-/* Ids of rows that no relay made: after all that are there, and after now. */
+/* The id of a row that no relay made: after all that are there, and now. */
 static int
-ids_start(struct flowlog *flowlog)
+next_id(const struct flowlog *flowlog, uint64_t *next)
 {
-	uint64_t next = flow_first_id(clock_real_us(), LIMIT_FLOW_WORKER);
 	uint64_t last;
 
+	*next = flow_first_id(clock_real_us(), LIMIT_FLOW_WORKER);
 	if (store_last_id(flowlog->store, &last) == -1)
 		return -1;
-	if (next <= last)
-		next = last - last % FLOW_ID_STEP + FLOW_ID_STEP +
-		       LIMIT_FLOW_WORKER;
-	sources_set_next_id(flowlog->sources, next);
+	if (*next <= last)
+		*next = last - last % FLOW_ID_STEP + FLOW_ID_STEP +
+			LIMIT_FLOW_WORKER;
+	return 0;
+}
+
+/* Its counts go on from what the log holds of the time before it. */
+static void
+ledger_begin(struct flowlog *flowlog)
+{
+	struct ledger_state *state = ledger_stage(flowlog->ledger);
+
+	state->lost[LEDGER_OVERRUN] =
+	    batch_kernel_known(flowlog->batch, LOSS_CONNTRACK);
+	state->lost[LEDGER_GAP] =
+	    batch_kernel_known(flowlog->batch, LOSS_NFLOG);
+	state->lost[LEDGER_UNREADABLE] =
+	    batch_kernel_known(flowlog->batch, LOSS_UNREADABLE);
+	state->lost[LEDGER_NO_ROOM] =
+	    batch_kernel_known(flowlog->batch, LOSS_KERNEL_QUEUE);
+	state->log_lost = store_losses(flowlog->store);
+	ledger_commit(flowlog->ledger);
+}
+
+static int
+ledger_start(struct flowlog *flowlog)
+{
+	struct msg_event event;
+	uint64_t id, lost, before;
+	int found;
+
+	flowlog->ledger = ledger_open(flowlog->ledger_fd, &found);
+	close(flowlog->ledger_fd);
+	if (flowlog->ledger == NULL || next_id(flowlog, &id) == -1)
+		return -1;
+	if (found == -1) {
+		event_make(&event, SEVERITY_WARNING, "ledger-unreadable",
+		    "tpx-flowlog", "the kernel's last flows have no rows");
+		report(flowlog, &event);
+	}
+	if (found != 1)
+		ledger_begin(flowlog);
+	lost = store_losses(flowlog->store);
+	before = ledger_state(flowlog->ledger)->log_lost;
+	batch_set_lost(flowlog->batch, lost > before ? lost - before : 0);
+	sources_set_ledger(flowlog->sources, flowlog->ledger, id);
 	return 0;
 }
 
@@ -159,7 +208,7 @@ flowlog_on_start(void *ctx, struct ipc_message *message)
 {
 	struct flowlog *flowlog = ctx;
 
-	(void)message;
+	flowlog->ledger_fd = ipc_message_take_fd(message);
 	if (flowlog->policy.image == NULL)
 		fatalx("told to start without a configuration");
 	(void)event_base_loopbreak(flowlog->base);
@@ -370,9 +419,11 @@ database_start(struct flowlog *flowlog)
 	if (database_open(flowlog) == -1 && errno == ENOTSUP)
 		fatalx("%s/" FLOWLOG_FILE " was made by a newer tpx",
 		    flowlog->dir);
-	if (flowlog->store == NULL || ids_start(flowlog) == -1)
+	if (flowlog->store == NULL)
 		fatal("%s/" FLOWLOG_FILE, flowlog->dir);
 	batch_set_store(flowlog->batch, flowlog->store);
+	if (ledger_start(flowlog) == -1)
+		fatal("ledger");
 }
 
 struct flowlog *
@@ -424,6 +475,7 @@ flowlog_shutdown(struct flowlog *flowlog)
 	sources_free(flowlog->sources);
 	workers_free(flowlog->workers);
 	batch_free(flowlog->batch);
+	ledger_close(flowlog->ledger);
 	store_close(flowlog->store);
 	ipc_channel_free(flowlog->supervisor);
 	event_free(flowlog->tick);

@@ -11,6 +11,7 @@
 #include <event2/event.h>
 #include <libmnl/libmnl.h>
 #include <linux/netlink.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -18,12 +19,13 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "flowlog/conntrack.h"
+#include "flowlog/ledger.h"
 #include "flowlog/nflog.h"
 #include "flowlog/owner.h"
 
 #define READS_PER_EVENT 64 /* then the others have their turn */
 #define DRAIN_READS 4096
-#define BUFFER_BYTES 65536
+#define LIVES_MOST 3 /* that may end over one datagram */
 
 struct source {
 	struct sources *owner;
@@ -36,72 +38,120 @@ struct sources {
 	struct event_base *base;
 	struct batch *batch;
 	const struct image *image;
-	uint64_t next_id;
-	uint64_t passed;
-	uint64_t blocked;
-	struct nflog_sequence sequence;
+	struct ledger *ledger;
+	uint64_t followed; /* rows of the ledger that the batch was given */
+	int has_room;	   /* for the row of the message in hand */
 	struct owners *owners;
 	struct source source[IPC_SOURCE_COUNT];
+	struct ledger_datagram owned; /* in hand, of IPC_SOURCE_OWNERS */
 };
 
-static void
-add_row(struct sources *sources, struct flow_record *record)
-{
-	static const struct batch_origin nobody = { 0 };
+static const enum batch_loss losses[LEDGER_LOSSES] = {
+	[LEDGER_OVERRUN] = LOSS_CONNTRACK,
+	[LEDGER_GAP] = LOSS_NFLOG,
+	[LEDGER_UNREADABLE] = LOSS_UNREADABLE,
+	[LEDGER_NO_ROOM] = LOSS_KERNEL_QUEUE,
+};
 
-	record->id = sources->next_id;
-	sources->next_id += FLOW_ID_STEP;
-	(void)batch_add_flow(sources->batch, record, &nobody);
+/* Gives the batch what is new in the ledger. */
+static void
+follow(struct sources *sources)
+{
+	struct batch_origin origin = { .worker = LIMIT_FLOW_WORKER };
+	struct flow_record record;
+	unsigned int i;
+
+	while (sources->followed < ledger_state(sources->ledger)->tail) {
+		ledger_row(sources->ledger, sources->followed, &record);
+		/* To add one may write it, and then all is written. */
+		origin.sequence = ++sources->followed;
+		(void)batch_add_flow(sources->batch, &record, &origin);
+	}
+	for (i = 0; i < LEDGER_LOSSES; i++)
+		batch_kernel_lost(sources->batch, losses[i],
+		    ledger_state(sources->ledger)->lost[i]);
 }
 
 static void
-on_conntrack(struct sources *sources, const struct nlmsghdr *header)
+lose(struct source *source, enum ledger_loss loss, uint64_t count)
+{
+	struct sources *sources = source->owner;
+
+	/* Who owns a flow costs no row, and is read in the midst of others. */
+	if (source->kind == IPC_SOURCE_OWNERS)
+		return;
+	ledger_stage(sources->ledger)->lost[loss] += count;
+	ledger_commit(sources->ledger);
+	follow(sources);
+}
+
+static void
+add_row(struct sources *sources, struct ledger_state *state,
+    struct flow_record *record)
+{
+	if (record->capture == FLOW_CAPTURE_LOCAL &&
+	    record->uid == FLOW_UID_NONE)
+		record->uid = sources_uid(sources, record);
+	if (sources->has_room)
+		ledger_add_row(sources->ledger, state, record);
+	else
+		state->lost[LEDGER_NO_ROOM]++;
+}
+
+static void
+on_conntrack(struct sources *sources, const struct nlmsghdr *header,
+    struct ledger_state *state)
 {
 	struct conntrack_event event;
 	struct flow_record record;
 
 	if (conntrack_parse(header, &event) == -1) {
-		batch_add_loss(
-		    sources->batch, LOSS_UNREADABLE, errno == EBADMSG);
+		state->lost[LEDGER_UNREADABLE] += errno == EBADMSG;
 		return;
 	}
 	if (event.kind == CONNTRACK_OTHER ||
 	    !conntrack_passed(&event, sources->image))
 		return;
 	if (event.kind == CONNTRACK_NEW) {
-		sources->passed++;
+		state->passed++;
 		return;
 	}
 	conntrack_record(&event, sources->image, clock_real_us(), &record);
-	add_row(sources, &record);
+	add_row(sources, state, &record);
 }
 
 static void
-on_nflog(struct sources *sources, const struct nlmsghdr *header)
+on_nflog(struct sources *sources, const struct nlmsghdr *header,
+    struct ledger_state *state)
 {
+	struct nflog_sequence sequence = { .next = state->nflog_next,
+		.known = (int)state->nflog_known };
 	struct nflog_packet packet;
 	struct flow_record record;
 	int parsed = nflog_parse(header, &packet);
 
 	if (parsed == -1 && errno == ENOMSG)
 		return;
-	batch_add_loss(sources->batch, LOSS_UNREADABLE, parsed == -1);
-	batch_add_loss(sources->batch, LOSS_NFLOG,
-	    nflog_missing(&sources->sequence, &packet));
+	state->lost[LEDGER_UNREADABLE] += parsed == -1;
+	state->lost[LEDGER_GAP] += nflog_missing(&sequence, &packet);
+	state->nflog_next = sequence.next;
+	state->nflog_known = (uint32_t)sequence.known;
 	if (parsed == -1)
 		return;
-	sources->blocked++;
+	state->blocked++;
 	nflog_record(&packet, clock_real_us(), &record);
-	add_row(sources, &record);
+	add_row(sources, state, &record);
 }
 
+/* Changes nothing in the ledger: without it a row lacks its uid. */
 static void
-on_owner(struct sources *sources, const struct nlmsghdr *header)
+on_owner(struct sources *sources, const struct nlmsghdr *header,
+    struct ledger_state *state)
 {
 	struct nflog_packet packet;
 	struct flow_record record;
 
-	/* Without it a row lacks its uid, and nothing else. */
+	(void)state;
 	if (nflog_parse(header, &packet) == -1)
 		return;
 	nflog_record(&packet, 0, &record);
@@ -110,61 +160,130 @@ on_owner(struct sources *sources, const struct nlmsghdr *header)
 
 /* overrun: what is lost when the kernel says ENOBUFS. */
 static const struct {
-	void (*handle)(struct sources *, const struct nlmsghdr *);
-	enum batch_loss loss;
+	void (*handle)(
+	    struct sources *, const struct nlmsghdr *, struct ledger_state *);
 	uint64_t overrun;
 } kinds[IPC_SOURCE_COUNT] = {
-	[IPC_SOURCE_CONNTRACK] = { on_conntrack, LOSS_CONNTRACK, 1 },
+	[IPC_SOURCE_CONNTRACK] = { on_conntrack, 1 },
 	/* The sequence numbers will tell, exactly. */
-	[IPC_SOURCE_NFLOG] = { on_nflog, LOSS_NFLOG, 0 },
-	[IPC_SOURCE_OWNERS] = { on_owner, LOSS_NFLOG, 0 },
+	[IPC_SOURCE_NFLOG] = { on_nflog, 0 },
+	[IPC_SOURCE_OWNERS] = { on_owner, 0 },
 };
 
-/* One datagram holds one message or several. */
-static void
-read_messages(struct source *source, const void *buffer, size_t bytes)
+static struct ledger_datagram *
+datagram_of(struct source *source)
 {
-	const struct nlmsghdr *header = buffer;
-	int left = (int)bytes;
+	/* A message of another kind may lead to reading this one. */
+	if (source->kind == IPC_SOURCE_OWNERS)
+		return &source->owner->owned;
+	return &source->owner->ledger->datagram[source->kind];
+}
+
+/* One message, and that it is done with: both or none outlive this process. */
+static void
+message_read(struct source *source, const struct nlmsghdr *header, size_t done)
+{
+	struct sources *sources = source->owner;
+	struct ledger_state *state = NULL;
+
+	if (source->kind != IPC_SOURCE_OWNERS) {
+		/* Before there is a change: to make room may end another. */
+		sources->has_room = batch_has_room(sources->batch);
+		state = ledger_stage(sources->ledger);
+		state->done[source->kind] = (uint32_t)done;
+	}
+	if (header->nlmsg_type >= NLMSG_MIN_TYPE)
+		kinds[source->kind].handle(sources, header, state);
+	if (state == NULL)
+		return;
+	ledger_commit(sources->ledger);
+	follow(sources);
+}
+
+/* What a datagram holds from there on: one message or several. */
+static void
+datagram_read(struct source *source, uint32_t done)
+{
+	const uint8_t *bytes = datagram_of(source)->byte;
+	const struct nlmsghdr *header = (const void *)(bytes + done);
+	int left = (int)(LEDGER_DATAGRAM_BYTES - done);
 
 	while (mnl_nlmsg_ok(header, left)) {
-		if (header->nlmsg_type >= NLMSG_MIN_TYPE)
-			kinds[source->kind].handle(source->owner, header);
+		const struct nlmsghdr *message = header;
+
 		header = mnl_nlmsg_next(header, &left);
+		message_read(source, message,
+		    left > 0 ? LEDGER_DATAGRAM_BYTES - (uint32_t)left
+			     : LEDGER_DATAGRAM_BYTES);
 	}
+}
+
+/* It is dealt with; all of it was in its first len bytes. */
+static void
+datagram_end(struct source *source, size_t len)
+{
+	struct ledger_datagram *datagram = datagram_of(source);
+	struct ledger *ledger = source->owner->ledger;
+	struct ledger_state *state;
+
+	memset(datagram->byte, 0, len);
+	datagram->sender.nl_pid = 0;
+	if (source->kind == IPC_SOURCE_OWNERS)
+		return;
+	atomic_signal_fence(memory_order_seq_cst);
+	state = ledger_stage(ledger);
+	state->done[source->kind] = 0;
+	state->tries[source->kind] = 0;
+	ledger_commit(ledger);
 }
 
 /* 1 when there may be more, 0 when there is none for now, -1 at an error. */
 static int
 read_one(struct source *source)
 {
-	/* A message of one kind may lead to reading another. */
-	static _Alignas(
-	    struct nlmsghdr) char buffers[IPC_SOURCE_COUNT][BUFFER_BYTES];
-	char *buffer = buffers[source->kind];
-	struct sockaddr_nl sender = { 0 };
-	struct iovec part = { .iov_base = buffer, .iov_len = BUFFER_BYTES };
-	struct msghdr message = { .msg_name = &sender,
-		.msg_namelen = sizeof(sender),
+	struct ledger_datagram *datagram = datagram_of(source);
+	struct iovec part = { .iov_base = datagram->byte,
+		.iov_len = sizeof(datagram->byte) };
+	struct msghdr message = { .msg_name = &datagram->sender,
+		.msg_namelen = sizeof(datagram->sender),
 		.msg_iov = &part,
 		.msg_iovlen = 1 };
 	ssize_t n = recvmsg(source->fd, &message, MSG_DONTWAIT);
 
 	if (n == -1 && errno == ENOBUFS) {
-		batch_add_loss(source->owner->batch, kinds[source->kind].loss,
-		    kinds[source->kind].overrun);
+		lose(source, LEDGER_OVERRUN, kinds[source->kind].overrun);
 		return 1;
 	}
 	if (n == -1)
 		return errno == EAGAIN || errno == EINTR ? 0 : -1;
-	/* Only the kernel's word counts (netlink(7)). */
-	if (n == 0 || sender.nl_pid != 0)
-		return n == 0 ? -1 : 1;
+	if (n == 0)
+		return -1;
 	if (message.msg_flags & MSG_TRUNC)
-		batch_add_loss(source->owner->batch, LOSS_UNREADABLE, 1);
-	else
-		read_messages(source, buffer, (size_t)n);
+		lose(source, LEDGER_UNREADABLE, 1);
+	/* Only the kernel's word counts (netlink(7)). */
+	else if (datagram->sender.nl_pid == 0)
+		datagram_read(source, 0);
+	datagram_end(source, (size_t)n);
 	return 1;
+}
+
+/*
+ * A process before this one was killed with a datagram in its hands.  One over
+ * which processes die again and again is left unread.
+ */
+static void
+take_over(struct source *source)
+{
+	struct ledger *ledger = source->owner->ledger;
+	uint32_t lives;
+
+	lives = ++ledger_stage(ledger)->tries[source->kind];
+	ledger_commit(ledger);
+	if (lives > LIVES_MOST)
+		lose(source, LEDGER_UNREADABLE, 1);
+	else if (datagram_of(source)->sender.nl_pid == 0)
+		datagram_read(source, ledger_state(ledger)->done[source->kind]);
+	datagram_end(source, LEDGER_DATAGRAM_BYTES);
 }
 
 static void
@@ -254,20 +373,44 @@ sources_open(struct sources *sources, enum ipc_source kind, int fd)
 }
 
 void
+sources_set_ledger(
+    struct sources *sources, struct ledger *ledger, uint64_t next_id)
+{
+	struct ledger_state *state = ledger_stage(ledger);
+
+	sources->ledger = ledger;
+	sources->followed = state->head;
+	if (state->next_id < next_id)
+		state->next_id = next_id;
+	ledger_commit(ledger);
+}
+
+void
 sources_set_image(struct sources *sources, const struct image *image)
 {
+	int is_first = sources->image == NULL;
 	unsigned int i;
 
 	sources->image = image;
+	if (is_first) {
+		follow(sources);
+		take_over(&sources->source[IPC_SOURCE_CONNTRACK]);
+		take_over(&sources->source[IPC_SOURCE_NFLOG]);
+	}
 	for (i = 0; i < IPC_SOURCE_COUNT; i++)
 		if (sources->source[i].readable != NULL)
 			event_add(sources->source[i].readable, NULL);
 }
 
 void
-sources_set_next_id(struct sources *sources, uint64_t next_id)
+sources_done(struct sources *sources, const struct batch_origin *origin)
 {
-	sources->next_id = next_id;
+	if (sources->ledger == NULL)
+		return;
+	ledger_done(sources->ledger,
+	    origin != NULL ? origin->sequence : sources->followed);
+	if (ledger_state(sources->ledger)->tail == 0)
+		sources->followed = 0;
 }
 
 void
@@ -294,11 +437,11 @@ sources_uid(struct sources *sources, const struct flow_record *record)
 uint64_t
 sources_passed(const struct sources *sources)
 {
-	return sources->passed;
+	return ledger_state(sources->ledger)->passed;
 }
 
 uint64_t
 sources_blocked(const struct sources *sources)
 {
-	return sources->blocked;
+	return ledger_state(sources->ledger)->blocked;
 }

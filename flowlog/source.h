@@ -13,6 +13,7 @@
 
 struct event_base;
 struct image;
+struct ledger;
 struct sources;
 
 /* NULL with ENOMEM. */
@@ -23,11 +24,17 @@ void sources_free(struct sources *);
 int sources_open(struct sources *, enum ipc_source, int fd);
 
 /*
- * Reading begins with the first image; next_id is the first id free for rows
- * of the kernel's flows.
+ * What is counted and not written yet is kept there; next_id is the first id
+ * free for rows of the kernel's flows.  The ledger stays the caller's, and is
+ * due before the image.
  */
+void sources_set_ledger(struct sources *, struct ledger *, uint64_t next_id);
+
+/* Reading begins with the first one, and with what the ledger holds. */
 void sources_set_image(struct sources *, const struct image *);
-void sources_set_next_id(struct sources *, uint64_t next_id);
+
+/* Rows up to this origin's are on disk; NULL: all that the batch was given. */
+void sources_done(struct sources *, const struct batch_origin *);
 
 /* Reads what is there already, before the end. */
 void sources_drain(struct sources *);

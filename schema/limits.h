@@ -20,6 +20,7 @@
 #define LIMIT_CREDENTIAL_BYTES 255  /* a user or a password, RFC 1929 */
 #define LIMIT_SOCKET_PATH_BYTES 108 /* sun_path of unix(7), NUL included */
 #define LIMIT_FLOW_SLOTS 65536	    /* flows of one relay, open or unlogged */
+#define LIMIT_LEDGER_ROWS 65536	    /* of the kernel's flows, unlogged */
 #define LIMIT_FLOW_BATCH 40	    /* flow records in one message */
 #define LIMIT_FLOW_WORKER 127	    /* worker number of rows nobody relayed */
 

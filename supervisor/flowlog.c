@@ -5,12 +5,16 @@
  */
 #include "supervisor/flowlog.h"
 
+#include <sys/mman.h>
+
 #include <errno.h>
 #include <fcntl.h>
 #include <unistd.h>
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "common/memfd.h"
+#include "schema/ledger.h"
 #include "supervisor/event.h"
 #include "supervisor/tpxd.h"
 
@@ -25,6 +29,7 @@ static struct arena {
 } arenas[ARENAS_MOST];
 static size_t narenas;
 static uint32_t last_id;
+static int ledger_fd = -1; /* outlives every flow log */
 
 void
 flowlog_source(struct tpxd *tpxd, uint64_t kind)
@@ -178,13 +183,25 @@ flowlog_start(struct child *child)
 	if (child_open(child, handlers) == -1)
 		return -1;
 	(void)child_send_config(child);
-	(void)ipc_send_empty(child->channel, MSG_LOG_START, -1);
+	(void)ipc_send_empty(child->channel, MSG_LOG_START, ledger_fd);
 	return 0;
+}
+
+static void
+ledger_make(void)
+{
+	void *map;
+
+	ledger_fd = memfd_shared("tpx-ledger", sizeof(struct ledger), &map);
+	if (ledger_fd == -1)
+		fatal("ledger");
+	(void)munmap(map, sizeof(struct ledger));
 }
 
 void
 flowlog_begin(struct tpxd *tpxd)
 {
+	ledger_make();
 	tpxd->flowlog.program = "tpx-flowlog";
 	tpxd->flowlog.role = IPC_FLOWLOG;
 	tpxd->flowlog.index = -1;

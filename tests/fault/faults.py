@@ -17,13 +17,14 @@ import socket
 import time
 
 from conftest import ECHO, EXCHANGE
-from rig import proc, traffic
+from rig import pipes, proc, servers, traffic
 
 REPAIR_S = 0.1
 CPU_SHARE = 0.02
 FULL_SHARE = 0.1
 DESCRIPTOR_HOGS = 180
-BURST = 200
+BULK = 90
+BULK_BYTES = 4 << 20
 
 FOREIGN = """flush ruleset
 table inet foreign {
@@ -32,19 +33,6 @@ table inet foreign {
 	}
 }
 """
-# fills what pipes one user may have (pipe(7), pipe-user-pages-soft)
-PIPES = """
-import fcntl, os, sys
-kept = []
-try:
-    while True:
-        kept.append(os.pipe())
-        fcntl.fcntl(kept[-1][0], fcntl.F_SETPIPE_SZ, 1 << 20)
-except PermissionError:
-    print("full", flush=True)
-sys.stdin.read()
-"""
-
 
 def _pids(stage, *roles):
     found = stage.instance.by_role()
@@ -279,11 +267,7 @@ def give_back_descriptors(stage):
 
 
 def overload_was_said(stage):
-    proc.wait_until(lambda: [row["message"] for row in events(
-        stage.instance, "overload")] == ["has no room for more flows",
-                                         "has room again"],
-        what="the rows of the overload and of its end")
-    all_are_the_same(stage)
+    _overload_was(stage, "has no room for more flows")
 
 
 def use_up_ports(stage):
@@ -315,46 +299,81 @@ def _limit_memory(stage, size):
         "prlimit", "--pid", pid, f"--as={size}:")
 
 
+def _relayed_exchange(stage):
+    """A server of bulk whose port no rule lets pass."""
+    stage.stack.enter_context(servers.Server(
+        stage.net.server, BULK, servers.exchange))
+
+
+def _alarmed(stage, words):
+    return [alarm for alarm in stage.instance.status()["alarms"]
+            if words in alarm]
+
+
 def limit_memory(stage):
-    """To what the relay has now; then it is asked for more."""
+    """To what the relay has now; clients that do not read cost it more."""
+    _relayed_exchange(stage)
     pid, = _pids(stage, "relay")
     pages = int(pathlib.Path(f"/proc/{pid}/statm").read_text().split()[0])
+    stage.keep["wmem"] = stage.net.gateway.run(
+        "sysctl", "-n", "net.ipv4.tcp_wmem").stdout.strip()
+    stage.net.gateway.sysctl("net.ipv4.tcp_wmem", "4096 16384 32768")
+    stage.keep["stalled"] = []
+
+    def lacks():
+        with contextlib.suppress(OSError):
+            sock = traffic.connect(stage.sender, stage.net.SERVER6, BULK, 1,
+                                   buffer_bytes=4096)
+            stage.keep["stalled"].append(sock)
+            sock.sendall(servers.EXCHANGE.pack(0, BULK_BYTES))
+        return _alarmed(stage, "no memory")
     _limit_memory(stage, pages * resource.getpagesize())
-    stage.keep["burst"] = []
-    for _ in range(BURST):
-        sock = stage.sender.socket()
-        sock.setblocking(False)
-        sock.connect_ex((stage.net.SERVER4, ECHO))
-        stage.keep["burst"].append(sock)
+    proc.wait_until(lacks, 20, "the alarm")
+    stage.mark()
 
 
 def give_back_memory(stage):
-    for sock in stage.keep["burst"]:
+    for sock in stage.keep["stalled"]:
         sock.close()
     _limit_memory(stage, "unlimited")
+    stage.net.gateway.sysctl("net.ipv4.tcp_wmem", stage.keep["wmem"])
 
 
-def relay_is_the_same(stage):
+def _overload_was(stage, what):
+    proc.wait_until(lambda: [row["message"] for row in events(
+        stage.instance, "overload")] == [what, "has room again"],
+        what="the rows of the overload and of its end")
     all_are_the_same(stage)
 
 
+def memory_was_said(stage):
+    _overload_was(stage, "has no memory for more flows")
+    rows = proc.wait_until(lambda: stage.instance.sql(
+        "SELECT DISTINCT error FROM flows WHERE close = 'overload'"), 5,
+        "its rows")
+    assert rows == [{"error": "ENOMEM"}]
+
+
 def use_up_pipes(stage):
-    """Flows that earn a pipe get a small one, or none."""
-    hog = stage.net.gateway.spawn(
-        "setpriv", "--reuid", "tpx", "--regid", "tpx", "--clear-groups",
-        "/usr/bin/python3", "-c", PIPES, stdin=-1)
-    stage.stack.callback(hog.stop)
-    hog.wait_output("^full$")
-    stage.keep["pipes"] = hog
+    """Flows that earn a pipe get none."""
+    _relayed_exchange(stage)
+    stage.keep["pipes"] = stage.stack.enter_context(pipes.held())
+
+    def lacks():
+        for target in stage.targets:
+            assert traffic.exchange(stage.sender, target, BULK, 10,
+                                    BULK_BYTES) == BULK_BYTES
+        return _alarmed(stage, "no pipes")
+    proc.wait_until(lacks, 10, "the alarm")
     stage.mark()
-    for target in stage.targets:
-        count = 4 << 20
-        assert traffic.exchange(stage.sender, target, EXCHANGE, 10,
-                                count) == count
 
 
 def give_back_pipes(stage):
-    stage.keep["pipes"].stop()
+    stage.keep["pipes"]()
+
+
+def pipes_were_said(stage):
+    _overload_was(stage, "has no pipes: big flows are copied")
 
 
 def overrun_netlink(stage):

@@ -14,6 +14,8 @@ import pytest
 from conftest import ECHO
 from rig import proc, traffic
 
+pytestmark = pytest.mark.alone
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 FLOODERS = 24
 MOST = 32  # clients that tpxd serves at a time

@@ -14,6 +14,8 @@ from conftest import ECHO, FORWARDED, LOCAL
 from rig import proc, traffic
 from rig.sniffer import Sniffer
 
+pytestmark = pytest.mark.alone
+
 REPAIR_S = 0.1
 # of conntrack entries, see policy/mark.h
 LOCAL_MARK, KEPT_MARK = 2 << 24, 3 << 24

@@ -10,6 +10,8 @@ import pytest
 from conftest import ECHO, client_of
 from rig import proc, traffic
 
+pytestmark = pytest.mark.alone
+
 LEASE_S = 1.0
 WAITING = 3
 # of the descriptors that a test itself needs: two a flow, and some

@@ -5,13 +5,13 @@ Descriptors have a file of their own, test_limits.py.
 """
 
 import os
-import subprocess
-import sys
 
 import pytest
 
 from conftest import ECHO, EXCHANGE
-from rig import conntrack, proc, servers, traffic
+from rig import conntrack, pipes, proc, servers, traffic
+
+pytestmark = pytest.mark.alone
 
 # most of a core that may go while nothing can be had
 CPU = 0.1
@@ -137,47 +137,8 @@ def test_relay_without_memory_ends_what_needs_more_and_accepts_nobody(
     assert instance.by_role() == before
 
 
-# others of this user may give some back meanwhile: it takes those, too
-HOLD_PIPES = """
-import fcntl, os, select, sys
-pipes = []
-def take():
-    size = 1 << 20
-    while size >= 1 << 16 and len(pipes) < 512:
-        pipes.append(os.pipe())
-        try:
-            fcntl.fcntl(pipes[-1][1], fcntl.F_SETPIPE_SZ, size)
-        except PermissionError:
-            # a small one is to be had, until it is smaller than usual
-            size = fcntl.fcntl(pipes[-1][1], fcntl.F_GETPIPE_SZ)
-    if size < 1 << 16:
-        for end in pipes.pop():
-            os.close(end)
-take()
-print("held", flush=True)
-while not select.select([sys.stdin], [], [], 0.02)[0]:
-    take()
-"""
-
-
-@pytest.fixture
-def no_pipes():
-    """Somebody holds all that user tpx may have in pipes."""
-    holder = subprocess.Popen(
-        ["setpriv", "--reuid=tpx", "--regid=tpx", "--clear-groups",
-         sys.executable, "-c", HOLD_PIPES],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    try:
-        assert holder.stdout.readline() == b"held\n"
-        yield holder
-    finally:
-        holder.stdin.close()
-        holder.wait(10)
-        holder.stdout.close()
-
-
 def test_big_flows_are_copied_while_there_is_no_pipe(
-        net, server, tpx, no_pipes):
+        net, server, tpx):
     instance = tpx(workers=1, lease="1s")
     before = instance.by_role()
     flows = []
@@ -186,10 +147,9 @@ def test_big_flows_are_copied_while_there_is_no_pipe(
         flows.append(traffic.exchange(
             net.client, net.SERVER4, EXCHANGE, 8 * MIB, 8 * MIB))
         return alarms(instance, "no pipes")
-    proc.wait_until(lacks, 10, "the alarm")
-    assert instance.status()["state"] == "armed"
-    no_pipes.stdin.close()
-    no_pipes.wait(10)
+    with pipes.held():
+        proc.wait_until(lacks, 10, "the alarm")
+        assert instance.status()["state"] == "armed"
     proc.wait_until(lambda: events(instance, "overload") == [
         "has no pipes: big flows are copied", "has room again"], 10,
         "both rows")

@@ -125,14 +125,19 @@ def test_a_rule_of_sources_is_met(net, build, place):
     assert armed["arrived"] > 0
 
 
-def leaks_beside(net, build, place, rules, capture):
-    """What is found when others' rules are there as well."""
+def set_beside(build, place, rules):
+    """Programs whose netctl comes with others' rules, from tpx's start on."""
     for name in PROGRAMS:
         shutil.copy(build / name, place)
     netctl = place / "tpx-netctl"
     netctl.rename(place / "tpx-netctl.real")
     netctl.write_text(rules)
     netctl.chmod(0o755)
+
+
+def leaks_beside(net, build, place, rules, capture):
+    """What is found when others' rules are there as well."""
+    set_beside(build, place, rules)
     text = configuration(f"other-protocols block\n{POLICY}", lease="1s",
                          capture=capture)
     status, report = leaktest(net, *words(place, text, place, "--quick"))
@@ -171,6 +176,20 @@ def test_a_leak_of_own_sockets_names_whose_and_how(net, build, place):
         "raw udp to a client"}
 
 
+def test_users_that_are_not_captured_and_do_not_arrive_prove_nothing(
+        net, build, place):
+    set_beside(build, place, foreign(
+        "output priority 0", ["meta skuid 0 udp dport 853"], "drop"))
+    text = configuration(f"other-protocols block\n{POLICY}", lease="1s",
+                         capture=USERS)
+    done = net.gateway.run(*words(place, text, place, "--quick"), check=False,
+                           timeout=LIMIT_S)
+    assert done.returncode == 1
+    assert json.loads(done.stdout)["result"] == "incomplete"
+    assert ("uid 0 is not captured, but its udp to port 853 does not arrive"
+            in done.stderr)
+
+
 FLOOD = """
 import socket
 out = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -179,7 +198,44 @@ for _ in range(1500):
 """
 
 
-def test_packets_that_the_capture_loses_prove_nothing(net, build, place):
+@contextlib.contextmanager
+def small_links(pid, gateway):
+    """No end of a link beyond the gateway takes what is longer than 1280."""
+    handles = [f"/proc/{pid}/fd/{number}"
+               for number in os.listdir(f"/proc/{pid}/fd")]
+    others = [handle for handle in handles
+              if os.readlink(handle).startswith("net:")
+              and os.readlink(handle) != os.readlink(gateway)]
+    assert others
+
+    def set_mtu(size):
+        for handle in others:
+            enter = ["nsenter", f"--net={handle}"]
+            links = subprocess.run(
+                [*enter, "ip", "-json", "link", "show", "type", "veth"],
+                check=True, capture_output=True).stdout
+            for link in json.loads(links or "[]"):
+                subprocess.run([*enter, "ip", "link", "set", link["ifname"],
+                                "mtu", str(size)], check=True)
+    set_mtu(1280)
+    try:
+        yield
+    finally:
+        set_mtu(1500)
+
+
+LONG = FLOOD.replace("1500", "1").replace("60000", "1400")
+DISTURBANCES = {
+    "the capture has lost packets": (FLOOD, False),
+    "a link has lost packets": (LONG, True),
+}
+
+
+@pytest.mark.parametrize("says, script, are_small", [
+    (says, *how) for says, how in DISTURBANCES.items()],
+    ids=["capture", "link"])
+def test_packets_that_are_lost_on_the_way_prove_nothing(
+        net, build, place, says, script, are_small):
     text = configuration(POLICY, lease="1s")
     with net.gateway.spawn(*words(build, text, place, "--quick")) as process:
         def tpxd():
@@ -188,12 +244,15 @@ def test_packets_that_the_capture_loses_prove_nothing(net, build, place):
         # what it forks is called so, too, until it is executed
         pid, *_ = proc.wait_until(tpxd, what="a tpxd of the test")
         test, = proc.children(process.pid)
-        with proc.stopped([test]):
-            subprocess.run(["nsenter", f"--net=/proc/{pid}/ns/net",
-                            sys.executable, "-c", FLOOD], check=True)
+        gateway = f"/proc/{pid}/ns/net"
+        with proc.stopped([test]), contextlib.ExitStack() as stack:
+            if are_small:
+                stack.enter_context(small_links(test, gateway))
+            subprocess.run(["nsenter", f"--net={gateway}",
+                            sys.executable, "-c", script], check=True)
         assert process.wait(LIMIT_S) == 1
         assert '"result":"incomplete"' in process.output()
-        assert "the capture has lost packets" in process.output()
+        assert says in process.output()
 
 
 def test_sentinels_that_are_not_sent_prove_nothing(net, build, place):

