@@ -22,7 +22,7 @@
 #include "schema/limits.h"
 
 #define IMAGE_MAGIC 0x69787074U /* "tpxi" */
-#define IMAGE_VERSION 4U
+#define IMAGE_VERSION 5U
 
 struct image_settings {
 	uint32_t generation;
@@ -92,8 +92,9 @@ struct image_upstream {
 	struct image_span endpoints;
 	struct image_string user;
 	struct image_string password_file;
-	uint8_t kind; /* enum upstream_kind */
-	uint8_t reserved[3];
+	uint8_t kind;  /* enum upstream_kind */
+	uint8_t names; /* 1: it is given hosts' names where they are known */
+	uint8_t reserved[2];
 };
 
 /*

@@ -327,6 +327,7 @@ build_upstream(struct builder *builder, const struct conf *conf,
 		.endpoints = { items(builder, IMAGE_ENDPOINTS),
 		    (uint32_t)from->count },
 		.kind = (uint8_t)from->kind,
+		.names = (uint8_t)from->names,
 	};
 	struct image_endpoint endpoint = { .upstream = (uint16_t)items(
 					       builder, IMAGE_UPSTREAMS) };

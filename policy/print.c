@@ -214,7 +214,7 @@ print_upstream(const struct conf_upstream *upstream, struct text *text)
 		text_puts(text, " password-file ");
 		print_string(upstream->password_file, text);
 	}
-	text_puts(text, "\n");
+	text_puts(text, upstream->names ? " names yes\n" : "\n");
 }
 
 static void

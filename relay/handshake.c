@@ -23,9 +23,10 @@ static union {
 } shared;
 
 static struct target
-target_of(const struct flow_entry *record)
+target_of(const struct handshake_terms *terms)
 {
-	struct target target = { .port = record->dport };
+	const struct flow_entry *record = terms->record;
+	struct target target = { .host = terms->host, .port = record->dport };
 
 	memcpy(target.addr.byte, record->dst, sizeof(target.addr.byte));
 	return target;
@@ -68,7 +69,7 @@ hear_login(const struct handshake_terms *terms, const uint8_t *bytes,
 static size_t
 say_request(const struct handshake_terms *terms, uint8_t *buf)
 {
-	struct target target = target_of(terms->record);
+	struct target target = target_of(terms);
 
 	return socks5_write_request(SOCKS5_CONNECT, &target, buf);
 }
@@ -88,7 +89,7 @@ hear_reply(const struct handshake_terms *terms, const uint8_t *bytes,
 static size_t
 say_connect(const struct handshake_terms *terms, uint8_t *buf)
 {
-	struct target target = target_of(terms->record);
+	struct target target = target_of(terms);
 
 	return http_connect_write(&target, &terms->credential, (char *)buf);
 }
@@ -106,7 +107,7 @@ static size_t
 say_header(const struct handshake_terms *terms, uint8_t *buf)
 {
 	const struct flow_entry *record = terms->record;
-	struct target target = target_of(record);
+	struct target target = target_of(terms);
 	struct addr client;
 
 	memcpy(client.byte, record->src, sizeof(client.byte));

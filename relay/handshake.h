@@ -22,6 +22,7 @@ struct handshake {
 struct handshake_terms {
 	struct credential credential;
 	const struct flow_entry *record; /* client and destination */
+	const char *host; /* its name, for the upstream; NULL: not known */
 };
 
 void handshake_begin(struct handshake *, enum upstream_kind);
