@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <event2/event.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -219,6 +220,7 @@ via_step(struct server *server, int fd, unsigned int *error)
 	struct handshake_terms terms = {
 		upstreams_credential(server->upstreams, server->upstream),
 		server->record,
+		server->host,
 	};
 	enum answer_status status =
 	    handshake_run(&server->handshake, &terms, fd, error);
@@ -281,6 +283,10 @@ server_init(struct server *server, const struct flow_start *start,
 		return;
 	server->way = &via;
 	server->upstreams = upstreams_hold(start->upstreams);
+	/* Without memory it is told the address. */
+	if (start->host != NULL &&
+	    upstreams_names(start->upstreams, start->upstream))
+		server->host = strdup(start->host);
 }
 
 int
@@ -321,6 +327,8 @@ server_release(struct server *server)
 {
 	upstreams_release(server->upstreams);
 	server->upstreams = NULL;
+	free(server->host);
+	server->host = NULL;
 	if (server->ask != NULL)
 		broker_cancel(server->ask);
 	server->ask = NULL;

@@ -41,6 +41,7 @@ struct server {
 	uint16_t tried; /* see upstreams_choose() */
 	uint8_t connected;
 	uint8_t attempt; /* at the client's address */
+	char *host; /* for the upstream to have; NULL: the address is all */
 	struct broker *broker;
 	struct broker_ask *ask; /* NULL: nothing is asked for */
 	struct flow_entry *record;

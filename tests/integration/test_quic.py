@@ -9,6 +9,7 @@ import subprocess
 import pytest
 
 from rig import proc
+from rig.hosts import Hosts
 from rig.servers import BODY, UdpServer
 
 NAME = "quic.example.org"
@@ -44,13 +45,11 @@ def fetch(net, folder, address, *options):
     """The digest of the file as the client got it."""
     got = folder / "got"
     got.mkdir()
-    hosts = folder / "hosts"
-    hosts.write_text(f"{address} {NAME}\n")
     # it says a name that it has resolved, and no other
-    net.client.run(
-        "timeout", "50", "unshare", "-m", "sh", "-ec",
-        'mount --bind "$0" /etc/hosts; exec "$@"', hosts, "gtlsclient", "-q",
-        "--download", got, "--exit-on-all-streams-close", *options, NAME, PORT,
+    client = Hosts(net.client, folder / "hosts", {NAME: address})
+    client.run(
+        "timeout", "50", "gtlsclient", "-q", "--download", got,
+        "--exit-on-all-streams-close", *options, NAME, PORT,
         f"https://{NAME}:{PORT}/file")
     return hashlib.sha256((got / "file").read_bytes()).hexdigest()
 
