@@ -433,11 +433,8 @@ flow_named(struct flow *flow, const struct sniff_name *name)
 	flow->naming = 0;
 	flow->waited = 1;
 	flow->learns = flow->silent;
-	if (name != NULL) {
+	if (name != NULL)
 		start.host = name->host;
-		journal_set_host(
-		    pool->journal, flow->record, name->source, name->host);
-	}
 	action = pool->decide(pool->ctx, &start);
 	record_decide(flow->record, &start);
 	if (action == FLOW_ACTION_BLOCK) {
@@ -481,8 +478,11 @@ flow_look(struct flow *flow)
 	flow->silent &= len == 0;
 	if (status == SNIFF_MORE && may_wait(flow))
 		return;
-	if (status != SNIFF_MORE)
+	if (status != SNIFF_MORE) {
+		record_name(flow->pool->journal, flow->record,
+		    (enum sniff_status)status, &name);
 		pump_let_go(&flow->pump[CLIENT]); /* looking is over */
+	}
 	flow_named(flow, status == SNIFF_FOUND ? &name : NULL);
 }
 
@@ -518,9 +518,7 @@ on_first_bytes(struct pump *pump, const void *bytes, size_t len)
 		flow->wait = patience_begin(flow->pool->patience, flow);
 	if (status == SNIFF_MORE && flow->wait != NULL)
 		return PUMP_HOLD;
-	if (status == SNIFF_FOUND)
-		journal_set_host(
-		    flow->pool->journal, flow->record, name.source, name.host);
+	record_name(flow->pool->journal, flow->record, status, &name);
 	wait_end(flow);
 	return PUMP_GO;
 }

@@ -44,6 +44,15 @@ record_start(const struct flow_entry *record)
 }
 
 void
+record_name(struct journal *journal, struct flow_entry *record,
+    enum sniff_status status, const struct sniff_name *name)
+{
+	record->ech = name->ech != 0;
+	if (status == SNIFF_FOUND)
+		journal_set_host(journal, record, name->source, name->host);
+}
+
+void
 record_decide(struct flow_entry *record, const struct flow_start *start)
 {
 	record->rule = start->rule;

@@ -7,6 +7,7 @@
 
 #include "common/addr.h"
 #include "policy/rule.h"
+#include "relay/sniff.h"
 #include "schema/flow.h"
 
 struct journal;
@@ -41,6 +42,10 @@ struct flow_entry *record_open(struct journal *, const struct flow_start *);
 
 /* What record_open() was given; the rest is what is to be decided. */
 struct flow_start record_start(const struct flow_entry *);
+
+/* What was found in the client's first bytes; the name only of FOUND. */
+void record_name(struct journal *, struct flow_entry *, enum sniff_status,
+    const struct sniff_name *);
 
 /* It was decided again. */
 void record_decide(struct flow_entry *, const struct flow_start *);

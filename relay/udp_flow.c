@@ -450,11 +450,10 @@ flow_sniff(struct udp_flow *flow, const struct udp_packet *packets, int n)
 {
 	struct udp_flows *flows = flow->flows;
 	struct sniff_name name;
+	enum sniff_status status =
+	    udp_sniff_read(flows->sniffs, &flow->sniff, packets, n, &name);
 
-	if (udp_sniff_read(flows->sniffs, &flow->sniff, packets, n, &name) ==
-	    SNIFF_FOUND)
-		journal_set_host(
-		    flows->journal, flow->record, name.source, name.host);
+	record_name(flows->journal, flow->record, status, &name);
 }
 
 static void

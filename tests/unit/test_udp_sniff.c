@@ -73,6 +73,31 @@ test_hello_in_one_datagram_has_a_name(void **state)
 	assert_string_equal(name.host, NAME);
 	assert_int_equal(name.source, FLOW_HOST_QUIC);
 	assert_null(place);
+	assert_false(name.ech);
+}
+
+static void
+test_outer_hello_of_ech_is_told_as_such(void **state)
+{
+	static struct fixture_bytes extensions;
+	struct udp_packet packet;
+
+	(void)state;
+	extensions.len = 0;
+	fixture_extension(&extensions, FIXTURE_ECH, "\0\0\1\0\1", 5);
+	fixture_message(&hello, &extensions);
+	put(0, hello.len);
+	packet = packet_of(0, datagrams.len, 0);
+	assert_int_equal(begin_and_read(&packet, 1), SNIFF_NONE);
+	assert_true(name.ech);
+	fixture_name(&extensions, NAME, strlen(NAME));
+	fixture_message(&hello, &extensions);
+	datagrams.len = 0;
+	put(0, hello.len);
+	packet = packet_of(0, datagrams.len, 0);
+	assert_int_equal(begin_and_read(&packet, 1), SNIFF_FOUND);
+	assert_string_equal(name.host, NAME);
+	assert_true(name.ech);
 }
 
 static void
@@ -188,6 +213,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_hello_in_one_datagram_has_a_name),
+		TEST(test_outer_hello_of_ech_is_told_as_such),
 		TEST(test_hello_over_packets_out_of_order_has_a_name),
 		TEST(test_gathered_datagrams_are_told_apart),
 		TEST(test_what_begins_no_connection_takes_no_place),
