@@ -165,6 +165,7 @@ json_print(struct json *json, const struct flow_record *record,
 	    record->source == FLOW_SOURCE_NONE
 		? NULL
 		: flow_source_word(record->source));
+	json_uint(json, "ech", record->ech);
 	json_object_end(json);
 }
 

@@ -77,8 +77,9 @@ record_violation(const struct flow_record *record, unsigned int worker)
 		return "a flow between two families";
 	if (record->error > FLOW_ERROR_MAX)
 		return "a flow's error out of range";
-	if (record->reserved != 0 ||
-	    memcmp(record->reserved_too, zero, sizeof(zero)) != 0)
+	if (record->ech > 1)
+		return "a flow with ECH or without";
+	if (memcmp(record->reserved_too, zero, sizeof(zero)) != 0)
 		return "a flow's reserved bytes";
 	/* Exactly the last row of a flow says how it ended. */
 	if (record->final > 1 ||

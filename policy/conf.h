@@ -77,6 +77,7 @@ struct conf_upstream {
 	enum upstream_kind kind;
 	struct conf_endpoint *endpoints; /* in the order written */
 	size_t count;
+	int names; /* it is given hosts' names where they are known */
 	char user[LIMIT_CREDENTIAL_BYTES + 1]; /* "": none, and no password */
 	char password_file[CONF_PATH_BYTES];   /* as written */
 	uint32_t check_ms; /* between checks; 0: there are none */

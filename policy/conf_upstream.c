@@ -122,9 +122,28 @@ parse_check(
 }
 
 static int
-parse_credentials(struct parser *parser, struct conf_upstream *upstream)
+parse_names(
+    struct parser *parser, struct conf_upstream *upstream, struct place *seen)
 {
-	struct place user = { 0 }, file = { 0 }, check = { 0 };
+	static const char *const words[] = { "no", "yes" };
+	struct token word = parser->token;
+	unsigned int names = 0;
+
+	if (seen->line != 0)
+		parser_twice(parser, &word, seen);
+	*seen = word.place;
+	parser_next(parser);
+	if (parse_choice(parser, words, COUNT(words), "yes or no", &names) ==
+	    -1)
+		return -1;
+	upstream->names = names == 1;
+	return 0;
+}
+
+static int
+parse_options(struct parser *parser, struct conf_upstream *upstream)
+{
+	struct place user = { 0 }, file = { 0 }, check = { 0 }, names = { 0 };
 	int result = 0;
 
 	while (parser->token.kind != TOKEN_STATEMENT_END && result == 0) {
@@ -137,9 +156,12 @@ parse_credentials(struct parser *parser, struct conf_upstream *upstream)
 			    sizeof(upstream->password_file), &file);
 		else if (token_is(&parser->token, "check"))
 			result = parse_check(parser, upstream, &check);
+		else if (token_is(&parser->token, "names"))
+			result = parse_names(parser, upstream, &names);
 		else
 			result = parser_unexpected(parser,
-			    "user, password-file, check or the end of the "
+			    "user, password-file, check, names or the end of "
+			    "the "
 			    "line");
 	}
 	if (result == 0)
@@ -219,7 +241,7 @@ parse_upstream(struct parser *parser)
 	list.arg = upstream;
 	if (parse_list(parser, &list) == -1)
 		return -1;
-	return parse_credentials(parser, upstream);
+	return parse_options(parser, upstream);
 }
 
 int

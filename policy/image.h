@@ -92,8 +92,9 @@ struct image_upstream {
 	struct image_span endpoints;
 	struct image_string user;
 	struct image_string password_file;
-	uint8_t kind; /* enum upstream_kind */
-	uint8_t reserved[3];
+	uint8_t kind;  /* enum upstream_kind */
+	uint8_t names; /* 1: it is given hosts' names where they are known */
+	uint8_t reserved[2];
 	uint32_t check_ms; /* between checks; 0: there are none */
 };
 

@@ -328,6 +328,7 @@ build_upstream(struct builder *builder, const struct conf *conf,
 		    (uint32_t)from->count },
 		.kind = (uint8_t)from->kind,
 		.check_ms = from->check_ms,
+		.names = (uint8_t)from->names,
 	};
 	struct image_endpoint endpoint = { .upstream = (uint16_t)items(
 					       builder, IMAGE_UPSTREAMS) };

@@ -342,6 +342,8 @@ check_upstream(struct walk *walk, uint32_t i)
 		return "bad name of an upstream";
 	if (upstreams[i].kind >= UPSTREAM_COUNT)
 		return "an upstream of an unknown kind";
+	if (upstreams[i].names > 1)
+		return "an upstream neither with names nor without";
 	if (memcmp(upstreams[i].reserved, zero, sizeof(zero)) != 0)
 		return "reserved bytes are not zero";
 	if (upstreams[i].check_ms != 0 &&

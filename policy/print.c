@@ -218,7 +218,7 @@ print_upstream(const struct conf_upstream *upstream, struct text *text)
 		text_puts(text, " check ");
 		print_duration(upstream->check_ms, text);
 	}
-	text_puts(text, "\n");
+	text_puts(text, upstream->names ? " names yes\n" : "\n");
 }
 
 static void

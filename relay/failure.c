@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+/* Errors of sockets and answers of upstreams, in the words of the flow log. */
 #include "relay/failure.h"
 
 #include <errno.h>
@@ -7,7 +8,7 @@
 static const struct {
 	unsigned int error;
 	enum flow_close why;
-} failures[] = {
+} connect_failures[] = {
 	{ ECONNREFUSED, FLOW_CLOSE_REFUSED },
 	{ ECONNRESET, FLOW_CLOSE_REFUSED },
 	{ ETIMEDOUT, FLOW_CLOSE_TIMEOUT },
@@ -25,14 +26,28 @@ static const struct {
 };
 
 enum flow_close
-failure_close(unsigned int error)
+failure_to_connect(unsigned int error)
 {
 	size_t i;
 
 	if (error >= FLOW_ERROR_HTTP + 400 && error < FLOW_ERROR_HTTP + 500)
 		return FLOW_CLOSE_REFUSED;
-	for (i = 0; i < sizeof(failures) / sizeof(failures[0]); i++)
-		if (failures[i].error == error)
-			return failures[i].why;
+	for (i = 0; i < sizeof(connect_failures) / sizeof(connect_failures[0]);
+	     i++)
+		if (connect_failures[i].error == error)
+			return connect_failures[i].why;
 	return FLOW_CLOSE_UNREACHABLE;
+}
+
+enum flow_close
+failure_of_socket(int error, enum flow_close reset)
+{
+	/* recv(2) reports only what its peer did, or what became of it. */
+	if (error == ETIMEDOUT)
+		return FLOW_CLOSE_TIMEOUT;
+	if (error == EHOSTUNREACH || error == ENETUNREACH)
+		return FLOW_CLOSE_UNREACHABLE;
+	if (error == ENOMEM || error == ENOBUFS)
+		return FLOW_CLOSE_OVERLOAD;
+	return reset;
 }

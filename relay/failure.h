@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: ISC */
-/* What a flow's row says when its server's side did not get ready.  Pure. */
+/* How a flow's record says what went wrong.  Pure. */
 #ifndef RELAY_FAILURE_H
 #define RELAY_FAILURE_H
 
 #include "schema/flow.h"
 
-/* error: errno or an upstream's answer, as in struct flow_entry. */
-enum flow_close failure_close(unsigned int error);
+/* error: why there is no connection to the server, as in the record. */
+enum flow_close failure_to_connect(unsigned int error);
+
+/* error: of a connected socket; reset: what its peer's reset is called. */
+enum flow_close failure_of_socket(int error, enum flow_close reset);
 
 #endif

@@ -6,8 +6,6 @@
  */
 #include "relay/flow.h"
 
-#include <linux/tcp.h>
-#include <netinet/in.h>
 #include <sys/queue.h>
 #include <sys/socket.h>
 
@@ -22,6 +20,7 @@
 
 #include "common/clock.h"
 #include "relay/failure.h"
+#include "relay/habit.h"
 #include "relay/idle.h"
 #include "relay/journal.h"
 #include "relay/patience.h"
@@ -31,7 +30,8 @@
 #include "relay/sniff.h"
 
 #define IDLE_US (7440LL * 1000000) /* 2 h 4 min: RFC 5382, REQ-5 */
-#define SNIFF_LIMIT_US 200000	   /* that first bytes are held for more */
+#define SNIFF_LIMIT_US 200000	   /* that a name is waited for, in all */
+#define SPEAKS_US 1000000LL	   /* within it a server speaks first */
 
 /* The two ends; pump[end] reads there and writes to the other one. */
 enum end { CLIENT, SERVER, ENDS };
@@ -43,12 +43,16 @@ struct flow {
 	struct pump pump[ENDS];
 	struct server server; /* until it is connected */
 	struct flow_entry *record;
-	struct patience_wait *wait; /* the client's first bytes are held */
+	struct patience_wait *wait; /* for the rest of a name */
 	int64_t active_us;
 	int64_t idle_us;
 	enum flow_close first_end; /* who sent its end first */
 	short early; /* what the client's socket said before connected */
 	uint8_t connected;
+	uint8_t naming; /* it is not connected before its name is known */
+	uint8_t silent; /* the client has said nothing, as far as was seen */
+	uint8_t waited; /* it shall not wait for a name any more */
+	uint8_t learns; /* it finds out who speaks first */
 	LIST_ENTRY(flow) entry;
 };
 
@@ -66,6 +70,7 @@ struct flow_pool {
 	struct broker *broker;
 	struct idle_wheel *wheel;
 	struct patience *patience;
+	struct habits *habits;
 	struct flow *flows; /* most of them; reserved, not touched */
 	uint32_t most;
 	int full;
@@ -74,6 +79,7 @@ struct flow_pool {
 	uint32_t used; /* flows at and above this were never used */
 	LIST_HEAD(, flow) live;
 	LIST_HEAD(, flow) spare;
+	flow_decide_fn *decide;
 	flow_room_fn *room;
 	void *ctx;
 };
@@ -85,7 +91,8 @@ static void on_server(int, short, void *);
 
 struct flow_pool *
 flow_pool_new(struct event_base *base, struct journal *journal,
-    struct broker *broker, uint32_t most, flow_room_fn *room, void *ctx)
+    struct broker *broker, uint32_t most, flow_decide_fn *decide,
+    flow_room_fn *room, void *ctx)
 {
 	struct flow_pool *pool = calloc(1, sizeof(*pool));
 
@@ -95,8 +102,9 @@ flow_pool_new(struct event_base *base, struct journal *journal,
 	pool->flows = calloc(most, sizeof(*pool->flows));
 	pool->wheel = idle_wheel_new(base, on_idle);
 	pool->patience = patience_new(base, SNIFF_LIMIT_US, on_wait_over);
+	pool->habits = habits_new();
 	if (pool->flows == NULL || pool->wheel == NULL ||
-	    pool->patience == NULL) {
+	    pool->patience == NULL || pool->habits == NULL) {
 		free(pool->flows);
 		free(pool);
 		errno = ENOMEM;
@@ -106,6 +114,7 @@ flow_pool_new(struct event_base *base, struct journal *journal,
 	pool->journal = journal;
 	pool->broker = broker;
 	pool->most = most;
+	pool->decide = decide;
 	pool->room = room;
 	pool->ctx = ctx;
 	return pool;
@@ -176,20 +185,6 @@ flow_close(struct flow_pool *pool, struct flow_entry *record,
 	record_close(pool->journal, record, why, error);
 }
 
-/* What the kernel knows of the client's side, tcp(7). */
-static void
-record_tcp_info(struct flow_entry *record, int client)
-{
-	struct tcp_info info = { 0 };
-	socklen_t len = sizeof(info);
-
-	if (getsockopt(client, IPPROTO_TCP, TCP_INFO, &info, &len) == -1)
-		return;
-	record->rtt_us = info.tcpi_rtt;
-	record->up_packets = info.tcpi_segs_in;
-	record->down_packets = info.tcpi_segs_out;
-}
-
 static void
 socket_end(struct flow *flow, enum end end, int reset)
 {
@@ -232,16 +227,7 @@ flow_end(struct flow *flow, enum flow_close why, int error)
 static void
 flow_fail(struct flow *flow, enum end end, int error)
 {
-	enum flow_close why = closes[end].rst;
-
-	/* recv(2) reports only what its peer did, or what became of it. */
-	if (error == ETIMEDOUT)
-		why = FLOW_CLOSE_TIMEOUT;
-	else if (error == EHOSTUNREACH || error == ENETUNREACH)
-		why = FLOW_CLOSE_UNREACHABLE;
-	else if (error == ENOMEM || error == ENOBUFS)
-		why = FLOW_CLOSE_OVERLOAD;
-	flow_end(flow, why, error);
+	flow_end(flow, failure_of_socket(error, closes[end].rst), error);
 }
 
 static void
@@ -252,6 +238,25 @@ pump_ended(struct flow *flow, enum end from, enum end to)
 	/* When both are done, close(2) says so to both peers. */
 	if (!flow->pump[to].done)
 		(void)shutdown(event_get_fd(&flow->socket[to]), SHUT_WR);
+}
+
+/* The client was silent for long; has the server spoken, or the client now? */
+static void
+flow_learn(struct flow *flow)
+{
+	const struct flow_entry *record = flow->record;
+	int64_t now_us = clock_mono_us();
+	struct flow_start start = record_start(record);
+	enum habit habit = HABIT_SERVER_FIRST;
+
+	if (record->up_bytes == 0 && record->down_bytes == 0)
+		return;
+	flow->learns = 0;
+	/* One that loses its patience with the client does not speak first. */
+	if (record->up_bytes > 0 ||
+	    now_us - record->start_mono_us - record->connect_us > SPEAKS_US)
+		habit = HABIT_CLIENT_FIRST;
+	habits_note(flow->pool->habits, &start.dst, start.dport, habit, now_us);
 }
 
 /* Moves bytes from one end to the other: 0, or -1 when the flow is gone. */
@@ -270,6 +275,8 @@ flow_pump(struct flow *flow, enum end from, short what)
 		flow_fail(flow, status == PUMP_FROM_FAILED ? from : to, errno);
 		return -1;
 	}
+	if (flow->learns)
+		flow_learn(flow);
 	if (status == PUMP_DONE)
 		pump_ended(flow, from, to);
 	else if (status == PUMP_AGAIN)
@@ -280,6 +287,8 @@ flow_pump(struct flow *flow, enum end from, short what)
 static int64_t
 flow_due_us(const struct flow *flow)
 {
+	if (flow->naming)
+		return flow->record->start_mono_us + SERVER_LIMIT_US;
 	if (!flow->connected)
 		return server_due_us(&flow->server);
 	return flow->active_us + flow->idle_us;
@@ -342,7 +351,7 @@ flow_retry(struct flow *flow, unsigned int error)
 		if (errno != 0)
 			error = (unsigned int)errno;
 	}
-	flow_end(flow, failure_close(error), (int)error);
+	flow_end(flow, failure_to_connect(error), (int)error);
 }
 
 static void
@@ -389,6 +398,94 @@ flow_move(struct flow *flow, enum end ready, short what)
 		flow_end(flow, flow->first_end, 0);
 }
 
+static void
+flow_open(struct flow *flow, const struct flow_start *start)
+{
+	int fd;
+
+	server_init(&flow->server, start, flow->record, flow->pool->broker,
+	    on_server_opened, flow);
+	fd = server_open(&flow->server);
+	if (fd == -1 && errno != EINPROGRESS)
+		flow_end(flow, failure_to_connect((unsigned int)errno), errno);
+	else
+		server_replace(flow, fd);
+}
+
+/* The policy forbids the flow. */
+static void
+note_blocked(struct flow_pool *pool, struct flow_entry *record)
+{
+	record->action = FLOW_ACTION_BLOCK;
+	atomic_fetch_add_explicit(
+	    &journal_arena(pool->journal)->blocked, 1, memory_order_relaxed);
+}
+
+/* Its name is known, or is not waited for any longer: NULL. */
+static void
+flow_named(struct flow *flow, const struct sniff_name *name)
+{
+	struct flow_pool *pool = flow->pool;
+	struct flow_start start = record_start(flow->record);
+	enum flow_action action;
+
+	wait_end(flow);
+	flow->naming = 0;
+	flow->waited = 1;
+	flow->learns = flow->silent;
+	if (name != NULL)
+		start.host = name->host;
+	action = pool->decide(pool->ctx, &start);
+	record_decide(flow->record, &start);
+	if (action == FLOW_ACTION_BLOCK) {
+		note_blocked(pool, flow->record);
+		flow_end(flow, FLOW_CLOSE_POLICY, 0);
+		return;
+	}
+	flow->idle_us = start.idle_us != 0 ? start.idle_us : IDLE_US;
+	flow_open(flow, &start);
+}
+
+/* 0: waiting for the client's next bytes makes no sense. */
+static int
+may_wait(struct flow *flow)
+{
+	struct flow_start start = record_start(flow->record);
+
+	if (flow->early & EV_CLOSED ||
+	    (flow->silent &&
+		habits_of(flow->pool->habits, &start.dst, start.dport,
+		    clock_mono_us()) == HABIT_SERVER_FIRST))
+		return 0;
+	if (flow->wait == NULL)
+		flow->wait = patience_begin(flow->pool->patience, flow);
+	return flow->wait != NULL;
+}
+
+/* Looks for its name where the client's bytes wait. */
+static void
+flow_look(struct flow *flow)
+{
+	struct sniff_name name;
+	size_t len;
+	int status =
+	    sniff_socket(event_get_fd(&flow->socket[CLIENT]), &name, &len);
+
+	if (status == -1) {
+		flow_fail(flow, CLIENT, errno);
+		return;
+	}
+	flow->silent &= len == 0;
+	if (status == SNIFF_MORE && may_wait(flow))
+		return;
+	if (status != SNIFF_MORE) {
+		record_name(flow->pool->journal, flow->record,
+		    (enum sniff_status)status, &name);
+		pump_let_go(&flow->pump[CLIENT]); /* looking is over */
+	}
+	flow_named(flow, status == SNIFF_FOUND ? &name : NULL);
+}
+
 /* The rest of a hello or of a request's head has not come in time. */
 static void
 on_wait_over(void *ctx)
@@ -396,13 +493,17 @@ on_wait_over(void *ctx)
 	struct flow *flow = ctx;
 
 	flow->wait = NULL;
+	if (flow->naming) {
+		flow_named(flow, NULL);
+		return;
+	}
 	pump_let_go(&flow->pump[CLIENT]);
 	flow_move(flow, CLIENT, EV_READ);
 }
 
 /*
  * Looks for a name in the client's first bytes.  They wait only if they are the
- * beginning of what would have one.
+ * beginning of what would have one, and the flow has not waited before.
  */
 static enum pump_look
 on_first_bytes(struct pump *pump, const void *bytes, size_t len)
@@ -413,13 +514,11 @@ on_first_bytes(struct pump *pump, const void *bytes, size_t len)
 	struct sniff_name name;
 	enum sniff_status status = sniff_stream(bytes, len, &name);
 
-	if (status == SNIFF_MORE && flow->wait == NULL)
+	if (status == SNIFF_MORE && flow->wait == NULL && !flow->waited)
 		flow->wait = patience_begin(flow->pool->patience, flow);
 	if (status == SNIFF_MORE && flow->wait != NULL)
 		return PUMP_HOLD;
-	if (status == SNIFF_FOUND)
-		journal_set_host(
-		    flow->pool->journal, flow->record, name.source, name.host);
+	record_name(flow->pool->journal, flow->record, status, &name);
 	wait_end(flow);
 	return PUMP_GO;
 }
@@ -431,10 +530,13 @@ on_client(int fd, short what, void *arg)
 
 	(void)fd;
 	/* Until the server is there, bytes wait in the client's socket. */
-	if (flow->connected)
+	if (flow->connected) {
 		flow_move(flow, CLIENT, what);
-	else
-		flow->early |= what;
+		return;
+	}
+	flow->early |= what;
+	if (flow->naming)
+		flow_look(flow);
 }
 
 static void
@@ -462,7 +564,9 @@ on_idle(struct idle_timer *timer)
 	idle_set(flow->pool->wheel, timer, due_us);
 	if (due_us > clock_mono_us())
 		return;
-	if (flow->connected)
+	if (flow->naming)
+		flow_named(flow, NULL);
+	else if (flow->connected)
 		flow_end(flow, FLOW_CLOSE_IDLE, 0);
 	else
 		flow_retry(flow, ETIMEDOUT);
@@ -478,7 +582,8 @@ client_refuse(struct flow_pool *pool, int client, struct flow_entry *record,
 	close(client);
 }
 
-static void
+/* 0, or -1 when the flow is gone. */
+static int
 flow_start(struct flow *flow, int client, int server, int64_t idle_us)
 {
 	flow->idle_us = idle_us != 0 ? idle_us : IDLE_US;
@@ -487,14 +592,28 @@ flow_start(struct flow *flow, int client, int server, int64_t idle_us)
 	flow->connected = 0;
 	flow->early = 0;
 	flow->wait = NULL;
+	flow->silent = 1;
+	flow->waited = flow->learns = 0;
 	pump_init(&flow->pump[CLIENT], &flow->record->up_bytes, on_first_bytes);
 	pump_init(&flow->pump[SERVER], &flow->record->down_bytes, NULL);
 	socket_assign(flow, CLIENT, client);
 	socket_assign(flow, SERVER, server);
 	idle_set(flow->pool->wheel, &flow->timer, flow_due_us(flow));
-	if (event_add(&flow->socket[CLIENT], NULL) == -1 ||
-	    (server != -1 && event_add(&flow->socket[SERVER], NULL) == -1))
-		flow_end(flow, FLOW_CLOSE_OVERLOAD, errno);
+	if (event_add(&flow->socket[CLIENT], NULL) == 0 &&
+	    (server == -1 || event_add(&flow->socket[SERVER], NULL) == 0))
+		return 0;
+	flow_end(flow, FLOW_CLOSE_OVERLOAD, errno);
+	return -1;
+}
+
+/* Its server is to be opened when its name is known. */
+static void
+flow_start_naming(struct flow *flow, int client, int64_t idle_us)
+{
+	flow->naming = 1;
+	memset(&flow->server, 0, sizeof(flow->server));
+	if (flow_start(flow, client, -1, idle_us) == 0)
+		flow_look(flow);
 }
 
 static void
@@ -503,7 +622,7 @@ flow_not_begun(struct flow *flow, int client, int error)
 	server_release(&flow->server);
 	flow_give_back(flow);
 	client_refuse(flow->pool, client, flow->record,
-	    failure_close((unsigned int)error), error);
+	    failure_to_connect((unsigned int)error), error);
 }
 
 int
@@ -519,6 +638,11 @@ flow_begin(struct flow_pool *pool, int client, const struct flow_start *start)
 	flow = flow_take(pool);
 	flow->pool = pool;
 	flow->record = record;
+	if (start->needs_name) {
+		flow_start_naming(flow, client, start->idle_us);
+		return 0;
+	}
+	flow->naming = 0;
 	server_init(
 	    &flow->server, start, record, pool->broker, on_server_opened, flow);
 	fd = server_open(&flow->server);
@@ -526,7 +650,7 @@ flow_begin(struct flow_pool *pool, int client, const struct flow_start *start)
 		flow_not_begun(flow, client, errno);
 		return 0;
 	}
-	flow_start(flow, client, fd, start->idle_us);
+	(void)flow_start(flow, client, fd, start->idle_us);
 	return 0;
 }
 
@@ -537,9 +661,7 @@ flow_block(struct flow_pool *pool, int client, const struct flow_start *start)
 
 	if (record == NULL)
 		return -1;
-	record->action = FLOW_ACTION_BLOCK;
-	atomic_fetch_add_explicit(
-	    &journal_arena(pool->journal)->blocked, 1, memory_order_relaxed);
+	note_blocked(pool, record);
 	client_refuse(pool, client, record, FLOW_CLOSE_POLICY, 0);
 	return 0;
 }

@@ -19,15 +19,25 @@ struct upstreams;
 /* Called after a flow has ended and its descriptors are free again. */
 typedef void flow_room_fn(void *ctx);
 
+/*
+ * Decides about a flow by what is known of it, its name too, and fills in the
+ * rest of start.
+ */
+typedef enum flow_action flow_decide_fn(void *ctx, struct flow_start *start);
+
 /* most: flows at a time.  NULL with errno. */
-struct flow_pool *flow_pool_new(struct event_base *, struct journal *,
-    struct broker *, uint32_t most, flow_room_fn *, void *ctx);
+struct flow_pool *
+flow_pool_new(struct event_base *, struct journal *, struct broker *,
+    uint32_t most, flow_decide_fn *, flow_room_fn *, void *ctx);
 
 /*
  * Takes the client's non-blocking socket over and connects to the original
- * destination, by way of the upstream if there is one.  Whatever goes wrong
- * from here on ends in the flow's record, and the client gets a reset.  -1 when
- * there is no room for another flow; the socket is then still the caller's.
+ * destination, by way of the upstream if there is one.  If its name is needed
+ * first, that is waited for, no longer than 200 ms and not at all at a server
+ * that is known to speak first; then the flow is decided about again.  Whatever
+ * goes wrong from here on ends in its record, and the client gets a reset.  -1
+ * when there is no room for another flow; the socket is then still the
+ * caller's.
  */
 int flow_begin(struct flow_pool *, int client, const struct flow_start *);
 

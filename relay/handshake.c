@@ -23,9 +23,10 @@ static union {
 } shared;
 
 static struct target
-target_of(const struct flow_entry *record)
+target_of(const struct handshake_terms *terms)
 {
-	struct target target = { .port = record->dport };
+	const struct flow_entry *record = terms->record;
+	struct target target = { .host = terms->host, .port = record->dport };
 
 	memcpy(target.addr.byte, record->dst, sizeof(target.addr.byte));
 	return target;
@@ -71,7 +72,7 @@ say_request(const struct handshake_terms *terms, uint8_t *buf)
 	/* RFC 1928, 6: a client that does not know its port yet says zeros. */
 	static const struct target unknown = { .addr.byte = {
 						   [10] = 0xff, [11] = 0xff } };
-	struct target target = target_of(terms->record);
+	struct target target = target_of(terms);
 
 	if (terms->bound != NULL)
 		return socks5_write_request(
@@ -95,7 +96,7 @@ hear_reply(const struct handshake_terms *terms, const uint8_t *bytes,
 static size_t
 say_connect(const struct handshake_terms *terms, uint8_t *buf)
 {
-	struct target target = target_of(terms->record);
+	struct target target = target_of(terms);
 
 	return http_connect_write(&target, &terms->credential, (char *)buf);
 }
@@ -113,7 +114,7 @@ static size_t
 say_header(const struct handshake_terms *terms, uint8_t *buf)
 {
 	const struct flow_entry *record = terms->record;
-	struct target target = target_of(record);
+	struct target target = target_of(terms);
 	struct addr client;
 
 	memcpy(client.byte, record->src, sizeof(client.byte));

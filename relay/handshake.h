@@ -23,6 +23,7 @@ struct handshake_terms {
 	struct credential credential;
 	/* Client and destination; NULL: it is over before they are named. */
 	const struct flow_entry *record;
+	const char *host; /* its name, for the upstream; NULL: not known */
 	/* NULL for TCP; for UDP, which SOCKS5 alone has, where to send it. */
 	struct target *bound;
 };

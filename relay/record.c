@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 #include "relay/record.h"
 
+#include <linux/tcp.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
 #include <string.h>
 
 #include "common/clock.h"
@@ -22,9 +26,50 @@ record_open(struct journal *journal, const struct flow_start *start)
 	record->proto = start->proto;
 	record->action = FLOW_ACTION_RELAY;
 	record->capture = (uint8_t)start->capture;
+	record_decide(record, start);
+	return record;
+}
+
+struct flow_start
+record_start(const struct flow_entry *record)
+{
+	struct flow_start start = { .sport = record->sport,
+		.dport = record->dport,
+		.proto = record->proto,
+		.capture = (enum flow_capture)record->capture };
+
+	memcpy(start.src.byte, record->src, sizeof(start.src.byte));
+	memcpy(start.dst.byte, record->dst, sizeof(start.dst.byte));
+	return start;
+}
+
+void
+record_name(struct journal *journal, struct flow_entry *record,
+    enum sniff_status status, const struct sniff_name *name)
+{
+	record->ech = name->ech != 0;
+	if (status == SNIFF_FOUND)
+		journal_set_host(journal, record, name->source, name->host);
+}
+
+void
+record_decide(struct flow_entry *record, const struct flow_start *start)
+{
 	record->rule = start->rule;
 	record->generation = start->generation;
-	return record;
+}
+
+void
+record_tcp_info(struct flow_entry *record, int client)
+{
+	struct tcp_info info = { 0 };
+	socklen_t len = sizeof(info);
+
+	if (getsockopt(client, IPPROTO_TCP, TCP_INFO, &info, &len) == -1)
+		return;
+	record->rtt_us = info.tcpi_rtt;
+	record->up_packets = info.tcpi_segs_in;
+	record->down_packets = info.tcpi_segs_out;
 }
 
 void

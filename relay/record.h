@@ -7,6 +7,7 @@
 
 #include "common/addr.h"
 #include "policy/rule.h"
+#include "relay/sniff.h"
 #include "schema/flow.h"
 
 struct journal;
@@ -24,6 +25,8 @@ struct flow_start {
 	struct upstreams *upstreams; /* NULL only with UPSTREAM_NONE */
 	uint16_t upstream;	     /* or UPSTREAM_NONE */
 	enum rule_source source;
+	uint8_t needs_name; /* it shall be decided again when that is known */
+	const char *host;   /* its name; NULL: not known */
 };
 
 /* Flows that an operator speaks of: one by its id, or a client's (id 0). */
@@ -36,6 +39,19 @@ int record_is_chosen(const struct flow_entry *, const struct flow_choice *);
 
 /* A record that says FLOW_ACTION_RELAY, or NULL without memory. */
 struct flow_entry *record_open(struct journal *, const struct flow_start *);
+
+/* What record_open() was given; the rest is what is to be decided. */
+struct flow_start record_start(const struct flow_entry *);
+
+/* What was found in the client's first bytes; the name only of FOUND. */
+void record_name(struct journal *, struct flow_entry *, enum sniff_status,
+    const struct sniff_name *);
+
+/* It was decided again. */
+void record_decide(struct flow_entry *, const struct flow_start *);
+
+/* What the kernel knows of a client's socket, tcp(7). */
+void record_tcp_info(struct flow_entry *, int client);
 
 /* error: errno, or 0. */
 void record_close(

@@ -157,9 +157,18 @@ verdict_of(const struct relay *relay, const struct flow_start *start)
 	return policy_match(relay->policy.image, &query);
 }
 
-static enum flow_action
-decide(const struct relay *relay, struct flow_start *start)
+/* A decision is not the last one while it lacks a name that it depends on. */
+static int
+needs_name(const struct relay *relay, const struct flow_start *start)
 {
+	return start->upstream != UPSTREAM_NONE &&
+	       upstreams_names(relay->upstreams, start->upstream);
+}
+
+static enum flow_action
+decide(void *ctx, struct flow_start *start)
+{
+	const struct relay *relay = ctx;
 	struct policy_verdict verdict = verdict_of(relay, start);
 
 	start->rule = verdict.rule;
@@ -170,6 +179,7 @@ decide(const struct relay *relay, struct flow_start *start)
 		start->idle_us = (int64_t)verdict.item->idle_ms * 1000;
 		start->source = (enum rule_source)verdict.item->source;
 	}
+	start->needs_name = (uint8_t)needs_name(relay, start);
 	return verdict.action;
 }
 
@@ -490,7 +500,7 @@ flows_new(struct relay *relay)
 	uint32_t tcp = (descriptors - udp) / 2;
 
 	relay->flows = flow_pool_new(relay->base, relay->journal, relay->broker,
-	    tcp < relay->slots ? tcp : relay->slots, on_room, relay);
+	    tcp < relay->slots ? tcp : relay->slots, decide, on_room, relay);
 	relay->udp = udp_flows_new(
 	    relay->base, relay->journal, relay->broker, udp, decide_udp, relay);
 	relay->shortage = shortage_new(relay->base, on_room, relay);

@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <event2/event.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -222,6 +223,7 @@ via_step(struct server *server, int fd, unsigned int *error)
 	struct handshake_terms terms = {
 		upstreams_credential(server->upstreams, server->upstream),
 		server->record,
+		server->host,
 		server->bound,
 	};
 	enum answer_status status =
@@ -285,6 +287,10 @@ server_init(struct server *server, const struct flow_start *start,
 		return;
 	server->way = &via;
 	server->upstreams = upstreams_hold(start->upstreams);
+	/* Without memory it is told the address. */
+	if (start->host != NULL &&
+	    upstreams_names(start->upstreams, start->upstream))
+		server->host = strdup(start->host);
 }
 
 int
@@ -325,6 +331,8 @@ server_release(struct server *server)
 {
 	upstreams_release(server->upstreams);
 	server->upstreams = NULL;
+	free(server->host);
+	server->host = NULL;
 	if (server->ask != NULL)
 		broker_cancel(server->ask);
 	server->ask = NULL;

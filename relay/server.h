@@ -40,7 +40,8 @@ struct server {
 	uint16_t endpoint;
 	uint16_t tried; /* see upstreams_choose() */
 	uint8_t connected;
-	uint8_t attempt;      /* at the client's address */
+	uint8_t attempt; /* at the client's address */
+	char *host; /* for the upstream to have; NULL: the address is all */
 	struct target *bound; /* of struct handshake_terms; NULL at first */
 	struct broker *broker;
 	struct broker_ask *ask; /* NULL: nothing is asked for */

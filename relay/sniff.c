@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: ISC */
-/* Reads first bytes of hostile clients.  Pure; what a host's name may be. */
+/* Reads first bytes of hostile clients; what a host's name may be. */
 #include "relay/sniff.h"
 
+#include <sys/socket.h>
+
+#include <errno.h>
 #include <string.h>
 
 #include "policy/name.h"
@@ -25,6 +28,19 @@ sniff_stream(const uint8_t *bytes, size_t len, struct sniff_name *name)
 
 	memset(name, 0, sizeof(*name));
 	return parser == NULL ? SNIFF_NONE : parser(bytes, len, name);
+}
+
+int
+sniff_socket(int fd, struct sniff_name *name, size_t *len)
+{
+	static uint8_t bytes[SNIFF_MOST_BYTES];
+	ssize_t n = recv(fd, bytes, sizeof(bytes), MSG_PEEK | MSG_DONTWAIT);
+
+	memset(name, 0, sizeof(*name));
+	*len = n > 0 ? (size_t)n : 0;
+	if (n == -1)
+		return errno == EAGAIN || errno == EINTR ? SNIFF_MORE : -1;
+	return sniff_stream(bytes, *len, name);
 }
 
 enum sniff_status

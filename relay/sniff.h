@@ -48,6 +48,13 @@ sniff_fn *sniff_choose(const uint8_t *bytes, size_t len);
 enum sniff_status
 sniff_stream(const uint8_t *bytes, size_t len, struct sniff_name *name);
 
+/*
+ * Reads the first bytes of a TCP stream where they lie in a socket.  len: how
+ * many there are.  MORE when there is none yet, NONE at their end; -1 with
+ * errno when the socket has failed, and has then told it for the last time.
+ */
+int sniff_socket(int fd, struct sniff_name *name, size_t *len);
+
 /* What to say when the bytes end too early. */
 enum sniff_status sniff_short(size_t len);
 

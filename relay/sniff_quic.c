@@ -24,7 +24,8 @@
 #define SAMPLE_AT 4 /* behind the packet number's place, RFC 9001, 5.4.2 */
 #define SALT_BYTES 20
 #define LABEL_MOST 20
-#define PACKETS_MOST 4 /* in a datagram: each may cost keys to be made */
+#define DATAGRAM_LEAST 1200 /* a server drops a smaller one: RFC 9000, 14.1 */
+#define PACKETS_MOST 4	    /* in a datagram: each may cost keys to be made */
 
 static const struct version {
 	uint32_t number;
@@ -378,6 +379,18 @@ initial_read(struct sniff_quic *quic, const struct header *header)
 		quic->version = header->version->number;
 	}
 	return frames.bad ? 0 : frames_read(quic, frames);
+}
+
+int
+sniff_quic_begins(const uint8_t *datagram, size_t len)
+{
+	struct bytes bytes = { .at = datagram, .left = len };
+	uint64_t first = number(&bytes, 1);
+	const struct version *version = version_of(number(&bytes, 4));
+
+	return len >= DATAGRAM_LEAST && version != NULL &&
+	       (first & (LONG_HEADER | FIXED_BIT | TYPE_BITS)) ==
+		   (LONG_HEADER | FIXED_BIT | version->initial);
 }
 
 enum sniff_status

@@ -30,6 +30,12 @@ struct sniff_quic {
 	uint8_t hello[SNIFF_MOST_BYTES];
 };
 
+/*
+ * Whether a client's first datagram may begin a connection: cheap, for those of
+ * all flows.
+ */
+int sniff_quic_begins(const uint8_t *datagram, size_t len);
+
 void sniff_quic_init(struct sniff_quic *);
 
 /*

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The life of relayed flows of UDP.  Carries datagrams of clients and servers
- * and never looks into them; one that cannot be sent at once is lost, as on any
- * way.
+ * The life of relayed flows of UDP.  Carries datagrams of clients and servers,
+ * and has the clients' first ones looked at; one that cannot be sent at once is
+ * lost, as on any way.
  */
 #include "relay/udp_flow.h"
 
@@ -29,6 +29,7 @@
 #include "relay/udp_refusal.h"
 #include "relay/udp_reply.h"
 #include "relay/udp_server.h"
+#include "relay/udp_sniff.h"
 #include "relay/udp_table.h"
 
 #define IDLE_US (RULE_UDP_IDLE_MS * 1000LL)
@@ -47,6 +48,7 @@ struct udp_flow {
 	struct udp_hold *hold; /* what waits for that socket */
 	struct udp_reply *reply;
 	struct flow_entry *record;
+	struct udp_sniff *sniff; /* not NULL: its name is looked for */
 	int64_t idle_us;
 	int idle_given; /* by a rule */
 	uint32_t descriptors;
@@ -62,6 +64,7 @@ struct udp_flows {
 	struct udp_table *table;
 	struct broker *broker;
 	struct udp_replies *replies;
+	struct udp_sniffs *sniffs;
 	struct udp_flow *flow; /* as many as the table takes; not touched */
 	uint32_t used;	       /* flows at and above this were never used */
 	SLIST_HEAD(, udp_flow) spare;
@@ -93,10 +96,12 @@ udp_flows_new(struct event_base *base, struct journal *journal,
 	flows->wheel = idle_wheel_new(base, on_idle);
 	flows->table = udp_table_new(descriptors);
 	flows->replies = udp_replies_new(broker, on_reply);
+	flows->sniffs = udp_sniffs_new();
 	/* Zero pages until a flow is used: calloc(3) maps them. */
 	flows->flow = calloc(descriptors, sizeof(*flows->flow));
 	if (flows->wheel == NULL || flows->table == NULL ||
-	    flows->replies == NULL || flows->flow == NULL)
+	    flows->replies == NULL || flows->sniffs == NULL ||
+	    flows->flow == NULL)
 		return NULL;
 	flows->base = base;
 	flows->journal = journal;
@@ -160,6 +165,7 @@ flow_end(struct udp_flow *flow, enum flow_close why, int error)
 	idle_cancel(&flow->timer);
 	server_end(flow);
 	udp_reply_release(flow->reply, &flow->waiter);
+	udp_sniff_end(flows->sniffs, &flow->sniff);
 	udp_table_remove(flows->table, &flow->entry);
 	flows->servers -= flow->descriptors;
 	if (shortage_is(error))
@@ -368,7 +374,7 @@ static void
 server_lost(struct udp_flow *flow, unsigned int error)
 {
 	if (flow->record->down_packets == 0)
-		flow_die(flow, failure_close(error), (int)error);
+		flow_die(flow, failure_to_connect(error), (int)error);
 	else if (error == FLOW_ERROR_ENDED)
 		flow_end(flow, FLOW_CLOSE_SERVER_FIN, 0);
 	else
@@ -481,8 +487,9 @@ udp_flows_refused(struct udp_flows *flows)
 
 static struct udp_flow *
 flow_new(struct udp_flows *flows, enum flow_capture capture,
-    const struct udp_key *key)
+    const struct udp_key *key, const struct udp_packet *first)
 {
+	struct udp_flow *flow;
 	struct flow_start start = { .src = key->client,
 		.dst = key->server,
 		.sport = key->client_port,
@@ -494,7 +501,21 @@ flow_new(struct udp_flows *flows, enum flow_capture capture,
 		udp_flows_refused(flows);
 		return NULL;
 	}
-	return flow_begin(flows, key, &start);
+	flow = flow_begin(flows, key, &start);
+	if (flow != NULL)
+		udp_sniff_begin(flows->sniffs, &flow->sniff, first);
+	return flow;
+}
+
+static void
+flow_sniff(struct udp_flow *flow, const struct udp_packet *packets, int n)
+{
+	struct udp_flows *flows = flow->flows;
+	struct sniff_name name;
+	enum sniff_status status =
+	    udp_sniff_read(flows->sniffs, &flow->sniff, packets, n, &name);
+
+	record_name(flows->journal, flow->record, status, &name);
 }
 
 static void
@@ -573,9 +594,12 @@ udp_flows_packets(struct udp_flows *flows, enum flow_capture capture,
 		run = run_length(packets, n, &key);
 		entry = udp_table_find(flows->table, &key);
 		flow = entry != NULL ? FLOW_OF(entry, entry)
-				     : flow_new(flows, capture, &key);
-		if (flow != NULL)
-			flow_ask(flow, packets, run);
+				     : flow_new(flows, capture, &key, packets);
+		if (flow == NULL)
+			continue;
+		if (flow->sniff != NULL)
+			flow_sniff(flow, packets, run);
+		flow_ask(flow, packets, run);
 	}
 }
 

@@ -20,6 +20,7 @@ struct endpoint {
 
 struct upstream {
 	enum upstream_kind kind;
+	int names;
 	struct image_span endpoints;
 	uint32_t check_ms;
 	char user[LIMIT_CREDENTIAL_BYTES + 1];
@@ -52,6 +53,7 @@ upstream_fill(struct upstream *upstream, const struct image *image, uint32_t i,
 	const struct image_upstream *from = image_upstream(image, i);
 
 	upstream->kind = (enum upstream_kind)from->kind;
+	upstream->names = from->names;
 	upstream->endpoints = from->endpoints;
 	upstream->check_ms = from->check_ms;
 	memcpy(upstream->user, image_upstream_user(image, from),
@@ -121,6 +123,12 @@ enum upstream_kind
 upstreams_kind(const struct upstreams *set, uint16_t upstream)
 {
 	return set->upstream[upstream].kind;
+}
+
+int
+upstreams_names(const struct upstreams *set, uint16_t upstream)
+{
+	return set->upstream[upstream].names;
 }
 
 struct credential

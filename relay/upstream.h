@@ -30,6 +30,8 @@ struct upstreams *upstreams_hold(struct upstreams *);
 void upstreams_release(struct upstreams *); /* NULL is fine */
 
 enum upstream_kind upstreams_kind(const struct upstreams *, uint16_t upstream);
+/* 1 when it is to be given the hosts' names. */
+int upstreams_names(const struct upstreams *, uint16_t upstream);
 struct credential
 upstreams_credential(const struct upstreams *, uint16_t upstream);
 

@@ -94,6 +94,10 @@
 	"ALTER TABLE flow ADD COLUMN upstream INTEGER REFERENCES upstream;" \
 	"ALTER TABLE flow ADD COLUMN source INTEGER NOT NULL DEFAULT 0;"
 
+/* Version 4. */
+#define FLOWLOG_TABLES_4 \
+	"ALTER TABLE flow ADD COLUMN ech INTEGER NOT NULL DEFAULT 0;"
+
 /* Milliseconds, ISO 8601, UTC. */
 #define FLOWLOG_TIME(us)                           \
 	"strftime('%%Y-%%m-%%dT%%H:%%M:%%fZ', " us \
@@ -123,7 +127,7 @@
 			  "rtt_us,"                                            \
 			  " %s AS close,"                                      \
 			  " f.error AS error, f.worker AS worker, f.final AS " \
-			  "final, %s AS source"                                \
+			  "final, %s AS source, f.ech AS ech"                  \
 			  " FROM flow f LEFT JOIN rule r ON r.id = f.rule"     \
 			  " LEFT JOIN upstream u ON u.id = f.upstream"
 

@@ -26,7 +26,7 @@ block proto udp to any port 443 with reset
 block from { <lan> 198.51.100.1 } port { 22 8000-8080 } with drop
 pass to <lan>
 upstream corp http { 192.0.2.9:3128, [fd00::9]:3128 }
-upstream rama  proxy-v2 127.0.0.1:8443
+upstream rama  proxy-v2 127.0.0.1:8443 names yes
 relay proto tcp to any port 443 idle 10m via rama
 relay proto tcp to any port 80 via corp
 default block
@@ -74,6 +74,9 @@ ERRORS = {
         "upstream corp http 192.0.2.9\n", [(2, 20, "192.0.2.9", "1080")]),
     "upstream of an unknown kind": (
         "upstream corp sock5 192.0.2.9:1\n", [(2, 15, "sock5", "socks5")]),
+    "upstream that is given names or not": (
+        "upstream corp http 192.0.2.9:1 names ys\n",
+        [(2, 38, "ys", "yes or no", "yes")]),
     "user without a password": (
         'upstream corp http 192.0.2.9:1 user "u"\n',
         [(2, 32, "password-file")]),
@@ -104,7 +107,7 @@ def test_canonical_form_round_trips(build, tmp_path):
                   "exclude to 192.168.0.0/16 port 22",
                   "exclude proto udp port 123", "keep 30d max 4G",
                   "upstream corp http { 192.0.2.9:3128 [fd00::9]:3128 }",
-                  "upstream rama proxy-v2 127.0.0.1:8443",
+                  "upstream rama proxy-v2 127.0.0.1:8443 names yes",
                   "port 443 via rama idle 10m", "port 80 via corp",
                   "default block", 'control socket "/tmp/t.sock"'):
         assert words in first.stdout, words

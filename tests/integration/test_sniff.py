@@ -30,11 +30,12 @@ def extension(kind, body):
     return struct.pack("!HH", kind, len(body)) + body
 
 
-def hello(name=NAME, padding=0):
+def hello(name=NAME, padding=0, more=b""):
     """A ClientHello, without records."""
     entry = struct.pack("!BH", 0, len(name)) + name.encode()
-    extensions = (extension(0x0a0a, b"")
-                  + extension(0, struct.pack("!H", len(entry)) + entry)
+    if name:
+        more += extension(0, struct.pack("!H", len(entry)) + entry)
+    extensions = (extension(0x0a0a, b"") + more
                   + extension(21, bytes(padding)))
     body = (b"\3\3" + bytes(range(32)) + b"\0" + b"\0\2\x13\1" + b"\1\0"
             + struct.pack("!H", len(extensions)) + extensions)
@@ -301,6 +302,26 @@ def test_tpxctl_shows_and_finds_names_live_and_logged(net, server, tpx):
     for pattern in (long_name, f"*.{'b' * 61}"):
         done = instance.ctl("--json", "flows", "--host", pattern)
         assert [row["host"] for row in json.loads(done.stdout)] == [long_name]
+
+
+@pytest.mark.smoke
+def test_encrypted_client_hello_is_told(net, server, tpx):
+    instance = tpx(workers=1)
+    ech = extension(0xfe0d, b"\0\0\1\0\1\7\0\0\0\0")
+    with contextlib.ExitStack() as stack:
+        for name, more in ((NAME, ech), ("", ech), (NAME, b"")):
+            sock = stack.enter_context(
+                traffic.connect(net.client, net.SERVER4, ECHO))
+            assert traffic.echoes(sock, records(hello(name, more=more)))
+        shown = instance.ctl("--json", "flows", "--live").stdout
+    expected = [(NAME, 1), (None, 1), (NAME, 0)]
+    assert sorted((row["host"] or "", row["ech"])
+                  for row in json.loads(shown)) == sorted(
+                      (host or "", ech) for host, ech in expected)
+    rows = sorted(instance.rows(3), key=lambda row: row["start_us"])
+    assert [(row["host"], row["ech"]) for row in rows] == expected
+    shown = instance.ctl("--json", "flows").stdout
+    assert sum(row["ech"] for row in json.loads(shown)) == 2
 
 
 def test_names_survive_a_killed_relay(net, server, tpx):

@@ -7,17 +7,18 @@
 #include "policy/print.h"
 #include "policy_fixture.h"
 
-#define SAMPLE                                                       \
-	FIXTURE_CAPTURE                                              \
-	"upstream corp socks5 10.0.0.9:1080 user \"u\" "             \
-	"password-file \"corp.pass\"\n"                              \
-	"upstream legacy http { 10.0.0.9:3128, [fd00::9]:3128 }\n"   \
-	"upstream rama proxy-v2 127.0.0.1:8443\n"                    \
-	"upstream other http [::1]:1 password-file \"/run/p\" user " \
-	"\"a b\"\n"                                                  \
-	"block to any port 25\n"                                     \
-	"relay proto tcp to any port 443 idle 10m via corp\n"        \
-	"relay proto tcp to any port 80\n"                           \
+#define SAMPLE                                                    \
+	FIXTURE_CAPTURE                                           \
+	"upstream corp socks5 10.0.0.9:1080 user \"u\" "          \
+	"password-file \"corp.pass\"\n"                           \
+	"upstream legacy http { 10.0.0.9:3128, [fd00::9]:3128 } " \
+	"names yes\n"                                             \
+	"upstream rama proxy-v2 127.0.0.1:8443 names no\n"        \
+	"upstream other http [::1]:1 names yes password-file "    \
+	"\"/run/p\" user \"a b\"\n"                               \
+	"block to any port 25\n"                                  \
+	"relay proto tcp to any port 443 idle 10m via corp\n"     \
+	"relay proto tcp to any port 80\n"                        \
 	"default relay via legacy\n"
 
 static struct conf_errors errors;
@@ -44,10 +45,10 @@ test_upstreams_have_one_form(void **state)
 	assert_non_null(strstr(out.bytes,
 	    "upstream corp socks5 10.0.0.9:1080 user \"u\" password-file "
 	    "\"corp.pass\"\n"
-	    "upstream legacy http { 10.0.0.9:3128 [fd00::9]:3128 }\n"
+	    "upstream legacy http { 10.0.0.9:3128 [fd00::9]:3128 } names yes\n"
 	    "upstream rama proxy-v2 127.0.0.1:8443\n"
 	    "upstream other http [::1]:1 user \"a b\" password-file "
-	    "\"/run/p\"\n"
+	    "\"/run/p\" names yes\n"
 	    "block port 25\n"
 	    "relay proto tcp port 443 via corp idle 10m\n"));
 	assert_non_null(strstr(out.bytes, "\ndefault relay via legacy\n"));
@@ -76,6 +77,9 @@ test_upstreams_arrive_in_the_image(void **state)
 	upstream = image_upstream(image, 0);
 	assert_string_equal(upstream->name, "corp");
 	assert_int_equal(upstream->kind, UPSTREAM_SOCKS5);
+	assert_int_equal(upstream->names, 0);
+	assert_int_equal(image_upstream(image, 1)->names, 1);
+	assert_int_equal(image_upstream(image, 2)->names, 0);
 	assert_string_equal(image_upstream_user(image, upstream), "u");
 	assert_string_equal(image_upstream_password_file(image, upstream),
 	    "/etc/tpx/corp.pass");
@@ -204,8 +208,13 @@ test_bad_upstreams_are_refused(void **state)
 		"upstream a http 1.2.3.4:5 check 61m",
 		"upstream a http 1.2.3.4:5 check 5",
 		"upstream a http 1.2.3.4:5 check soon",
-		"upstream a http 1.2.3.4:5 check check", "block to any via a",
-		"pass to any via a", "exclude to ::1 via a", "relay to any via",
+		"upstream a http 1.2.3.4:5 check check",
+		"upstream a http 1.2.3.4:5 names",
+		"upstream a http 1.2.3.4:5 names \"yes\"",
+		"upstream a http 1.2.3.4:5 names maybe",
+		"upstream a http 1.2.3.4:5 names yes names no",
+		"block to any via a", "pass to any via a",
+		"exclude to ::1 via a", "relay to any via",
 		"relay to any via <a>", "relay to any via \"a\"",
 		"default block via a", "default relay via" };
 	char text[160];

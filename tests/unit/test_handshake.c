@@ -173,6 +173,44 @@ test_the_header_needs_no_answer(void **state)
 }
 
 static void
+test_a_name_goes_in_the_place_of_the_address(void **state)
+{
+	struct line line;
+
+	(void)state;
+	line_open(&line, UPSTREAM_SOCKS5, NULL);
+	line.terms.host = "a.example";
+	assert_int_equal(go_on(&line), ANSWER_MORE);
+	SAID(&line, "\5\1\0");
+	TELL(&line, "\5\0");
+	assert_int_equal(go_on(&line), ANSWER_MORE);
+	SAID(&line, "\5\1\0\3\11a.example\1\273");
+	line_close(&line);
+
+	line_open(&line, UPSTREAM_HTTP, NULL);
+	line.terms.host = "a.example";
+	assert_int_equal(go_on(&line), ANSWER_MORE);
+	SAID(&line, "CONNECT a.example:443 HTTP/1.1\r\n"
+		    "Host: a.example:443\r\n\r\n");
+	line_close(&line);
+}
+
+static void
+test_the_header_tells_the_address_and_the_name(void **state)
+{
+	struct line line;
+
+	(void)state;
+	line_open(&line, UPSTREAM_PROXY_V2, NULL);
+	line.terms.host = "a.example";
+	assert_int_equal(go_on(&line), ANSWER_GOOD);
+	SAID(&line, "\r\n\r\n\0\r\nQUIT\n\x21\x11\0\30"
+		    "\12\0\0\1\300\0\2\7\4\1\1\273"
+		    "\2\0\11a.example");
+	line_close(&line);
+}
+
+static void
 test_refusals_and_ends_are_told(void **state)
 {
 	struct line line;
@@ -218,6 +256,9 @@ main(void)
 		cmocka_unit_test(test_socks5_does_not_log_in_when_it_need_not),
 		cmocka_unit_test(test_http_leaves_what_follows_the_head),
 		cmocka_unit_test(test_the_header_needs_no_answer),
+		cmocka_unit_test(test_a_name_goes_in_the_place_of_the_address),
+		cmocka_unit_test(
+		    test_the_header_tells_the_address_and_the_name),
 		cmocka_unit_test(test_refusals_and_ends_are_told),
 	};
 

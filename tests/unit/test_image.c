@@ -460,7 +460,9 @@ test_every_field_of_an_upstream_is_checked(void **state)
 	REFUSED(upstream_of(image, 0)->kind, UPSTREAM_COUNT,
 	    "an upstream of an unknown kind");
 	REFUSED(upstream_of(image, 0)->kind, UPSTREAM_PROXY_V2, user_odd);
-	REFUSED(upstream_of(image, 0)->reserved[2], 1,
+	REFUSED(upstream_of(image, 0)->names, 2,
+	    "an upstream neither with names nor without");
+	REFUSED(upstream_of(image, 0)->reserved[1], 1,
 	    "reserved bytes are not zero");
 	REFUSED(upstream_of(image, 0)->check_ms, LIMIT_CHECK_MIN_MS - 1,
 	    "an upstream is checked too often or too seldom");

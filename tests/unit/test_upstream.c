@@ -7,7 +7,7 @@
 #define SECOND 1000000LL
 
 static const char sample[] =
-    FIXTURE_CAPTURE "upstream other http [::1]:1\n"
+    FIXTURE_CAPTURE "upstream other http [::1]:1 names yes\n"
 		    "upstream corp socks5 { 10.0.0.1:1 10.0.0.2:2 10.0.0.3:3 } "
 		    "user \"u\" password-file \"p\"\n";
 
@@ -49,6 +49,8 @@ test_a_set_outlives_its_image(void **state)
 	assert_string_equal(upstreams_credential(set, CORP).user, "u");
 	assert_string_equal(upstreams_credential(set, CORP).password, "word");
 	assert_null(upstreams_credential(set, OTHER).user);
+	assert_true(upstreams_names(set, OTHER));
+	assert_false(upstreams_names(set, CORP));
 	upstreams_address(set, THIRD, &addr, &port);
 	assert_int_equal(addr.byte[15], 3);
 	assert_int_equal(port, 3);

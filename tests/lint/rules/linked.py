@@ -10,7 +10,7 @@ PROCESS = BASE | {"libevent_core-2.1", "libevent-2.1", "libseccomp", "libcap"}
 PROGRAMS = {
     "tpxd": PROCESS,
     "tpx-netctl": PROCESS | {"libnftables", "libmnl"},
-    "tpx-relay": PROCESS,
+    "tpx-relay": PROCESS | {"libnettle"},
     "tpx-flowlog": PROCESS | {"libsqlite3", "libmnl"},
     "tpxctl": PROCESS | {"libsqlite3", "libnftables", "libmnl"},
 }

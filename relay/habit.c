@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * A table of a few entries for each hash.  Its keys are chosen by clients, who
+ * can push others' entries out: those flows then wait as the first one did.
+ */
+#include "relay/habit.h"
+
+#include <stdlib.h>
+
+struct entry {
+	struct addr addr;
+	uint16_t port;
+	int64_t until_us; /* 0: none */
+};
+
+struct habits {
+	struct entry entry[HABIT_SETS][HABIT_WAYS];
+};
+
+struct habits *
+habits_new(void)
+{
+	return calloc(1, sizeof(struct habits));
+}
+
+/* FNV-1a */
+static uint32_t
+set_of(const struct addr *addr, uint16_t port)
+{
+	uint32_t hash = 2166136261U;
+	size_t i;
+
+	for (i = 0; i < sizeof(addr->byte); i++)
+		hash = (hash ^ addr->byte[i]) * 16777619U;
+	hash = (hash ^ (port & 0xff)) * 16777619U;
+	hash = (hash ^ port >> 8) * 16777619U;
+	return (hash ^ hash >> 16) % HABIT_SETS;
+}
+
+static int
+is_of(const struct entry *entry, const struct addr *addr, uint16_t port)
+{
+	return entry->port == port && addr_compare(&entry->addr, addr) == 0;
+}
+
+enum habit
+habits_of(const struct habits *habits, const struct addr *addr, uint16_t port,
+    int64_t now_us)
+{
+	const struct entry *set = habits->entry[set_of(addr, port)];
+	uint32_t i;
+
+	for (i = 0; i < HABIT_WAYS; i++)
+		if (set[i].until_us > now_us && is_of(&set[i], addr, port))
+			return HABIT_SERVER_FIRST;
+	return HABIT_CLIENT_FIRST;
+}
+
+/* Its own entry, or the one that would be forgotten first. */
+static struct entry *
+entry_for(struct entry *set, const struct addr *addr, uint16_t port)
+{
+	struct entry *first = set;
+	uint32_t i;
+
+	for (i = 0; i < HABIT_WAYS; i++) {
+		if (is_of(&set[i], addr, port))
+			return &set[i];
+		if (set[i].until_us < first->until_us)
+			first = &set[i];
+	}
+	return first;
+}
+
+void
+habits_note(struct habits *habits, const struct addr *addr, uint16_t port,
+    enum habit habit, int64_t now_us)
+{
+	struct entry *entry =
+	    entry_for(habits->entry[set_of(addr, port)], addr, port);
+
+	if (habit == HABIT_CLIENT_FIRST) {
+		if (is_of(entry, addr, port))
+			entry->until_us = 0;
+		return;
+	}
+	entry->addr = *addr;
+	entry->port = port;
+	entry->until_us = now_us + HABIT_US;
+}

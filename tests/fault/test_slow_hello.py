@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: ISC
+"""A client that sends its hello byte by byte is not waited for."""
+
+import socket
+import time
+
+import pytest
+
+from conftest import ECHO, EXCHANGE
+from rig import proxies, traffic
+from rig.servers import read_exactly
+
+PORT = 1080
+LIMIT_S = 0.2
+MOST_S = 5  # of a machine that is busy
+BYTES = 16000
+# a record of handshake with the beginning of a ClientHello, and more to come
+HELLO = b"\x16\3\1\x3f\x00\1\0\x3e\xfc\3\3" + bytes(BYTES)
+
+RULES = {
+    "direct": "default relay",
+    "named": "upstream corp socks5 {address}:{port} names yes\n"
+             "default relay via corp",
+}
+
+
+def send_until(sock, other, done):
+    """Byte by byte, while another flow goes on; how many, and how long."""
+    begin = time.monotonic()
+    for count in range(len(HELLO)):
+        if done():
+            return count, time.monotonic() - begin
+        sock.sendall(HELLO[count:count + 1])
+        # its answer paces the bytes, and shows that it is not held up
+        asked = time.monotonic()
+        assert traffic.echoes(other)
+        assert time.monotonic() - asked < MOST_S
+    pytest.fail("the whole hello was waited for")
+
+
+@pytest.mark.parametrize("rules", RULES)
+def test_hello_byte_by_byte_is_relayed_at_the_limit(net, server, tpx, rules):
+    instance = tpx(RULES[rules].format(address=net.SERVER4, port=PORT),
+                   workers=1)
+    with proxies.microsocks(net.server, net.SERVER4, PORT), \
+            traffic.connect(net.client, net.SERVER4, ECHO) as other:
+        assert traffic.echoes(other)
+        with traffic.connect(net.client, net.SERVER4, ECHO) as sock:
+            sport = sock.getsockname()[1]
+            sock.setblocking(False)
+
+            def comes_back():
+                try:
+                    return sock.recv(1, socket.MSG_PEEK)
+                except BlockingIOError:
+                    return b""
+            count, took = send_until(sock, other, comes_back)
+            assert took >= LIMIT_S * 0.95
+            sock.settimeout(MOST_S)
+            assert read_exactly(sock, count) == HELLO[:count]
+            # what follows is not waited for
+            assert traffic.echoes(sock)
+        # nor does it matter to the next client
+        assert traffic.exchange(net.client, net.SERVER4, EXCHANGE, 1000, 1000)
+    row, = instance.rows(1, f"sport = {sport}")
+    assert (row["host"], row["close"]) == (None, "client-fin")
+    assert instance.unaccounted() == 0
