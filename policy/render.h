@@ -14,7 +14,7 @@
 
 #define RENDER_TABLE "tpx"
 #define RENDER_GUARD_TABLE "tpx_guard"
-/* Groups of NFLOG; prefix "GENERATION.RULE" */
+/* Groups of NFLOG; prefix "GENERATION.RULE", of limits with ".rate" behind */
 #define RENDER_LOG_GROUP 74   /* flows that are blocked */
 #define RENDER_OWNER_GROUP 75 /* of this host, the first packet of others */
 

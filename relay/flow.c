@@ -42,6 +42,8 @@ struct flow {
 	struct pump pump[ENDS];
 	struct server server; /* until it is connected */
 	struct flow_entry *record;
+	const struct tally *tally;
+	struct tally_share share;
 	struct patience_wait *wait; /* the client's first bytes are held */
 	int64_t active_us;
 	int64_t idle_us;
@@ -166,6 +168,13 @@ reset_on_close(int fd)
 	(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
 }
 
+void
+flow_reset(int client)
+{
+	reset_on_close(client);
+	close(client);
+}
+
 static void
 flow_close(struct flow_pool *pool, struct flow_entry *record,
     enum flow_close why, int error)
@@ -224,6 +233,7 @@ flow_end(struct flow *flow, enum flow_close why, int error)
 	socket_end(flow, CLIENT, reset);
 	socket_end(flow, SERVER, reset);
 	flow_close(pool, flow->record, why, error);
+	tally_give_back(flow->tally, &flow->share);
 	flow_give_back(flow);
 	pool->room(pool->ctx);
 }
@@ -507,8 +517,7 @@ client_refuse(struct flow_pool *pool, int client, struct flow_entry *record,
 {
 	record_tcp_info(record, client);
 	flow_close(pool, record, why, error);
-	reset_on_close(client);
-	close(client);
+	flow_reset(client);
 }
 
 static void
@@ -534,6 +543,7 @@ static void
 flow_not_begun(struct flow *flow, int client, int error)
 {
 	server_release(&flow->server);
+	tally_give_back(flow->tally, &flow->share);
 	flow_give_back(flow);
 	client_refuse(flow->pool, client, flow->record,
 	    connect_failure((unsigned int)error), error);
@@ -552,6 +562,8 @@ flow_begin(struct flow_pool *pool, int client, const struct flow_start *start)
 	flow = flow_take(pool);
 	flow->pool = pool;
 	flow->record = record;
+	flow->tally = start->tally;
+	flow->share = start->share;
 	server_init(
 	    &flow->server, start, record, pool->broker, on_server_opened, flow);
 	fd = server_open(&flow->server);

@@ -25,14 +25,19 @@ struct flow_pool *flow_pool_new(struct event_base *, struct journal *,
 
 /*
  * Takes the client's non-blocking socket over and connects to the original
- * destination, by way of the upstream if there is one.  Whatever goes wrong
+ * destination, by way of the upstream if there is one.  Its share of limits is
+ * given back at its end.  Whatever goes wrong
  * from here on ends in the flow's record, and the client gets a reset.  -1 when
- * there is no room for another flow; the socket is then still the caller's.
+ * there is no room for another flow; socket and share are then still the
+ * caller's.
  */
 int flow_begin(struct flow_pool *, int client, const struct flow_start *);
 
 /* Resets a client whose flow the policy forbids, with a record. */
 int flow_block(struct flow_pool *, int client, const struct flow_start *);
+
+/* Resets a client that has no record, or has one already. */
+void flow_reset(int client);
 
 /* 1 when flow_begin() would find room. */
 int flow_pool_has_room(const struct flow_pool *);

@@ -7,6 +7,7 @@
 
 #include "common/addr.h"
 #include "policy/rule.h"
+#include "relay/tally.h"
 #include "schema/flow.h"
 
 struct journal;
@@ -24,6 +25,8 @@ struct flow_start {
 	struct upstreams *upstreams; /* NULL only with UPSTREAM_NONE */
 	uint16_t upstream;	     /* or UPSTREAM_NONE */
 	enum rule_source source;
+	const struct tally *tally; /* what the share is of */
+	struct tally_share share;  /* the flow gives it back at its end */
 };
 
 /* Flows that an operator speaks of: one by its id, or a client's (id 0). */

@@ -42,6 +42,8 @@ struct udp_flow {
 	struct event server; /* its socket: readable */
 	struct udp_reply *reply;
 	struct flow_entry *record;
+	const struct tally *tally;
+	struct tally_share share;
 	int64_t idle_us;
 	int idle_given;	     /* by a rule */
 	enum flow_close why; /* it is dead for; else FLOW_CLOSE_NONE */
@@ -135,6 +137,7 @@ flow_end(struct udp_flow *flow, enum flow_close why, int error)
 	if (shortage_is(error))
 		flows->lacked = error;
 	record_close(flows->journal, flow->record, why, error);
+	tally_give_back(flow->tally, &flow->share);
 	SLIST_INSERT_HEAD(&flows->spare, flow, spare);
 }
 
@@ -402,6 +405,8 @@ flow_begin(struct udp_flows *flows, const struct udp_key *key,
 	flow->entry.key = *key;
 	flow->record = record;
 	flow->reply = reply;
+	flow->tally = start->tally;
+	flow->share = start->share;
 	flow_start(flow, server, start);
 	if (error != 0)
 		flow_die(flow, FLOW_CLOSE_UNREACHABLE, error);
@@ -427,12 +432,21 @@ flow_new(struct udp_flows *flows, enum flow_capture capture,
 		.dport = key->server_port,
 		.proto = IPPROTO_UDP,
 		.capture = capture };
+	struct udp_flow *flow;
 
-	if (flows->decide(flows->ctx, &start) == -1) {
+	switch (flows->decide(flows->ctx, &start)) {
+	case UDP_BEGIN:
+		break;
+	case UDP_REFUSE:
 		udp_flows_refused(flows);
 		return NULL;
+	case UDP_OVER:
+		return NULL;
 	}
-	return flow_begin(flows, key, &start);
+	flow = flow_begin(flows, key, &start);
+	if (flow == NULL)
+		tally_give_back(start.tally, &start.share);
+	return flow;
 }
 
 static void

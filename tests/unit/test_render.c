@@ -3,21 +3,7 @@
 
 #include "policy/routes.h"
 #include "policy_fixture.h"
-
-static const struct render_local local = { 4004, 6006, 4114, 6116, 999 };
-
-static char *
-capture_of(const char *text, enum render_lease lease)
-{
-	struct text out = { 0 };
-	size_t len;
-	struct image *image = fixture_image(text, &len);
-
-	render_capture(image, &local, lease, &out);
-	assert_int_equal(text_check(&out), 0);
-	free(image);
-	return out.bytes;
-}
+#include "render_fixture.h"
 
 /* How a decision begins. */
 #define SETTLED                                           \
@@ -25,20 +11,6 @@ capture_of(const char *text, enum render_lease lease)
 	"\t\tip6 daddr != @everything6 counter drop\n"    \
 	"\t\tip daddr != @everything_too4 counter drop\n" \
 	"\t\tip6 daddr != @everything_too6 counter drop\n"
-
-static void
-assert_has(const char *text, const char *part)
-{
-	if (strstr(text, part) == NULL)
-		fail_msg("not rendered: %s", part);
-}
-
-static void
-assert_lacks(const char *text, const char *part)
-{
-	if (strstr(text, part) != NULL)
-		fail_msg("rendered: %s", part);
-}
 
 static void
 test_capture_is_one_replacement(void **state)

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: ISC */
+/* What tests of the kernel's rules share. */
+#ifndef TESTS_RENDER_FIXTURE_H
+#define TESTS_RENDER_FIXTURE_H
+
+#include <string.h>
+
+#include "policy/render.h"
+#include "policy_fixture.h"
+
+static const struct render_local local = { 4004, 6006, 4114, 6116, 999 };
+
+static inline char *
+capture_of(const char *text, enum render_lease lease)
+{
+	struct text out = { 0 };
+	size_t len;
+	struct image *image = fixture_image(text, &len);
+
+	render_capture(image, &local, lease, &out);
+	assert_int_equal(text_check(&out), 0);
+	free(image);
+	return out.bytes;
+}
+
+static inline void
+assert_has(const char *text, const char *part)
+{
+	if (strstr(text, part) == NULL)
+		fail_msg("not rendered: %s", part);
+}
+
+static inline void
+assert_lacks(const char *text, const char *part)
+{
+	if (strstr(text, part) != NULL)
+		fail_msg("rendered: %s", part);
+}
+
+#endif
