@@ -27,7 +27,8 @@ default relay
 THREADS = 6
 WARM_S = 3.0
 IDLE_S = 2.0
-PATIENCE_S = 60
+# conntrack may hold a passed flow that half ended for two minutes
+PATIENCE_S = 180
 # what a process may have grown by, against its state after the first seconds
 GROWTH_KIB = 6 * 1024
 CPU_MOST = 0.02
