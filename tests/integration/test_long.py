@@ -38,17 +38,19 @@ def test_five_gigabytes_have_the_same_hash_at_both_ends(
         net, server, tpx, address, direction):
     count = 5 * GIB
     instance = tpx()
-    port, up, down = ((DIGEST, count, 0) if direction == "up"
-                      else (EXCHANGE, 0, count))
-    with traffic.connect(net.client, address, port, TIMEOUT_S) as sock:
-        if direction == "up":
+
+    def give(server, connection):
+        BODY.send(connection, count)
+    if direction == "up":
+        with traffic.connect(net.client, address, DIGEST, TIMEOUT_S) as sock:
             for chunk in BODY.chunks(count):
                 sock.sendall(chunk)
             sock.shutdown(socket.SHUT_WR)
             words = b"".join(iter(lambda: sock.recv(200), b"")).split()
             found = int(words[0]), words[1].decode()
-        else:
-            sock.sendall(servers.EXCHANGE.pack(up, down))
+    else:
+        with Server(net.server, SLOW_PORT, give), traffic.connect(
+                net.client, address, SLOW_PORT, TIMEOUT_S) as sock:
             found = servers.read_to_end(sock)
     assert found == (count, BODY.sha256(count))
     row, = instance.rows(1)
