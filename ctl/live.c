@@ -13,30 +13,22 @@
 #include "ctl/flows.h"
 #include "ctl/image.h"
 #include "ctl/json.h"
+#include "ctl/live.h"
 #include "ctl/when.h"
 #include "policy/image.h"
 #include "policy/name.h"
 
 struct live {
-	const struct flows_filter *filter;
+	live_fn *each;
+	void *ctx;
 	const struct image *image; /* for the rules' text */
-	struct json *json;	   /* NULL: text */
 	int64_t now_us;		   /* CLOCK_MONOTONIC */
-	int64_t shown;
 };
 
-/* A record in words. */
-struct words {
-	char start[WHEN_BYTES];
-	char src[ADDR_TEXT_BYTES];
-	char dst[ADDR_TEXT_BYTES];
-	char proto[8];
-	const char *action;
-	const char *host; /* NULL: none that may be shown */
-	const char *rule;
-	const char *upstream;
-	char endpoint[IMAGE_ENDPOINT_TEXT_BYTES];
-	double duration_ms;
+struct shown {
+	const struct flows_filter *filter;
+	struct json *json; /* NULL: text */
+	int64_t count;
 };
 
 static void
@@ -50,7 +42,7 @@ address_word(const uint8_t bytes[16], char text[ADDR_TEXT_BYTES])
 
 static void
 words_make(const struct live *live, const struct flow_record *record,
-    struct words *words)
+    struct live_words *words)
 {
 	int64_t age_us = live->now_us - record->start_mono_us;
 
@@ -83,7 +75,7 @@ words_make(const struct live *live, const struct flow_record *record,
 }
 
 static int
-matches(const struct flows_filter *filter, const struct words *words)
+matches(const struct flows_filter *filter, const struct live_words *words)
 {
 	return (filter->client == NULL ||
 		   strcmp(filter->client, words->src) == 0) &&
@@ -95,7 +87,7 @@ matches(const struct flows_filter *filter, const struct words *words)
 }
 
 static void
-text_print(const struct flow_record *record, const struct words *words)
+text_print(const struct flow_record *record, const struct live_words *words)
 {
 	struct flows_line line = { .start = words->start,
 		.action = words->action,
@@ -125,7 +117,7 @@ json_uint_or_null(
 /* The columns of the view `flows'. */
 static void
 json_print(struct json *json, const struct flow_record *record,
-    const struct words *words)
+    const struct live_words *words)
 {
 	json_object(json, NULL);
 	json_uint(json, "id", record->id);
@@ -173,45 +165,67 @@ static int
 on_flows(void *ctx, const struct client_message *message)
 {
 	const struct msg_flows *flows = message->body;
-	struct live *live = ctx;
-	struct words words;
+	const struct live *live = ctx;
+	struct live_words words;
 	uint64_t i;
 
 	if (message->type != MSG_CTL_FLOWS)
 		return 0;
 	for (i = 0; i < flows->count; i++) {
 		words_make(live, &flows->record[i], &words);
-		if (live->shown >= live->filter->most ||
-		    !matches(live->filter, &words))
-			continue;
-		live->shown++;
-		if (live->json != NULL)
-			json_print(live->json, &flows->record[i], &words);
-		else
-			text_print(&flows->record[i], &words);
+		live->each(live->ctx, &flows->record[i], &words);
 	}
 	return 0;
 }
 
 int
-flows_live(const struct ctl *ctl, const struct flows_filter *filter)
+live_each(const struct ctl *ctl, live_fn *each, void *ctx)
 {
-	struct live live = { .filter = filter, .now_us = clock_mono_us() };
-	struct json json;
+	struct live live = {
+		.each = each, .ctx = ctx, .now_us = clock_mono_us()
+	};
 	struct image_answer answer;
 	int result = image_ask(ctl, &answer);
 
 	if (result != CTL_GOOD)
 		return result;
 	live.image = answer.policy.image;
+	result = client_ask(ctl, IPC_CTL_COMMAND_LIVE, on_flows, &live);
+	mapping_free(&answer.policy);
+	return result;
+}
+
+static void
+show(
+    void *ctx, const struct flow_record *record, const struct live_words *words)
+{
+	struct shown *shown = ctx;
+
+	if (shown->count >= shown->filter->most ||
+	    !matches(shown->filter, words))
+		return;
+	shown->count++;
+	if (shown->json != NULL)
+		json_print(shown->json, record, words);
+	else
+		text_print(record, words);
+}
+
+int
+flows_live(const struct ctl *ctl, const struct flows_filter *filter)
+{
+	struct shown shown = { .filter = filter };
+	struct json json;
+	int result;
+
 	json_begin(&json, stdout);
 	if (ctl->json) {
-		live.json = &json;
+		shown.json = &json;
 		json_array(&json, NULL);
 	} else {
 		flows_head(stdout);
 	}
-	result = client_ask(ctl, IPC_CTL_COMMAND_LIVE, on_flows, &live);
+	result = live_each(ctl, show, &shown);
 	if (ctl->json) {
 		json_array_end(&json);
 		(void)putchar('\n');

@@ -32,10 +32,18 @@
 #define FIRST_PACKET \
 	"decided at the first packet by addresses, protocol and port; "
 
+#define LIMITED_RATE \
+	"; beyond its rate a new flow is refused there, by a set of clients"
+#define LIMITED_FLOWS                                                       \
+	"; beyond its number of open flows the relays refuse, which count " \
+	"them"
+
 struct placement {
 	const char *rule;
 	const char *place;
 	const char *why;
+	const char *flows; /* "" or what its limits on them do */
+	const char *rate;
 };
 
 /* What a tpxd that root starts would be bound to. */
@@ -70,6 +78,20 @@ render_all(const struct image *image, const struct render_local *local,
 	render_routes(image, routes);
 }
 
+static void
+placement_limits(const struct image_rule *rule, struct placement *placement)
+{
+	const struct rule_limits *limits = &rule->limits;
+	size_t i;
+
+	for (i = 0; i < LIMIT_SCOPES; i++) {
+		if (limits->rate[i].count != 0)
+			placement->rate = LIMITED_RATE;
+		if (limits->flows[i] != 0)
+			placement->flows = LIMITED_FLOWS;
+	}
+}
+
 /* What a flow's first packet shows decides every rule of this version. */
 static struct placement
 placement_of(const struct image *image, uint32_t rule)
@@ -85,8 +107,12 @@ placement_of(const struct image *image, uint32_t rule)
 	    item != NULL ? item->action : image_settings(image)->default_action;
 	struct placement placement = { .rule = image_rule_text(image, rule),
 		.place = "kernel",
-		.why = why[action] };
+		.why = why[action],
+		.flows = "",
+		.rate = "" };
 
+	if (item != NULL)
+		placement_limits(item, &placement);
 	return placement;
 }
 
@@ -96,7 +122,9 @@ exclusion_of(const struct image *image, uint32_t i)
 	struct placement placement = { .rule = image_exclusion_text(image, i),
 		.place = "kernel",
 		.why = "before every rule; as if nothing captured it, "
-		       "not logged" };
+		       "not logged",
+		.flows = "",
+		.rate = "" };
 
 	return placement;
 }
@@ -162,10 +190,14 @@ json_list(
 static void
 json_rule(struct json *json, const struct placement *placement)
 {
+	char why[512];
+
+	(void)snprintf(why, sizeof(why), "%s%s%s", placement->why,
+	    placement->rate, placement->flows);
 	json_object(json, NULL);
 	json_string(json, "rule", placement->rule);
 	json_string(json, "placement", placement->place);
-	json_string(json, "why", placement->why);
+	json_string(json, "why", why);
 	json_object_end(json);
 }
 
@@ -259,7 +291,8 @@ text_rule(const struct placement *placement)
 {
 	(void)fputs("# ", stdout);
 	(void)table_text(stdout, placement->rule);
-	(void)printf("\n#     %s: %s\n", placement->place, placement->why);
+	(void)printf("\n#     %s: %s%s%s\n", placement->place, placement->why,
+	    placement->rate, placement->flows);
 }
 
 static void

@@ -21,6 +21,7 @@
 #define IP6_OFFSET_MASK 0xfff8
 #define IP6_EXTENSIONS 8 /* walked before a packet counts as nonsense */
 #define PORTS_BYTES 4
+#define NFLOG_RATE "rate" /* behind the rule in a prefix: its limit */
 
 /* What is left of a packet. */
 struct bytes {
@@ -177,9 +178,14 @@ parse_prefix(const struct nlattr *attribute, struct nflog_packet *packet)
 		return bad();
 	text = parse_number(
 	    mnl_attr_get_str(attribute), UINT32_MAX, '.', &packet->generation);
-	if (text == NULL ||
-	    parse_number(text, FLOW_RULE_DEFAULT, '\0', &rule) == NULL)
+	if (text == NULL)
 		return bad();
+	if (parse_number(text, FLOW_RULE_DEFAULT, '\0', &rule) == NULL) {
+		text = parse_number(text, FLOW_RULE_DEFAULT, '.', &rule);
+		if (text == NULL || strcmp(text, NFLOG_RATE) != 0)
+			return bad();
+		packet->error = FLOW_ERROR_MAX_RATE;
+	}
 	packet->rule = (uint16_t)rule;
 	return 0;
 }
@@ -260,6 +266,7 @@ nflog_record(const struct nflog_packet *packet, int64_t now_us,
 	record->capture =
 	    packet->local ? FLOW_CAPTURE_LOCAL : FLOW_CAPTURE_FORWARDED;
 	record->close = FLOW_CLOSE_POLICY;
+	record->error = packet->error;
 	record->final = 1;
 	record->worker = LIMIT_FLOW_WORKER;
 }

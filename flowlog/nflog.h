@@ -2,7 +2,8 @@
 /*
  * Packets that the kernel logged because a rule blocked them
  * (linux/netfilter/nfnetlink_log.h): one per flow, with the rule in the
- * prefix as "GENERATION.RULE".
+ * prefix as "GENERATION.RULE", or "GENERATION.RULE.rate" when it was its limit
+ * that did.
  */
 #ifndef FLOWLOG_NFLOG_H
 #define FLOWLOG_NFLOG_H
@@ -18,6 +19,7 @@ struct nlmsghdr;
 struct nflog_packet {
 	uint32_t generation;
 	uint16_t rule;
+	uint16_t error; /* FLOW_ERROR_MAX_RATE or 0 */
 	uint32_t sequence;
 	int has_sequence;
 	uint32_t uid;  /* whose socket sent it, or FLOW_UID_NONE */

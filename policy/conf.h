@@ -101,6 +101,7 @@ struct conf_rule {
 	struct conf_ports ports;
 	enum rule_source source;
 	struct conf_via via;
+	struct rule_limits limits;
 	struct place place;
 	char *text; /* as written, on one line, without comments */
 };

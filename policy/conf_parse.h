@@ -113,6 +113,10 @@ int parse_rule_block(struct parser *);
 int parse_rule_pass(struct parser *);
 int parse_rule_relay(struct parser *);
 
+/* conf_limit.c */
+int parse_max_flows(struct parser *, struct conf_rule *);
+int parse_max_rate(struct parser *, struct conf_rule *);
+
 /* conf_statement.c */
 int statement_known(const struct token *);
 void parse_statements(struct parser *);

@@ -158,13 +158,14 @@ parse_rule_via(struct parser *parser, struct conf_rule *rule)
 
 /*
  * parse NULL: not in this version.  kinds: what it goes with.  matches: it
- * narrows what is decided.
+ * narrows what is decided.  repeats: it may be there for several things.
  */
 static const struct selector {
 	const char *word;
 	int (*parse)(struct parser *, struct conf_rule *);
 	unsigned int kinds;
 	int matches;
+	int repeats;
 } selectors[] = {
 	{ "proto", parse_proto, KINDS_ALL, 1 },
 	{ "from", parse_from, KINDS_ALL, 1 },
@@ -178,6 +179,8 @@ static const struct selector {
 	{ "cgroup", NULL, KINDS_ALL, 1 },
 	{ "via", parse_rule_via, ACTION(RELAY), 0 },
 	{ "source", parse_source, ACTION(RELAY), 0 },
+	{ "max-flows", parse_max_flows, ACTION(RELAY), 0, 1 },
+	{ "max-rate", parse_max_rate, ACTION(RELAY) | ACTION(PASS), 0, 1 },
 	{ "log", NULL, ACTIONS_ALL, 0 },
 };
 
@@ -198,7 +201,8 @@ unknown_selector(struct parser *parser, unsigned int kind)
 	conf_report(parser->errors, CONF_ERROR, &token->place,
 	    kind == EXCLUDE
 		? "proto, from, to or port"
-		: "proto, from, to, port, with, via, source or idle",
+		: "proto, from, to, port, with, via, source, idle, max-flows "
+		  "or max-rate",
 	    nearest.best, "unknown selector %s",
 	    conf_quote(token->bytes, token->len, quote));
 	return -1;
@@ -228,7 +232,7 @@ parse_selector(struct parser *parser, unsigned int kind, struct conf_rule *rule,
 	if (selector->parse == NULL)
 		return parser_unsupported(parser, &word);
 	i = (size_t)(selector - selectors);
-	if (seen[i].line != 0)
+	if (seen[i].line != 0 && !selector->repeats)
 		parser_twice(parser, &word, &seen[i]);
 	seen[i] = word.place;
 	parser_next(parser);

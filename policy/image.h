@@ -100,7 +100,8 @@ struct image_upstream {
 
 /*
  * Spans: from and to are of refs (set numbers), ports of ports; empty: any.
- * An exclusion is a rule with action pass and no mode, source or idle_ms.
+ * An exclusion is a rule with action pass and no mode, source, idle_ms or
+ * limits.
  */
 struct image_rule {
 	uint8_t action; /* enum flow_action */
@@ -111,6 +112,7 @@ struct image_rule {
 	uint32_t line;
 	uint16_t upstream; /* or UPSTREAM_NONE; only of what is relayed */
 	uint16_t reserved_too;
+	struct rule_limits limits; /* flows only of what is relayed */
 	struct image_span from;
 	struct image_span to;
 	struct image_span ports;

@@ -358,6 +358,7 @@ build_rule(struct builder *builder, enum image_section_name section,
 		.idle_ms = from->idle_ms,
 		.line = from->place.line,
 		.upstream = from->via.upstream,
+		.limits = from->limits,
 	};
 
 	if (build_addresses(builder, &from->from, &rule.from) == -1 ||

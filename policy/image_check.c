@@ -384,6 +384,40 @@ check_selectors(struct walk *walk, const struct image_rule *rule)
 	return NULL;
 }
 
+static int
+rate_fits(const struct rule_rate *rate)
+{
+	if (rate->count == 0)
+		return rate->per_s == 0;
+	return rate->count <= LIMIT_COUNT_MAX &&
+	       (rate->per_s == 1 || rate->per_s == 60 || rate->per_s == 3600);
+}
+
+static int
+limits_fit(const struct image_rule *rule)
+{
+	const struct rule_limits *limits = &rule->limits;
+	size_t i;
+
+	for (i = 0; i < LIMIT_SCOPES; i++)
+		if (!rate_fits(&limits->rate[i]) ||
+		    limits->flows[i] > LIMIT_COUNT_MAX ||
+		    (limits->flows[i] != 0 &&
+			rule->action != FLOW_ACTION_RELAY) ||
+		    (limits->rate[i].count != 0 &&
+			rule->action == FLOW_ACTION_BLOCK))
+			return 0;
+	return 1;
+}
+
+static int
+has_limits(const struct image_rule *rule)
+{
+	static const struct rule_limits none;
+
+	return memcmp(&rule->limits, &none, sizeof(none)) != 0;
+}
+
 static const char *
 check_rule(struct walk *walk, const struct image_rule *rule)
 {
@@ -397,6 +431,7 @@ check_rule(struct walk *walk, const struct image_rule *rule)
 	    (rule->source != SOURCE_HOST &&
 		(rule->action != FLOW_ACTION_RELAY ||
 		    rule->upstream != UPSTREAM_NONE)) ||
+	    !limits_fit(rule) ||
 	    !upstream_fits(walk, rule->action, rule->upstream))
 		return "a rule that contradicts itself";
 	return check_selectors(walk, rule);
@@ -410,7 +445,7 @@ check_exclusion(struct walk *walk, const struct image_rule *exclusion)
 
 	if (exclusion->action != FLOW_ACTION_PASS ||
 	    exclusion->mode != BLOCK_DEFAULT || exclusion->idle_ms != 0 ||
-	    exclusion->source != SOURCE_HOST ||
+	    exclusion->source != SOURCE_HOST || has_limits(exclusion) ||
 	    exclusion->upstream != UPSTREAM_NONE || exclusion->protos == 0 ||
 	    (exclusion->protos & ~all) != 0 ||
 	    ((exclusion->protos & RULE_OTHER) != 0 &&

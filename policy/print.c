@@ -153,6 +153,33 @@ print_via(const struct conf_via *via, struct text *text)
 		text_printf(text, " via %s", via->name);
 }
 
+static const char *const scopes[LIMIT_SCOPES] = {
+	[LIMIT_RULE] = "",
+	[LIMIT_CLIENT] = " per client",
+};
+
+static void
+print_limits(const struct rule_limits *limits, struct text *text)
+{
+	const struct rule_rate *rate;
+	size_t i;
+
+	for (i = 0; i < LIMIT_SCOPES; i++)
+		if (limits->flows[i] != 0)
+			text_printf(text, " max-flows %" PRIu32 "%s",
+			    limits->flows[i], scopes[i]);
+	for (i = 0; i < LIMIT_SCOPES; i++) {
+		rate = &limits->rate[i];
+		if (rate->count != 0)
+			text_printf(text, " max-rate %" PRIu32 "/%c%s",
+			    rate->count,
+			    rate->per_s == 1	? 's'
+			    : rate->per_s == 60 ? 'm'
+						: 'h',
+			    scopes[i]);
+	}
+}
+
 static void
 print_rule(const struct conf_rule *rule, struct text *text)
 {
@@ -177,6 +204,7 @@ print_rule(const struct conf_rule *rule, struct text *text)
 		text_puts(text, " idle ");
 		print_duration(rule->idle_ms, text);
 	}
+	print_limits(&rule->limits, text);
 	text_puts(text, "\n");
 }
 

@@ -19,6 +19,7 @@
 #include <netinet/in.h>
 #include <stdio.h>
 
+#include "policy/render_limit.h"
 #include "policy/render_local.h"
 #include "policy/render_rule.h"
 #include "policy/render_term.h"
@@ -532,8 +533,11 @@ render_capture(const struct image *image, const struct render_local *local,
 	render_timeouts(image, text);
 	render_sets(image, text);
 	render_refusals(text);
-	if (lease != RENDER_PAUSE)
+	if (lease != RENDER_PAUSE) {
+		render_limit_sets(image, text);
 		render_blocks(image, text);
+		render_limits(image, text);
+	}
 	if (image_exclusion_count(image) > 0)
 		render_exclusion_ends(image, text);
 	if (image_interface_count(image) > 0)

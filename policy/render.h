@@ -18,7 +18,7 @@
 #define RENDER_GUARD_BESIDE "tpx_guard_beside"
 /* Timeouts of conntrack for relayed UDP: then seconds, and the family. */
 #define RENDER_UDP_TIMEOUT "relayed_udp_"
-/* Groups of NFLOG; prefix "GENERATION.RULE" */
+/* Groups of NFLOG; prefix "GENERATION.RULE", of limits with ".rate" behind */
 #define RENDER_LOG_GROUP 74   /* flows that are blocked */
 #define RENDER_OWNER_GROUP 75 /* of this host, the first packet of others */
 

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "policy/render.h"
+#include "policy/render_limit.h"
 
 #define NO_REF UINT32_MAX /* any address */
 #define ELEMENTS_PER_LINE 4
@@ -238,6 +239,7 @@ render_addr_match(const struct image *image, const struct family *family,
 
 /* The chains that decide, and where flows go that they do not block. */
 struct ends {
+	enum flow_capture capture;
 	const char *verdict;
 	const char *relay_tcp;
 	const char *relay_udp;
@@ -246,10 +248,10 @@ struct ends {
 };
 
 static const struct ends ends[FLOW_CAPTURE_COUNT] = {
-	[FLOW_CAPTURE_FORWARDED] = { "verdict", "relay_tcp", "relayed_udp",
-	    "pass", "passed" },
-	[FLOW_CAPTURE_LOCAL] = { "verdict_local", "local_relay", "local_relay",
-	    "local_pass", "local_pass" },
+	[FLOW_CAPTURE_FORWARDED] = { FLOW_CAPTURE_FORWARDED, "verdict",
+	    "relay_tcp", "relayed_udp", "pass", "passed" },
+	[FLOW_CAPTURE_LOCAL] = { FLOW_CAPTURE_LOCAL, "verdict_local",
+	    "local_relay", "local_relay", "local_pass", "local_pass" },
 };
 
 /* Where a flow goes; rule FLOW_RULE_DEFAULT is the default. */
@@ -258,21 +260,30 @@ struct target {
 	unsigned int proto;
 	unsigned int action;
 	uint32_t rule;
+	int limited;
 };
 
-static void
-render_target(const struct target *target, struct text *text)
+/* The chain of what is not blocked. */
+static const char *
+target_chain(const struct target *target)
 {
 	const struct ends *to = target->ends;
 
 	if (target->action == FLOW_ACTION_PASS)
-		text_printf(text, "goto %s\n",
-		    target->proto == RULE_TCP ? to->pass_tcp : to->pass_udp);
-	else if (target->action == FLOW_ACTION_RELAY)
-		text_printf(text, "goto %s\n",
-		    target->proto == RULE_TCP ? to->relay_tcp : to->relay_udp);
-	else
+		return target->proto == RULE_TCP ? to->pass_tcp : to->pass_udp;
+	return target->proto == RULE_TCP ? to->relay_tcp : to->relay_udp;
+}
+
+static void
+render_target(const struct target *target, struct text *text)
+{
+	if (target->action == FLOW_ACTION_BLOCK)
 		text_printf(text, "goto block_%" PRIu32 "\n", target->rule);
+	else if (target->limited)
+		text_printf(text, "goto rule_%" PRIu32 "_%s\n", target->rule,
+		    target_chain(target));
+	else
+		text_printf(text, "goto %s\n", target_chain(target));
 }
 
 static int
@@ -339,18 +350,54 @@ end_in_target(const void *ctx, struct text *text)
 }
 
 static void
+target_set(struct target *target, const struct image *image, uint32_t number)
+{
+	const struct image_rule *rule = image_rule(image, number);
+
+	target->rule = number;
+	target->action =
+	    image_action(image, target->proto, rule->action, rule->upstream);
+	target->limited = render_is_limited(rule);
+}
+
+/* Two protocols may have one target. */
+static void
+render_limited_rules(
+    const struct image *image, const struct ends *to, struct text *text)
+{
+	struct target tcp = { .ends = to, .proto = RULE_TCP };
+	struct target udp = { .ends = to, .proto = RULE_UDP };
+	uint32_t i;
+
+	for (i = 0; i < image_rule_count(image); i++) {
+		const struct image_rule *rule = image_rule(image, i);
+
+		target_set(&tcp, image, i);
+		target_set(&udp, image, i);
+		if (tcp.limited && (rule->protos & RULE_TCP) != 0)
+			render_limited(
+			    i, to->capture, target_chain(&tcp), text);
+		if (udp.limited && (rule->protos & RULE_UDP) != 0 &&
+		    udp.action != FLOW_ACTION_BLOCK &&
+		    ((rule->protos & RULE_TCP) == 0 ||
+			strcmp(target_chain(&tcp), target_chain(&udp)) != 0))
+			render_limited(
+			    i, to->capture, target_chain(&udp), text);
+	}
+}
+
+static void
 render_verdict(const struct image *image, const struct ends *to,
     unsigned int proto, struct text *text)
 {
 	struct target target = { .ends = to, .proto = proto };
 	const struct line line = { "", end_in_target, &target };
+	uint32_t i;
 
-	for (target.rule = 0; target.rule < image_rule_count(image);
-	     target.rule++) {
-		const struct image_rule *rule = image_rule(image, target.rule);
+	for (i = 0; i < image_rule_count(image); i++) {
+		const struct image_rule *rule = image_rule(image, i);
 
-		target.action =
-		    image_action(image, proto, rule->action, rule->upstream);
+		target_set(&target, image, i);
 		if ((rule->protos & proto) != 0)
 			render_rule(image, rule, &line, text);
 	}
@@ -358,6 +405,7 @@ render_verdict(const struct image *image, const struct ends *to,
 	    image_action(image, proto, image_settings(image)->default_action,
 		image_settings(image)->default_upstream);
 	target.rule = FLOW_RULE_DEFAULT;
+	target.limited = 0;
 	text_puts(text, "\t\t");
 	render_target(&target, text);
 }
@@ -413,6 +461,8 @@ render_verdicts(const struct image *image, enum flow_capture capture,
 	struct target pass = { .ends = to, .action = FLOW_ACTION_PASS };
 	size_t i;
 
+	if (lease != RENDER_PAUSE)
+		render_limited_rules(image, to, text);
 	for (i = 0; i < sizeof(protos) / sizeof(protos[0]); i++) {
 		text_printf(
 		    text, "\tchain %s_%s {\n", to->verdict, protos[i].word);

@@ -49,6 +49,27 @@ enum rule_source { SOURCE_HOST, SOURCE_CLIENT, SOURCE_COUNT };
 /* How long a relayed flow of UDP may be silent: RFC 4787, REQ-5. */
 #define RULE_UDP_IDLE_MS 300000U
 
+/*
+ * How much of a limited thing there may be: of a rule altogether, and of each
+ * of its clients.  A client is an address; of what this host begins itself, the
+ * kernel tells users apart and a relay only addresses.
+ */
+enum limit_scope { LIMIT_RULE, LIMIT_CLIENT, LIMIT_SCOPES };
+
+#define LIMIT_COUNT_MAX 1000000U /* of a limit */
+
+/* New flows in a time; as many may begin at once.  count 0: no limit. */
+struct rule_rate {
+	uint32_t count;
+	uint32_t per_s; /* a second, a minute or an hour */
+};
+
+/* flows: that are open, 0: no limit. */
+struct rule_limits {
+	uint32_t flows[LIMIT_SCOPES];
+	struct rule_rate rate[LIMIT_SCOPES];
+};
+
 /* Both ends belong to it; host order. */
 struct port_range {
 	uint16_t first;

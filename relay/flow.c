@@ -43,6 +43,8 @@ struct flow {
 	struct pump pump[ENDS];
 	struct server server; /* until it is connected */
 	struct flow_entry *record;
+	const struct tally *tally;
+	struct tally_share share;
 	struct patience_wait *wait; /* for the rest of a name */
 	int64_t active_us;
 	int64_t idle_us;
@@ -176,6 +178,13 @@ reset_on_close(int fd)
 	(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
 }
 
+void
+flow_reset(int client)
+{
+	reset_on_close(client);
+	close(client);
+}
+
 static void
 flow_close(struct flow_pool *pool, struct flow_entry *record,
     enum flow_close why, int error)
@@ -220,6 +229,7 @@ flow_end(struct flow *flow, enum flow_close why, int error)
 	socket_end(flow, CLIENT, reset);
 	socket_end(flow, SERVER, reset);
 	flow_close(pool, flow->record, why, error);
+	tally_give_back(flow->tally, &flow->share);
 	flow_give_back(flow);
 	pool->room(pool->ctx);
 }
@@ -412,15 +422,6 @@ flow_open(struct flow *flow, const struct flow_start *start)
 		server_replace(flow, fd);
 }
 
-/* The policy forbids the flow. */
-static void
-note_blocked(struct flow_pool *pool, struct flow_entry *record)
-{
-	record->action = FLOW_ACTION_BLOCK;
-	atomic_fetch_add_explicit(
-	    &journal_arena(pool->journal)->blocked, 1, memory_order_relaxed);
-}
-
 /* Its name is known, or is not waited for any longer: NULL. */
 static void
 flow_named(struct flow *flow, const struct sniff_name *name)
@@ -438,10 +439,12 @@ flow_named(struct flow *flow, const struct sniff_name *name)
 	action = pool->decide(pool->ctx, &start);
 	record_decide(flow->record, &start);
 	if (action == FLOW_ACTION_BLOCK) {
-		note_blocked(pool, flow->record);
-		flow_end(flow, FLOW_CLOSE_POLICY, 0);
+		record_blocked(pool->journal, flow->record);
+		flow_end(flow, FLOW_CLOSE_POLICY, start.error);
 		return;
 	}
+	flow->tally = start.tally;
+	flow->share = start.share;
 	flow->idle_us = start.idle_us != 0 ? start.idle_us : IDLE_US;
 	flow_open(flow, &start);
 }
@@ -578,8 +581,7 @@ client_refuse(struct flow_pool *pool, int client, struct flow_entry *record,
 {
 	record_tcp_info(record, client);
 	flow_close(pool, record, why, error);
-	reset_on_close(client);
-	close(client);
+	flow_reset(client);
 }
 
 /* 0, or -1 when the flow is gone. */
@@ -620,6 +622,7 @@ static void
 flow_not_begun(struct flow *flow, int client, int error)
 {
 	server_release(&flow->server);
+	tally_give_back(flow->tally, &flow->share);
 	flow_give_back(flow);
 	client_refuse(flow->pool, client, flow->record,
 	    failure_to_connect((unsigned int)error), error);
@@ -638,6 +641,8 @@ flow_begin(struct flow_pool *pool, int client, const struct flow_start *start)
 	flow = flow_take(pool);
 	flow->pool = pool;
 	flow->record = record;
+	flow->tally = start->tally;
+	flow->share = start->share;
 	if (start->needs_name) {
 		flow_start_naming(flow, client, start->idle_us);
 		return 0;
@@ -661,7 +666,7 @@ flow_block(struct flow_pool *pool, int client, const struct flow_start *start)
 
 	if (record == NULL)
 		return -1;
-	note_blocked(pool, record);
+	record_blocked(pool->journal, record);
 	client_refuse(pool, client, record, FLOW_CLOSE_POLICY, 0);
 	return 0;
 }

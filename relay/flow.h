@@ -34,15 +34,18 @@ flow_pool_new(struct event_base *, struct journal *, struct broker *,
  * Takes the client's non-blocking socket over and connects to the original
  * destination, by way of the upstream if there is one.  If its name is needed
  * first, that is waited for, no longer than 200 ms and not at all at a server
- * that is known to speak first; then the flow is decided about again.  Whatever
- * goes wrong from here on ends in its record, and the client gets a reset.  -1
- * when there is no room for another flow; the socket is then still the
- * caller's.
+ * that is known to speak first; then the flow is decided about again.  Its
+ * share of limits is given back at its end.  Whatever goes wrong from here on
+ * ends in its record, and the client gets a reset.  -1 when there is no room
+ * for another flow; socket and share are then still the caller's.
  */
 int flow_begin(struct flow_pool *, int client, const struct flow_start *);
 
 /* Resets a client whose flow the policy forbids, with a record. */
 int flow_block(struct flow_pool *, int client, const struct flow_start *);
+
+/* Resets a client that has no record, or has one already. */
+void flow_reset(int client);
 
 /* 1 when flow_begin() would find room. */
 int flow_pool_has_room(const struct flow_pool *);

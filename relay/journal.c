@@ -134,6 +134,15 @@ journal_open(struct journal *journal)
 }
 
 void
+journal_drop(struct journal *journal)
+{
+	atomic_fetch_add_explicit(
+	    &journal->arena->accepted, 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(
+	    &journal->arena->dropped, 1, memory_order_relaxed);
+}
+
+void
 journal_set_host(struct journal *journal, struct flow_entry *entry,
     enum flow_host_source source, const char *host)
 {

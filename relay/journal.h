@@ -31,6 +31,9 @@ struct journal *journal_new(struct event_base *, struct flow_arena *,
  */
 struct flow_entry *journal_open(struct journal *);
 
+/* Counts a flow that is over at once and gets no row. */
+void journal_drop(struct journal *);
+
 /* The host's name, of less than FLOW_HOST_BYTES; it is kept with the record. */
 void journal_set_host(struct journal *, struct flow_entry *,
     enum flow_host_source, const char *host);

@@ -5,6 +5,7 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include <stdatomic.h>
 #include <string.h>
 
 #include "common/clock.h"
@@ -57,6 +58,15 @@ record_decide(struct flow_entry *record, const struct flow_start *start)
 {
 	record->rule = start->rule;
 	record->generation = start->generation;
+}
+
+void
+record_blocked(struct journal *journal, struct flow_entry *record)
+{
+	if (record != NULL)
+		record->action = FLOW_ACTION_BLOCK;
+	atomic_fetch_add_explicit(
+	    &journal_arena(journal)->blocked, 1, memory_order_relaxed);
 }
 
 void

@@ -8,6 +8,7 @@
 #include "common/addr.h"
 #include "policy/rule.h"
 #include "relay/sniff.h"
+#include "relay/tally.h"
 #include "schema/flow.h"
 
 struct journal;
@@ -27,6 +28,9 @@ struct flow_start {
 	enum rule_source source;
 	uint8_t needs_name; /* it shall be decided again when that is known */
 	const char *host;   /* its name; NULL: not known */
+	int error; /* of struct flow_entry: why a limit blocks it; else 0 */
+	const struct tally *tally; /* what the share is of */
+	struct tally_share share;  /* the flow gives it back at its end */
 };
 
 /* Flows that an operator speaks of: one by its id, or a client's (id 0). */
@@ -49,6 +53,9 @@ void record_name(struct journal *, struct flow_entry *, enum sniff_status,
 
 /* It was decided again. */
 void record_decide(struct flow_entry *, const struct flow_start *);
+
+/* The policy forbids the flow, which has this record, or none (NULL). */
+void record_blocked(struct journal *, struct flow_entry *);
 
 /* What the kernel knows of a client's socket, tcp(7). */
 void record_tcp_info(struct flow_entry *, int client);

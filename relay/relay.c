@@ -30,6 +30,7 @@
 #include "relay/check.h"
 #include "relay/flow.h"
 #include "relay/journal.h"
+#include "relay/limit.h"
 #include "relay/listener.h"
 #include "relay/pipe.h"
 #include "relay/shortage.h"
@@ -71,6 +72,8 @@ struct relay {
 	struct mapping policy;
 	struct upstreams *upstreams; /* of that policy */
 	struct checks *checks;
+	struct tally tally;
+	struct limit *limit;
 	struct relay_secrets secrets;
 	uint32_t slots;
 	int leaving;
@@ -183,11 +186,31 @@ decide(void *ctx, struct flow_start *start)
 	return verdict.action;
 }
 
+/* Its name is known by now, or is not waited for any longer. */
+static enum flow_action
+decide_named(void *ctx, struct flow_start *start)
+{
+	const struct relay *relay = ctx;
+	enum flow_action action = decide(ctx, start);
+
+	if (action == FLOW_ACTION_BLOCK ||
+	    limit_take(relay->limit, relay->policy.image, start) == 0)
+		return action;
+	start->error = FLOW_ERROR_MAX_FLOWS;
+	return FLOW_ACTION_BLOCK;
+}
+
 /* The kernel has decided by the same rules; it may have done so long ago. */
-static int
+static enum udp_decision
 decide_udp(void *ctx, struct flow_start *start)
 {
-	return decide(ctx, start) == FLOW_ACTION_BLOCK ? -1 : 0;
+	const struct relay *relay = ctx;
+
+	if (decide(ctx, start) == FLOW_ACTION_BLOCK)
+		return UDP_REFUSE;
+	if (limit_admit(relay->limit, relay->policy.image, start) == -1)
+		return UDP_OVER;
+	return UDP_BEGIN;
 }
 
 static int
@@ -195,7 +218,16 @@ flow_accept(struct relay *relay, int client, struct flow_start *start)
 {
 	if (decide(relay, start) == FLOW_ACTION_BLOCK)
 		return flow_block(relay->flows, client, start);
-	return flow_begin(relay->flows, client, start);
+	/* Which rule it counts in may depend on its name. */
+	if (!start->needs_name &&
+	    limit_admit(relay->limit, relay->policy.image, start) == -1) {
+		flow_reset(client);
+		return 0;
+	}
+	if (flow_begin(relay->flows, client, start) == 0)
+		return 0;
+	tally_give_back(start->tally, &start->share);
+	return -1;
 }
 
 static void
@@ -315,6 +347,20 @@ on_relay_listener(void *ctx, struct ipc_message *message)
 }
 
 static void
+on_relay_tally(void *ctx, struct ipc_message *message)
+{
+	const struct msg_tally *body = message->body;
+	struct relay *relay = ctx;
+
+	relay->tally.workers = (uint32_t)body->workers;
+	relay->tally.seed = body->seed;
+	relay->tally.parts =
+	    memfd_map_shared(message->fd, TALLY_BYTES(body->workers), 1);
+	if (relay->tally.parts == NULL)
+		fatal("counts of flows");
+}
+
+static void
 on_relay_start(void *ctx, struct ipc_message *message)
 {
 	const struct msg_relay_start *start = message->body;
@@ -329,6 +375,9 @@ on_relay_start(void *ctx, struct ipc_message *message)
 	    relay->base, arena, start->slots, start->worker, start->first_id);
 	if (relay->journal == NULL)
 		fatal("journal");
+	if (relay->tally.workers <= start->worker)
+		fatalx("no counts of flows");
+	relay->tally.worker = start->worker;
 	relay->slots = start->slots;
 	event_base_loopbreak(relay->base);
 }
@@ -456,6 +505,7 @@ static const struct ipc_handler supervisor_handlers[] = {
 	{ MSG_SECRETS, on_secrets },
 	{ MSG_CONFIG, on_config },
 	{ MSG_RELAY_LISTENER, on_relay_listener },
+	{ MSG_RELAY_TALLY, on_relay_tally },
 	{ MSG_RELAY_START, on_relay_start },
 	{ MSG_RELAY_LOG, on_relay_log },
 	{ MSG_RELAY_BROKER, on_relay_broker },
@@ -500,12 +550,14 @@ flows_new(struct relay *relay)
 	uint32_t tcp = (descriptors - udp) / 2;
 
 	relay->flows = flow_pool_new(relay->base, relay->journal, relay->broker,
-	    tcp < relay->slots ? tcp : relay->slots, decide, on_room, relay);
+	    tcp < relay->slots ? tcp : relay->slots, decide_named, on_room,
+	    relay);
 	relay->udp = udp_flows_new(
 	    relay->base, relay->journal, relay->broker, udp, decide_udp, relay);
 	relay->shortage = shortage_new(relay->base, on_room, relay);
-	if (relay->flows == NULL || relay->udp == NULL ||
-	    relay->shortage == NULL)
+	relay->limit = limit_new(relay->journal, &relay->tally);
+	if (relay->limit == NULL || relay->flows == NULL ||
+	    relay->udp == NULL || relay->shortage == NULL)
 		fatal("flows");
 }
 

@@ -48,6 +48,8 @@ struct udp_flow {
 	struct udp_hold *hold; /* what waits for that socket */
 	struct udp_reply *reply;
 	struct flow_entry *record;
+	const struct tally *tally;
+	struct tally_share share;
 	struct udp_sniff *sniff; /* not NULL: its name is looked for */
 	int64_t idle_us;
 	int idle_given; /* by a rule */
@@ -171,6 +173,7 @@ flow_end(struct udp_flow *flow, enum flow_close why, int error)
 	if (shortage_is(error))
 		flows->lacked = error;
 	record_close(flows->journal, flow->record, why, error);
+	tally_give_back(flow->tally, &flow->share);
 	SLIST_INSERT_HEAD(&flows->spare, flow, spare);
 }
 
@@ -465,6 +468,8 @@ flow_begin(struct udp_flows *flows, const struct udp_key *key,
 	flow->entry.key = *key;
 	flow->record = record;
 	flow->reply = reply;
+	flow->tally = start->tally;
+	flow->share = start->share;
 	server_assign(flow, -1);
 	udp_server_init(&flow->way, flows->base, start, record, flows->broker,
 	    on_server_opened, flow);
@@ -489,20 +494,27 @@ static struct udp_flow *
 flow_new(struct udp_flows *flows, enum flow_capture capture,
     const struct udp_key *key, const struct udp_packet *first)
 {
-	struct udp_flow *flow;
 	struct flow_start start = { .src = key->client,
 		.dst = key->server,
 		.sport = key->client_port,
 		.dport = key->server_port,
 		.proto = IPPROTO_UDP,
 		.capture = capture };
+	struct udp_flow *flow;
 
-	if (flows->decide(flows->ctx, &start) == -1) {
+	switch (flows->decide(flows->ctx, &start)) {
+	case UDP_BEGIN:
+		break;
+	case UDP_REFUSE:
 		udp_flows_refused(flows);
+		return NULL;
+	case UDP_OVER:
 		return NULL;
 	}
 	flow = flow_begin(flows, key, &start);
-	if (flow != NULL)
+	if (flow == NULL)
+		tally_give_back(start.tally, &start.share);
+	else
 		udp_sniff_begin(flows->sniffs, &flow->sniff, first);
 	return flow;
 }

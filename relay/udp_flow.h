@@ -18,8 +18,11 @@ struct journal;
 struct udp_flows;
 struct udp_packet;
 
-/* Decides about a new flow: 0 and the rest of start, or -1 to refuse it. */
-typedef int udp_decide_fn(void *ctx, struct flow_start *start);
+/* BEGIN: with the rest of start.  OVER: it is refused, and accounted for. */
+enum udp_decision { UDP_REFUSE, UDP_BEGIN, UDP_OVER };
+
+/* Decides about a new flow. */
+typedef enum udp_decision udp_decide_fn(void *ctx, struct flow_start *start);
 
 /* descriptors: that they may hold altogether.  NULL with errno. */
 struct udp_flows *udp_flows_new(struct event_base *, struct journal *,

@@ -13,6 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "relay/hash.h"
+
 #define NONE UINT32_MAX
 #define SHARES 4096U
 #define SAMPLES 16
@@ -27,39 +29,18 @@ struct udp_table {
 	uint64_t random;
 };
 
-/* The finalizer of MurmurHash3. */
-static uint64_t
-mix(uint64_t word)
-{
-	word = (word ^ word >> 33) * 0xff51afd7ed558ccdULL;
-	word = (word ^ word >> 33) * 0xc4ceb9fe1a85ec53ULL;
-	return word ^ word >> 33;
-}
-
-/* len is a multiple of eight. */
-static uint64_t
-hash(const struct udp_table *table, const void *bytes, size_t len)
-{
-	uint64_t result = table->seed, word;
-	size_t i;
-
-	for (i = 0; i < len; i += sizeof(word)) {
-		memcpy(&word, (const char *)bytes + i, sizeof(word));
-		result = mix(result ^ word) + table->seed;
-	}
-	return result;
-}
-
 static uint32_t *
 bucket_of(const struct udp_table *table, const struct udp_key *key)
 {
-	return &table->buckets[hash(table, key, sizeof(*key)) & table->mask];
+	return &table->buckets[hash_bytes(table->seed, key, sizeof(*key)) &
+			       table->mask];
 }
 
 static uint32_t *
 share_of(struct udp_table *table, const struct udp_key *key)
 {
-	return &table->shares[hash(table, &key->client, sizeof(key->client)) %
+	return &table->shares[hash_bytes(table->seed, &key->client,
+				  sizeof(key->client)) %
 			      SHARES];
 }
 
@@ -84,7 +65,7 @@ udp_table_new(uint32_t most)
 		return NULL;
 	}
 	memset(table->buckets, 0xff, buckets * sizeof(*table->buckets));
-	table->random = mix(table->seed) | 1;
+	table->random = hash_mix(table->seed) | 1;
 	table->mask = buckets - 1;
 	table->most = most;
 	return table;

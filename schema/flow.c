@@ -80,6 +80,8 @@ static const struct {
 	{ FLOW_ERROR_SOCKS5_LOGIN, "socks5: login refused" },
 	{ FLOW_ERROR_NOT_UNDERSTOOD, "upstream: not understood" },
 	{ FLOW_ERROR_ENDED, "upstream: ended too early" },
+	{ FLOW_ERROR_MAX_FLOWS, "max-flows" },
+	{ FLOW_ERROR_MAX_RATE, "max-rate" },
 };
 
 const char *

@@ -40,7 +40,8 @@ const char *flow_source_word(unsigned int);
 const char *event_severity_word(unsigned int);
 
 /*
- * Errors are those of errno(3), and these, which an upstream's answer is.
+ * Errors are those of errno(3), and these: which an upstream's answer is, or
+ * the limit of its rule that a flow which is blocked was beyond.
  * SOCKS5 and HTTP stand for blocks: a reply (RFC 1928, 6) or status is added.
  */
 enum flow_error {
@@ -50,6 +51,8 @@ enum flow_error {
 	FLOW_ERROR_SOCKS5_LOGIN,
 	FLOW_ERROR_NOT_UNDERSTOOD,
 	FLOW_ERROR_ENDED,
+	FLOW_ERROR_MAX_FLOWS,
+	FLOW_ERROR_MAX_RATE,
 	FLOW_ERROR_HTTP = 5000,
 	FLOW_ERROR_MAX = 5999,
 };

@@ -7,14 +7,17 @@
 #include "supervisor/worker.h"
 
 #include <sys/mman.h>
+#include <sys/random.h>
 
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/memfd.h"
+#include "schema/tally.h"
 #include "supervisor/apply.h"
 #include "supervisor/control.h"
 #include "supervisor/event.h"
@@ -36,6 +39,13 @@ static const struct {
 	    "has no descriptors for more flows" },
 	[IPC_LACK_MEMORY] = { LACK_TURNS_AWAY, "has no memory for more flows" },
 };
+
+/* What the open flows of all relays are counted in, for limits on them. */
+static struct {
+	int fd;
+	struct tally_part *parts;
+	uint64_t seed;
+} tally;
 
 static struct worker *
 worker_of(struct child *child)
@@ -132,6 +142,38 @@ listeners_send(struct worker *worker)
 }
 
 static void
+tally_send(struct worker *worker)
+{
+	struct msg_tally body = { .seed = tally.seed,
+		.workers = worker->child.tpxd->nworkers };
+
+	(void)IPC_SEND(
+	    worker->child.channel, MSG_RELAY_TALLY, 0, &body, tally.fd);
+}
+
+/* A relay that is dead has no flows. */
+static void
+tally_clear(const struct worker *worker)
+{
+	if (madvise(&tally.parts[worker->child.index],
+		sizeof(struct tally_part), MADV_REMOVE) == -1)
+		memset(&tally.parts[worker->child.index], 0,
+		    sizeof(struct tally_part));
+}
+
+static void
+tally_new(uint32_t workers)
+{
+	void *parts;
+
+	tally.fd = memfd_shared("tpx-tally", TALLY_BYTES(workers), &parts);
+	if (tally.fd == -1 ||
+	    getrandom(&tally.seed, sizeof(tally.seed), 0) != sizeof(tally.seed))
+		fatal("counts of flows");
+	tally.parts = parts;
+}
+
+static void
 start_send(struct worker *worker)
 {
 	unsigned int index = (unsigned int)worker->child.index;
@@ -170,6 +212,7 @@ worker_start(struct child *child)
 	listeners_send(worker);
 	flowlog_connect(child->tpxd, worker);
 	netctl_connect(child->tpxd, worker);
+	tally_send(worker);
 	start_send(worker);
 	return 0;
 }
@@ -183,6 +226,7 @@ workers_init(struct tpxd *tpxd, uint32_t count)
 	if (tpxd->workers == NULL)
 		fatal("workers");
 	tpxd->nworkers = count;
+	tally_new(count);
 	for (i = 0; i < count; i++) {
 		struct worker *worker = &tpxd->workers[i];
 
@@ -244,6 +288,7 @@ worker_gone(struct worker *worker)
 	if (worker->arena == NULL)
 		return;
 	totals_add(&tpxd->gone, worker->arena);
+	tally_clear(worker);
 	flowlog_arena(tpxd, &worker->child, worker->arena_fd);
 	arena_release(worker);
 }

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: ISC */
-/* The rules of a text, and what is in them. */
+/* What tests of the kernel's rules share. */
 #ifndef TESTS_RENDER_FIXTURE_H
 #define TESTS_RENDER_FIXTURE_H
+
+#include <string.h>
 
 #include "policy/render.h"
 #include "policy_fixture.h"
 
 static const struct render_local local = { 4004, 6006, 4114, 6116, 999 };
 
-static char *
+static inline char *
 capture_of(const char *text, enum render_lease lease)
 {
 	struct text out = { 0 };
@@ -21,14 +23,14 @@ capture_of(const char *text, enum render_lease lease)
 	return out.bytes;
 }
 
-static void
+static inline void
 assert_has(const char *text, const char *part)
 {
 	if (strstr(text, part) == NULL)
 		fail_msg("not rendered: %s", part);
 }
 
-static void
+static inline void
 assert_lacks(const char *text, const char *part)
 {
 	if (strstr(text, part) != NULL)

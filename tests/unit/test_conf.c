@@ -121,6 +121,29 @@ test_a_rule_is_read(void **state)
 }
 
 static void
+test_limits_are_read(void **state)
+{
+	struct conf *conf = fixture_conf(FIXTURE_CAPTURE
+	    "relay proto udp max-flows 100 per client "
+	    "max-flows 2000 max-rate 50/s per client\n"
+	    "pass to any max-rate 10/m max-rate 9/h per client\n");
+	const struct rule_limits *limits = &conf->rules[0].limits;
+
+	(void)state;
+	assert_int_equal(limits->flows[LIMIT_CLIENT], 100);
+	assert_int_equal(limits->flows[LIMIT_RULE], 2000);
+	assert_int_equal(limits->rate[LIMIT_CLIENT].count, 50);
+	assert_int_equal(limits->rate[LIMIT_CLIENT].per_s, 1);
+	assert_int_equal(limits->rate[LIMIT_RULE].count, 0);
+	limits = &conf->rules[1].limits;
+	assert_int_equal(limits->flows[LIMIT_RULE], 0);
+	assert_int_equal(limits->rate[LIMIT_RULE].count, 10);
+	assert_int_equal(limits->rate[LIMIT_RULE].per_s, 60);
+	assert_int_equal(limits->rate[LIMIT_CLIENT].per_s, 3600);
+	conf_free(conf);
+}
+
+static void
 test_unknown_word_suggests_the_nearest(void **state)
 {
 	static const char *const cases[][3] = {
@@ -343,8 +366,23 @@ test_bad_values_are_refused(void **state)
 		"exclude idle 1m", "exclude to ::1 with drop",
 		"exclude to ::1 log no", "exclude to { }", "exclude proto icmp",
 		"exclude port 0", "exclude any", "relay to ::1 idle 99ms",
-		"relay to ::1 idle 31d", "{", "}", "\"block\"",
-		"block { to ::1 }" };
+		"relay to ::1 idle 31d", "relay max-flows 1",
+		"relay to ::1 max-flows", "relay to ::1 max-flows 0",
+		"relay to ::1 max-flows 1000001", "relay to ::1 max-flows -1",
+		"relay to ::1 max-flows 1/s", "relay to ::1 max-flows 1 per",
+		"relay to ::1 per client", "relay to ::1 max-flows 1 per user",
+		"relay to ::1 max-flows 1 max-flows 2",
+		"relay to ::1 max-flows 1 per client max-flows 2 per client",
+		"pass to ::1 max-flows 1", "block to ::1 max-flows 1",
+		"exclude to ::1 max-flows 1", "relay to ::1 max-rate",
+		"relay to ::1 max-rate 5", "relay to ::1 max-rate 0/s",
+		"relay to ::1 max-rate 1/d", "relay to ::1 max-rate /s",
+		"relay to ::1 max-rate 1/", "relay to ::1 max-rate 1/s/s",
+		"relay to ::1 max-rate 1000001/s",
+		"relay to ::1 max-rate 1/s max-rate 2/m",
+		"relay to ::1 max-rate 1/s per client max-rate 2/s per client",
+		"block to ::1 max-rate 1/s", "exclude to ::1 max-rate 1/s", "{",
+		"}", "\"block\"", "block { to ::1 }" };
 	char text[160];
 	size_t i;
 
@@ -491,7 +529,7 @@ test_an_error_cannot_drive_the_terminal(void **state)
 	conf_errors_format(&errors, "a\nb", text, sizeof(text) - 1, &out);
 	assert_string_equal(out.bytes,
 	    "a\\x0ab:2:7: unknown selector '\\xc3\\xa4'; expected proto, "
-	    "from, to, port, with, via, source or idle\n"
+	    "from, to, port, with, via, source, idle, max-flows or max-rate\n"
 	    "    block \\xc3\\xa4 \\x1b]0;x\\x07\n"
 	    "          ^~~~~~~~\n");
 	for (i = 0; i < out.len; i++)
@@ -536,6 +574,7 @@ main(void)
 		cmocka_unit_test(test_capture_alone_gives_the_defaults),
 		cmocka_unit_test(test_every_setting_is_read),
 		cmocka_unit_test(test_a_rule_is_read),
+		cmocka_unit_test(test_limits_are_read),
 		cmocka_unit_test(test_unknown_word_suggests_the_nearest),
 		cmocka_unit_test(test_unknown_table_suggests_the_nearest),
 		cmocka_unit_test(test_a_table_may_stand_after_its_use),

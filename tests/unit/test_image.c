@@ -422,6 +422,11 @@ test_every_field_is_checked(void **state)
 	REFUSED(rules[1].idle_ms, 1, odd);
 	REFUSED(rules[0].source, 2, kind);
 	REFUSED(rules[0].source, 1, odd);
+	REFUSED(rules[0].limits.flows[0], 1, odd);
+	REFUSED(rules[0].limits.rate[0].per_s, 1, odd);
+	REFUSED(rules[2].limits.flows[1], LIMIT_COUNT_MAX + 1, odd);
+	REFUSED(rules[2].limits.rate[1].count, 1, odd);
+	REFUSED(excl[0].limits.rate[1].count, 1, excluded);
 	REFUSED(rules[0].reserved_too, 1, zero);
 	REFUSED(rules[0].to.count, 1, "a rule's addresses are not in order");
 	REFUSED(refs[0], 99, "a rule's addresses are not in order");

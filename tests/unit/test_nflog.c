@@ -89,6 +89,12 @@ test_blocked_syn_becomes_a_row(void **state)
 	assert_int_equal(row.up_packets, 1);
 	assert_int_equal(row.up_bytes, 60);
 	assert_int_equal(row.final, 1);
+	assert_int_equal(row.error, 0);
+	put("7.3.rate", tcp4, sizeof(tcp4), 10);
+	assert_int_equal(nflog_parse(message, &packet), 0);
+	nflog_record(&packet, 1234567, &row);
+	assert_int_equal(row.rule, 3);
+	assert_int_equal(row.error, FLOW_ERROR_MAX_RATE);
 }
 
 static void
@@ -187,9 +193,9 @@ test_every_cut_is_survived(void **state)
 static void
 test_prefix_of_somebody_else_is_refused(void **state)
 {
-	static const char *const prefixes[] = { "", ".", "1", "1.", ".1",
-		"1.2.3", "1.2 ", " 1.2", "-1.2", "1.65536", "4294967296.1",
-		"99999999999999999999.1", "nft: drop" };
+	static const char *const prefixes[] = { "", ".", "7.3.", "7.3.rat", "1",
+		"1.", ".1", "1.2.3", "1.2 ", " 1.2", "-1.2", "1.65536",
+		"4294967296.1", "99999999999999999999.1", "nft: drop" };
 	struct nflog_packet packet;
 	size_t i;
 

@@ -1,0 +1,268 @@
+# SPDX-License-Identifier: ISC
+"""Limits of rules: on open flows and on new ones, for each client and all."""
+
+import contextlib
+import os
+import socket
+
+import pytest
+
+from conftest import (ECHO, FORWARDED, LOCAL, client_of, configuration)
+from rig import proc, traffic
+from rig.servers import UdpServer
+
+UDP_PORT = 5410
+NEIGHBOURS = {4: "10.74.1.7", 6: "fd00:74:1::7"}
+OTHER_USER = 65534
+
+
+@pytest.fixture
+def neighbour(net, address):
+    """Another client's address, in the family of the server's."""
+    family = 6 if ":" in address else 4
+    other = NEIGHBOURS[family]
+    net.client.ip("addr", "add", f"{other}/{24 if family == 4 else 64}",
+                  "dev", "eth0", *(["nodad"] if family == 6 else []))
+    return other
+
+
+def connect_from(namespace, source, address, port, kind=socket.SOCK_STREAM):
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    sock = namespace.socket(family, kind)
+    sock.settimeout(5)
+    try:
+        sock.bind((source, 0))
+        sock.connect((address, port))
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def lives(sock):
+    """Does it reach the server, or has it been reset?"""
+    try:
+        return traffic.echoes(sock)
+    except EOFError:  # its relay is gone
+        return False
+    except OSError as error:
+        if error.errno in traffic.RESETS:
+            return False
+        raise
+
+
+def sees(namespace, source, address):
+    """Does a client get a connection to the echo server?"""
+    # the reset may come before connect(2) has returned
+    with contextlib.suppress(ConnectionResetError, ConnectionRefusedError), \
+            connect_from(namespace, source, address, ECHO) as sock:
+        return lives(sock)
+    return False
+
+
+class Flows:
+    """Connections to the echo server, of which some are refused."""
+
+    def __init__(self, stack, namespace, address, source=None):
+        self.stack = stack
+        self.where = (namespace, source or "", address, ECHO)
+
+    def begin(self, count):
+        """Begin so many; those that live."""
+        begun = []
+        for _ in range(count):
+            # the reset may come before connect(2) has returned
+            with contextlib.suppress(ConnectionResetError):
+                begun.append(self.stack.enter_context(
+                    connect_from(*self.where)))
+        return [sock for sock in begun if lives(sock)]
+
+    def one_more(self):
+        return len(self.begin(1)) == 1
+
+
+@pytest.fixture
+def flows(net, server):
+    with contextlib.ExitStack() as stack:
+        yield lambda *words: Flows(stack, *words)
+
+
+@pytest.mark.parametrize("place", ["forwarded", "local"])
+def test_client_at_its_limit_leaves_its_neighbour_alone(
+        net, tpx, flows, address, neighbour, place):
+    rule = "relay proto tcp to any max-flows 6 per client"
+    instance = tpx(rule, workers=3, capture=f"{FORWARDED}\n{LOCAL}")
+    namespace = net.client if place == "forwarded" else net.gateway
+    mine = flows(namespace, address,
+                 client_of(net, address) if place == "forwarded" else None)
+    open_now = mine.begin(20)
+    assert len(open_now) == 6
+    assert all(lives(sock) for sock in open_now)
+    if place == "forwarded":
+        assert len(flows(net.client, address, neighbour).begin(6)) == 6
+    rows = instance.rows(14, "action = 'block'")
+    assert {(row["rule"], row["close"], row["error"]) for row in rows} == {
+        (rule, "policy", "max-flows")}
+    proc.wait_until(lambda: instance.unaccounted() == 0, what="accounts")
+    open_now[0].close()
+    proc.wait_until(mine.one_more, what="room for one")
+
+
+def test_rule_has_a_limit_for_all_its_clients(
+        net, tpx, flows, address, neighbour):
+    tpx("relay to any max-flows 8 max-flows 6 per client", workers=2)
+    mine = flows(net.client, address, client_of(net, address))
+    assert len(mine.begin(10)) == 6
+    assert len(flows(net.client, address, neighbour).begin(10)) == 2
+
+
+def test_killed_relay_gives_its_share_back(net, tpx, flows):
+    instance = tpx("relay to any max-flows 12", workers=2)
+    mine = flows(net.client, net.SERVER4)
+    open_now = mine.begin(30)
+    assert len(open_now) == 12
+    relays = instance.by_role()["relay"]
+    proc.kill(relays[:1])
+
+    def replaced():
+        now = instance.by_role()["relay"]
+        return len(now) == 2 and relays[0] not in now
+    proc.wait_until(replaced, what="a new relay")
+    left = sum(lives(sock) for sock in open_now)
+    assert left < 12, "the killed relay had none"
+    more = []
+    proc.wait_until(lambda: more.extend(mine.begin(1)) or
+                    len(more) == 12 - left, what="the share of the dead")
+    assert not mine.begin(5)
+
+
+def test_reload_keeps_counts(net, tpx, flows):
+    rule = "relay proto tcp to any max-flows 5 per client"
+    instance = tpx(rule)
+    mine = flows(net.client, net.SERVER4)
+    assert len(mine.begin(5)) == 5
+    instance.configure(configuration(f"block to 192.0.2.0/24\n{rule}"))
+    instance.ctl("reload")
+    assert mine.begin(3) == []
+    instance.configure(configuration(rule.replace("5", "7")))
+    instance.ctl("reload")
+    # another rule counts anew
+    assert len(mine.begin(10)) == 7
+
+
+def test_flows_of_udp_are_limited(net, tpx, address, neighbour):
+    rule = "relay proto udp to any max-flows 3 per client idle 2s"
+    instance = tpx(rule)
+
+    def answered(sock):
+        sock.send(b"question")
+        try:
+            return sock.recv(100) == b"question"
+        except TimeoutError:
+            return False
+
+    with UdpServer(net.server, UDP_PORT), contextlib.ExitStack() as stack:
+        socks = [stack.enter_context(connect_from(
+            net.client, client_of(net, address), address, UDP_PORT,
+            socket.SOCK_DGRAM)) for _ in range(3)]
+        assert all(answered(sock) for sock in socks)
+        late = stack.enter_context(connect_from(
+            net.client, client_of(net, address), address, UDP_PORT,
+            socket.SOCK_DGRAM))
+        late.settimeout(0.3)
+        assert not answered(late)
+        other = stack.enter_context(connect_from(
+            net.client, neighbour, address, UDP_PORT, socket.SOCK_DGRAM))
+        assert answered(other)
+        row, = instance.rows(1, "action = 'block'")
+        assert (row["error"], row["sport"]) == (
+            "max-flows", late.getsockname()[1])
+        # the others have ended; what goes on sending gets its turn
+        assert proc.wait_until(lambda: answered(late), what="an answer")
+        proc.wait_until(lambda: instance.unaccounted() == 0, what="accounts")
+        # one row, however often it was refused
+        instance.rows(1, "action = 'block'")
+
+
+@pytest.mark.parametrize("action", ["relay", "pass"])
+def test_rate_of_new_connections_is_limited(
+        net, server, tpx, address, neighbour, action):
+    # in an hour, so that no slow machine lets one in
+    rule = f"{action} proto tcp to any max-rate 5/h per client"
+    instance = tpx(rule)
+    seen = [sees(net.client, client_of(net, address), address)
+            for _ in range(8)]
+    assert seen == [True] * 5 + [False] * 3
+    with connect_from(net.client, neighbour, address, ECHO) as sock:
+        assert traffic.echoes(sock)
+    rows = instance.rows(3, "action = 'block'")
+    assert {(row["rule"], row["close"], row["error"], row["worker"])
+            for row in rows} == {(rule, "policy", "max-rate", None)}
+
+
+def test_rate_of_a_rule_is_for_all_its_clients(
+        net, server, tpx, address, neighbour):
+    tpx("relay to any max-rate 4/h")
+    for source in (client_of(net, address), neighbour) * 2:
+        with connect_from(net.client, source, address, ECHO) as sock:
+            assert traffic.echoes(sock)
+    assert not sees(net.client, neighbour, address)
+
+
+def as_user(namespace, uid, address, port):
+    """What a user of the namespace sees."""
+    with namespace.inside():
+        os.seteuid(uid)
+        try:
+            family = socket.AF_INET6 if ":" in address else socket.AF_INET
+            with socket.socket(family) as sock:
+                sock.settimeout(5)
+                sock.connect((address, port))
+                return traffic.echoes(sock)
+        except OSError as error:
+            if error.errno in traffic.RESETS:
+                return False
+            raise
+        finally:
+            os.seteuid(0)
+
+
+@pytest.mark.parametrize("action", ["relay", "pass"])
+def test_users_of_this_host_have_rates_of_their_own(
+        net, server, tpx, address, action):
+    instance = tpx(f"{action} proto tcp to any max-rate 3/h per client",
+                   capture=LOCAL)
+    seen = [as_user(net.gateway, 0, address, ECHO) for _ in range(5)]
+    assert seen == [True] * 3 + [False] * 2
+    assert as_user(net.gateway, OTHER_USER, address, ECHO)
+    rows = instance.rows(2, "action = 'block'")
+    assert {(row["error"], row["uid"]) for row in rows} == {("max-rate", 0)}
+
+
+def test_rate_of_udp_is_limited_at_the_first_datagram(net, tpx, address):
+    tpx("relay proto udp to any max-rate 2/h per client")
+    with UdpServer(net.server, UDP_PORT), contextlib.ExitStack() as stack:
+        socks = [stack.enter_context(connect_from(
+            net.client, client_of(net, address), address, UDP_PORT,
+            socket.SOCK_DGRAM)) for _ in range(3)]
+        # as often as one likes, once it is there
+        for sock in socks[:2] * 4:
+            sock.send(b"x")
+            assert sock.recv(10) == b"x"
+        socks[2].settimeout(0.3)
+        socks[2].send(b"x")
+        with pytest.raises(TimeoutError):
+            socks[2].recv(10)
+
+
+def test_refused_flows_beyond_the_rows_are_counted(net, server, tpx):
+    """A client that does not give up costs a hundred rows a second."""
+    instance = tpx("relay to any max-flows 1", workers=1)
+    with traffic.connect(net.client, net.SERVER4, ECHO) as first:
+        assert traffic.echoes(first)
+        for _ in range(600):
+            with contextlib.suppress(OSError):
+                traffic.connect(net.client, net.SERVER4, ECHO).close()
+        proc.wait_until(lambda: instance.unaccounted() == 0, what="accounts")
+        assert traffic.echoes(first)
+    assert instance.status()["flows"]["blocked"] == 600

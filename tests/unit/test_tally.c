@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: ISC */
+/* Counts of open flows: limits, several relays, one that dies. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "relay/tally.h"
+
+#define WORKERS 2
+#define RULE "relay to any max-flows 3 max-flows 2 per client"
+
+static const struct rule_limits both = { .flows = { 3, 2 } };
+static const struct rule_limits per_client = { .flows = { 0, 2 } };
+static const struct addr one = { { 192, 0, 2, 1 } };
+static const struct addr two = { { 192, 0, 2, 2 } };
+
+static struct tally relays[WORKERS];
+
+static int
+setup(void **state)
+{
+	struct tally_part *parts = calloc(WORKERS, sizeof(*parts));
+	uint32_t i;
+
+	(void)state;
+	if (parts == NULL)
+		return -1;
+	for (i = 0; i < WORKERS; i++) {
+		relays[i].parts = parts;
+		relays[i].workers = WORKERS;
+		relays[i].worker = i;
+		relays[i].seed = 7;
+	}
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	(void)state;
+	free(relays[0].parts);
+	return 0;
+}
+
+static void
+test_limits_hold_over_all_relays(void **state)
+{
+	struct tally_share share[4];
+
+	(void)state;
+	assert_int_equal(
+	    tally_take(&relays[0], RULE, &both, &one, &share[0]), 0);
+	assert_int_equal(
+	    tally_take(&relays[1], RULE, &both, &one, &share[1]), 0);
+	assert_int_equal(
+	    tally_take(&relays[0], RULE, &both, &one, &share[2]), -1);
+	assert_int_equal(
+	    tally_take(&relays[1], RULE, &both, &one, &share[2]), -1);
+	assert_int_equal(
+	    tally_take(&relays[1], RULE, &both, &two, &share[2]), 0);
+	/* The rule has three now. */
+	assert_int_equal(
+	    tally_take(&relays[0], RULE, &both, &two, &share[3]), -1);
+	tally_give_back(&relays[0], &share[0]);
+	assert_int_equal(
+	    tally_take(&relays[0], RULE, &both, &two, &share[3]), 0);
+}
+
+static void
+test_what_is_refused_takes_nothing(void **state)
+{
+	struct tally_share share[4], none;
+	int i;
+
+	(void)state;
+	for (i = 0; i < 2; i++)
+		assert_int_equal(
+		    tally_take(&relays[0], RULE, &both, &one, &share[i]), 0);
+	for (i = 0; i < 10; i++)
+		assert_int_equal(
+		    tally_take(&relays[0], RULE, &both, &one, &none), -1);
+	tally_give_back(&relays[0], &none);
+	assert_int_equal(
+	    tally_take(&relays[0], RULE, &both, &two, &share[2]), 0);
+	tally_give_back(&relays[0], &share[0]);
+	tally_give_back(&relays[0], &share[0]);
+	assert_int_equal(
+	    tally_take(&relays[0], RULE, &both, &one, &share[0]), 0);
+	assert_int_equal(
+	    tally_take(&relays[0], RULE, &both, &one, &share[3]), -1);
+}
+
+static void
+test_rules_count_apart(void **state)
+{
+	struct tally_share share;
+	int i;
+
+	(void)state;
+	for (i = 0; i < 2; i++)
+		assert_int_equal(
+		    tally_take(&relays[0], RULE, &per_client, &one, &share), 0);
+	assert_int_equal(
+	    tally_take(&relays[0], RULE, &per_client, &one, &share), -1);
+	assert_int_equal(
+	    tally_take(&relays[0], "another", &per_client, &one, &share), 0);
+}
+
+static void
+test_a_cleared_part_counts_no_more(void **state)
+{
+	struct tally_share share;
+	int i;
+
+	(void)state;
+	for (i = 0; i < 2; i++)
+		assert_int_equal(
+		    tally_take(&relays[1], RULE, &per_client, &one, &share), 0);
+	assert_int_equal(
+	    tally_take(&relays[0], RULE, &per_client, &one, &share), -1);
+	memset(&relays[0].parts[1], 0, sizeof(relays[0].parts[1]));
+	assert_int_equal(
+	    tally_take(&relays[0], RULE, &per_client, &one, &share), 0);
+}
+
+/* More clients at once than a relay has flows: all have a place, or are told.
+ */
+static void
+test_many_clients_have_places(void **state)
+{
+	struct tally_share *shares = calloc(65536, sizeof(*shares));
+	struct addr client = { { 0x20, 1 } };
+	uint32_t i, refused = 0;
+
+	(void)state;
+	assert_non_null(shares);
+	for (i = 0; i < 65536; i++) {
+		memcpy(client.byte + 8, &i, sizeof(i));
+		if (tally_take(&relays[0], RULE, &per_client, &client,
+			&shares[i]) == -1)
+			refused++;
+	}
+	assert_true(refused < 10);
+	for (i = 0; i < 65536; i++)
+		tally_give_back(&relays[0], &shares[i]);
+	for (i = 0; i < TALLY_CELLS; i++)
+		assert_true(
+		    atomic_load(&relays[0].parts[0].cell[i].count) == 0);
+	free(shares);
+}
+
+/* A hostile relay writes what it likes. */
+static void
+test_nonsense_of_another_relay_leads_nowhere(void **state)
+{
+	struct tally_share share;
+
+	(void)state;
+	memset(&relays[0].parts[1], 0xff, sizeof(relays[0].parts[1]));
+	assert_int_equal(tally_take(&relays[0], RULE, &both, &one, &share), 0);
+	memset(&relays[0].parts[0], 0xff, sizeof(relays[0].parts[0]));
+	tally_give_back(&relays[0], &share);
+	(void)tally_take(&relays[0], RULE, &both, &one, &share);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_limits_hold_over_all_relays),
+		TEST(test_what_is_refused_takes_nothing),
+		TEST(test_rules_count_apart),
+		TEST(test_a_cleared_part_counts_no_more),
+		TEST(test_many_clients_have_places),
+		TEST(test_nonsense_of_another_relay_leads_nowhere),
+	};
+
+	return cmocka_run_group_tests_name("tally", tests, NULL, NULL);
+}
