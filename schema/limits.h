@@ -21,6 +21,8 @@
 #define LIMIT_SOCKET_PATH_BYTES 108 /* sun_path of unix(7), NUL included */
 #define LIMIT_FLOW_SLOTS 65536	    /* flows of one relay, open or unlogged */
 #define LIMIT_FLOW_BATCH 40	    /* flow records in one message */
+#define LIMIT_DNS_QUESTION_BYTES 256 /* a name in a message, and one more */
+#define LIMIT_DNS_PART_BYTES 16000  /* of an answer, in one message */
 #define LIMIT_FLOW_WORKER 127	    /* worker number of rows nobody relayed */
 
 /*
