@@ -24,6 +24,10 @@
 #define LIMIT_DNS_QUESTION_BYTES 256 /* a name in a message, and one more */
 #define LIMIT_DNS_PART_BYTES 16000  /* of an answer, in one message */
 #define LIMIT_FLOW_WORKER 127	    /* worker number of rows nobody relayed */
+#define LIMIT_DNS_NAME_BYTES 255    /* a name in wire form, RFC 1035, 2.3.4 */
+#define LIMIT_DNS_PACKET_BYTES 65535
+#define LIMIT_DNS_SUMMARY_BYTES 433 /* of the answers in a row of the log */
+#define LIMIT_DNS_ROWS_BYTES 16128  /* of records in one message */
 
 /*
  * Parts of the lease.  The supervisor asks nine times in it; a beat that is
