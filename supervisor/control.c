@@ -249,9 +249,21 @@ child_alarm(struct client *client, const struct child *child)
 }
 
 static void
+dns_child_send(void *ctx, struct child *child)
+{
+	child_send(ctx, child);
+}
+
+static void
+dns_child_alarm(void *ctx, struct child *child)
+{
+	child_alarm(ctx, child);
+}
+
+static void
 answer_status(struct client *client)
 {
-	const struct tpxd *tpxd = client->control->tpxd;
+	struct tpxd *tpxd = client->control->tpxd;
 	uint32_t i;
 
 	status_send(client);
@@ -260,12 +272,14 @@ answer_status(struct client *client)
 	for (i = 0; i < tpxd->nworkers; i++)
 		child_send(client, &tpxd->workers[i].child);
 	child_send(client, &tpxd->flowlog);
+	dns_each(tpxd, dns_child_send, client);
 	child_alarm(client, &tpxd->netctl);
 	for (i = 0; i < tpxd->nworkers; i++) {
 		child_alarm(client, &tpxd->workers[i].child);
 		worker_alarm(client, &tpxd->workers[i]);
 	}
 	child_alarm(client, &tpxd->flowlog);
+	dns_each(tpxd, dns_child_alarm, client);
 	upstream_alarms(client);
 	trial_alarm(client);
 	event_alarm(client);
@@ -453,6 +467,10 @@ answer_image(struct client *client)
 		.port6 = tpxd->ports.port6,
 		.local4 = tpxd->ports.local4,
 		.local6 = tpxd->ports.local6,
+		.dns4 = tpxd->dns.ports.dns4,
+		.dns6 = tpxd->dns.ports.dns6,
+		.dns_local4 = tpxd->dns.ports.dns_local4,
+		.dns_local6 = tpxd->dns.ports.dns_local6,
 	};
 
 	(void)IPC_SEND(

@@ -23,6 +23,7 @@
 #include "ipc/loop.h"
 #include "supervisor/apply.h"
 #include "supervisor/control.h"
+#include "supervisor/dns.h"
 #include "supervisor/event.h"
 #include "supervisor/flowlog.h"
 #include "supervisor/netctl.h"
@@ -65,9 +66,10 @@ tpxd_change(struct tpxd *tpxd, enum state_input input, const char *why)
 }
 
 static int
-children_left(const struct tpxd *tpxd)
+children_left(struct tpxd *tpxd)
 {
-	int left = tpxd->netctl.pid != 0 || tpxd->flowlog.pid != 0;
+	int left = tpxd->netctl.pid != 0 || tpxd->flowlog.pid != 0 ||
+		   dns_left(tpxd);
 	uint32_t i;
 
 	for (i = 0; i < tpxd->nworkers; i++)
@@ -76,10 +78,12 @@ children_left(const struct tpxd *tpxd)
 }
 
 static int
-workers_left(const struct tpxd *tpxd)
+workers_left(struct tpxd *tpxd)
 {
 	uint32_t i;
 
+	if (dns_left(tpxd))
+		return 1;
 	for (i = 0; i < tpxd->nworkers; i++)
 		if (tpxd->workers[i].child.pid != 0)
 			return 1;
@@ -88,7 +92,7 @@ workers_left(const struct tpxd *tpxd)
 
 /*
  * The end goes by steps: first the rules, so that new flows go as on-failure
- * says; then the relays, whose last rows the flow log still writes; then it.
+ * says; then relays and DNS, whose last rows the flow log still writes; then it.
  */
 void
 tpxd_stop_next(struct tpxd *tpxd)
@@ -97,6 +101,7 @@ tpxd_stop_next(struct tpxd *tpxd)
 		return;
 	if (workers_left(tpxd)) {
 		workers_stop(tpxd);
+		dns_stop(tpxd);
 		return;
 	}
 	if (flowlog_finish(tpxd))
@@ -123,6 +128,13 @@ tpxd_stop(struct tpxd *tpxd, int exit_code)
 }
 
 static void
+kill_late(void *ctx, struct child *child)
+{
+	(void)ctx;
+	child_kill(child, "stuck", "did not stop in time");
+}
+
+static void
 on_stop_limit(int fd, short what, void *arg)
 {
 	struct tpxd *tpxd = arg;
@@ -130,11 +142,11 @@ on_stop_limit(int fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	child_kill(&tpxd->netctl, "stuck", "did not stop in time");
+	kill_late(NULL, &tpxd->netctl);
 	for (i = 0; i < tpxd->nworkers; i++)
-		child_kill(
-		    &tpxd->workers[i].child, "stuck", "did not stop in time");
-	child_kill(&tpxd->flowlog, "stuck", "did not stop in time");
+		kill_late(NULL, &tpxd->workers[i].child);
+	dns_each(tpxd, kill_late, NULL);
+	kill_late(NULL, &tpxd->flowlog);
 	tpxd->exit_code = 1;
 }
 
@@ -146,9 +158,24 @@ on_terminate(int signal, short what, void *arg)
 	tpxd_stop(arg, 0);
 }
 
+struct search {
+	pid_t pid;
+	struct child *found;
+};
+
+static void
+compare(void *ctx, struct child *child)
+{
+	struct search *search = ctx;
+
+	if (child->pid == search->pid)
+		search->found = child;
+}
+
 static struct child *
 child_of(struct tpxd *tpxd, pid_t pid)
 {
+	struct search search = { .pid = pid };
 	uint32_t i;
 
 	if (tpxd->netctl.pid == pid)
@@ -158,12 +185,15 @@ child_of(struct tpxd *tpxd, pid_t pid)
 	for (i = 0; i < tpxd->nworkers; i++)
 		if (tpxd->workers[i].child.pid == pid)
 			return &tpxd->workers[i].child;
-	return NULL;
+	dns_each(tpxd, compare, &search);
+	return search.found;
 }
 
 static void
 child_ended(struct tpxd *tpxd, struct child *child, int status)
 {
+	int asked = child->state == CHILD_STOPPING;
+
 	child_gone(child, status);
 	if (child->role == IPC_RELAY)
 		worker_gone((struct worker *)(void *)child);
@@ -171,6 +201,8 @@ child_ended(struct tpxd *tpxd, struct child *child, int status)
 		tpxd_stop_next(tpxd);
 	else if (child->role == IPC_NETCTL)
 		tpxd_stop(tpxd, 1);
+	else if (child->role == IPC_DNSD || child->role == IPC_RESOLVER)
+		dns_ended(child, asked);
 	else
 		child_schedule(child);
 }
@@ -201,6 +233,7 @@ tpxd_ask(struct tpxd *tpxd)
 	ask.sent_us = clock_mono_us();
 	workers_ask(tpxd, &ask);
 	upstream_judge(tpxd, ask.sent_us);
+	dns_ask(tpxd, &ask);
 	flowlog_ask(tpxd, &ask);
 	netctl_beat(tpxd);
 	netctl_judge(tpxd, ask.sent_us);
@@ -339,6 +372,7 @@ tpxd_begin(struct tpxd *tpxd, int netctl_fd)
 	signal(SIGHUP, SIG_IGN);
 	timers_start(tpxd);
 	workers_init(tpxd, worker_count(image));
+	dns_init(tpxd, tpxd->nworkers);
 	tpxd->control = control_new(tpxd, image_control_socket(image));
 	netctl_open(tpxd, netctl_fd);
 }

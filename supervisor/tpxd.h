@@ -10,6 +10,7 @@
 
 #include "supervisor/child.h"
 #include "supervisor/config.h"
+#include "supervisor/dns.h"
 #include "supervisor/state.h"
 #include "supervisor/worker.h"
 
@@ -37,6 +38,7 @@ struct tpxd {
 	struct child flowlog;
 	struct worker *workers;
 	uint32_t nworkers;
+	struct dns dns;
 	struct msg_net_ready ports;    /* zeros before netctl is ready */
 	int sources[IPC_SOURCE_COUNT]; /* -1: not used */
 	uint64_t beat;		       /* the last sequence asked for */

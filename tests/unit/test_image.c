@@ -262,7 +262,7 @@ test_an_unaligned_image_is_refused(void **state)
 static void
 use(const struct image *image)
 {
-	struct render_local local = { 1, 2, 3, 4, 5 };
+	struct render_local local = { 1, 2, 3, 4, 5, 6, 7, 8, 9 };
 	struct text text = { 0 };
 	struct addr addr = { { 0 } };
 	struct policy_query query = { .proto = IPPROTO_TCP, .dport = 22 };

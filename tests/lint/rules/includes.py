@@ -25,6 +25,7 @@ LIBRARIES = {
               "ctl"},
     "nftables/": {"netctl", "ctl"},
     "libmnl/": {"netctl", "flowlog", "ctl"},
+    "unbound": {"dnsd"},
     "nettle/": {"relay"},
     "sqlite3.h": {"flowlog", "ctl"},
     "seccomp.h": {"common"},
