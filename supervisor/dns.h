@@ -11,6 +11,7 @@
 
 #include "supervisor/child.h"
 
+struct image;
 struct tpxd;
 
 struct dnsd {

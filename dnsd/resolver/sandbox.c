@@ -47,8 +47,6 @@ static const struct sandbox_syscall running[] = {
 	    ARGUMENT_IS(3, IP_MTU_DISCOVER) },
 	{ SYS_setsockopt, "path MTU, v6", ARGUMENT_IS(2, IPPROTO_IPV6),
 	    ARGUMENT_IS(3, IPV6_MTU_DISCOVER) },
-	{ SYS_setsockopt, "path MTU, v6", ARGUMENT_IS(2, IPPROTO_IPV6),
-	    ARGUMENT_IS(3, IPV6_USE_MIN_MTU) },
 	{ SYS_setsockopt, "IPv6 alone", ARGUMENT_IS(2, IPPROTO_IPV6),
 	    ARGUMENT_IS(3, IPV6_V6ONLY) },
 	{ SYS_setsockopt, "of outgoing sockets", ARGUMENT_IS(2, SOL_SOCKET),
