@@ -46,6 +46,10 @@ struct sandbox_syscall {
 	{                                         \
 		(arg), UINT64_MAX, (uint64_t)(is) \
 	}
+#define ARGUMENT_HAS(arg, bit)                          \
+	{                                               \
+		(arg), (uint64_t)(bit), (uint64_t)(bit) \
+	}
 #define ARGUMENT_LACKS(arg, bits)          \
 	{                                  \
 		(arg), (uint64_t)(bits), 0 \

@@ -79,8 +79,7 @@ assemble(struct assembly *assembly, const struct msg_resolved *part)
 		assembly->have = 0;
 	}
 	if (part->question != assembly->question ||
-	    part->total != assembly->total ||
-	    part->offset != assembly->have ||
+	    part->total != assembly->total || part->offset != assembly->have ||
 	    part->count > assembly->total - assembly->have)
 		return 0;
 	memcpy(assembly->packet + assembly->have, part->byte, part->count);
@@ -197,8 +196,8 @@ on_dnsd_listener(void *ctx, struct ipc_message *message)
 	listener = &dnsd->listeners[dnsd->listening++];
 	listener->fd = ipc_message_take_fd(message);
 	listener->family = kind->family;
-	listener->transport = kind->proto == IPPROTO_TCP ? DNS_TRANSPORT_TCP
-							 : DNS_TRANSPORT_UDP;
+	listener->transport =
+	    kind->proto == IPPROTO_TCP ? DNS_TRANSPORT_TCP : DNS_TRANSPORT_UDP;
 	listener->capture = kind->capture;
 }
 
@@ -265,9 +264,9 @@ dnsd_new(void)
 	if (dnsd == NULL ||
 	    (dnsd->base = ipc_loop_new(CALLBACKS_PER_LOOP)) == NULL)
 		fatal("event base");
-	dnsd->supervisor = ipc_channel_new(dnsd->base, DNSD_CHANNEL_FD,
-	    IPC_DNSD, IPC_SUPERVISOR, supervisor_handlers, on_supervisor_end,
-	    dnsd);
+	dnsd->supervisor =
+	    ipc_channel_new(dnsd->base, DNSD_CHANNEL_FD, IPC_DNSD,
+		IPC_SUPERVISOR, supervisor_handlers, on_supervisor_end, dnsd);
 	if (dnsd->supervisor == NULL)
 		fatal("channel to the supervisor");
 	event_base_dispatch(dnsd->base);

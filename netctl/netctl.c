@@ -8,10 +8,10 @@
  * it choose a policy, which is its task, at any time; NET_START makes listeners
  * on loopback and netlink sockets that only report; both let connections go on
  * that are there when capture of this host begins; NET_DNS_OPEN makes more such
- * listeners, which answer from port 53 of any address to whom is captured; BEAT keeps capture alive;
- * STOP ends it as the policy says; NET_RELAY makes it a relay, see
- * netctl/broker.c.  None of them names a table, a rule or an address beyond
- * what policy/ renders.
+ * listeners, which answer from port 53 of any address to whom is captured; BEAT
+ * keeps capture alive; STOP ends it as the policy says; NET_RELAY makes it a
+ * relay, see netctl/broker.c.  None of them names a table, a rule or an address
+ * beyond what policy/ renders.
  */
 #include "netctl/netctl.h"
 

@@ -15,8 +15,8 @@
 #include <unistd.h>
 
 #include "common/log.h"
-#include "supervisor/event.h"
 #include "supervisor/apply.h"
+#include "supervisor/event.h"
 #include "supervisor/netctl.h"
 #include "supervisor/tpxd.h"
 
@@ -120,8 +120,8 @@ on_resolver_breach(void *ctx, struct ipc_message *message)
 	struct dns *dns = &child->tpxd->dns;
 
 	if (breach->worker < dns->count)
-		child_kill(&dns->dnsds[breach->worker].child, "contract",
-		    breach->why);
+		child_kill(
+		    &dns->dnsds[breach->worker].child, "contract", breach->why);
 }
 
 static const struct ipc_handler resolver_handlers[] = {
@@ -203,8 +203,8 @@ dns_init(struct tpxd *tpxd, uint32_t count)
 		fatal("dnsd");
 	dns->count = count;
 	for (i = 0; i < count; i++) {
-		child_init(&dns->dnsds[i].child, tpxd, "tpx-dnsd", IPC_DNSD,
-		    (int)i);
+		child_init(
+		    &dns->dnsds[i].child, tpxd, "tpx-dnsd", IPC_DNSD, (int)i);
 		dns->dnsds[i].child.start = dnsd_start;
 		for (n = 0; n < IPC_LISTENER_COUNT; n++)
 			dns->dnsds[i].listeners[n] = -1;
@@ -372,8 +372,7 @@ dns_has_answered(const struct tpxd *tpxd, uint64_t sequence)
 
 	for (i = 0; is_wanted(tpxd) && i < tpxd->dns.count; i++) {
 		child = &tpxd->dns.dnsds[i].child;
-		if (child->state != CHILD_RUNNING ||
-		    child->answered < sequence)
+		if (child->state != CHILD_RUNNING || child->answered < sequence)
 			return 0;
 	}
 	return 1;

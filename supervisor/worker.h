@@ -21,8 +21,8 @@ struct worker {
 	int listeners[IPC_LISTENER_COUNT];
 	int arena_fd;
 	struct flow_arena *arena;
-	enum ipc_lack lack; /* as of the last answer */
-	int64_t lack_us;    /* since when it is of that weight */
+	enum ipc_lack lack;	   /* as of the last answer */
+	int64_t lack_us;	   /* since when it is of that weight */
 	enum lack_weight overload; /* that has lasted */
 };
 

@@ -126,8 +126,8 @@ static int
 set(struct ub_ctx *context, const struct option *option)
 {
 	for (; option->name != NULL; option++)
-		if (is_set(ub_ctx_set_option(context, option->name,
-			       option->value),
+		if (is_set(
+			ub_ctx_set_option(context, option->name, option->value),
 			option->name) == -1)
 			return -1;
 	return 0;
@@ -369,8 +369,8 @@ engine_ask(struct engine *engine, const struct engine_question *question,
 	waiting->validates = context != NULL && !question->checking_disabled;
 	if (!waiting->validates)
 		context = engine->contexts[TRUSTING];
-	result = ub_resolve_event(context, name, question->qtype, CLASS_IN,
-	    waiting, on_answer, NULL);
+	result = ub_resolve_event(
+	    context, name, question->qtype, CLASS_IN, waiting, on_answer, NULL);
 	if (result == 0)
 		return 0;
 	free(waiting);

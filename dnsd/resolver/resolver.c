@@ -49,8 +49,8 @@ struct asked {
 
 /* What finds no room is lost: who asked has a time limit. */
 static void
-answer_send(struct peer *peer, uint64_t question,
-    const struct engine_answer *answer)
+answer_send(
+    struct peer *peer, uint64_t question, const struct engine_answer *answer)
 {
 	struct msg_resolved part = { .question = question,
 		.total = (uint32_t)answer->len_bytes,
@@ -170,9 +170,9 @@ on_resolver_dnsd(void *ctx, struct ipc_message *message)
 	struct peer *peer = &resolver->peers[body->worker];
 
 	peer_close(peer);
-	peer->channel = ipc_channel_new(resolver->base,
-	    ipc_message_take_fd(message), IPC_RESOLVER, IPC_DNSD,
-	    dnsd_handlers, on_dnsd_end, peer);
+	peer->channel =
+	    ipc_channel_new(resolver->base, ipc_message_take_fd(message),
+		IPC_RESOLVER, IPC_DNSD, dnsd_handlers, on_dnsd_end, peer);
 	if (peer->channel == NULL)
 		fatal("channel to a dnsd");
 	ipc_channel_set_phase(peer->channel, IPC_PHASE_RUN);
@@ -186,8 +186,8 @@ on_config(void *ctx, struct ipc_message *message)
 	struct resolver *resolver = ctx;
 	const char *why;
 
-	if (mapping_replace(&resolver->policy, message->fd, config->size_bytes,
-		&why) == -1)
+	if (mapping_replace(
+		&resolver->policy, message->fd, config->size_bytes, &why) == -1)
 		fatalx("configuration: %s", why);
 }
 

@@ -8,6 +8,7 @@
  */
 #include "dnsd/resolver/sandbox.h"
 
+#include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 
@@ -28,8 +29,15 @@ static const struct sandbox_syscall setup[] = {
 static const struct sandbox_syscall running[] = {
 	SANDBOX_LIBC,
 	SANDBOX_EVENT_LOOP,
-	SANDBOX_MESSAGES,
 	SANDBOX_MEMFD,
+	/* as SANDBOX_MESSAGES, but that it shall not connect otherwise */
+	{ SYS_recvmsg, "messages", { 0 }, { 0 } },
+	{ SYS_fcntl, "messages, sockets that do not wait", { 0 }, { 0 } },
+	{ SYS_poll, "last messages before leaving", { 0 }, { 0 } },
+	{ SYS_sendmsg, "messages, questions by TCP",
+	    ARGUMENT_LACKS(3, MSG_FASTOPEN), { 0 } },
+	{ SYS_sendmsg, "TCP Fast Open: libunbound then goes without",
+	    ARGUMENT_HAS(3, MSG_FASTOPEN), { 0 }, EOPNOTSUPP },
 	{ SYS_socket, "to a server, v4, UDP", ARGUMENT_IS(1, AF_INET),
 	    ARGUMENT_IS(2, SOCK_DGRAM) },
 	{ SYS_socket, "to a server, v6, UDP", ARGUMENT_IS(1, AF_INET6),
@@ -47,6 +55,8 @@ static const struct sandbox_syscall running[] = {
 	    ARGUMENT_IS(3, IP_MTU_DISCOVER) },
 	{ SYS_setsockopt, "path MTU, v6", ARGUMENT_IS(2, IPPROTO_IPV6),
 	    ARGUMENT_IS(3, IPV6_MTU_DISCOVER) },
+	{ SYS_setsockopt, "a port when it connects", ARGUMENT_IS(2, IPPROTO_IP),
+	    ARGUMENT_IS(3, IP_BIND_ADDRESS_NO_PORT) },
 	{ SYS_setsockopt, "IPv6 alone", ARGUMENT_IS(2, IPPROTO_IPV6),
 	    ARGUMENT_IS(3, IPV6_V6ONLY) },
 	{ SYS_setsockopt, "of outgoing sockets", ARGUMENT_IS(2, SOL_SOCKET),
