@@ -55,6 +55,8 @@ static const struct sandbox_syscall running[] = {
 	    ARGUMENT_IS(3, IP_MTU_DISCOVER) },
 	{ SYS_setsockopt, "path MTU, v6", ARGUMENT_IS(2, IPPROTO_IPV6),
 	    ARGUMENT_IS(3, IPV6_MTU_DISCOVER) },
+	{ SYS_setsockopt, "path MTU, v6", ARGUMENT_IS(2, IPPROTO_IPV6),
+	    ARGUMENT_IS(3, IPV6_MTU) },
 	{ SYS_setsockopt, "a port when it connects", ARGUMENT_IS(2, IPPROTO_IP),
 	    ARGUMENT_IS(3, IP_BIND_ADDRESS_NO_PORT) },
 	{ SYS_setsockopt, "IPv6 alone", ARGUMENT_IS(2, IPPROTO_IPV6),

@@ -10,9 +10,9 @@ import pathlib
 import shutil
 import socket
 import struct
+import subprocess
 import tempfile
 
-import dns.exception
 import dns.flags
 import dns.message
 import dns.query
@@ -43,6 +43,28 @@ short 1 IN A {ADDRESS4}
 ) + "".join(
     f'huge IN TXT "{number:03}{"h" * 247}"\n'
     for number in range(HUGE_STRINGS))
+
+ROOT_ZONE = f"""\
+$ORIGIN .
+$TTL 300
+@ IN SOA root. hostmaster. 1 3600 600 86400 60
+@ IN NS root.
+root. IN A 10.74.2.2
+root. IN AAAA fd00:74:2::2
+www.example.net. IN A {ADDRESS4}
+"""
+
+BOGUS4 = "198.51.100.66"
+SIGNED_BOGUS4 = "198.51.100.99"  # what was there when it was signed
+SIGNED_ZONE = f"""\
+$ORIGIN {ZONE_NAME}.
+$TTL 300
+@ IN SOA ns hostmaster 1 3600 600 86400 60
+@ IN NS ns
+ns IN A 10.74.2.2
+www IN A {ADDRESS4}
+bogus IN A {SIGNED_BOGUS4}
+"""
 
 
 class Server:
@@ -98,11 +120,35 @@ zone:
         shutil.rmtree(self._home, ignore_errors=True)
 
 
-def question(name, kind="A", edns=1232, **options):
+class SignedServer(Server):
+    """The same for a signed zone; the record of one name is another one."""
+
+    def __init__(self, namespace, port=53):
+        with tempfile.TemporaryDirectory(prefix="tpx-sign-") as home:
+            home = pathlib.Path(home)
+            (home / "zone").write_text(SIGNED_ZONE)
+            key = subprocess.run(
+                ["ldns-keygen", "-a", "ECDSAP256SHA256", "-k", ZONE_NAME],
+                cwd=home, check=True, capture_output=True,
+                text=True).stdout.strip()
+            subprocess.run(["ldns-signzone", "-n", "zone", key], cwd=home,
+                           check=True, capture_output=True)
+            zone = (home / "zone.signed").read_text()
+            self._anchor = (home / f"{key}.ds").read_text()
+        super().__init__(namespace, zone.replace(SIGNED_BOGUS4, BOGUS4),
+                         port=port)
+
+    def write_anchor(self, path):
+        path.write_text(f"; of a test\n{self._anchor}")
+
+
+def question(name, kind="A", edns=1232, checking_disabled=False):
     """A question as a stub resolver sends it."""
-    if edns:
-        options.update(use_edns=0, payload=edns)
-    return dns.message.make_query(name, kind, **options)
+    options = {"use_edns": 0, "payload": edns} if edns else {}
+    query = dns.message.make_query(name, kind, **options)
+    if checking_disabled:
+        query.flags |= dns.flags.CD
+    return query
 
 
 def _exchange_udp(sock, address, port, query):
@@ -145,6 +191,10 @@ def ask(namespace, address, name, kind="A", tcp=False, port=53,
 def texts(answer):
     """The records of an answer, without names and times."""
     return {item.to_text() for rrset in answer.answer for item in rrset}
+
+
+def is_cut(answer):
+    return bool(answer.flags & dns.flags.TC)
 
 
 def rcode(answer):
