@@ -621,5 +621,33 @@ answer_record(const struct answer *answer, const struct question *question,
 	record->type = wire_get16(ttl - 4);
 	record->bytes = wire_get16(ttl + 4);
 	record->data = ttl + 6;
-	record->at = answer->ttls[i] + 6U;
+}
+
+/* Follows the pointers of a message of our own making. */
+size_t
+answer_alias(const struct answer *answer, const struct question *question,
+    unsigned int i, uint8_t name[LIMIT_DNS_NAME_BYTES])
+{
+	struct answer_record record;
+	const uint8_t *at;
+	size_t to, used = 0;
+
+	answer_record(answer, question, i, &record);
+	if (record.type != WIRE_CNAME)
+		return 0;
+	at = record.data;
+	while (*at != 0) {
+		if (*at >= WIRE_POINTER) {
+			to = wire_get16(at) & 0x3fffU;
+			at = to < body_at(question)
+				 ? question->name + (to - WIRE_HEADER_BYTES)
+				 : answer->body + (to - body_at(question));
+			continue;
+		}
+		dname_lower(name + used, at, 1U + *at);
+		used += 1U + *at;
+		at += 1U + *at;
+	}
+	name[used++] = 0;
+	return used;
 }

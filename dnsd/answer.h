@@ -86,11 +86,17 @@ uint32_t answer_ttl(const struct answer *, const struct answer_age *);
 struct answer_record {
 	uint16_t type;
 	uint16_t bytes;
-	size_t at; /* of the data in the message */
 	const uint8_t *data;
 };
 
 void answer_record(const struct answer *, const struct question *,
     unsigned int i, struct answer_record *);
+
+/*
+ * When record i is an alias (CNAME): the name that it leads to, in lower case,
+ * and its length; else 0.
+ */
+size_t answer_alias(const struct answer *, const struct question *,
+    unsigned int i, uint8_t name[LIMIT_DNS_NAME_BYTES]);
 
 #endif

@@ -26,7 +26,7 @@ enum cache_kind {
 enum cache_state { CACHE_MISS, CACHE_FRESH, CACHE_STALE };
 
 struct cache_found {
-	struct answer answer; /* valid until something is put */
+	struct answer answer; /* points into the cache until something is put */
 	struct answer_age age;
 	void *entry;
 };
