@@ -55,7 +55,7 @@ struct front_binding {
 	uint32_t ttl_s;
 };
 
-#define FRONT_BINDING_ADDRS 64 /* further ones are cut from the answer too */
+#define FRONT_BINDING_ADDRS 64 /* an answer with more makes several calls */
 
 /* ctx is that of front_new().  policy and learn may be NULL. */
 struct front_ops {
