@@ -154,9 +154,9 @@ process_send(struct client *client, const char *name, unsigned int index,
 }
 
 static void
-child_send(struct client *client, const struct child *child)
+child_send(void *ctx, struct child *child)
 {
-	process_send(client, ipc_role_word(child->role),
+	process_send(ctx, ipc_role_word(child->role),
 	    child->index > 0 ? (unsigned int)child->index : 0,
 	    child->work_pid != 0 ? child->work_pid : child->pid, child);
 }
@@ -231,9 +231,10 @@ worker_alarm(struct client *client, const struct worker *worker)
 }
 
 static void
-child_alarm(struct client *client, const struct child *child)
+child_alarm(void *ctx, struct child *child)
 {
-	const struct tpxd *tpxd = client->control->tpxd;
+	struct client *client = ctx;
+	const struct tpxd *tpxd = child->tpxd;
 
 	if (child->state == CHILD_STOPPING)
 		return;
@@ -249,18 +250,6 @@ child_alarm(struct client *client, const struct child *child)
 }
 
 static void
-dns_child_send(void *ctx, struct child *child)
-{
-	child_send(ctx, child);
-}
-
-static void
-dns_child_alarm(void *ctx, struct child *child)
-{
-	child_alarm(ctx, child);
-}
-
-static void
 answer_status(struct client *client)
 {
 	struct tpxd *tpxd = client->control->tpxd;
@@ -268,18 +257,10 @@ answer_status(struct client *client)
 
 	status_send(client);
 	process_send(client, "supervisor", 0, getpid(), NULL);
-	child_send(client, &tpxd->netctl);
+	tpxd_each_child(tpxd, child_send, client);
+	tpxd_each_child(tpxd, child_alarm, client);
 	for (i = 0; i < tpxd->nworkers; i++)
-		child_send(client, &tpxd->workers[i].child);
-	child_send(client, &tpxd->flowlog);
-	dns_each(tpxd, dns_child_send, client);
-	child_alarm(client, &tpxd->netctl);
-	for (i = 0; i < tpxd->nworkers; i++) {
-		child_alarm(client, &tpxd->workers[i].child);
 		worker_alarm(client, &tpxd->workers[i]);
-	}
-	child_alarm(client, &tpxd->flowlog);
-	dns_each(tpxd, dns_child_alarm, client);
 	upstream_alarms(client);
 	trial_alarm(client);
 	event_alarm(client);

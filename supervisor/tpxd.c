@@ -65,16 +65,16 @@ tpxd_change(struct tpxd *tpxd, enum state_input input, const char *why)
 	control_tell(tpxd->control);
 }
 
-static int
-children_left(struct tpxd *tpxd)
+void
+tpxd_each_child(struct tpxd *tpxd, dns_fn *call, void *ctx)
 {
-	int left = tpxd->netctl.pid != 0 || tpxd->flowlog.pid != 0 ||
-		   dns_left(tpxd);
 	uint32_t i;
 
+	call(ctx, &tpxd->netctl);
 	for (i = 0; i < tpxd->nworkers; i++)
-		left |= tpxd->workers[i].child.pid != 0;
-	return left;
+		call(ctx, &tpxd->workers[i].child);
+	call(ctx, &tpxd->flowlog);
+	dns_each(tpxd, call, ctx);
 }
 
 static int
@@ -90,9 +90,17 @@ workers_left(struct tpxd *tpxd)
 	return 0;
 }
 
+static int
+children_left(struct tpxd *tpxd)
+{
+	return tpxd->netctl.pid != 0 || tpxd->flowlog.pid != 0 ||
+	       workers_left(tpxd);
+}
+
 /*
  * The end goes by steps: first the rules, so that new flows go as on-failure
- * says; then relays and DNS, whose last rows the flow log still writes; then it.
+ * says; then relays and DNS, whose last rows the flow log still writes; then
+ * it.
  */
 void
 tpxd_stop_next(struct tpxd *tpxd)
@@ -138,15 +146,10 @@ static void
 on_stop_limit(int fd, short what, void *arg)
 {
 	struct tpxd *tpxd = arg;
-	uint32_t i;
 
 	(void)fd;
 	(void)what;
-	kill_late(NULL, &tpxd->netctl);
-	for (i = 0; i < tpxd->nworkers; i++)
-		kill_late(NULL, &tpxd->workers[i].child);
-	dns_each(tpxd, kill_late, NULL);
-	kill_late(NULL, &tpxd->flowlog);
+	tpxd_each_child(tpxd, kill_late, NULL);
 	tpxd->exit_code = 1;
 }
 
@@ -176,16 +179,8 @@ static struct child *
 child_of(struct tpxd *tpxd, pid_t pid)
 {
 	struct search search = { .pid = pid };
-	uint32_t i;
 
-	if (tpxd->netctl.pid == pid)
-		return &tpxd->netctl;
-	if (tpxd->flowlog.pid == pid)
-		return &tpxd->flowlog;
-	for (i = 0; i < tpxd->nworkers; i++)
-		if (tpxd->workers[i].child.pid == pid)
-			return &tpxd->workers[i].child;
-	dns_each(tpxd, compare, &search);
+	tpxd_each_child(tpxd, compare, &search);
 	return search.found;
 }
 

@@ -84,6 +84,9 @@ void tpxd_change(struct tpxd *, enum state_input, const char *why);
 /* The lease, and with it the heartbeat, may be another one. */
 void tpxd_retime(struct tpxd *);
 
+/* Calls for every process but itself: netctl, relays, flow log, DNS. */
+void tpxd_each_child(struct tpxd *, dns_fn *, void *ctx);
+
 /* Asks every process for a sign of life, between two heartbeats as well. */
 void tpxd_ask(struct tpxd *);
 

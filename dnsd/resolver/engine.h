@@ -47,8 +47,8 @@ struct engine *engine_new(struct event_base *, const struct image *);
  * Calls fn once, perhaps before it returns.  -1 with EINVAL when the name is
  * none, and with another errno when it cannot ask: fn is not called then.
  */
-int engine_ask(struct engine *, const struct engine_question *, engine_fn *,
-    void *ctx);
+int engine_ask(
+    struct engine *, const struct engine_question *, engine_fn *, void *ctx);
 
 /* Ports of servers; ends with 0.  Without a question over TCP: none. */
 const uint16_t *engine_ports(const struct engine *);

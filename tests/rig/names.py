@@ -22,7 +22,8 @@ from . import proc
 
 ZONE_NAME = "example.net"
 ADDRESS4, ADDRESS6 = "198.51.100.7", "2001:db8::7"
-BIG_STRINGS = 14  # of 250 bytes: more than 1232 bytes, and than a packet
+MIDDLE_STRINGS = 4  # of 250 bytes: less than 1232
+BIG_STRINGS = 14  # more than that
 HUGE_STRINGS = 200  # more than a message between processes of tpx
 ASK_S = 4.0
 
@@ -39,6 +40,9 @@ private IN A 10.1.2.3
 mapped IN AAAA ::ffff:10.1.2.3
 short 1 IN A {ADDRESS4}
 """ + "".join(
+    f'middle IN TXT "{number:03}{"m" * 247}"\n'
+    for number in range(MIDDLE_STRINGS)
+) + "".join(
     f'big IN TXT "{number:03}{"b" * 247}"\n' for number in range(BIG_STRINGS)
 ) + "".join(
     f'huge IN TXT "{number:03}{"h" * 247}"\n'
