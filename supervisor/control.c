@@ -234,7 +234,7 @@ static void
 child_alarm(void *ctx, struct child *child)
 {
 	struct client *client = ctx;
-	const struct tpxd *tpxd = child->tpxd;
+	const struct tpxd *tpxd = client->control->tpxd;
 
 	if (child->state == CHILD_STOPPING)
 		return;

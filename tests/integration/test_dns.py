@@ -259,7 +259,7 @@ def test_a_killed_one_is_replaced_and_nothing_leaks(
         proc.wait_until(lambda: questions.all_since(killed + 0.5), 5,
                         "answers again")
     assert instance.by_role()["relay"]
-    assert instance.status()["state"] == "armed"
+    instance.wait_state("armed")
     assert direct(seen, sniffer) == []
 
 

@@ -158,7 +158,11 @@ def question(name, kind="A", edns=1232, checking_disabled=False):
 def _exchange_udp(sock, address, port, query):
     sock.connect((address, port))  # so that another source is not heard
     sock.send(query.to_wire())
-    return dns.message.from_wire(sock.recv(65535), ignore_trailing=False)
+    while True:
+        answer = dns.message.from_wire(sock.recv(65535))
+        # a late one may be for who had that port before
+        if answer.id == query.id:
+            return answer
 
 
 def _exchange_tcp(sock, address, port, query):
