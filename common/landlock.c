@@ -14,6 +14,7 @@
 
 #define CREATE_VERSION 1U
 #define RULE_PATH_BENEATH 1
+#define RULE_NET_PORT 2
 
 #define FS_EXECUTE (1ULL << 0)
 #define FS_WRITE_FILE (1ULL << 1)
@@ -48,6 +49,11 @@ struct path_beneath {
 	uint64_t access;
 	int32_t parent_fd;
 } __attribute__((packed));
+
+struct net_port {
+	uint64_t access;
+	uint64_t port;
+};
 
 /* Which rights each version of the interface brought. */
 static const struct {
@@ -127,8 +133,25 @@ paths_allow(int ruleset, const struct sandbox_path *path, uint64_t handled_fs)
 		path_allow(ruleset, path, handled_fs);
 }
 
+/* Without the right to be handled, every port is open. */
+static void
+ports_allow(int ruleset, const uint16_t *port, uint64_t handled_net)
+{
+	struct net_port rule = { .access = NET_CONNECT_TCP };
+
+	if ((handled_net & NET_CONNECT_TCP) == 0)
+		return;
+	for (; *port != 0; port++) {
+		rule.port = *port;
+		if (syscall(LANDLOCK_SYS_ADD_RULE, ruleset, RULE_NET_PORT,
+			&rule, 0) == -1)
+			fatal("sandbox: Landlock rule for port %u", *port);
+	}
+}
+
 void
-landlock_enter(const struct sandbox *sandbox, const struct sandbox_path *extra)
+landlock_enter(const struct sandbox *sandbox, const struct sandbox_path *extra,
+    const uint16_t *ports)
 {
 	struct ruleset set;
 	long abi = syscall(LANDLOCK_SYS_CREATE, NULL, 0, CREATE_VERSION);
@@ -151,6 +174,7 @@ landlock_enter(const struct sandbox *sandbox, const struct sandbox_path *extra)
 		fatal("sandbox: Landlock");
 	paths_allow(fd, sandbox->paths, set.fs);
 	paths_allow(fd, extra, set.fs);
+	ports_allow(fd, ports, set.net);
 	if (syscall(LANDLOCK_SYS_RESTRICT, fd, 0) == -1)
 		fatal("sandbox: Landlock");
 	close(fd);

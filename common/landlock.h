@@ -7,6 +7,8 @@
 #ifndef COMMON_LANDLOCK_H
 #define COMMON_LANDLOCK_H
 
+#include <stdint.h>
+
 struct sandbox;
 struct sandbox_path;
 
@@ -14,7 +16,11 @@ struct sandbox_path;
 #define LANDLOCK_SYS_ADD_RULE 445
 #define LANDLOCK_SYS_RESTRICT 446
 
-/* Fatal when it fails; logs what the kernel is too old for. */
-void landlock_enter(const struct sandbox *, const struct sandbox_path *extra);
+/*
+ * ports: to which it may connect by TCP though the sandbox lets it not, ends
+ * with 0.  Fatal when it fails; logs what the kernel is too old for.
+ */
+void landlock_enter(const struct sandbox *, const struct sandbox_path *extra,
+    const uint16_t *ports);
 
 #endif

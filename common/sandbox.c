@@ -156,6 +156,15 @@ sandbox_setup(const struct sandbox *sandbox, int keep_fds)
 void
 sandbox_run(const struct sandbox *sandbox, const struct sandbox_path *extra)
 {
-	landlock_enter(sandbox, extra);
+	static const uint16_t none[] = { 0 };
+
+	landlock_enter(sandbox, extra, none);
+	filter_load(sandbox, SANDBOX_RUNNING);
+}
+
+void
+sandbox_run_toward(const struct sandbox *sandbox, const uint16_t *ports)
+{
+	landlock_enter(sandbox, NULL, ports);
 	filter_load(sandbox, SANDBOX_RUNNING);
 }

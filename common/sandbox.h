@@ -46,6 +46,10 @@ struct sandbox_syscall {
 	{                                         \
 		(arg), UINT64_MAX, (uint64_t)(is) \
 	}
+#define ARGUMENT_HAS(arg, bit)                          \
+	{                                               \
+		(arg), (uint64_t)(bit), (uint64_t)(bit) \
+	}
 #define ARGUMENT_LACKS(arg, bits)          \
 	{                                  \
 		(arg), (uint64_t)(bits), 0 \
@@ -99,6 +103,12 @@ void sandbox_setup(const struct sandbox *, int keep_fds);
 
 /* extra: further paths that only the configuration knows, or NULL. */
 void sandbox_run(const struct sandbox *, const struct sandbox_path *extra);
+
+/*
+ * For one that may connect by TCP to some ports alone, on kernels whose
+ * Landlock knows of it; ports ends with 0.
+ */
+void sandbox_run_toward(const struct sandbox *, const uint16_t *ports);
 
 /* What the C library and the heap need; no memory becomes executable. */
 #define SANDBOX_LIBC                                                        \

@@ -19,6 +19,10 @@ on_image(void *ctx, const struct client_message *message)
 	answer->local.port6 = body->port6;
 	answer->local.local4 = body->local4;
 	answer->local.local6 = body->local6;
+	answer->local.dns4 = body->dns4;
+	answer->local.dns6 = body->dns6;
+	answer->local.dns_local4 = body->dns_local4;
+	answer->local.dns_local6 = body->dns_local6;
 	answer->local.uid = body->uid;
 	if (mapping_replace(
 		&answer->policy, message->fd, body->size_bytes, &why) == 0)

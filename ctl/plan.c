@@ -55,6 +55,10 @@ local_assumed(void)
 		.port6 = PLAN_PORT,
 		.local4 = PLAN_PORT + 1,
 		.local6 = PLAN_PORT + 1,
+		.dns4 = PLAN_PORT + 2,
+		.dns6 = PLAN_PORT + 2,
+		.dns_local4 = PLAN_PORT + 3,
+		.dns_local6 = PLAN_PORT + 3,
 		.uid = user != NULL ? user->pw_uid : geteuid() };
 
 	return local;

@@ -5,15 +5,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "common/file.h"
 #include "common/log.h"
 #include "common/users.h"
 #include "ctl/ctl.h"
 #include "policy/conf.h"
+#include "policy/conf_file.h"
 #include "policy/image.h"
 
-/* A file's bytes for free(3), NULL with errno. */
+/* A file's bytes for free(3), NULL with errno.  A pipe is fine. */
 static char *
-file_read(const char *path, size_t *len)
+text_read(const char *path, size_t *len)
 {
 	FILE *file = fopen(path, "re");
 	char *text = NULL;
@@ -63,37 +65,51 @@ directory_set(struct conf *conf, const char *path)
 	char *real = realpath(path, NULL);
 	int result = real == NULL ? 0 : conf_set_path(conf, real);
 
-	if (result == -1)
-		log_warn("%s", path);
 	free(real);
-	return result == -1 ? CTL_FAILED : CTL_GOOD;
+	return result;
+}
+
+/* What is wrong goes to errors, or to the log when they stay empty. */
+static struct conf *
+conf_load(
+    const char *path, const char *text, size_t len, struct conf_errors *errors)
+{
+	struct users users = { 0 };
+	struct conf *conf;
+	int result;
+
+	if (users_read(USERS_PATH, &users) == -1)
+		log_warn("%s", USERS_PATH);
+	result = conf_parse(text, len, &users, &conf, errors);
+	users_free(&users);
+	if (result == 0 &&
+	    (directory_set(conf, path) == -1 ||
+		conf_files_read(conf, file_read, errors) == -1)) {
+		conf_free(conf);
+		conf = NULL;
+	}
+	if (conf == NULL && errors->errors == 0)
+		log_warn("%s", path);
+	return conf;
 }
 
 int
 policy_parse(const char *path, struct conf **conf)
 {
 	static struct conf_errors errors;
-	struct users users = { 0 };
 	size_t len;
 	char *text;
 
 	*conf = NULL;
 	errno = 0;
-	if ((text = file_read(path, &len)) == NULL) {
+	if ((text = text_read(path, &len)) == NULL) {
 		log_warn("%s", path);
 		return errno == EACCES ? CTL_NOT_PERMITTED : CTL_FAILED;
 	}
-	if (users_read(USERS_PATH, &users) == -1)
-		log_warn("%s", USERS_PATH);
-	if (conf_parse(text, len, &users, conf, &errors) == -1 &&
-	    errors.errors == 0)
-		log_warn("%s", path);
+	*conf = conf_load(path, text, len, &errors);
 	errors_print(&errors, path, text, len);
-	users_free(&users);
 	free(text);
-	if (*conf == NULL)
-		return CTL_FAILED;
-	return directory_set(*conf, path);
+	return *conf == NULL ? CTL_FAILED : CTL_GOOD;
 }
 
 int

@@ -13,6 +13,8 @@
 #define NET (1U << IPC_NETCTL)
 #define REL (1U << IPC_RELAY)
 #define LOG (1U << IPC_FLOWLOG)
+#define DNS (1U << IPC_DNSD)
+#define RSV (1U << IPC_RESOLVER)
 #define CTL (1U << IPC_CTL)
 
 #define FD_NONE 0

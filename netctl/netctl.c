@@ -7,10 +7,11 @@
  * What a hostile supervisor can do with each request: CONFIG and NET_START let
  * it choose a policy, which is its task, at any time; NET_START makes listeners
  * on loopback and netlink sockets that only report; both let connections go on
- * that are there when capture of this host begins; BEAT keeps capture alive;
- * STOP ends it as the policy says; NET_RELAY makes it a relay, see
- * netctl/broker.c.  None of them names a table, a rule or an address beyond
- * what policy/ renders.
+ * that are there when capture of this host begins; NET_DNS_OPEN makes more such
+ * listeners, which answer from port 53 of any address to whom is captured; BEAT
+ * keeps capture alive; STOP ends it as the policy says; NET_RELAY makes it a
+ * relay, see netctl/broker.c.  None of them names a table, a rule or an address
+ * beyond what policy/ renders.
  */
 #include "netctl/netctl.h"
 
@@ -38,8 +39,9 @@
 #include "netctl/source.h"
 #include "netctl/sysctl.h"
 #include "policy/mapping.h"
+#include "policy/mark.h"
 
-#define LISTENER_PORTS 4
+#define LISTENER_PORTS 4 /* of relays, and as many of DNS */
 #define PORT_TRIES 16
 
 struct netctl {
@@ -260,13 +262,27 @@ ports_choose(uint16_t *const ports[LISTENER_PORTS])
 	return result;
 }
 
+/* What a listener sends itself, by UDP, has the mark; 0: none. */
 static int
-listeners_open(struct netctl *netctl, uint32_t workers)
+listener_marked(
+    const struct ipc_listener_kind *kind, uint16_t *port, uint32_t mark)
 {
-	uint16_t *const ports[LISTENER_PORTS] = { &netctl->local.port4,
-		&netctl->local.port6, &netctl->local.local4,
-		&netctl->local.local6 };
-	const struct ipc_listener_kind *kind;
+	int fd = listener_open(kind->family, kind->proto, port);
+
+	if (fd == -1 || mark == 0 || kind->proto != IPPROTO_UDP ||
+	    setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof(mark)) == 0)
+		return fd;
+	close(fd);
+	return -1;
+}
+
+static int
+listeners_open(struct netctl *netctl, uint16_t *const ports[LISTENER_PORTS],
+    uint32_t workers, enum msg_type type)
+{
+	uint32_t mask = image_settings(netctl->policy.image)->mark_mask;
+	uint32_t mark =
+	    type == MSG_NET_DNS_LISTENER ? mark_value(mask, MARK_DNS) : 0;
 	struct msg_listener body;
 	uint32_t i;
 	int fd;
@@ -279,13 +295,45 @@ listeners_open(struct netctl *netctl, uint32_t workers)
 		body.worker = i / IPC_LISTENER_COUNT;
 		body.kind = i % IPC_LISTENER_COUNT;
 		body.port = *ports[ipc_listener_port(body.kind)];
-		kind = ipc_listener_kind(body.kind);
-		fd = listener_open(kind->family, kind->proto, &body.port);
-		if (send_fd(netctl, MSG_NET_LISTENER, &body, sizeof(body), fd,
+		fd = listener_marked(
+		    ipc_listener_kind(body.kind), &body.port, mark);
+		if (send_fd(netctl, type, &body, sizeof(body), fd,
 			"listener") == -1)
 			return -1;
 	}
 	return 0;
+}
+
+static int
+relay_listeners_open(struct netctl *netctl, uint32_t workers)
+{
+	struct render_local *local = &netctl->local;
+	uint16_t *const ports[LISTENER_PORTS] = { &local->port4, &local->port6,
+		&local->local4, &local->local6 };
+
+	return listeners_open(netctl, ports, workers, MSG_NET_LISTENER);
+}
+
+static void
+on_net_dns_open(void *ctx, struct ipc_message *message)
+{
+	const struct msg_dns_open *body = message->body;
+	struct netctl *netctl = ctx;
+	struct render_local *local = &netctl->local;
+	uint16_t *const ports[LISTENER_PORTS] = { &local->dns4, &local->dns6,
+		&local->dns_local4, &local->dns_local6 };
+	struct msg_dns_ports ready;
+
+	if (listeners_open(netctl, ports, (uint32_t)body->workers,
+		MSG_NET_DNS_LISTENER) == -1) {
+		give_up(netctl);
+		return;
+	}
+	ready.dns4 = local->dns4;
+	ready.dns6 = local->dns6;
+	ready.dns_local4 = local->dns_local4;
+	ready.dns_local6 = local->dns_local6;
+	(void)IPC_SEND(netctl->supervisor, MSG_NET_DNS_READY, 0, &ready, -1);
 }
 
 static int
@@ -400,6 +448,10 @@ take_over(struct netctl *netctl, const struct msg_net_start *start)
 	netctl->local.port6 = start->port6;
 	netctl->local.local4 = start->local4;
 	netctl->local.local6 = start->local6;
+	netctl->local.dns4 = start->dns4;
+	netctl->local.dns6 = start->dns6;
+	netctl->local.dns_local4 = start->dns_local4;
+	netctl->local.dns_local6 = start->dns_local6;
 	netctl->paused = start->lease == IPC_LEASE_PAUSE;
 	if (start->lease != IPC_LEASE_NONE)
 		return capture_sweep();
@@ -414,7 +466,7 @@ begin(struct netctl *netctl, const struct msg_net_start *start)
 	if (start->port4 != 0)
 		return take_over(netctl, start);
 	if (capture_guard(netctl->policy.image, &netctl->local) == -1 ||
-	    listeners_open(netctl, start->workers) == -1 ||
+	    relay_listeners_open(netctl, start->workers) == -1 ||
 	    sources_open(netctl, NULL, netctl->policy.image) == -1)
 		return -1;
 	return capture_begin(netctl->policy.image, &netctl->local);
@@ -491,6 +543,7 @@ static const struct ipc_handler handlers[] = {
 	{ MSG_CONFIG, on_config },
 	{ MSG_NET_START, on_net_start },
 	{ MSG_NET_RELAY, on_net_relay },
+	{ MSG_NET_DNS_OPEN, on_net_dns_open },
 	{ MSG_BEAT, on_beat },
 	{ MSG_STOP, on_stop },
 	{ MSG_NONE, NULL },

@@ -3,6 +3,7 @@
 #include "policy/conf.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,6 +29,8 @@ conf_new(void)
 	memcpy(conf->socket, CONF_SOCKET, sizeof(CONF_SOCKET));
 	memcpy(conf->log_dir, CONF_LOG_DIR, sizeof(CONF_LOG_DIR));
 	conf->default_via.upstream = UPSTREAM_NONE;
+	conf->dns.validate = 1;
+	conf->dns.rebind_protect = 1;
 	return conf;
 }
 
@@ -58,6 +61,10 @@ conf_free(struct conf *conf)
 		free(conf->upstreams[i].endpoints);
 	rules_free(conf->rules, conf->rule_count);
 	rules_free(conf->exclusions, conf->exclusion_count);
+	free(conf->dns.servers);
+	free(conf->dns.allow);
+	free(conf->dns.trust_anchor.text);
+	free(conf->dns.root_hints.text);
 	free(conf->interfaces);
 	free(conf->users);
 	free(conf->tables);
@@ -82,6 +89,14 @@ conf_set_path(struct conf *conf, const char *path)
 	memcpy(conf->dir, path, len);
 	conf->dir[len] = '\0';
 	return 0;
+}
+
+void
+conf_path(
+    const struct conf *conf, const char *name, char path[CONF_FULL_PATH_BYTES])
+{
+	(void)snprintf(path, CONF_FULL_PATH_BYTES, "%s%s%s",
+	    name[0] == '/' ? "" : conf->dir, name[0] == '/' ? "" : "/", name);
 }
 
 static void

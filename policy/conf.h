@@ -19,6 +19,7 @@
 
 #define CONF_BYTES_MAX (64U << 20)
 #define CONF_PATH_BYTES 1024 /* of log dir, NUL included */
+#define CONF_FULL_PATH_BYTES (CONF_PATH_BYTES * 2)
 #define CONF_LEASE_MS 3000
 #define CONF_SOCKET "/run/tpx/tpxd.sock"
 #define CONF_LOG_DIR "/var/lib/tpx"
@@ -83,6 +84,38 @@ struct conf_upstream {
 	uint32_t check_ms; /* between checks; 0: there are none */
 };
 
+struct conf_dns_server {
+	struct addr addr;
+	uint16_t port;
+	char name[LIMIT_DOMAIN_BYTES]; /* of its certificate; "" without TLS */
+};
+
+struct conf_domain {
+	char name[LIMIT_DOMAIN_BYTES];
+};
+
+/* A file whose text is part of the policy, see conf_file.h. */
+struct conf_file {
+	char path[CONF_PATH_BYTES]; /* as written; "": none */
+	struct place place;
+	char *text; /* NULL until it was read; then it ends in a NUL */
+	size_t len;
+};
+
+struct conf_dns {
+	enum dns_mode mode;
+	int validate;
+	int rebind_protect;
+	int random_case;
+	uint32_t stale_s;		 /* 0: nothing stale is served */
+	struct conf_dns_server *servers; /* in the order written */
+	size_t server_count;
+	struct conf_domain *allow;
+	size_t allow_count;
+	struct conf_file trust_anchor;
+	struct conf_file root_hints;
+};
+
 struct conf_via {
 	char name[LIMIT_NAME_BYTES]; /* "": not written */
 	struct place place;
@@ -128,6 +161,7 @@ struct conf {
 	size_t table_count;
 	struct conf_upstream *upstreams;
 	size_t upstream_count;
+	struct conf_dns dns;
 	struct conf_rule *rules;
 	size_t rule_count;
 	struct conf_rule *exclusions;
@@ -169,6 +203,10 @@ void conf_free(struct conf *); /* NULL is fine */
  * the root directory.
  */
 int conf_set_path(struct conf *, const char *path);
+
+/* Where a file is that the text names: beside it, or an absolute path. */
+void conf_path(
+    const struct conf *, const char *name, char path[CONF_FULL_PATH_BYTES]);
 
 /*
  * "tpx.conf:12:7: unknown statement 'relya'; did you mean 'relay'?", the line

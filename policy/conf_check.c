@@ -225,6 +225,7 @@ conf_check(struct parser *parser)
 		warn_tables(parser, used);
 		warn_exclusions(parser);
 		warn_rules(parser);
+		warn_dns(parser);
 	}
 	free(used);
 }

@@ -13,6 +13,7 @@
 #include "policy/lexer.h"
 
 #define CONF_QUOTE_BYTES 64
+#define CONF_DNS_OPTIONS 9 /* kinds of dns statements */
 
 struct parser {
 	struct lexer lexer;
@@ -22,8 +23,9 @@ struct parser {
 	const struct users *users;
 	struct conf *conf;
 	struct conf_errors *errors;
-	struct place log_dir; /* of the first 'log dir' */
-	struct place local;   /* of the first 'capture local' */
+	struct place log_dir;		    /* of the first 'log dir' */
+	struct place local;		    /* of the first 'capture local' */
+	struct place dns[CONF_DNS_OPTIONS]; /* of the first of each kind */
 	int capture_seen;
 	int resume;    /* token begins a statement already */
 	int no_memory; /* then nothing else counts */
@@ -77,7 +79,7 @@ int parse_path(struct parser *, const char *what, char *buf, size_t size);
 int number_read(const char *text, uint64_t max, uint64_t *);
 
 /*
- * One item or a list of them in braces.  item() stands on a word and takes it;
+ * One item or a list of them in braces.  item() stands on one and takes it;
  * -1 from it ends the statement.
  */
 struct list {
@@ -86,6 +88,7 @@ struct list {
 	void *arg;
 	int may_be_empty;
 	int any_word; /* words of statements are items too */
+	int strings;  /* so are strings */
 };
 int parse_list(struct parser *, struct list *);
 
@@ -103,6 +106,15 @@ int parse_upstream(struct parser *);
 int parse_via(struct parser *, struct conf_via *);
 /* What its names stand for. */
 void resolve_vias(struct parser *);
+
+/* conf_dns.c */
+int parse_dns(struct parser *);
+/* What of it has no effect. */
+void warn_dns(struct parser *);
+/* A name in quotes or as a word; 1 when it is bad, which is reported. */
+int parse_domain(struct parser *, char name[LIMIT_DOMAIN_BYTES]);
+/* A file in quotes: an absolute path or a name without a slash. */
+int parse_file(struct parser *, const char *what, struct conf_file *);
 
 /* conf_capture.c */
 int parse_capture(struct parser *);

@@ -240,7 +240,7 @@ static const struct statement {
 	{ "table", parse_table, 0 },
 	{ "domains", parse_unsupported, 0 },
 	{ "upstream", parse_upstream, 0 },
-	{ "dns", parse_unsupported, 0 },
+	{ "dns", parse_dns, 0 },
 	{ "block", parse_rule_block, 0 },
 	{ "pass", parse_rule_pass, 0 },
 	{ "relay", parse_rule_relay, 0 },

@@ -213,6 +213,13 @@ list_unclosed(struct parser *parser, const struct place *open)
 	return -1;
 }
 
+static int
+is_item(const struct parser *parser, const struct list *list)
+{
+	return parser->token.kind == TOKEN_WORD ||
+	       (list->strings && parser->token.kind == TOKEN_STRING);
+}
+
 /* Takes the items after the brace, and the other brace. */
 static int
 parse_braced(struct parser *parser, struct list *list)
@@ -224,7 +231,7 @@ parse_braced(struct parser *parser, struct list *list)
 	for (; parser->token.kind != TOKEN_CLOSE; count++) {
 		if (parser->token.kind == TOKEN_STATEMENT_END)
 			return list_unclosed(parser, &open);
-		if (parser->token.kind != TOKEN_WORD)
+		if (!is_item(parser, list))
 			return parser_unexpected(parser, list->expected);
 		/* A line that begins as a statement does hardly is an item. */
 		if (parser->token.first && !list->any_word &&
@@ -246,7 +253,7 @@ parse_list(struct parser *parser, struct list *list)
 {
 	if (parser->token.kind == TOKEN_OPEN)
 		return parse_braced(parser, list);
-	if (parser->token.kind != TOKEN_WORD)
+	if (!is_item(parser, list))
 		return parser_unexpected(parser, list->expected);
 	return list->item(parser, list->arg);
 }

@@ -61,6 +61,61 @@ image_log_dir(const struct image *image)
 	return string(image, image->log_dir);
 }
 
+const struct image_dns *
+image_dns(const struct image *image)
+{
+	return &image->dns;
+}
+
+uint32_t
+image_dns_server_count(const struct image *image)
+{
+	return count(image, IMAGE_DNS_SERVERS);
+}
+
+const struct image_dns_server *
+image_dns_server(const struct image *image, uint32_t i)
+{
+	const struct image_dns_server *servers =
+	    image_section(image, IMAGE_DNS_SERVERS);
+
+	return &servers[i];
+}
+
+const char *
+image_dns_server_name(
+    const struct image *image, const struct image_dns_server *server)
+{
+	return string(image, server->name);
+}
+
+uint32_t
+image_dns_allow_count(const struct image *image)
+{
+	return count(image, IMAGE_DNS_ALLOW);
+}
+
+const char *
+image_dns_allow(const struct image *image, uint32_t i)
+{
+	const struct image_string *allow =
+	    image_section(image, IMAGE_DNS_ALLOW);
+
+	return string(image, allow[i]);
+}
+
+const char *
+image_dns_trust_anchor(const struct image *image)
+{
+	return string(image, image->dns.trust_anchor);
+}
+
+const char *
+image_dns_root_hints(const struct image *image)
+{
+	return string(image, image->dns.root_hints);
+}
+
 uint32_t
 image_interface_count(const struct image *image)
 {

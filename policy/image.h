@@ -76,6 +76,25 @@ struct image_string {
 	uint32_t length;
 };
 
+/* A server that questions are forwarded to, in the order written. */
+struct image_dns_server {
+	struct addr addr;
+	uint16_t port;
+	uint8_t reserved[2];
+	struct image_string name; /* of its certificate; "" without TLS */
+};
+
+/* What answers questions.  Texts are empty unless a file was named. */
+struct image_dns {
+	uint8_t mode; /* enum dns_mode */
+	uint8_t validate;
+	uint8_t rebind_protect;
+	uint8_t random_case;
+	uint32_t stale_s; /* how long stale answers are served; 0: not */
+	struct image_string trust_anchor; /* DS and DNSKEY records */
+	struct image_string root_hints;	  /* NS, A and AAAA records */
+};
+
 /*
  * Where an upstream is reached.  Those of one stand together in the order in
  * which they are tried; flow records name one by its index among all.
@@ -141,6 +160,19 @@ const struct image_settings *image_settings(const struct image *);
 size_t image_bytes(const struct image *);
 const char *image_control_socket(const struct image *);
 const char *image_log_dir(const struct image *);
+
+const struct image_dns *image_dns(const struct image *);
+uint32_t image_dns_server_count(const struct image *);
+const struct image_dns_server *
+image_dns_server(const struct image *, uint32_t i);
+const char *
+image_dns_server_name(const struct image *, const struct image_dns_server *);
+/* Domains with all below them whose answers may name private addresses. */
+uint32_t image_dns_allow_count(const struct image *);
+const char *image_dns_allow(const struct image *, uint32_t i);
+/* Lines as in a zone file, and a NUL; "" for what is built in. */
+const char *image_dns_trust_anchor(const struct image *);
+const char *image_dns_root_hints(const struct image *);
 
 /* 0 only when something local is captured. */
 uint32_t image_interface_count(const struct image *);

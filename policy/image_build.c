@@ -307,15 +307,14 @@ build_users(struct builder *builder, const struct conf *conf)
 	return 0;
 }
 
-/* Beside the configuration unless the name is a path. */
 static struct image_string
-append_path(struct builder *builder, const char *dir, const char *name)
+append_path(struct builder *builder, const struct conf *conf, const char *name)
 {
 	char path[IMAGE_PATH_BYTES];
 
-	if (name[0] == '\0' || name[0] == '/')
+	if (name[0] == '\0')
 		return append_string(builder, name);
-	(void)snprintf(path, sizeof(path), "%s/%s", dir, name);
+	conf_path(conf, name, path);
 	return append_string(builder, path);
 }
 
@@ -342,8 +341,50 @@ build_upstream(struct builder *builder, const struct conf *conf,
 	}
 	upstream.user = append_string(builder, from->user);
 	upstream.password_file =
-	    append_path(builder, conf->dir, from->password_file);
+	    append_path(builder, conf, from->password_file);
 	append(builder, IMAGE_UPSTREAMS, &upstream, sizeof(upstream));
+}
+
+static void
+build_dns_servers(struct builder *builder, const struct conf_dns *dns)
+{
+	size_t i;
+
+	for (i = 0; i < dns->server_count; i++) {
+		struct image_dns_server server = {
+			.addr = dns->servers[i].addr,
+			.port = dns->servers[i].port,
+		};
+
+		server.name = append_string(builder, dns->servers[i].name);
+		append(builder, IMAGE_DNS_SERVERS, &server, sizeof(server));
+	}
+}
+
+static void
+build_dns(struct builder *builder, const struct conf_dns *dns)
+{
+	const char *anchor = dns->trust_anchor.text;
+	const char *hints = dns->root_hints.text;
+	struct image_string allow;
+	size_t i;
+
+	builder->head.dns = (struct image_dns){
+		.mode = (uint8_t)dns->mode,
+		.validate = (uint8_t)dns->validate,
+		.rebind_protect = (uint8_t)dns->rebind_protect,
+		.random_case = (uint8_t)dns->random_case,
+		.stale_s = dns->stale_s,
+	};
+	build_dns_servers(builder, dns);
+	for (i = 0; i < dns->allow_count; i++) {
+		allow = append_string(builder, dns->allow[i].name);
+		append(builder, IMAGE_DNS_ALLOW, &allow, sizeof(allow));
+	}
+	builder->head.dns.trust_anchor =
+	    append_string(builder, anchor == NULL ? "" : anchor);
+	builder->head.dns.root_hints =
+	    append_string(builder, hints == NULL ? "" : hints);
 }
 
 static int
@@ -427,6 +468,7 @@ build_sections(struct builder *builder, const struct conf *conf)
 			return -1;
 	for (i = 0; i < conf->upstream_count; i++)
 		build_upstream(builder, conf, &conf->upstreams[i]);
+	build_dns(builder, &conf->dns);
 	for (i = 0; i < conf->rule_count; i++)
 		if (build_rule(builder, IMAGE_RULES, &conf->rules[i]) == -1)
 			return -1;

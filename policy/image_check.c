@@ -35,8 +35,9 @@ take(struct walk *walk, enum image_section_name name, uint32_t first,
 	return 0;
 }
 
+/* A string of such bytes that, of control characters, has only these. */
 static int
-take_string(struct walk *walk, struct image_string at)
+take_text(struct walk *walk, struct image_string at, const char *controls)
 {
 	const char *strings = image_section(walk->image, IMAGE_STRINGS);
 	uint32_t i;
@@ -47,10 +48,17 @@ take_string(struct walk *walk, struct image_string at)
 	for (i = 0; i < at.length; i++) {
 		unsigned char byte = (unsigned char)strings[at.first + i];
 
-		if (byte < ' ' || byte == 0x7f)
+		if ((byte < ' ' || byte == 0x7f) &&
+		    (byte == 0 || strchr(controls, byte) == NULL))
 			return -1;
 	}
 	return strings[at.first + at.length] == '\0' ? 0 : -1;
+}
+
+static int
+take_string(struct walk *walk, struct image_string at)
+{
+	return take_text(walk, at, "");
 }
 
 static const char *
@@ -368,6 +376,70 @@ check_upstreams(struct walk *walk)
 	return why;
 }
 
+/* A name in its canonical form. */
+static int
+take_domain(struct walk *walk, struct image_string at)
+{
+	const char *strings = image_section(walk->image, IMAGE_STRINGS);
+
+	return at.length >= LIMIT_DOMAIN_BYTES || take_string(walk, at) == -1 ||
+		       !name_is_host(strings + at.first, at.length + 1U)
+		   ? -1
+		   : 0;
+}
+
+static const char *
+check_dns_servers(struct walk *walk)
+{
+	const struct image_dns_server *server =
+	    image_section(walk->image, IMAGE_DNS_SERVERS);
+	static const uint8_t zero[sizeof(server->reserved)];
+	uint32_t i, count = items(walk, IMAGE_DNS_SERVERS);
+	int tls = walk->image->dns.mode == DNS_FORWARD_TLS;
+	int forwards = tls || walk->image->dns.mode == DNS_FORWARD;
+
+	if ((count > 0) != forwards || count > LIMIT_DNS_SERVERS)
+		return "bad number of servers of dns";
+	for (i = 0; i < count; i++) {
+		if (memcmp(server[i].reserved, zero, sizeof(zero)) != 0)
+			return "reserved bytes are not zero";
+		if (server[i].port == 0 ||
+		    (tls ? take_domain(walk, server[i].name) == -1
+			 : server[i].name.length != 0 ||
+				take_string(walk, server[i].name) == -1))
+			return "a server of dns is not in order";
+	}
+	return NULL;
+}
+
+static const char *
+check_dns(struct walk *walk)
+{
+	const struct image_dns *dns = &walk->image->dns;
+	const struct image_string *allow =
+	    image_section(walk->image, IMAGE_DNS_ALLOW);
+	const char *why;
+	uint32_t i;
+
+	if (dns->mode >= DNS_MODE_COUNT || dns->validate > 1 ||
+	    dns->rebind_protect > 1 || dns->random_case > 1)
+		return "unknown setting of dns";
+	why = check_dns_servers(walk);
+	if (why != NULL)
+		return why;
+	if (items(walk, IMAGE_DNS_ALLOW) > LIMIT_DNS_ALLOW)
+		return "too many domains of dns";
+	for (i = 0; i < items(walk, IMAGE_DNS_ALLOW); i++)
+		if (take_domain(walk, allow[i]) == -1)
+			return "a domain of dns is not in order";
+	if (dns->trust_anchor.length > LIMIT_DNS_FILE_BYTES ||
+	    dns->root_hints.length > LIMIT_DNS_FILE_BYTES ||
+	    take_text(walk, dns->trust_anchor, "\t\n") == -1 ||
+	    take_text(walk, dns->root_hints, "\t\n") == -1)
+		return "a file of dns is not in order";
+	return NULL;
+}
+
 /* What rules and exclusions have in common. */
 static const char *
 check_selectors(struct walk *walk, const struct image_rule *rule)
@@ -507,8 +579,8 @@ int
 image_check(const void *bytes, size_t len, const char **why)
 {
 	static const char *(*const checks[])(struct walk *) = { check_settings,
-		check_names, check_users, check_upstreams, check_sets,
-		check_rules, check_exclusions, check_rest };
+		check_names, check_users, check_upstreams, check_dns,
+		check_sets, check_rules, check_exclusions, check_rest };
 	struct walk walk = { .image = bytes };
 	size_t i;
 

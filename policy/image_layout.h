@@ -13,24 +13,26 @@
 #define IMAGE_ALIGN 8U
 #define IMAGE_ALIGNED(n) (((n) + IMAGE_ALIGN - 1) / IMAGE_ALIGN * IMAGE_ALIGN)
 
-#define IMAGE_PATH_BYTES (CONF_PATH_BYTES * 2) /* a directory and a name */
+#define IMAGE_PATH_BYTES CONF_FULL_PATH_BYTES
 
 /* A list's tables and the set of its prefixes. */
 #define IMAGE_REFS_MAX (CONF_LIST_TABLES + 1U)
 
-#define IMAGE_SECTIONS(X)                     \
-	X(INTERFACES, struct image_interface) \
-	X(TABLES, struct image_table)         \
-	X(USERS, struct uid_range)            \
-	X(UPSTREAMS, struct image_upstream)   \
-	X(ENDPOINTS, struct image_endpoint)   \
-	X(RULES, struct image_rule)           \
-	X(EXCLUSIONS, struct image_rule)      \
-	X(REFS, uint32_t)                     \
-	X(PORTS, struct port_range)           \
-	X(SETS, struct image_set)             \
-	X(RANGES4, struct image_range4)       \
-	X(RANGES6, struct image_range6)       \
+#define IMAGE_SECTIONS(X)                       \
+	X(INTERFACES, struct image_interface)   \
+	X(TABLES, struct image_table)           \
+	X(USERS, struct uid_range)              \
+	X(UPSTREAMS, struct image_upstream)     \
+	X(ENDPOINTS, struct image_endpoint)     \
+	X(DNS_SERVERS, struct image_dns_server) \
+	X(DNS_ALLOW, struct image_string)       \
+	X(RULES, struct image_rule)             \
+	X(EXCLUSIONS, struct image_rule)        \
+	X(REFS, uint32_t)                       \
+	X(PORTS, struct port_range)             \
+	X(SETS, struct image_set)               \
+	X(RANGES4, struct image_range4)         \
+	X(RANGES6, struct image_range6)         \
 	X(STRINGS, char)
 
 #define IMAGE_SECTION_NAME(name, type) IMAGE_##name,
@@ -50,7 +52,8 @@ struct image {
 	uint32_t reserved;
 	struct image_settings settings;
 	struct image_section sections[IMAGE_SECTION_COUNT];
-	/* The first in the strings; upstreams' and then rules' follow. */
+	struct image_dns dns;
+	/* The first in the strings; upstreams', dns' and rules' follow. */
 	struct image_string socket;
 	struct image_string log_dir;
 	struct image_string default_text;

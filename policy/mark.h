@@ -25,6 +25,7 @@
  * AS_CLIENT	a relay's, with a client's address
  * PASS_LOCAL				passed, begun by this host
  * EXCLUDED	not to be captured		the same
+ * DNS		an answer of dnsd, on its way out
  * LOOPED					begun by this host, to itself
  */
 #define MARK_OURS 1U
@@ -36,6 +37,7 @@
 #define MARK_AS_CLIENT 5U
 #define MARK_PASS_LOCAL 5U
 #define MARK_EXCLUDED 6U
+#define MARK_DNS 7U
 #define MARK_LOOPED 7U
 
 /* Of these bits, RELAYED and KEPT have the second alone. */

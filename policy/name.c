@@ -5,8 +5,6 @@
 #include <net/if.h>
 #include <string.h>
 
-#include "schema/limits.h"
-
 #define SMALL "abcdefghijklmnopqrstuvwxyz"
 #define DIGITS "0123456789"
 #define LETTERS_DIGITS SMALL "ABCDEFGHIJKLMNOPQRSTUVWXYZ" DIGITS
@@ -61,4 +59,30 @@ name_is_host(const char *name, size_t size)
 			return 0;
 		label += len + 1;
 	}
+}
+
+const char *
+name_domain(const char *text, size_t len, char name[LIMIT_DOMAIN_BYTES])
+{
+	size_t i;
+
+	if (len > 0 && text[len - 1] == '.')
+		len--;
+	for (i = 0; i < len; i++)
+		if ((unsigned char)text[i] >= 0x80)
+			return "a name outside ASCII is written as DNS has it, "
+			       "as xn--bcher-kva.example";
+	if (len == 0)
+		return "the name is empty";
+	if (len > HOST_MOST)
+		return "the name is longer than 253 characters";
+	for (i = 0; i < len; i++)
+		name[i] =
+		    (char)(text[i] >= 'A' && text[i] <= 'Z' ? text[i] | 0x20
+							    : text[i]);
+	name[len] = '\0';
+	return strlen(name) == len && name_is_host(name, LIMIT_DOMAIN_BYTES)
+		   ? NULL
+		   : "no name of a domain: labels of letters, digits, - and "
+		     "_, apart by dots, and no address";
 }

@@ -8,6 +8,8 @@
 
 #include <stddef.h>
 
+#include "schema/limits.h"
+
 /*
  * Letters, digits, _ - . @ +, at most 15 bytes.  Less than the kernel takes
  * (no wildcard, quote or blank), not beginning with a dot or a dash, and never
@@ -28,5 +30,13 @@ int name_is_table(const char *);
  * memory that it has to end in.
  */
 int name_is_host(const char *, size_t size);
+
+/*
+ * A domain as an operator writes it: a final dot goes, letters become small.
+ * NULL and the name, or why it is none, a static string: outside ASCII an
+ * A-label (RFC 5890, 2.3.2.1) is wanted, which is what DNS carries.
+ */
+const char *
+name_domain(const char *text, size_t len, char name[LIMIT_DOMAIN_BYTES]);
 
 #endif

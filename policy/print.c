@@ -250,6 +250,81 @@ print_upstream(const struct conf_upstream *upstream, struct text *text)
 }
 
 static void
+print_dns_servers(const struct conf_dns *dns, struct text *text)
+{
+	int tls = dns->mode == DNS_FORWARD_TLS;
+	char buf[ADDR_TEXT_BYTES];
+	size_t i;
+
+	text_puts(text, tls ? "dns forward tls" : "dns forward");
+	print_open(dns->server_count, text);
+	for (i = 0; i < dns->server_count; i++) {
+		const struct conf_dns_server *server = &dns->servers[i];
+
+		text_printf(text, " %s", addr_format(&server->addr, buf));
+		if (server->port != (tls ? DNS_TLS_PORT : DNS_PORT))
+			text_printf(text, "@%u", server->port);
+		if (tls) {
+			text_puts(text, " ");
+			print_string(server->name, text);
+		}
+	}
+	print_close(dns->server_count, text);
+	text_puts(text, "\n");
+}
+
+static void
+print_dns_allow(const struct conf_dns *dns, struct text *text)
+{
+	size_t i;
+
+	if (dns->allow_count == 0)
+		return;
+	text_puts(text, "dns rebind-allow");
+	print_open(dns->allow_count, text);
+	for (i = 0; i < dns->allow_count; i++) {
+		text_puts(text, " ");
+		print_string(dns->allow[i].name, text);
+	}
+	print_close(dns->allow_count, text);
+	text_puts(text, "\n");
+}
+
+static void
+print_file(
+    const char *statement, const struct conf_file *file, struct text *text)
+{
+	if (file->path[0] == '\0')
+		return;
+	text_puts(text, statement);
+	print_string(file->path, text);
+	text_puts(text, "\n");
+}
+
+static void
+print_dns(const struct conf_dns *dns, struct text *text)
+{
+	if (dns->server_count > 0)
+		print_dns_servers(dns, text);
+	else
+		text_printf(text, "dns %s\n",
+		    dns->mode == DNS_RECURSE ? "recurse" : "off");
+	print_file("dns root-hints ", &dns->root_hints, text);
+	text_printf(text, "dns validate %s\n", dns->validate ? "yes" : "no");
+	print_file("dns trust-anchor ", &dns->trust_anchor, text);
+	text_printf(text, "dns rebind-protect %s\n",
+	    dns->rebind_protect ? "yes" : "no");
+	print_dns_allow(dns, text);
+	text_puts(text, "dns serve-stale ");
+	if (dns->stale_s == 0)
+		text_puts(text, "no");
+	else
+		print_duration(dns->stale_s * 1000ULL, text);
+	text_printf(
+	    text, "\ndns random-case %s\n", dns->random_case ? "yes" : "no");
+}
+
+static void
 print_forwarded(const struct conf *conf, struct text *text)
 {
 	size_t i;
@@ -337,6 +412,7 @@ print_conf(const struct conf *conf, struct text *text)
 		print_table(&conf->tables[i], text);
 	for (i = 0; i < conf->upstream_count; i++)
 		print_upstream(&conf->upstreams[i], text);
+	print_dns(&conf->dns, text);
 	for (i = 0; i < conf->exclusion_count; i++)
 		print_exclusion(&conf->exclusions[i], text);
 	for (i = 0; i < conf->rule_count; i++)

@@ -19,6 +19,7 @@
 #include <netinet/in.h>
 #include <stdio.h>
 
+#include "policy/render_dns.h"
 #include "policy/render_limit.h"
 #include "policy/render_local.h"
 #include "policy/render_rule.h"
@@ -250,7 +251,8 @@ render_servers(const struct image *image, struct text *text)
 }
 
 static void
-render_first(const struct image *image, struct text *text)
+render_first(
+    const struct image *image, enum render_lease lease, struct text *text)
 {
 	text_puts(text, "\tchain first {\n"
 			"\t\ttype filter hook prerouting priority raw; "
@@ -269,6 +271,8 @@ render_first(const struct image *image, struct text *text)
 	    "goto ours\n",
 	    mask_of(image), ~mask_of(image));
 	render_exclusions(image, "goto excluded", text);
+	if (render_dns_is_on(image, lease))
+		render_dns_first(text);
 	text_puts(text, "\t\tmeta l4proto != 6 accept\n"
 			"\t\ttcp flags & (syn | ack) == syn "
 			"fib daddr type != " TERM_LOCAL_TYPES " "
@@ -457,6 +461,8 @@ render_rest_forwarded(
 	text_puts(text, "\t\tct state related ");
 	term_mark_is(image, "ct mark", MARK_RELAYED, text);
 	text_puts(text, "counter drop\n");
+	if (render_dns_is_on(image, lease))
+		render_dns_rest(image, text);
 	/* What has been relayed asks for no lease, and no exclusion of today
 	 * is for it. */
 	text_puts(text, "\t\tmeta l4proto 17 ct direction original ");
@@ -509,7 +515,7 @@ render_forwarded(const struct image *image, const struct render_local *local,
 	render_ends(image, local, text);
 	render_passed(image, text);
 	render_verdicts(image, FLOW_CAPTURE_FORWARDED, lease, text);
-	render_first(image, text);
+	render_first(image, lease, text);
 	render_elsewhere(image, text);
 	render_answers(image, local, text);
 }
@@ -540,10 +546,12 @@ render_capture(const struct image *image, const struct render_local *local,
 	}
 	if (image_exclusion_count(image) > 0)
 		render_exclusion_ends(image, text);
+	if (render_dns_is_on(image, lease))
+		render_dns(image, local, text);
 	if (image_interface_count(image) > 0)
 		render_forwarded(image, local, lease, text);
 	if (image_settings(image)->local != LOCAL_NONE) {
-		render_local_looped(image, local, text);
+		render_local_looped(image, local, lease, text);
 		render_local(image, local, lease, text);
 	}
 	render_rest(image, lease, text);

@@ -24,14 +24,18 @@
 
 /*
  * The relays on this host: their listeners on 127.0.0.1 and ::1, for what it
- * forwards and for its own sockets, and their user.  A port 0: none, the
- * family is not relayed.
+ * forwards and for its own sockets, the same of dnsd, and their user.  A port
+ * 0: none, the family is not relayed.
  */
 struct render_local {
 	uint16_t port4;
 	uint16_t port6;
 	uint16_t local4;
 	uint16_t local6;
+	uint16_t dns4;
+	uint16_t dns6;
+	uint16_t dns_local4;
+	uint16_t dns_local6;
 	uint32_t uid;
 };
 

@@ -13,6 +13,7 @@
 
 #include <inttypes.h>
 
+#include "policy/render_dns.h"
 #include "policy/render_rule.h"
 #include "policy/render_term.h"
 
@@ -86,8 +87,8 @@ local_others(
 }
 
 /* What refuses or relays it would answer to where it says it is from. */
-static void
-local_spoofed(struct text *text)
+void
+render_local_spoofed(struct text *text)
 {
 	text_puts(text, "\t\tmeta nfproto ipv4 fib saddr type != local "
 			"counter drop\n"
@@ -111,7 +112,9 @@ local_captured(
 		text_puts(text, "\t\ttcp flags & (syn | ack) != syn "
 				"counter drop\n");
 	if (lease != RENDER_PAUSE)
-		local_spoofed(text);
+		render_local_spoofed(text);
+	if (render_dns_is_on(image, lease))
+		render_dns_local(text);
 	text_puts(text, "\t\tmeta l4proto 6 goto verdict_local_tcp\n"
 			"\t\tgoto verdict_local_udp\n\t}\n");
 }
@@ -140,11 +143,16 @@ local_decided(const struct image *image, const struct render_local *local,
 
 static void
 local_output(const struct image *image, const struct render_local *local,
-    struct text *text)
+    enum render_lease lease, struct text *text)
 {
 	text_puts(text, "\tchain local {\n"
 			"\t\ttype route hook output priority mangle; "
 			"policy accept;\n");
+	if (render_dns_is_on(image, lease)) {
+		text_puts(text, "\t\t");
+		term_mark_is(image, "meta mark", MARK_OURS, text);
+		text_puts(text, "accept\n");
+	}
 	local_decided(image, local, text);
 	text_printf(text,
 	    "\t\tmeta skuid %" PRIu32 " goto local_ours\n"
@@ -164,12 +172,14 @@ local_output(const struct image *image, const struct render_local *local,
 
 void
 render_local_looped(const struct image *image, const struct render_local *local,
-    struct text *text)
+    enum render_lease lease, struct text *text)
 {
 	text_puts(text, "\tchain looped {\n\t\tmeta mark & ");
 	text_printf(text, "0x%08" PRIx32 " != 0x%08" PRIx32 " accept\n",
 	    image_settings(image)->mark_mask,
 	    mark_value(image_settings(image)->mark_mask, MARK_OURS));
+	if (render_dns_is_on(image, lease))
+		render_dns_looped(text);
 	render_tproxy(local->local4, local->local6, "6, 17", "accept", text);
 	/* Without a listener there is nobody on this host whom it is for. */
 	text_puts(text, "\t\tcounter drop\n\t}\n");
@@ -184,7 +194,7 @@ render_local(const struct image *image, const struct render_local *local,
 	local_captured(image, lease, text);
 	term_unmarked(image, local->uid, text);
 	term_unowned(text);
-	local_output(image, local, text);
+	local_output(image, local, lease, text);
 	/* As in the guard, for on-failure open. */
 	term_strayed(image, text);
 }

@@ -10,7 +10,10 @@ void render_local(const struct image *, const struct render_local *,
     enum render_lease, struct text *);
 
 /* The chain "looped": what comes to PREROUTING by the loopback interface. */
-void render_local_looped(
-    const struct image *, const struct render_local *, struct text *);
+void render_local_looped(const struct image *, const struct render_local *,
+    enum render_lease, struct text *);
+
+/* Drops what has a source that is not this host's. */
+void render_local_spoofed(struct text *);
 
 #endif

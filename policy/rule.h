@@ -34,6 +34,18 @@ enum upstream_kind {
 
 #define UPSTREAM_NONE UINT16_MAX
 
+/* Where answers to captured questions come from; off captures none. */
+enum dns_mode {
+	DNS_OFF,
+	DNS_FORWARD,
+	DNS_FORWARD_TLS, /* RFC 7858 */
+	DNS_RECURSE,
+	DNS_MODE_COUNT
+};
+
+#define DNS_PORT 53
+#define DNS_TLS_PORT 853
+
 /* Whose address a server sees: this host's, or the client's. */
 enum rule_source { SOURCE_HOST, SOURCE_CLIENT, SOURCE_COUNT };
 

@@ -5,6 +5,7 @@
 
 #include <stdint.h>
 
+#include "schema/dns.h"
 #include "schema/flow.h"
 #include "schema/limits.h"
 #include "schema/msg.def"
@@ -52,5 +53,7 @@ struct msg_header {
 
 #define MSG_FLOWS_BYTES(n) \
 	(offsetof(struct msg_flows, record) + (n) * sizeof(struct flow_record))
+#define MSG_RESOLVE_BYTES(n) (offsetof(struct msg_resolve, name) + (n))
+#define MSG_RESOLVED_BYTES(n) (offsetof(struct msg_resolved, byte) + (n))
 
 #endif

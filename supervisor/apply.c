@@ -77,6 +77,9 @@ distribute(struct tpxd *tpxd, const struct config *config)
 	for (i = 0; i < tpxd->nworkers; i++)
 		give(&tpxd->workers[i].child);
 	give(&tpxd->flowlog);
+	for (i = 0; i < tpxd->dns.count; i++)
+		give(&tpxd->dns.dnsds[i].child);
+	dns_begin(tpxd, apply.before.image);
 	apply.stage = STAGE_RELAYS;
 	apply.began_us = clock_mono_us();
 	apply.sequence = tpxd->beat + 1;
@@ -239,7 +242,7 @@ apply_step(struct tpxd *tpxd)
 {
 	if (apply.stage != STAGE_RELAYS)
 		return;
-	if (!relays_have_it(tpxd)) {
+	if (!relays_have_it(tpxd) || !dns_has_answered(tpxd, apply.sequence)) {
 		if (clock_mono_us() - apply.began_us > tpxd_lease_us(tpxd))
 			fail(tpxd, "was not taken by every relay in time");
 		return;
@@ -260,6 +263,7 @@ apply_netctl(struct tpxd *tpxd, int done)
 		fail(tpxd, "was refused by the kernel");
 		return;
 	}
+	dns_settle(tpxd);
 	tpxd_retime(tpxd);
 	record(tpxd, SEVERITY_INFO, "is in force");
 	if (apply.confirm_s != 0)

@@ -86,6 +86,8 @@ child_spawn(struct child *child, const char *libexecdir, int verbose)
 	child->answered_us = 0;
 	child->asked_us = 0;
 	child->answered = 0;
+	child->work = 0;
+	child->stalled_us = 0;
 	return ends[0];
 }
 
@@ -248,16 +250,41 @@ child_ask(struct child *child, const struct msg_beat *ask)
 	(void)IPC_SEND(child->channel, MSG_ASK, 0, ask, -1);
 }
 
-int
-child_answered(struct child *child, uint64_t sequence)
+/*
+ * It proves work by having served clients since the last answer or by having
+ * none that wait.
+ */
+static void
+note_work(struct child *child, const struct msg_answer *answer)
 {
+	if (answer->waiting == 0 || answer->work != child->work)
+		child->stalled_us = 0;
+	else if (child->stalled_us == 0)
+		child->stalled_us = child->answered_us;
+	child->work = answer->work;
+}
+
+int
+child_answered(struct child *child, const struct msg_answer *answer)
+{
+	uint64_t sequence = answer->sequence;
+
 	if (sequence <= child->answered || sequence > child->tpxd->beat)
 		return -1;
 	child->answered = sequence;
 	child->answered_us = clock_mono_us();
 	child->asked_us =
 	    sequence == child->tpxd->beat ? 0 : child->answered_us;
+	note_work(child, answer);
 	return 0;
+}
+
+int
+child_stalls(const struct child *child)
+{
+	return child->stalled_us != 0 &&
+	       child->answered_us - child->stalled_us >
+		   tpxd_patience_us(child->tpxd);
 }
 
 void

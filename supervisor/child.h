@@ -38,6 +38,8 @@ struct child {
 	int64_t answered_us; /* 0: has not answered yet */
 	int64_t asked_us;    /* since when an answer is due; 0: none is */
 	uint64_t answered;   /* the last sequence it answered */
+	uint64_t work;	     /* its progress as of the last answer */
+	int64_t stalled_us;  /* of the first answer without any; 0: none */
 	int64_t delay_us;    /* before the next start */
 	struct ipc_channel *channel;
 	struct event *restart;
@@ -62,7 +64,10 @@ void child_attach(struct child *, const struct ipc_handler *, int fd);
 void child_ask(struct child *, const struct msg_beat *);
 
 /* It has answered; 0, or -1 when that was no answer to anything new. */
-int child_answered(struct child *, uint64_t sequence);
+int child_answered(struct child *, const struct msg_answer *);
+
+/* It has answered for too long that clients wait, and served none. */
+int child_stalls(const struct child *);
 
 /*
  * Kills it when an answer is due for longer than patience.  One that still

@@ -3,22 +3,22 @@
 #include "supervisor/config.h"
 
 #include <sys/mman.h>
-#include <sys/stat.h>
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/file.h"
 #include "common/log.h"
 #include "common/memfd.h"
 #include "common/output.h"
 #include "common/privilege.h"
 #include "common/users.h"
 #include "policy/conf.h"
+#include "policy/conf_file.h"
 #include "policy/mapping.h"
 #include "policy/print.h"
 
@@ -30,50 +30,15 @@ struct source {
 };
 
 static int
-read_all(int fd, struct source *source)
-{
-	struct stat status;
-	ssize_t n;
-
-	if (fstat(fd, &status) == -1)
-		return -1;
-	if (!S_ISREG(status.st_mode)) {
-		errno = EINVAL;
-		return -1;
-	}
-	if (status.st_size < 0 || (uintmax_t)status.st_size > CONF_BYTES_MAX) {
-		errno = EFBIG;
-		return -1;
-	}
-	/* One more than its size shows a file that grows meanwhile. */
-	source->text = malloc((size_t)status.st_size + 1);
-	if (source->text == NULL)
-		return -1;
-	while ((n = read(fd, source->text + source->len,
-		    (size_t)status.st_size + 1 - source->len)) > 0)
-		source->len += (size_t)n;
-	return n == -1 ? -1 : 0;
-}
-
-static int
 source_read(const char *path, struct source *source)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	int result;
-
-	memset(source, 0, sizeof(*source));
-	if (fd == -1) {
-		log_warn("%s", path);
-		if (errno == EACCES)
-			log_warnx("it is read as user `%s', never as root",
-			    PRIVILEGE_USER);
-		return -1;
-	}
-	result = read_all(fd, source);
-	if (result == -1)
-		log_warn("%s", path);
-	close(fd);
-	return result;
+	if (file_read(path, CONF_BYTES_MAX, &source->text, &source->len) == 0)
+		return 0;
+	log_warn("%s", path);
+	if (errno == EACCES)
+		log_warnx(
+		    "it is read as user `%s', never as root", PRIVILEGE_USER);
+	return -1;
 }
 
 static void
@@ -88,6 +53,24 @@ errors_show(const struct conf_errors *errors, const char *path,
 	text_free(&text);
 }
 
+/* The tree and what its files hold; NULL with what is wrong in errors. */
+static struct conf *
+conf_load(const char *path, const struct source *source,
+    const struct users *users, struct conf_errors *errors)
+{
+	struct conf *conf;
+
+	if (conf_parse(source->text, source->len, users, &conf, errors) == -1)
+		return NULL;
+	/* What is not absolute is read from where the process happens to be. */
+	if ((path[0] == '/' && conf_set_path(conf, path) == -1) ||
+	    conf_files_read(conf, file_read, errors) == -1) {
+		conf_free(conf);
+		return NULL;
+	}
+	return conf;
+}
+
 static struct conf *
 conf_read(const char *path)
 {
@@ -99,17 +82,10 @@ conf_read(const char *path)
 	if (users_read(USERS_PATH, &users) == -1)
 		log_warn("%s", USERS_PATH);
 	if (source_read(path, &source) == 0) {
-		if (conf_parse(source.text, source.len, &users, &conf,
-			&errors) == -1 &&
-		    errno != EINVAL)
+		conf = conf_load(path, &source, &users, &errors);
+		if (conf == NULL && errors.errors == 0)
 			log_warn("%s", path);
 		errors_show(&errors, path, &source);
-	}
-	/* What is not absolute is read from where the process happens to be. */
-	if (conf != NULL && path[0] == '/' && conf_set_path(conf, path) == -1) {
-		log_warn("%s", path);
-		conf_free(conf);
-		conf = NULL;
 	}
 	users_free(&users);
 	free(source.text);

@@ -154,9 +154,9 @@ process_send(struct client *client, const char *name, unsigned int index,
 }
 
 static void
-child_send(struct client *client, const struct child *child)
+child_send(void *ctx, struct child *child)
 {
-	process_send(client, ipc_role_word(child->role),
+	process_send(ctx, ipc_role_word(child->role),
 	    child->index > 0 ? (unsigned int)child->index : 0,
 	    child->work_pid != 0 ? child->work_pid : child->pid, child);
 }
@@ -231,8 +231,9 @@ worker_alarm(struct client *client, const struct worker *worker)
 }
 
 static void
-child_alarm(struct client *client, const struct child *child)
+child_alarm(void *ctx, struct child *child)
 {
+	struct client *client = ctx;
 	const struct tpxd *tpxd = client->control->tpxd;
 
 	if (child->state == CHILD_STOPPING)
@@ -251,21 +252,15 @@ child_alarm(struct client *client, const struct child *child)
 static void
 answer_status(struct client *client)
 {
-	const struct tpxd *tpxd = client->control->tpxd;
+	struct tpxd *tpxd = client->control->tpxd;
 	uint32_t i;
 
 	status_send(client);
 	process_send(client, "supervisor", 0, getpid(), NULL);
-	child_send(client, &tpxd->netctl);
+	tpxd_each_child(tpxd, child_send, client);
+	tpxd_each_child(tpxd, child_alarm, client);
 	for (i = 0; i < tpxd->nworkers; i++)
-		child_send(client, &tpxd->workers[i].child);
-	child_send(client, &tpxd->flowlog);
-	child_alarm(client, &tpxd->netctl);
-	for (i = 0; i < tpxd->nworkers; i++) {
-		child_alarm(client, &tpxd->workers[i].child);
 		worker_alarm(client, &tpxd->workers[i]);
-	}
-	child_alarm(client, &tpxd->flowlog);
 	upstream_alarms(client);
 	trial_alarm(client);
 	event_alarm(client);
@@ -453,6 +448,10 @@ answer_image(struct client *client)
 		.port6 = tpxd->ports.port6,
 		.local4 = tpxd->ports.local4,
 		.local6 = tpxd->ports.local6,
+		.dns4 = tpxd->dns.ports.dns4,
+		.dns6 = tpxd->dns.ports.dns6,
+		.dns_local4 = tpxd->dns.ports.dns_local4,
+		.dns_local6 = tpxd->dns.ports.dns_local6,
 	};
 
 	(void)IPC_SEND(

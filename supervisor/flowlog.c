@@ -162,9 +162,7 @@ on_log_stats(void *ctx, struct ipc_message *message)
 static void
 on_answer(void *ctx, struct ipc_message *message)
 {
-	const struct msg_answer *answer = message->body;
-
-	(void)child_answered(ctx, answer->sequence);
+	(void)child_answered(ctx, message->body);
 }
 
 static const struct ipc_handler handlers[] = {

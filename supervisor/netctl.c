@@ -38,7 +38,11 @@ on_net_hello(void *ctx, struct ipc_message *message)
 		.port4 = tpxd->ports.port4,
 		.port6 = tpxd->ports.port6,
 		.local4 = tpxd->ports.local4,
-		.local6 = tpxd->ports.local6 };
+		.local6 = tpxd->ports.local6,
+		.dns4 = tpxd->dns.ports.dns4,
+		.dns6 = tpxd->dns.ports.dns6,
+		.dns_local4 = tpxd->dns.ports.dns_local4,
+		.dns_local6 = tpxd->dns.ports.dns_local6 };
 
 	child->work_pid = (pid_t)hello->pid;
 	/* Its predecessor may have died with a configuration in its hands. */
@@ -68,6 +72,23 @@ on_net_listener(void *ctx, struct ipc_message *message)
 	struct child *child = ctx;
 
 	workers_listener(child->tpxd, body, ipc_message_take_fd(message));
+}
+
+static void
+on_net_dns_listener(void *ctx, struct ipc_message *message)
+{
+	const struct msg_listener *body = message->body;
+	struct child *child = ctx;
+
+	dns_listener(child->tpxd, body, ipc_message_take_fd(message));
+}
+
+static void
+on_net_dns_ready(void *ctx, struct ipc_message *message)
+{
+	const struct child *child = ctx;
+
+	dns_opened(child->tpxd, message->body);
 }
 
 static void
@@ -128,8 +149,12 @@ on_net_ready(void *ctx, struct ipc_message *message)
 	tpxd->ports = *ready;
 	apply_netctl(tpxd, 1); /* it has begun with the present one */
 	workers_connect(tpxd, netctl_connect);
-	if (!first || tpxd->state == IPC_STATE_STOPPING)
+	if (tpxd->state == IPC_STATE_STOPPING)
 		return;
+	dns_begin(tpxd, NULL);
+	if (!first)
+		return;
+	dns_settle(tpxd);
 	flowlog_begin(tpxd);
 	workers_start(tpxd);
 }
@@ -170,6 +195,8 @@ static const struct ipc_handler handlers[] = {
 	{ MSG_NET_HELLO, on_net_hello },
 	{ MSG_NET_LISTENER, on_net_listener },
 	{ MSG_NET_SOURCE, on_net_source },
+	{ MSG_NET_DNS_LISTENER, on_net_dns_listener },
+	{ MSG_NET_DNS_READY, on_net_dns_ready },
 	{ MSG_NET_READY, on_net_ready },
 	{ MSG_NET_CONFIGURED, on_net_configured },
 	{ MSG_NET_BREACH, on_net_breach },
@@ -209,7 +236,8 @@ netctl_beat(struct tpxd *tpxd)
 
 	if (tpxd->state == IPC_STATE_STOPPING || tpxd->netctl.channel == NULL ||
 	    tpxd->netctl.state != CHILD_RUNNING ||
-	    (!tpxd->paused && !workers_all_answered(tpxd)))
+	    (!tpxd->paused &&
+		(!workers_all_answered(tpxd) || !dns_all_answered(tpxd))))
 		return;
 	if (tpxd->netctl.asked_us == 0)
 		tpxd->netctl.asked_us = beat.sent_us;

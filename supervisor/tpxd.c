@@ -23,6 +23,7 @@
 #include "ipc/loop.h"
 #include "supervisor/apply.h"
 #include "supervisor/control.h"
+#include "supervisor/dns.h"
 #include "supervisor/event.h"
 #include "supervisor/flowlog.h"
 #include "supervisor/netctl.h"
@@ -64,31 +65,42 @@ tpxd_change(struct tpxd *tpxd, enum state_input input, const char *why)
 	control_tell(tpxd->control);
 }
 
-static int
-children_left(const struct tpxd *tpxd)
+void
+tpxd_each_child(struct tpxd *tpxd, dns_fn *call, void *ctx)
 {
-	int left = tpxd->netctl.pid != 0 || tpxd->flowlog.pid != 0;
 	uint32_t i;
 
+	call(ctx, &tpxd->netctl);
 	for (i = 0; i < tpxd->nworkers; i++)
-		left |= tpxd->workers[i].child.pid != 0;
-	return left;
+		call(ctx, &tpxd->workers[i].child);
+	call(ctx, &tpxd->flowlog);
+	dns_each(tpxd, call, ctx);
 }
 
 static int
-workers_left(const struct tpxd *tpxd)
+workers_left(struct tpxd *tpxd)
 {
 	uint32_t i;
 
+	if (dns_left(tpxd))
+		return 1;
 	for (i = 0; i < tpxd->nworkers; i++)
 		if (tpxd->workers[i].child.pid != 0)
 			return 1;
 	return 0;
 }
 
+static int
+children_left(struct tpxd *tpxd)
+{
+	return tpxd->netctl.pid != 0 || tpxd->flowlog.pid != 0 ||
+	       workers_left(tpxd);
+}
+
 /*
  * The end goes by steps: first the rules, so that new flows go as on-failure
- * says; then the relays, whose last rows the flow log still writes; then it.
+ * says; then relays and DNS, whose last rows the flow log still writes; then
+ * it.
  */
 void
 tpxd_stop_next(struct tpxd *tpxd)
@@ -97,6 +109,7 @@ tpxd_stop_next(struct tpxd *tpxd)
 		return;
 	if (workers_left(tpxd)) {
 		workers_stop(tpxd);
+		dns_stop(tpxd);
 		return;
 	}
 	if (flowlog_finish(tpxd))
@@ -123,18 +136,20 @@ tpxd_stop(struct tpxd *tpxd, int exit_code)
 }
 
 static void
+kill_late(void *ctx, struct child *child)
+{
+	(void)ctx;
+	child_kill(child, "stuck", "did not stop in time");
+}
+
+static void
 on_stop_limit(int fd, short what, void *arg)
 {
 	struct tpxd *tpxd = arg;
-	uint32_t i;
 
 	(void)fd;
 	(void)what;
-	child_kill(&tpxd->netctl, "stuck", "did not stop in time");
-	for (i = 0; i < tpxd->nworkers; i++)
-		child_kill(
-		    &tpxd->workers[i].child, "stuck", "did not stop in time");
-	child_kill(&tpxd->flowlog, "stuck", "did not stop in time");
+	tpxd_each_child(tpxd, kill_late, NULL);
 	tpxd->exit_code = 1;
 }
 
@@ -146,24 +161,34 @@ on_terminate(int signal, short what, void *arg)
 	tpxd_stop(arg, 0);
 }
 
+struct search {
+	pid_t pid;
+	struct child *found;
+};
+
+static void
+compare(void *ctx, struct child *child)
+{
+	struct search *search = ctx;
+
+	if (child->pid == search->pid)
+		search->found = child;
+}
+
 static struct child *
 child_of(struct tpxd *tpxd, pid_t pid)
 {
-	uint32_t i;
+	struct search search = { .pid = pid };
 
-	if (tpxd->netctl.pid == pid)
-		return &tpxd->netctl;
-	if (tpxd->flowlog.pid == pid)
-		return &tpxd->flowlog;
-	for (i = 0; i < tpxd->nworkers; i++)
-		if (tpxd->workers[i].child.pid == pid)
-			return &tpxd->workers[i].child;
-	return NULL;
+	tpxd_each_child(tpxd, compare, &search);
+	return search.found;
 }
 
 static void
 child_ended(struct tpxd *tpxd, struct child *child, int status)
 {
+	int asked = child->state == CHILD_STOPPING;
+
 	child_gone(child, status);
 	if (child->role == IPC_RELAY)
 		worker_gone((struct worker *)(void *)child);
@@ -171,6 +196,8 @@ child_ended(struct tpxd *tpxd, struct child *child, int status)
 		tpxd_stop_next(tpxd);
 	else if (child->role == IPC_NETCTL)
 		tpxd_stop(tpxd, 1);
+	else if (child->role == IPC_DNSD || child->role == IPC_RESOLVER)
+		dns_ended(child, asked);
 	else
 		child_schedule(child);
 }
@@ -201,6 +228,7 @@ tpxd_ask(struct tpxd *tpxd)
 	ask.sent_us = clock_mono_us();
 	workers_ask(tpxd, &ask);
 	upstream_judge(tpxd, ask.sent_us);
+	dns_ask(tpxd, &ask);
 	flowlog_ask(tpxd, &ask);
 	netctl_beat(tpxd);
 	netctl_judge(tpxd, ask.sent_us);
@@ -339,6 +367,7 @@ tpxd_begin(struct tpxd *tpxd, int netctl_fd)
 	signal(SIGHUP, SIG_IGN);
 	timers_start(tpxd);
 	workers_init(tpxd, worker_count(image));
+	dns_init(tpxd, tpxd->nworkers);
 	tpxd->control = control_new(tpxd, image_control_socket(image));
 	netctl_open(tpxd, netctl_fd);
 }

@@ -10,6 +10,7 @@
 
 #include "supervisor/child.h"
 #include "supervisor/config.h"
+#include "supervisor/dns.h"
 #include "supervisor/state.h"
 #include "supervisor/worker.h"
 
@@ -37,6 +38,7 @@ struct tpxd {
 	struct child flowlog;
 	struct worker *workers;
 	uint32_t nworkers;
+	struct dns dns;
 	struct msg_net_ready ports;    /* zeros before netctl is ready */
 	int sources[IPC_SOURCE_COUNT]; /* -1: not used */
 	uint64_t beat;		       /* the last sequence asked for */
@@ -81,6 +83,9 @@ void tpxd_change(struct tpxd *, enum state_input, const char *why);
 
 /* The lease, and with it the heartbeat, may be another one. */
 void tpxd_retime(struct tpxd *);
+
+/* Calls for every process but itself: netctl, relays, flow log, DNS. */
+void tpxd_each_child(struct tpxd *, dns_fn *, void *ctx);
 
 /* Asks every process for a sign of life, between two heartbeats as well. */
 void tpxd_ask(struct tpxd *);

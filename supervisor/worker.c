@@ -63,10 +63,6 @@ on_relay_ready(void *ctx, struct ipc_message *message)
 	ipc_channel_set_phase(child->channel, IPC_PHASE_RUN);
 }
 
-/*
- * A worker proves work by having accepted clients since the last answer or by
- * having none that wait.
- */
 static void
 on_answer(void *ctx, struct ipc_message *message)
 {
@@ -74,13 +70,8 @@ on_answer(void *ctx, struct ipc_message *message)
 	struct child *child = ctx;
 	struct worker *worker = worker_of(child);
 
-	if (child_answered(child, answer->sequence) == -1)
+	if (child_answered(child, answer) == -1)
 		return;
-	if (answer->waiting == 0 || answer->work != worker->work)
-		worker->stalled_us = 0;
-	else if (worker->stalled_us == 0)
-		worker->stalled_us = child->answered_us;
-	worker->work = answer->work;
 	if (lacks[answer->lack].weight != lacks[worker->lack].weight)
 		worker->lack_us = child->answered_us;
 	worker->lack = (enum ipc_lack)answer->lack;
@@ -201,8 +192,6 @@ worker_start(struct child *child)
 		return -1;
 	}
 	worker->arena = arena;
-	worker->work = 0;
-	worker->stalled_us = 0;
 	worker->lack = IPC_LACK_NOTHING;
 	if (child_open(child, handlers) == -1) {
 		arena_release(worker);
@@ -293,14 +282,6 @@ worker_gone(struct worker *worker)
 	arena_release(worker);
 }
 
-static int
-worker_stalls(const struct worker *worker)
-{
-	return worker->stalled_us != 0 &&
-	       worker->child.answered_us - worker->stalled_us >
-		   tpxd_patience_us(worker->child.tpxd);
-}
-
 const char *
 worker_lacks(const struct worker *worker)
 {
@@ -345,7 +326,7 @@ workers_ask(struct tpxd *tpxd, const struct msg_beat *ask)
 		child_judge(
 		    &worker->child, ask->sent_us, tpxd_patience_us(tpxd));
 		if (worker->child.state == CHILD_RUNNING &&
-		    worker_stalls(worker))
+		    child_stalls(&worker->child))
 			child_kill(&worker->child, "stuck",
 			    "answered but accepted nobody");
 		worker_weigh(worker, ask->sent_us);
@@ -362,7 +343,7 @@ workers_all_answered(const struct tpxd *tpxd)
 	     worker++)
 		if (worker->child.state != CHILD_RUNNING ||
 		    worker->child.answered != tpxd->beat ||
-		    worker_stalls(worker) || worker_turns_away(worker))
+		    child_stalls(&worker->child) || worker_turns_away(worker))
 			return 0;
 	return 1;
 }

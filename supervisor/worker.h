@@ -21,10 +21,8 @@ struct worker {
 	int listeners[IPC_LISTENER_COUNT];
 	int arena_fd;
 	struct flow_arena *arena;
-	uint64_t work;	    /* its progress as of the last answer */
-	int64_t stalled_us; /* of the first answer without any; 0: none */
-	enum ipc_lack lack; /* as of the last answer */
-	int64_t lack_us;    /* since when it is of that weight */
+	enum ipc_lack lack;	   /* as of the last answer */
+	int64_t lack_us;	   /* since when it is of that weight */
 	enum lack_weight overload; /* that has lasted */
 };
 

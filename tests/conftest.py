@@ -19,7 +19,8 @@ from rig.sniffer import Sniffer
 from rig.tpx import Tpx
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-PROGRAMS = "tpxd tpx-netctl tpx-relay tpx-flowlog tpxctl".split()
+PROGRAMS = ("tpxd tpx-netctl tpx-relay tpx-flowlog tpx-dnsd tpx-resolver"
+            " tpxctl").split()
 EXTRA = ["tests-hostile-relay", "tests-flood"]
 FORWARDED = f"capture forwarded on {{ {Topology.CLIENT_IF} }}"
 LOCAL = "capture local"

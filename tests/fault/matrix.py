@@ -157,7 +157,7 @@ KILLS = (("start", "worker"), ("start", "both"),
 
 # what no row is about
 ABSENT = (
-    "3, dnsd and resolver: this version answers no DNS",
+    "3, dnsd and resolver: tests/integration/test_dns.py",
     "9, throughput while the flow log is away: not measured",
     "16, a full conntrack table: its size belongs to the whole host",
 )

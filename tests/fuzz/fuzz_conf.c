@@ -50,7 +50,7 @@ check_print(const struct conf *conf)
 static void
 check_image(const struct conf *conf)
 {
-	const struct render_local local = { 1, 2, 3, 4, 5 };
+	const struct render_local local = { 1, 2, 3, 4, 5, 6, 7, 8, 9 };
 	struct text out = { 0 };
 	const char *why;
 	size_t len;

@@ -14,7 +14,7 @@ static void
 use_image(const struct image *image)
 {
 	static const uint8_t protos[] = { IPPROTO_TCP, IPPROTO_UDP };
-	const struct render_local local = { 1, 2, 3, 4, 5 };
+	const struct render_local local = { 1, 2, 3, 4, 5, 6, 7, 8, 9 };
 	struct policy_query query = { .dport = 80 };
 	struct text out = { 0 };
 	const struct uid_range *users;

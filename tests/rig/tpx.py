@@ -68,11 +68,11 @@ class Tpx:
     def by_role(self):
         """Pids of the running processes, by role, in the order of start.
 
-        The roles are tpxd, keeper, netctl (the keeper's worker), relay and
-        flowlog; a role without a process has an empty list.
+        The roles are tpxd, keeper, netctl (the keeper's worker), relay,
+        flowlog, dnsd and resolver; a role without a process has an empty list.
         """
         found = {"tpxd": [self.tpxd.pid], "keeper": [], "netctl": [],
-                 "relay": [], "flowlog": []}
+                 "relay": [], "flowlog": [], "dnsd": [], "resolver": []}
         try:
             for pid in proc.children(self.tpxd.pid):
                 role = proc.name(pid).removeprefix("tpx-")
@@ -80,7 +80,7 @@ class Tpx:
                     found["keeper"].append(pid)
                     found["netctl"] += filter(proc.alive, proc.children(pid))
                 # one that is not yet executed is still called tpxd
-                elif role in ("relay", "flowlog") and proc.alive(pid):
+                elif role in found and role != "tpxd" and proc.alive(pid):
                     found[role].append(pid)
         except OSError:  # one ended while it was looked at
             pass

@@ -18,7 +18,9 @@ from rig import inject, proc, traffic
 CAP_NET_BIND_SERVICE, CAP_NET_ADMIN = 10, 12
 NETCTL_CAPS = 1 << CAP_NET_ADMIN | 1 << CAP_NET_BIND_SERVICE
 CAPABILITIES = {"tpxd": 0, "relay": 0, "flowlog": 0,
+                "dnsd": 0, "resolver": 0,
                 "keeper": NETCTL_CAPS, "netctl": NETCTL_CAPS}
+DNS = "dns forward { 10.74.2.2 }"
 
 # numbers of x86-64; pointers are 0: the filter looks before the kernel does
 SYSCALLS = {
@@ -32,6 +34,9 @@ SYSCALLS = {
     "socket AF_NETLINK": (41, socket.AF_NETLINK, socket.SOCK_RAW, 12),
     "socket AF_UNIX": (41, socket.AF_UNIX, socket.SOCK_STREAM, 0),
     "socket AF_INET": (41, socket.AF_INET, socket.SOCK_STREAM, 0),
+    "connect": (42, -1, 0, 0), "bind": (49, -1, 0, 0),
+    "listen": (50, -1, 0), "accept": (288, -1, 0, 0, 0),
+    "set SO_MARK": (54, -1, socket.SOL_SOCKET, 36, 0, 4),
     "map as code": (9, 0, 4096, 5, 0x22, -1, 0),
 }
 EVERYBODY = ("ptrace", "mount", "bpf", "io_uring_setup", "userfaultfd",
@@ -48,6 +53,12 @@ DENIED = {
                          "socket AF_NETLINK"),
     "flowlog": CHILDREN + ("fork", "clone", "kill", "socket AF_INET",
                            "socket AF_NETLINK"),
+    "dnsd": CHILDREN + ("fork", "clone", "open a file", "unlink", "kill",
+                        "socket AF_INET", "socket AF_NETLINK", "connect",
+                        "bind", "set SO_MARK"),
+    "resolver": CHILDREN + ("fork", "clone", "open a file", "unlink", "kill",
+                            "socket AF_NETLINK", "listen", "accept",
+                            "set SO_MARK"),
 }
 
 
@@ -69,7 +80,7 @@ def descriptors(pid):
 @pytest.fixture
 def running(net, server, tpx):
     """An instance that has served, so that every process is past set-up."""
-    instance = tpx()
+    instance = tpx(DNS)
     for target in (net.SERVER4, net.SERVER6):
         assert traffic.ask(net.client, target, ECHO, b"hello") == b"hello"
     instance.rows(2)
@@ -80,9 +91,10 @@ def running(net, server, tpx):
 def test_every_role_is_there(running):
     roles = running.by_role()
     assert {role: len(pids) for role, pids in roles.items()} == {
-        "tpxd": 1, "keeper": 1, "netctl": 1, "relay": 2, "flowlog": 1}
+        "tpxd": 1, "keeper": 1, "netctl": 1, "relay": 2, "flowlog": 1,
+        "dnsd": 2, "resolver": 1}
     listed = {row["pid"] for row in running.status()["processes"]}
-    for role in ("netctl", "relay", "flowlog"):
+    for role in ("netctl", "relay", "flowlog", "dnsd", "resolver"):
         pids = set(roles[role]) | (
             set(roles["keeper"]) if role == "netctl" else set())
         assert pids & listed, f"status does not know {role}"
@@ -149,11 +161,12 @@ def test_descriptors_of_the_parent_do_not_leak(tpx):
 @pytest.mark.skipif(not inject.SUPPORTED, reason="x86-64 only")
 @pytest.mark.parametrize("roles", [
     # each is still there, or there again, when it is its turn
-    ("relay", "flowlog", "netctl", "keeper"), ("tpxd",)],
+    ("relay", "flowlog", "dnsd", "resolver", "netctl", "keeper"),
+    ("tpxd",)],
     ids=["children", "tpxd"])
 @pytest.mark.parametrize("name", SYSCALLS)
 def test_denied_call_kills_the_process(tpx, name, roles):
-    instance = tpx()
+    instance = tpx(DNS)
     for role in roles:
         if name not in DENIED[role]:
             continue
@@ -168,7 +181,7 @@ def test_denied_call_kills_the_process(tpx, name, roles):
 @pytest.mark.skipif(not inject.SUPPORTED, reason="x86-64 only")
 def test_permitted_call_returns(running):
     """The injection itself works: getpid is allowed everywhere."""
-    for role in ("relay", "flowlog", "netctl"):
+    for role in ("relay", "flowlog", "dnsd", "resolver", "netctl"):
         pid = running.by_role()[role][0]
         assert inject.syscall(pid, 39) == ("returned", pid)
 

@@ -8,7 +8,8 @@
 #include "policy/render.h"
 #include "policy_fixture.h"
 
-static const struct render_local local = { 4004, 6006, 4114, 6116, 999 };
+static const struct render_local local = { 4004, 6006, 4114, 6116, 4224, 6226,
+	4334, 6336, 999 };
 
 static inline char *
 capture_of(const char *text, enum render_lease lease)

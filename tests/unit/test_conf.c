@@ -201,7 +201,7 @@ test_all_errors_are_found(void **state)
 	(void)state;
 	error_of("lease 1\n"
 		 "workers many\n"
-		 "dns recurse\n"
+		 "dns recursive\n"
 		 "capture forwarded on e0\n"
 		 "block to { 10.0.0.0/8\n"
 		 "pass to 1.2.3.400 port 0\n"
@@ -244,7 +244,6 @@ test_what_this_version_lacks_is_refused(void **state)
 		{ "exclude cgroup \"x\"\n", "cgroup" },
 		{ "exclude domain { \"x\" }\n", "domain" },
 		{ "domains <a> { \"b\" }\n", "domains" },
-		{ "dns forward { 9.9.9.9 }\n", "dns" },
 		{ "table <a> file \"x\"\n", "file" },
 		{ "block domain { \"x\" }\n", "domain" },
 		{ "block user root\n", "user" },

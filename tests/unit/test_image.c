@@ -23,6 +23,8 @@ static const char sample[] =
     "upstream v proxy-v2 [::1]:1\n"
     "exclude to { <t> 203.0.113.0/24 } port 22 # ssh\n"
     "exclude from fd00::/8\n"
+    "dns forward tls { 9.9.9.9 \"a.b\" ::1@1 \"c\" }\n"
+    "dns rebind-allow { \"d.e\" \"f\" }\n"
     "default block\nlog dir \"/log\" keep 1500ms max 1G\n"
     "control socket \"/s\"\n";
 
@@ -262,7 +264,7 @@ test_an_unaligned_image_is_refused(void **state)
 static void
 use(const struct image *image)
 {
-	struct render_local local = { 1, 2, 3, 4, 5 };
+	struct render_local local = { 1, 2, 3, 4, 5, 6, 7, 8, 9 };
 	struct text text = { 0 };
 	struct addr addr = { { 0 } };
 	struct policy_query query = { .proto = IPPROTO_TCP, .dport = 22 };
@@ -293,6 +295,13 @@ use(const struct image *image)
 		text_printf(&text, "%s",
 		    image_upstream(image, image_endpoint(image, i)->upstream)
 			->name);
+	for (i = 0; i < image_dns_server_count(image); i++)
+		text_puts(&text,
+		    image_dns_server_name(image, image_dns_server(image, i)));
+	for (i = 0; i < image_dns_allow_count(image); i++)
+		text_puts(&text, image_dns_allow(image, i));
+	text_puts(&text, image_dns_trust_anchor(image));
+	text_puts(&text, image_dns_root_hints(image));
 	text_puts(&text, image_control_socket(image));
 	text_puts(&text, image_log_dir(image));
 	text_free(&text);
@@ -495,6 +504,50 @@ test_every_field_of_an_upstream_is_checked(void **state)
 	    "the default contradicts itself");
 }
 
+static struct image_dns_server *
+server_of(struct image *image, size_t i)
+{
+	return (struct image_dns_server *)items_of(image, IMAGE_DNS_SERVERS) +
+	       i;
+}
+
+static struct image_string *
+allow_of(struct image *image, size_t i)
+{
+	return (struct image_string *)items_of(image, IMAGE_DNS_ALLOW) + i;
+}
+
+static void
+test_every_field_of_dns_is_checked(void **state)
+{
+	static const char setting[] = "unknown setting of dns";
+	static const char server[] = "a server of dns is not in order";
+	static const char domain[] = "a domain of dns is not in order";
+	static const char file[] = "a file of dns is not in order";
+	static const char count[] = "bad number of servers of dns";
+
+	(void)state;
+	REFUSED(image->dns.mode, DNS_MODE_COUNT, setting);
+	REFUSED(image->dns.mode, DNS_OFF, count);
+	REFUSED(image->dns.mode, DNS_RECURSE, count);
+	REFUSED(image->dns.mode, DNS_FORWARD, server);
+	REFUSED(image->dns.validate, 2, setting);
+	REFUSED(image->dns.rebind_protect, 2, setting);
+	REFUSED(image->dns.random_case, 2, setting);
+	REFUSED(server_of(image, 0)->port, 0, server);
+	REFUSED(
+	    server_of(image, 1)->reserved[1], 1, "reserved bytes are not zero");
+	REFUSED(server_of(image, 0)->name.first, 0, server);
+	REFUSED(server_of(image, 0)->name.length, 0, server);
+	REFUSED(strings[server_of(image, 0)->name.first], '*', server);
+	REFUSED(strings[server_of(image, 0)->name.first], 'A', server);
+	REFUSED(allow_of(image, 1)->length, UINT32_MAX, domain);
+	REFUSED(allow_of(image, 1)->first, 0, domain);
+	REFUSED(strings[allow_of(image, 0)->first], '.', domain);
+	REFUSED(image->dns.trust_anchor.length, UINT32_MAX, file);
+	REFUSED(image->dns.root_hints.length, 1, file);
+}
+
 int
 main(void)
 {
@@ -513,6 +566,7 @@ main(void)
 		cmocka_unit_test(test_a_changed_image_is_refused_or_harmless),
 		cmocka_unit_test(test_every_field_is_checked),
 		cmocka_unit_test(test_every_field_of_an_upstream_is_checked),
+		cmocka_unit_test(test_every_field_of_dns_is_checked),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -338,7 +338,7 @@ static void
 test_netctl_hears_little_and_of_relays_one_request(void **state)
 {
 	static const uint32_t heard[] = { MSG_CONFIG, MSG_NET_START, MSG_BEAT,
-		MSG_NET_RELAY, MSG_STOP };
+		MSG_NET_RELAY, MSG_NET_DNS_OPEN, MSG_STOP };
 	const struct ipc_type *type;
 	uint32_t number;
 	size_t i, n = 0;

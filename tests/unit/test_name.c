@@ -84,6 +84,52 @@ test_names_for_nft_mean_nothing_to_it(void **state)
 	assert_false(name_is_table(""));
 }
 
+static void
+test_domains_get_one_form(void **state)
+{
+	static const char *const cases[][2] = {
+		{ "A.Example.", "a.example" },
+		{ "lan", "lan" },
+		{ "_sip._TCP.a-b.x", "_sip._tcp.a-b.x" },
+		{ "XN--BCHER-KVA.example", "xn--bcher-kva.example" },
+	};
+	char name[LIMIT_DOMAIN_BYTES];
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		assert_null(
+		    name_domain(cases[i][0], strlen(cases[i][0]), name));
+		assert_string_equal(name, cases[i][1]);
+	}
+	assert_null(name_domain("ab", 1, name));
+	assert_string_equal(name, "a");
+}
+
+static void
+test_what_is_no_domain_has_a_reason(void **state)
+{
+	static const char *const bad[] = { "", ".", "..", "a..", ".a", "a b",
+		"*.a", "1.2.3.4", "a\n", "a/b" };
+	char name[LIMIT_DOMAIN_BYTES], text[300];
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_non_null(name_domain(bad[i], strlen(bad[i]), name));
+	assert_non_null(name_domain("a\0b", 3, name));
+	assert_non_null(strstr(name_domain("\xc3\xbc.x", 4, name), "as xn--"));
+	memset(text, 'a', sizeof(text));
+	for (i = 63; i < sizeof(text); i += 64)
+		text[i] = '.';
+	assert_null(name_domain(text, 253, name));
+	text[253] = '.';
+	assert_null(name_domain(text, 254, name));
+	assert_int_equal(strlen(name), 253);
+	text[253] = 'a';
+	assert_non_null(name_domain(text, 254, name));
+}
+
 int
 main(void)
 {
@@ -93,6 +139,8 @@ main(void)
 		cmocka_unit_test(test_names_of_hosts_end_within_their_memory),
 		cmocka_unit_test(test_names_and_labels_of_hosts_have_a_length),
 		cmocka_unit_test(test_names_for_nft_mean_nothing_to_it),
+		cmocka_unit_test(test_domains_get_one_form),
+		cmocka_unit_test(test_what_is_no_domain_has_a_reason),
 	};
 
 	return cmocka_run_group_tests_name("name", tests, NULL, NULL);

@@ -13,15 +13,19 @@ FOLDERS = {
     "supervisor": SHARED,
     "netctl": SHARED,
     "relay": SHARED,
+    "dnsd": SHARED,
     "flowlog": SHARED,
     "ctl": SHARED,
 }
 # beginning of a library's header: the folders that may use it
 LIBRARIES = {
-    "event": {"ipc", "supervisor", "netctl", "relay", "flowlog", "ctl"},
-    "event2/": {"ipc", "supervisor", "netctl", "relay", "flowlog", "ctl"},
+    "event": {"ipc", "supervisor", "netctl", "relay", "dnsd", "flowlog",
+              "ctl"},
+    "event2/": {"ipc", "supervisor", "netctl", "relay", "dnsd", "flowlog",
+              "ctl"},
     "nftables/": {"netctl", "ctl"},
     "libmnl/": {"netctl", "flowlog", "ctl"},
+    "unbound": {"dnsd"},
     "nettle/": {"relay"},
     "sqlite3.h": {"flowlog", "ctl"},
     "seccomp.h": {"common"},

@@ -12,6 +12,8 @@ PROGRAMS = {
     "tpx-netctl": PROCESS | {"libnftables", "libmnl"},
     "tpx-relay": PROCESS | {"libnettle"},
     "tpx-flowlog": PROCESS | {"libsqlite3", "libmnl"},
+    "tpx-dnsd": PROCESS,
+    "tpx-resolver": PROCESS | {"libunbound"},
     "tpxctl": PROCESS | {"libsqlite3", "libnftables", "libmnl"},
 }
 # a program of the system in the place of the relay: it links far more

@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Dispatch of dnsd's messages.  Believes what ipc_accept() passed, and an image
+ * that image_check() passed; what the resolver says of an answer is put
+ * together here and judged by the front, as the resolver has met hostile
+ * servers.
+ */
+#include "dnsd/dnsd.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/log.h"
+#include "dnsd/front.h"
+#include "ipc/channel.h"
+#include "ipc/loop.h"
+#include "policy/mapping.h"
+
+#define CALLBACKS_PER_LOOP 16
+#define CACHE_BYTES (32U << 20)
+
+/* An answer that comes in parts. */
+struct assembly {
+	uint64_t question;
+	size_t total;
+	size_t have;
+	uint8_t packet[LIMIT_DNS_PACKET_BYTES];
+};
+
+struct dnsd {
+	struct event_base *base;
+	struct ipc_channel *supervisor;
+	struct ipc_channel *resolver; /* NULL: none */
+	struct front *front;
+	struct front_listener listeners[IPC_LISTENER_COUNT];
+	int listening; /* how many there are */
+	int started;
+	uint32_t worker;
+	struct mapping policy;
+	struct assembly assembly;
+};
+
+static void
+resolver_lose(struct dnsd *dnsd)
+{
+	ipc_channel_free(dnsd->resolver);
+	dnsd->resolver = NULL;
+	front_resolver_lost(dnsd->front);
+}
+
+static void
+on_resolver_end(void *ctx, const char *why)
+{
+	struct dnsd *dnsd = ctx;
+	struct msg_dns_breach breach = { 0 };
+
+	resolver_lose(dnsd);
+	if (why == NULL)
+		return;
+	log_warnx("resolver sent %s", why);
+	(void)snprintf(breach.why, sizeof(breach.why), "%s", why);
+	(void)IPC_SEND(dnsd->supervisor, MSG_DNSD_BREACH, 0, &breach, -1);
+}
+
+/*
+ * 1 when the answer is whole.  One that does not continue the last one is
+ * forgotten: the resolver may have had no room for a part.
+ */
+static int
+assemble(struct assembly *assembly, const struct msg_resolved *part)
+{
+	if (part->offset == 0) {
+		assembly->question = part->question;
+		assembly->total = part->total;
+		assembly->have = 0;
+	}
+	if (part->question != assembly->question ||
+	    part->total != assembly->total || part->offset != assembly->have ||
+	    part->count > assembly->total - assembly->have)
+		return 0;
+	memcpy(assembly->packet + assembly->have, part->byte, part->count);
+	assembly->have += part->count;
+	return assembly->have == assembly->total;
+}
+
+static void
+on_resolved(void *ctx, struct ipc_message *message)
+{
+	const struct msg_resolved *part = message->body;
+	struct dnsd *dnsd = ctx;
+	struct resolution resolution = { .id = part->question,
+		.rcode = part->rcode,
+		.ede = part->ede,
+		.security = (enum dns_security)part->security,
+		.packet = dnsd->assembly.packet };
+
+	if (!assemble(&dnsd->assembly, part))
+		return;
+	resolution.len_bytes = dnsd->assembly.total;
+	front_resolved(dnsd->front, &resolution);
+}
+
+static const struct ipc_handler resolver_handlers[] = {
+	{ MSG_RESOLVED, on_resolved },
+	{ MSG_NONE, NULL },
+};
+
+static void
+on_dnsd_resolver(void *ctx, struct ipc_message *message)
+{
+	struct dnsd *dnsd = ctx;
+	int fd = ipc_message_take_fd(message);
+
+	if (dnsd->resolver != NULL)
+		resolver_lose(dnsd);
+	dnsd->resolver = ipc_channel_new(dnsd->base, fd, IPC_DNSD, IPC_RESOLVER,
+	    resolver_handlers, on_resolver_end, dnsd);
+	if (dnsd->resolver == NULL)
+		fatal("channel to the resolver");
+	ipc_channel_set_phase(dnsd->resolver, IPC_PHASE_RUN);
+	dnsd->assembly.total = dnsd->assembly.have = 0;
+	front_resolver_ready(dnsd->front);
+}
+
+static int
+resolve(void *ctx, uint64_t id, const struct question *question)
+{
+	struct dnsd *dnsd = ctx;
+	struct msg_resolve body = { .question = id,
+		.qtype = question->qtype,
+		.checking_disabled = question->checking_disabled != 0,
+		.count = question->name_bytes };
+
+	if (dnsd->resolver == NULL) {
+		errno = ENOTCONN;
+		return -1;
+	}
+	memcpy(body.name, question->name, question->name_bytes);
+	return ipc_send(dnsd->resolver, MSG_RESOLVE, 0, &body,
+	    MSG_RESOLVE_BYTES(body.count), -1);
+}
+
+static void
+on_record(void *ctx, const struct dns_record *record)
+{
+	(void)ctx;
+	(void)record;
+}
+
+static const struct front_ops ops = { .resolve = resolve, .log = on_record };
+
+static void
+settings_of(const struct dnsd *dnsd, struct front_settings *settings)
+{
+	const struct image *image = dnsd->policy.image;
+
+	memset(settings, 0, sizeof(*settings));
+	settings->generation = image_settings(image)->generation;
+	settings->worker = dnsd->worker;
+	settings->port = DNS_PORT;
+	settings->cache_bytes = CACHE_BYTES;
+	settings->stale_s = image_dns(image)->stale_s;
+}
+
+static void
+on_config(void *ctx, struct ipc_message *message)
+{
+	const struct msg_config *config = message->body;
+	struct dnsd *dnsd = ctx;
+	struct front_settings settings;
+	const char *why;
+
+	if (mapping_replace(
+		&dnsd->policy, message->fd, config->size_bytes, &why) == -1)
+		fatalx("configuration: %s", why);
+	if (dnsd->front == NULL)
+		return;
+	settings_of(dnsd, &settings);
+	front_configure(dnsd->front, &settings);
+}
+
+static void
+on_dnsd_listener(void *ctx, struct ipc_message *message)
+{
+	const struct msg_listener *body = message->body;
+	const struct ipc_listener_kind *kind = ipc_listener_kind(body->kind);
+	struct dnsd *dnsd = ctx;
+	struct front_listener *listener;
+
+	if (dnsd->listening == IPC_LISTENER_COUNT)
+		fatalx("a second listener of one kind");
+	listener = &dnsd->listeners[dnsd->listening++];
+	listener->fd = ipc_message_take_fd(message);
+	listener->family = kind->family;
+	listener->transport =
+	    kind->proto == IPPROTO_TCP ? DNS_TRANSPORT_TCP : DNS_TRANSPORT_UDP;
+	listener->capture = kind->capture;
+}
+
+static void
+on_dnsd_start(void *ctx, struct ipc_message *message)
+{
+	const struct msg_worker *start = message->body;
+	struct dnsd *dnsd = ctx;
+
+	dnsd->worker = (uint32_t)start->worker;
+	dnsd->started = 1;
+	event_base_loopbreak(dnsd->base);
+}
+
+static void
+on_ask(void *ctx, struct ipc_message *message)
+{
+	const struct msg_beat *ask = message->body;
+	struct dnsd *dnsd = ctx;
+	struct msg_answer answer = { .sequence = ask->sequence,
+		.generation = image_settings(dnsd->policy.image)->generation,
+		.work = front_progress(dnsd->front),
+		.waiting = front_backlog(dnsd->front) };
+
+	/* An answer that finds no room is a heartbeat that did not happen. */
+	(void)IPC_SEND(dnsd->supervisor, MSG_ANSWER, message->id, &answer, -1);
+}
+
+static void
+on_stop(void *ctx, struct ipc_message *message)
+{
+	struct dnsd *dnsd = ctx;
+
+	(void)message;
+	event_base_loopbreak(dnsd->base);
+}
+
+static const struct ipc_handler supervisor_handlers[] = {
+	{ MSG_CONFIG, on_config },
+	{ MSG_DNSD_LISTENER, on_dnsd_listener },
+	{ MSG_DNSD_START, on_dnsd_start },
+	{ MSG_DNSD_RESOLVER, on_dnsd_resolver },
+	{ MSG_ASK, on_ask },
+	{ MSG_STOP, on_stop },
+	{ MSG_NONE, NULL },
+};
+
+static void
+on_supervisor_end(void *ctx, const char *why)
+{
+	struct dnsd *dnsd = ctx;
+
+	if (why != NULL)
+		log_warnx("supervisor sent %s", why);
+	event_base_loopbreak(dnsd->base);
+}
+
+struct dnsd *
+dnsd_new(void)
+{
+	struct dnsd *dnsd = calloc(1, sizeof(*dnsd));
+	struct front_settings settings;
+
+	if (dnsd == NULL ||
+	    (dnsd->base = ipc_loop_new(CALLBACKS_PER_LOOP)) == NULL)
+		fatal("event base");
+	dnsd->supervisor =
+	    ipc_channel_new(dnsd->base, DNSD_CHANNEL_FD, IPC_DNSD,
+		IPC_SUPERVISOR, supervisor_handlers, on_supervisor_end, dnsd);
+	if (dnsd->supervisor == NULL)
+		fatal("channel to the supervisor");
+	event_base_dispatch(dnsd->base);
+	if (!dnsd->started || dnsd->policy.image == NULL ||
+	    dnsd->listening != IPC_LISTENER_COUNT)
+		fatalx("the supervisor left before the start");
+	settings_of(dnsd, &settings);
+	dnsd->front = front_new(dnsd->base, &ops, dnsd, &settings);
+	if (dnsd->front == NULL)
+		fatal("front");
+	return dnsd;
+}
+
+void
+dnsd_loop(struct dnsd *dnsd)
+{
+	int i;
+
+	for (i = 0; i < dnsd->listening; i++)
+		if (front_add_listener(dnsd->front, &dnsd->listeners[i]) == -1)
+			fatal("listener");
+	ipc_channel_set_phase(dnsd->supervisor, IPC_PHASE_RUN);
+	if (ipc_send_empty(dnsd->supervisor, MSG_DNSD_READY, -1) == -1)
+		fatal("the supervisor left before the start");
+	event_base_dispatch(dnsd->base);
+}
+
+void
+dnsd_shutdown(struct dnsd *dnsd)
+{
+	ipc_channel_free(dnsd->resolver);
+	front_free(dnsd->front);
+}

@@ -1,0 +1,396 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The only file that knows libunbound(3).  Reads answers of servers, through
+ * that library; believes none of them.  Never frees a context from within a
+ * callback of its own, which the library does not survive.
+ */
+#include "dnsd/resolver/engine.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unbound-event.h>
+#include <unbound.h>
+
+#include "common/addr.h"
+#include "common/log.h"
+#include "dnsd/resolver/anchor.h"
+#include "dnsd/resolver/bogus.h"
+
+#define CLASS_IN 1
+#define TYPE_A 1
+#define RCODE_SERVFAIL 2
+#define HEADER_BYTES 12
+#define SERVER_TEXT_BYTES (ADDR_TEXT_BYTES + 8)
+
+enum { VALIDATING, TRUSTING, CONTEXTS };
+
+struct engine {
+	struct ub_ctx *contexts[CONTEXTS]; /* VALIDATING may be NULL */
+	uint16_t ports[LIMIT_DNS_SERVERS + 2];
+	int refuses; /* there is nobody to ask */
+};
+
+struct waiting {
+	engine_fn *answer;
+	void *ctx;
+	int validates;
+};
+
+struct option {
+	const char *name;
+	const char *value;
+};
+
+/*
+ * unbound.conf(5).  Sizes: one dnsd after the other asks at most as much as
+ * resolver.c lets it.
+ */
+static const struct option options[] = {
+	{ "edns-buffer-size:", "1232" },
+	{ "max-udp-size:", "1232" },
+	{ "outgoing-range:", "2048" },
+	{ "num-queries-per-thread:", "4096" },
+	{ "outgoing-num-tcp:", "64" },
+	{ "msg-cache-size:", "16m" },
+	{ "rrset-cache-size:", "32m" },
+	{ "key-cache-size:", "4m" },
+	{ "neg-cache-size:", "4m" },
+	{ "qname-minimisation:", "yes" },
+	{ "harden-glue:", "yes" },
+	{ "harden-dnssec-stripped:", "yes" },
+	{ "harden-below-nxdomain:", "yes" },
+	{ "harden-short-bufsize:", "yes" },
+	{ "harden-large-queries:", "yes" },
+	{ "unwanted-reply-threshold:", "100000" },
+	{ "do-not-query-localhost:", "no" },
+	{ "minimal-responses:", "yes" },
+	{ NULL, NULL },
+};
+
+static const struct option validating[] = {
+	{ "module-config:", "validator iterator" },
+	{ "aggressive-nsec:", "yes" },
+	{ NULL, NULL },
+};
+
+static const struct option trusting[] = {
+	{ "module-config:", "iterator" },
+	{ NULL, NULL },
+};
+
+/* Who is asked by name knows more of private networks than the library. */
+static const struct option forwarding[] = {
+	{ "unblock-lan-zones:", "yes" },
+	{ "insecure-lan-zones:", "yes" },
+	{ NULL, NULL },
+};
+
+static const struct option random_case[] = {
+	{ "use-caps-for-id:", "yes" },
+	{ NULL, NULL },
+};
+
+/*
+ * What no name of others may point to: this host, and networks that are not
+ * the Internet's (RFC 6890), also written as IPv6.
+ */
+static const struct option private_networks[] = {
+	{ "private-address:", "0.0.0.0/8" },
+	{ "private-address:", "10.0.0.0/8" },
+	{ "private-address:", "100.64.0.0/10" },
+	{ "private-address:", "127.0.0.0/8" },
+	{ "private-address:", "169.254.0.0/16" },
+	{ "private-address:", "172.16.0.0/12" },
+	{ "private-address:", "192.168.0.0/16" },
+	{ "private-address:", "::/127" },
+	{ "private-address:", "::ffff:0:0/96" },
+	{ "private-address:", "fc00::/7" },
+	{ "private-address:", "fe80::/10" },
+	{ NULL, NULL },
+};
+
+static int
+is_set(int result, const char *what)
+{
+	if (result == 0)
+		return 0;
+	log_warnx("libunbound: %s: %s", what, ub_strerror(result));
+	errno = EINVAL;
+	return -1;
+}
+
+static int
+set(struct ub_ctx *context, const struct option *option)
+{
+	for (; option->name != NULL; option++)
+		if (is_set(
+			ub_ctx_set_option(context, option->name, option->value),
+			option->name) == -1)
+			return -1;
+	return 0;
+}
+
+static void
+server_text(const struct addr *addr, uint16_t port, char *text, size_t size)
+{
+	char buf[ADDR_TEXT_BYTES];
+
+	(void)snprintf(text, size, "%s@%u", addr_format(addr, buf), port);
+}
+
+static int
+forward_set(struct ub_ctx *context, const struct image *image)
+{
+	char text[SERVER_TEXT_BYTES];
+	uint32_t i;
+
+	if (set(context, forwarding) == -1)
+		return -1;
+	for (i = 0; i < image_dns_server_count(image); i++) {
+		const struct image_dns_server *server =
+		    image_dns_server(image, i);
+
+		server_text(&server->addr, server->port, text, sizeof(text));
+		if (is_set(ub_ctx_set_fwd(context, text), text) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+static int
+hint_set(void *ctx, const char *addr)
+{
+	return is_set(ub_ctx_set_stub(ctx, ".", addr, 1), addr);
+}
+
+static int
+anchor_set(void *ctx, const char *record)
+{
+	return is_set(ub_ctx_add_ta(ctx, record), record);
+}
+
+static int
+rebinding_set(struct ub_ctx *context, const struct image *image)
+{
+	uint32_t i;
+
+	if (!image_dns(image)->rebind_protect)
+		return 0;
+	for (i = 0; i < image_dns_allow_count(image); i++) {
+		const struct option allow[] = {
+			{ "private-domain:", image_dns_allow(image, i) },
+			{ NULL, NULL },
+		};
+
+		if (set(context, allow) == -1)
+			return -1;
+	}
+	return set(context, private_networks);
+}
+
+static int
+servers_set(struct ub_ctx *context, const struct image *image)
+{
+	if (image_dns(image)->mode == DNS_FORWARD)
+		return forward_set(context, image);
+	return anchor_hints(image_dns_root_hints(image), hint_set, context);
+}
+
+static int
+validation_set(struct ub_ctx *context, const struct image *image, int validates)
+{
+	if (!validates)
+		return set(context, trusting);
+	if (set(context, validating) == -1)
+		return -1;
+	return anchor_records(
+	    image_dns_trust_anchor(image), anchor_set, context);
+}
+
+static void
+ignore(void *ctx, int rcode, void *packet, int len, int security, char *why,
+    int limited)
+{
+	(void)ctx;
+	(void)rcode;
+	(void)packet;
+	(void)len;
+	(void)security;
+	(void)why;
+	(void)limited;
+}
+
+static struct ub_ctx *
+context_new(struct event_base *base, const struct image *image, int validates)
+{
+	struct ub_ctx *context = ub_ctx_create_event(base);
+
+	if (context == NULL)
+		return NULL;
+	/* What it has to say of a server's answer is the server's text. */
+	(void)ub_ctx_debugout(context, NULL);
+	if (validation_set(context, image, validates) == 0 &&
+	    set(context, options) == 0 &&
+	    (!image_dns(image)->random_case ||
+		set(context, random_case) == 0) &&
+	    rebinding_set(context, image) == 0 &&
+	    servers_set(context, image) == 0 &&
+	    is_set(ub_resolve_event(context, "localhost", TYPE_A, CLASS_IN,
+		       NULL, ignore, NULL),
+		"first question") == 0)
+		return context;
+	ub_ctx_delete(context);
+	return NULL;
+}
+
+static void
+ports_note(struct engine *engine, const struct image *image)
+{
+	uint32_t i, n = 0;
+
+	for (i = 0; i < image_dns_server_count(image); i++)
+		engine->ports[n++] = image_dns_server(image, i)->port;
+	if (n == 0)
+		engine->ports[n++] = DNS_PORT;
+}
+
+/* Nobody speaks TLS here: what is to be secret is not asked at all. */
+static int
+has_nobody_to_ask(const struct image *image)
+{
+	return image_dns(image)->mode != DNS_FORWARD &&
+	       image_dns(image)->mode != DNS_RECURSE;
+}
+
+struct engine *
+engine_new(struct event_base *base, const struct image *image)
+{
+	struct engine *engine = calloc(1, sizeof(*engine));
+
+	if (engine == NULL)
+		return NULL;
+	engine->refuses = has_nobody_to_ask(image);
+	if (engine->refuses)
+		return engine;
+	ports_note(engine, image);
+	engine->contexts[TRUSTING] = context_new(base, image, 0);
+	if (engine->contexts[TRUSTING] != NULL && image_dns(image)->validate)
+		engine->contexts[VALIDATING] = context_new(base, image, 1);
+	if (engine->contexts[TRUSTING] == NULL ||
+	    (image_dns(image)->validate &&
+		engine->contexts[VALIDATING] == NULL)) {
+		engine_free(engine);
+		return NULL;
+	}
+	return engine;
+}
+
+static enum dns_security
+security_of(const struct waiting *waiting, int security)
+{
+	static const enum dns_security securities[] = { DNS_SECURITY_INSECURE,
+		DNS_SECURITY_BOGUS, DNS_SECURITY_SECURE };
+
+	if (!waiting->validates || security < 0 || security > 2)
+		return DNS_SECURITY_NONE;
+	return securities[security];
+}
+
+static void
+on_answer(void *ctx, int rcode, void *packet, int len, int security, char *why,
+    int limited)
+{
+	struct waiting *waiting = ctx;
+	struct engine_answer answer = { .rcode = RCODE_SERVFAIL,
+		.ede = DNS_EDE_NONE };
+
+	(void)limited;
+	if (rcode > 0 && rcode < 4096)
+		answer.rcode = (uint16_t)rcode;
+	answer.security = security_of(waiting, security);
+	if (answer.security == DNS_SECURITY_BOGUS)
+		answer.ede = bogus_ede(why);
+	/* With an error of its own there is no packet, whatever len says. */
+	if (rcode == 0 && packet != NULL && len >= HEADER_BYTES &&
+	    len <= LIMIT_DNS_PACKET_BYTES) {
+		answer.packet = packet;
+		answer.len_bytes = (size_t)len;
+		answer.rcode = answer.packet[3] & 0xf;
+	}
+	waiting->answer(waiting->ctx, &answer);
+	free(waiting);
+}
+
+/*
+ * The library reads text with escapes as dns_name_text() writes it; at its end
+ * a name has a dot, so that nothing is added.
+ */
+static int
+name_read(const struct engine_question *question, char *text, size_t size)
+{
+	char buf[DNS_NAME_TEXT_BYTES];
+	size_t at = 0;
+
+	while (at < question->name_bytes && question->name[at] != 0 &&
+	       question->name[at] < 64)
+		at += 1U + question->name[at];
+	if (question->name_bytes > LIMIT_DNS_NAME_BYTES ||
+	    at + 1 != question->name_bytes || question->name[at] != 0) {
+		errno = EINVAL;
+		return -1;
+	}
+	(void)dns_name_text(question->name, buf);
+	(void)snprintf(text, size, "%s%s", buf, at == 0 ? "" : ".");
+	return 0;
+}
+
+int
+engine_ask(struct engine *engine, const struct engine_question *question,
+    engine_fn *answer, void *ctx)
+{
+	char name[DNS_NAME_TEXT_BYTES + 1];
+	struct ub_ctx *context = engine->contexts[VALIDATING];
+	struct waiting *waiting;
+	int result;
+
+	if (name_read(question, name, sizeof(name)) == -1)
+		return -1;
+	if (engine->refuses) {
+		errno = ENOTSUP;
+		return -1;
+	}
+	if ((waiting = malloc(sizeof(*waiting))) == NULL)
+		return -1;
+	waiting->answer = answer;
+	waiting->ctx = ctx;
+	waiting->validates = context != NULL && !question->checking_disabled;
+	if (!waiting->validates)
+		context = engine->contexts[TRUSTING];
+	result = ub_resolve_event(
+	    context, name, question->qtype, CLASS_IN, waiting, on_answer, NULL);
+	if (result == 0)
+		return 0;
+	free(waiting);
+	errno = result == UB_NOMEM ? ENOMEM : EINVAL;
+	return -1;
+}
+
+const uint16_t *
+engine_ports(const struct engine *engine)
+{
+	return engine->ports;
+}
+
+void
+engine_free(struct engine *engine)
+{
+	int i;
+
+	for (i = 0; engine != NULL && i < CONTEXTS; i++)
+		if (engine->contexts[i] != NULL)
+			ub_ctx_delete(engine->contexts[i]);
+	free(engine);
+}

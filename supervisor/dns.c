@@ -1,0 +1,436 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Starts dnsd and the resolver, judges whether they work, and joins them:
+ * whenever one of a pair is new, the pair gets a new channel.  Reads their
+ * answers, which ipc_accept() has passed.
+ *
+ * The heartbeat needs every dnsd, for who asks it would else ask nobody; it
+ * does not need the resolver, without which dnsd answers from its cache, and
+ * with an error.
+ */
+#include "supervisor/dns.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "supervisor/apply.h"
+#include "supervisor/event.h"
+#include "supervisor/netctl.h"
+#include "supervisor/tpxd.h"
+
+static int
+is_wanted(const struct tpxd *tpxd)
+{
+	return image_dns(tpxd->config.image)->mode != DNS_OFF;
+}
+
+static void
+join(struct tpxd *tpxd, struct dnsd *dnsd)
+{
+	struct child *resolver = &tpxd->dns.resolver;
+	struct msg_worker body = { .worker = (uint32_t)dnsd->child.index };
+	int ends[2];
+
+	if (resolver->state != CHILD_RUNNING ||
+	    dnsd->child.state != CHILD_RUNNING)
+		return;
+	if (ipc_socketpair(ends) == -1) {
+		log_warn("resolver: no way for a dnsd");
+		return;
+	}
+	if (IPC_SEND(resolver->channel, MSG_RESOLVER_DNSD, 0, &body, ends[0]) ==
+		-1 ||
+	    ipc_send_empty(dnsd->child.channel, MSG_DNSD_RESOLVER, ends[1]) ==
+		-1)
+		log_warn("resolver: no way for a dnsd");
+	close(ends[0]);
+	close(ends[1]);
+}
+
+static void
+child_runs(struct child *child)
+{
+	child->state = CHILD_RUNNING;
+	ipc_channel_set_phase(child->channel, IPC_PHASE_RUN);
+}
+
+static void
+on_dnsd_ready(void *ctx, struct ipc_message *message)
+{
+	struct child *child = ctx;
+
+	(void)message;
+	child_runs(child);
+	join(child->tpxd, (struct dnsd *)(void *)child);
+}
+
+static void
+on_dnsd_answer(void *ctx, struct ipc_message *message)
+{
+	struct child *child = ctx;
+
+	if (child_answered(child, message->body) == -1)
+		return;
+	netctl_beat(child->tpxd);
+	apply_step(child->tpxd);
+}
+
+static void
+on_dnsd_breach(void *ctx, struct ipc_message *message)
+{
+	const struct msg_dns_breach *breach = message->body;
+	const struct child *child = ctx;
+
+	child_kill(&child->tpxd->dns.resolver, "contract", breach->why);
+}
+
+static const struct ipc_handler dnsd_handlers[] = {
+	{ MSG_DNSD_READY, on_dnsd_ready },
+	{ MSG_DNSD_BREACH, on_dnsd_breach },
+	{ MSG_ANSWER, on_dnsd_answer },
+	{ MSG_NONE, NULL },
+};
+
+static void
+on_resolver_ready(void *ctx, struct ipc_message *message)
+{
+	struct child *child = ctx;
+	struct dns *dns = &child->tpxd->dns;
+	uint32_t i;
+
+	(void)message;
+	child_runs(child);
+	for (i = 0; i < dns->count; i++)
+		join(child->tpxd, &dns->dnsds[i]);
+}
+
+static void
+on_resolver_answer(void *ctx, struct ipc_message *message)
+{
+	(void)child_answered(ctx, message->body);
+}
+
+static void
+on_resolver_breach(void *ctx, struct ipc_message *message)
+{
+	const struct msg_breach *breach = message->body;
+	const struct child *child = ctx;
+	struct dns *dns = &child->tpxd->dns;
+
+	if (breach->worker < dns->count)
+		child_kill(
+		    &dns->dnsds[breach->worker].child, "contract", breach->why);
+}
+
+static const struct ipc_handler resolver_handlers[] = {
+	{ MSG_RESOLVER_READY, on_resolver_ready },
+	{ MSG_RESOLVER_BREACH, on_resolver_breach },
+	{ MSG_ANSWER, on_resolver_answer },
+	{ MSG_NONE, NULL },
+};
+
+static void
+listeners_send(struct dnsd *dnsd)
+{
+	const struct msg_dns_ports *dns = &dnsd->child.tpxd->dns.ports;
+	const uint16_t ports[] = { dns->dns4, dns->dns6, dns->dns_local4,
+		dns->dns_local6 };
+	struct msg_listener body = { .worker = (uint32_t)dnsd->child.index };
+
+	for (body.kind = 0; body.kind < IPC_LISTENER_COUNT; body.kind++) {
+		body.port = ports[ipc_listener_port(body.kind)];
+		(void)IPC_SEND(dnsd->child.channel, MSG_DNSD_LISTENER, 0, &body,
+		    dnsd->listeners[body.kind]);
+	}
+}
+
+/* A delay may end when it runs already, or is not wanted any more. */
+static int
+is_due(const struct child *child)
+{
+	return child->pid == 0 && is_wanted(child->tpxd) &&
+	       child->tpxd->dns.ports.dns4 != 0;
+}
+
+/* A message that cannot be sent shows as a dnsd that never gets ready. */
+static int
+dnsd_start(struct child *child)
+{
+	struct msg_worker body = { .worker = (uint32_t)child->index };
+
+	if (!is_due(child))
+		return 0;
+	if (child_open(child, dnsd_handlers) == -1)
+		return -1;
+	(void)child_send_config(child);
+	listeners_send((struct dnsd *)(void *)child);
+	(void)IPC_SEND(child->channel, MSG_DNSD_START, 0, &body, -1);
+	return 0;
+}
+
+static int
+resolver_start(struct child *child)
+{
+	if (!is_due(child))
+		return 0;
+	if (child_open(child, resolver_handlers) == -1)
+		return -1;
+	(void)child_send_config(child);
+	(void)ipc_send_empty(child->channel, MSG_RESOLVER_START, -1);
+	return 0;
+}
+
+static void
+child_init(struct child *child, struct tpxd *tpxd, const char *program,
+    enum ipc_role role, int index)
+{
+	child->program = program;
+	child->role = role;
+	child->index = index;
+	child->tpxd = tpxd;
+}
+
+void
+dns_init(struct tpxd *tpxd, uint32_t count)
+{
+	struct dns *dns = &tpxd->dns;
+	uint32_t i, n;
+
+	dns->dnsds = calloc(count, sizeof(*dns->dnsds));
+	if (dns->dnsds == NULL)
+		fatal("dnsd");
+	dns->count = count;
+	for (i = 0; i < count; i++) {
+		child_init(
+		    &dns->dnsds[i].child, tpxd, "tpx-dnsd", IPC_DNSD, (int)i);
+		dns->dnsds[i].child.start = dnsd_start;
+		for (n = 0; n < IPC_LISTENER_COUNT; n++)
+			dns->dnsds[i].listeners[n] = -1;
+	}
+	child_init(&dns->resolver, tpxd, "tpx-resolver", IPC_RESOLVER, -1);
+	dns->resolver.start = resolver_start;
+}
+
+void
+dns_listener(struct tpxd *tpxd, const struct msg_listener *body, int fd)
+{
+	int *listener;
+
+	if (body->worker >= tpxd->dns.count) {
+		close(fd);
+		return;
+	}
+	listener = &tpxd->dns.dnsds[body->worker].listeners[body->kind];
+	if (*listener != -1)
+		close(*listener);
+	*listener = fd;
+}
+
+static void
+start_all(struct tpxd *tpxd)
+{
+	struct dns *dns = &tpxd->dns;
+	uint32_t i;
+
+	(void)resolver_start(&dns->resolver);
+	for (i = 0; i < dns->count; i++)
+		(void)dnsd_start(&dns->dnsds[i].child);
+}
+
+void
+dns_opened(struct tpxd *tpxd, const struct msg_dns_ports *ports)
+{
+	tpxd->dns.ports = *ports;
+	if (is_wanted(tpxd) && tpxd->state != IPC_STATE_STOPPING)
+		start_all(tpxd);
+}
+
+static int
+same_servers(const struct image *one, const struct image *other)
+{
+	const struct image_dns_server *a, *b;
+	uint32_t i;
+
+	if (image_dns_server_count(one) != image_dns_server_count(other))
+		return 0;
+	for (i = 0; i < image_dns_server_count(one); i++) {
+		a = image_dns_server(one, i);
+		b = image_dns_server(other, i);
+		if (addr_compare(&a->addr, &b->addr) != 0 ||
+		    a->port != b->port ||
+		    strcmp(image_dns_server_name(one, a),
+			image_dns_server_name(other, b)) != 0)
+			return 0;
+	}
+	return 1;
+}
+
+static int
+same_allowed(const struct image *one, const struct image *other)
+{
+	uint32_t i;
+
+	if (image_dns_allow_count(one) != image_dns_allow_count(other))
+		return 0;
+	for (i = 0; i < image_dns_allow_count(one); i++)
+		if (strcmp(image_dns_allow(one, i),
+			image_dns_allow(other, i)) != 0)
+			return 0;
+	return 1;
+}
+
+/* What the resolver reads, at its start alone. */
+static int
+same_resolver(const struct image *one, const struct image *other)
+{
+	const struct image_dns *a = image_dns(one), *b = image_dns(other);
+
+	return a->mode == b->mode && a->validate == b->validate &&
+	       a->rebind_protect == b->rebind_protect &&
+	       a->random_case == b->random_case && same_servers(one, other) &&
+	       same_allowed(one, other) &&
+	       strcmp(image_dns_trust_anchor(one),
+		   image_dns_trust_anchor(other)) == 0 &&
+	       strcmp(image_dns_root_hints(one), image_dns_root_hints(other)) ==
+		   0;
+}
+
+static void
+child_stop(void *ctx, struct child *child)
+{
+	(void)ctx;
+	if (child->channel == NULL)
+		return;
+	child->state = CHILD_STOPPING;
+	(void)ipc_send_empty(child->channel, MSG_STOP, -1);
+}
+
+void
+dns_begin(struct tpxd *tpxd, const struct image *before)
+{
+	struct dns *dns = &tpxd->dns;
+	struct msg_dns_open open = { .workers = dns->count };
+
+	if (!is_wanted(tpxd))
+		return;
+	if (dns->ports.dns4 == 0) {
+		if (IPC_SEND(tpxd->netctl.channel, MSG_NET_DNS_OPEN, 0, &open,
+			-1) == -1)
+			log_warn("netctl: listeners of dnsd");
+		return;
+	}
+	if (before != NULL && !same_resolver(before, tpxd->config.image))
+		child_stop(NULL, &dns->resolver);
+	start_all(tpxd);
+}
+
+void
+dns_settle(struct tpxd *tpxd)
+{
+	struct dns *dns = &tpxd->dns;
+	uint32_t i, n;
+
+	dns->required = is_wanted(tpxd);
+	if (dns->required)
+		return;
+	dns_stop(tpxd);
+	memset(&dns->ports, 0, sizeof(dns->ports));
+	for (i = 0; i < dns->count; i++)
+		for (n = 0; n < IPC_LISTENER_COUNT; n++) {
+			if (dns->dnsds[i].listeners[n] != -1)
+				close(dns->dnsds[i].listeners[n]);
+			dns->dnsds[i].listeners[n] = -1;
+		}
+}
+
+static void
+ask(void *ctx, struct child *child)
+{
+	const struct msg_beat *beat = ctx;
+
+	child_judge(child, beat->sent_us, tpxd_patience_us(child->tpxd));
+	if (child->state == CHILD_RUNNING && child_stalls(child))
+		child_kill(child, "stuck", "answered but accepted nobody");
+	child_ask(child, beat);
+}
+
+void
+dns_ask(struct tpxd *tpxd, const struct msg_beat *beat)
+{
+	struct msg_beat copy = *beat;
+
+	dns_each(tpxd, ask, &copy);
+}
+
+int
+dns_has_answered(const struct tpxd *tpxd, uint64_t sequence)
+{
+	const struct child *child;
+	uint32_t i;
+
+	for (i = 0; is_wanted(tpxd) && i < tpxd->dns.count; i++) {
+		child = &tpxd->dns.dnsds[i].child;
+		if (child->state != CHILD_RUNNING || child->answered < sequence)
+			return 0;
+	}
+	return 1;
+}
+
+int
+dns_all_answered(const struct tpxd *tpxd)
+{
+	const struct child *child;
+	uint32_t i;
+
+	for (i = 0; tpxd->dns.required && i < tpxd->dns.count; i++) {
+		child = &tpxd->dns.dnsds[i].child;
+		if (child->state != CHILD_RUNNING ||
+		    child->answered != tpxd->beat || child_stalls(child))
+			return 0;
+	}
+	return 1;
+}
+
+void
+dns_each(struct tpxd *tpxd, dns_fn *call, void *ctx)
+{
+	struct dns *dns = &tpxd->dns;
+	uint32_t i;
+
+	if (dns->ports.dns4 == 0 && !dns_left(tpxd))
+		return;
+	for (i = 0; i < dns->count; i++)
+		call(ctx, &dns->dnsds[i].child);
+	call(ctx, &dns->resolver);
+}
+
+void
+dns_ended(struct child *child, int asked)
+{
+	if (!is_wanted(child->tpxd))
+		return;
+	if (asked)
+		(void)child->start(child);
+	else
+		child_schedule(child);
+}
+
+void
+dns_stop(struct tpxd *tpxd)
+{
+	dns_each(tpxd, child_stop, NULL);
+}
+
+int
+dns_left(struct tpxd *tpxd)
+{
+	const struct dns *dns = &tpxd->dns;
+	uint32_t i;
+
+	for (i = 0; i < dns->count; i++)
+		if (dns->dnsds[i].child.pid != 0)
+			return 1;
+	return dns->resolver.pid != 0;
+}

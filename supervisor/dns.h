@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * DNS as the supervisor sees it: dnsd processes, as many as relays, with their
+ * listening sockets, which outlive them; and one resolver.  They run while the
+ * configuration wants them.
+ */
+#ifndef SUPERVISOR_DNS_H
+#define SUPERVISOR_DNS_H
+
+#include <stdint.h>
+
+#include "supervisor/child.h"
+
+struct image;
+struct tpxd;
+
+struct dnsd {
+	struct child child; /* first: a child is turned back into its dnsd */
+	int listeners[IPC_LISTENER_COUNT]; /* -1: none */
+};
+
+struct dns {
+	struct dnsd *dnsds;
+	uint32_t count;
+	struct child resolver;
+	struct msg_dns_ports ports; /* zeros while there are no listeners */
+	int required; /* the rules in force send questions to dnsd */
+};
+
+/* Fatal without memory. */
+void dns_init(struct tpxd *, uint32_t count);
+
+/* From netctl; fd is taken over. */
+void dns_listener(struct tpxd *, const struct msg_listener *, int fd);
+void dns_opened(struct tpxd *, const struct msg_dns_ports *);
+
+/*
+ * netctl runs, or the configuration is another one (before: the last one, or
+ * NULL): what it wants is started, and what it changes for the resolver.
+ */
+void dns_begin(struct tpxd *, const struct image *before);
+
+/* The configuration is in force: what it does not want is ended. */
+void dns_settle(struct tpxd *);
+
+void dns_ask(struct tpxd *, const struct msg_beat *);
+
+/* 1 when every dnsd that the rules in force need has answered the last ask. */
+int dns_all_answered(const struct tpxd *);
+
+/* 1 when every dnsd runs, if any is wanted, and answered that or later. */
+int dns_has_answered(const struct tpxd *, uint64_t sequence);
+
+/* Calls for every process of DNS that was ever started. */
+typedef void dns_fn(void *ctx, struct child *);
+void dns_each(struct tpxd *, dns_fn *, void *ctx);
+
+/* A process of DNS has ended, as it was asked to or not; tpxd goes on. */
+void dns_ended(struct child *, int asked);
+
+void dns_stop(struct tpxd *);
+
+/* 1 while a process of DNS is there. */
+int dns_left(struct tpxd *);
+
+#endif

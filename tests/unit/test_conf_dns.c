@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: ISC */
+/* dns: from its statements and files to the image. */
+#include <errno.h>
+#include <stdio.h>
+
+#include "policy/conf_file.h"
+#include "policy/print.h"
+#include "policy_fixture.h"
+
+#define TLS                                                           \
+	FIXTURE_CAPTURE                                               \
+	"dns forward tls { 9.9.9.9 \"DNS.quad9.net.\"\n"              \
+	" 2620:fe::fe@8853 \"dns.quad9.net\" }\n"                     \
+	"dns serve-stale 90m\ndns random-case yes\ndns validate no\n" \
+	"dns rebind-allow { \"corp.example\" LAN }\n"
+#define FILES                                                       \
+	FIXTURE_CAPTURE "dns recurse\ndns trust-anchor \"a.key\"\n" \
+			"dns root-hints \"/x/hints\"\n"
+#define ANCHOR ". 172800 IN DS 20326 8 2 E06D44B8 ; 2017\n\n"
+#define HINTS ".\t1D NS a.root.\na.root. 1D AAAA ::1\n"
+
+static struct conf_errors errors;
+
+static const struct conf_error *
+error_of(const char *text)
+{
+	struct conf *conf;
+
+	if (conf_parse(text, strlen(text), NULL, &conf, &errors) == 0)
+		fail_msg("taken: %s", text);
+	return &errors.items[0];
+}
+
+static void
+print_is(const char *text, const char *part)
+{
+	struct conf *conf = fixture_conf(text);
+	struct text out = { 0 };
+
+	print_conf(conf, &out);
+	if (strstr(out.bytes, part) == NULL)
+		fail_msg("%s", out.bytes);
+	text_free(&out);
+	conf_free(conf);
+}
+
+static void
+test_dns_has_one_form(void **state)
+{
+	(void)state;
+	print_is(TLS, "\ndns forward tls { 9.9.9.9 \"dns.quad9.net\" "
+		      "2620:fe::fe@8853 \"dns.quad9.net\" }\n"
+		      "dns validate no\ndns rebind-protect yes\n"
+		      "dns rebind-allow { \"corp.example\" \"lan\" }\n"
+		      "dns serve-stale 90m\ndns random-case yes\n");
+	print_is(FIXTURE_CAPTURE "dns forward { 9.9.9.9, ::1@5353 }\n",
+	    "\ndns forward { 9.9.9.9 ::1@5353 }\ndns validate yes\n");
+	print_is(FIXTURE_CAPTURE "dns forward 9.9.9.9@53\n",
+	    "\ndns forward 9.9.9.9\n");
+	print_is(FIXTURE_CAPTURE "dns forward tls 9.9.9.9@853 \"a\"\n",
+	    "\ndns forward tls 9.9.9.9 \"a\"\n");
+	print_is(FILES, "\ndns recurse\ndns root-hints \"/x/hints\"\n"
+			"dns validate yes\ndns trust-anchor \"a.key\"\n");
+}
+
+static void
+test_dns_arrives_in_the_image(void **state)
+{
+	size_t len;
+	struct image *image = fixture_image(TLS, &len);
+	const struct image_dns *dns = image_dns(image);
+	const struct image_dns_server *server;
+
+	(void)state;
+	assert_int_equal(dns->mode, DNS_FORWARD_TLS);
+	assert_int_equal(dns->validate, 0);
+	assert_int_equal(dns->rebind_protect, 1);
+	assert_int_equal(dns->random_case, 1);
+	assert_int_equal(dns->stale_s, 5400);
+	assert_int_equal(image_dns_server_count(image), 2);
+	server = image_dns_server(image, 0);
+	assert_true(addr_is_v4(&server->addr));
+	assert_int_equal(server->port, 853);
+	assert_string_equal(
+	    image_dns_server_name(image, server), "dns.quad9.net");
+	assert_int_equal(image_dns_server(image, 1)->port, 8853);
+	assert_int_equal(image_dns_allow_count(image), 2);
+	assert_string_equal(image_dns_allow(image, 1), "lan");
+	assert_string_equal(image_dns_trust_anchor(image), "");
+	free(image);
+	image = fixture_image(FIXTURE_CAPTURE, &len);
+	assert_int_equal(image_dns(image)->mode, DNS_OFF);
+	assert_int_equal(image_dns(image)->validate, 1);
+	assert_int_equal(image_dns(image)->rebind_protect, 1);
+	assert_int_equal(image_dns(image)->random_case, 0);
+	assert_int_equal(image_dns(image)->stale_s, 0);
+	free(image);
+}
+
+static void
+test_bad_dns_is_refused(void **state)
+{
+	static const char *const lines[] = { "dns", "dns on", "dns forward",
+		"dns forward { }", "dns forward 9.9.9", "dns forward 9.9.9.9@",
+		"dns forward 9.9.9.9@0", "dns forward 9.9.9.9@65536",
+		"dns forward 9.9.9.9/32", "dns forward 0.0.0.0",
+		"dns forward 224.0.0.1", "dns forward 255.255.255.255",
+		"dns forward ::", "dns forward ff02::1",
+		"dns forward ::ffff:9.9.9.9", "dns forward 9.9.9.9 \"a\"",
+		"dns forward \"9.9.9.9\"", "dns forward dns.quad9.net",
+		"dns forward 9.9.9.9 8.8.8.8", "dns forward tls 9.9.9.9",
+		"dns forward tls { 9.9.9.9 8.8.8.8 \"a\" }",
+		"dns forward tls { 9.9.9.9 \"\" }",
+		"dns forward tls 9.9.9.9 \"1.1.1.1\"", "dns recurse yes",
+		"dns off now", "dns validate", "dns validate true",
+		"dns rebind-protect 1", "dns rebind-allow",
+		"dns rebind-allow { }", "dns rebind-allow \"*.lan\"",
+		"dns rebind-allow \"a..b\"", "dns rebind-allow \"b\xc3\xbc.x\"",
+		"dns rebind-allow 10.0.0.1", "dns trust-anchor x",
+		"dns trust-anchor \"\"", "dns trust-anchor \"a/b\"",
+		"dns root-hints", "dns root-hints \"./x\"", "dns serve-stale",
+		"dns serve-stale yes", "dns serve-stale 999ms",
+		"dns serve-stale 8d", "dns random-case maybe" };
+	char text[160];
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+		snprintf(text, sizeof(text), FIXTURE_CAPTURE "%s\n", lines[i]);
+		error_of(text);
+		if (errors.errors != 1 || errors.items[0].place.line != 2)
+			fail_msg("%s: %zu errors, \"%s\" in line %u", lines[i],
+			    errors.errors, errors.items[0].message,
+			    errors.items[0].place.line);
+	}
+}
+
+static void
+test_each_kind_of_dns_stands_once(void **state)
+{
+	(void)state;
+	assert_string_equal(
+	    error_of(FIXTURE_CAPTURE "dns recurse\ndns off\n")->message,
+	    "'off' is given a second time; the first is at 2:5");
+	assert_string_equal(
+	    error_of(FIXTURE_CAPTURE "dns validate no\ndns validate no\n")
+		->message,
+	    "'validate' is given a second time; the first is at 2:5");
+}
+
+static void
+test_names_outside_ascii_have_a_hint(void **state)
+{
+	(void)state;
+	assert_non_null(strstr(
+	    error_of(FIXTURE_CAPTURE "dns rebind-allow \"b\xc3\xbc.example\"\n")
+		->message,
+	    "xn--"));
+}
+
+static const char *
+warning_of(const char *lines)
+{
+	struct text text = { 0 };
+	struct conf *conf;
+
+	text_printf(&text, FIXTURE_CAPTURE "%s", lines);
+	assert_int_equal(
+	    conf_parse(text.bytes, text.len, NULL, &conf, &errors), 0);
+	conf_free(conf);
+	text_free(&text);
+	return errors.count == 0 ? "" : errors.items[0].message;
+}
+
+static void
+test_dns_without_effect_warns(void **state)
+{
+	static const char off[] = "it has no effect: dns is off without "
+				  "'dns forward' or 'dns recurse'";
+
+	(void)state;
+	assert_string_equal(warning_of("dns validate yes\n"), off);
+	assert_string_equal(warning_of("dns off\ndns serve-stale 1h\n"), off);
+	assert_string_equal(warning_of("dns off\n"), "");
+	assert_string_equal(
+	    warning_of("dns recurse\ndns validate no\ndns trust-anchor "
+		       "\"x\"\n"),
+	    "it has no effect with 'dns validate no'");
+	assert_string_equal(warning_of("dns recurse\ndns rebind-protect no\n"
+				       "dns rebind-allow \"x\"\n"),
+	    "it has no effect with 'dns rebind-protect no'");
+	assert_string_equal(
+	    warning_of("dns forward ::1\ndns root-hints \"x\"\n"),
+	    "it has no effect without 'dns recurse'");
+	assert_string_equal(warning_of("dns recurse\ndns root-hints \"x\"\n"
+				       "dns trust-anchor \"x\"\n"),
+	    "");
+}
+
+static void
+test_dns_has_limits(void **state)
+{
+	struct text text = { 0 };
+	size_t i;
+
+	(void)state;
+	text_puts(&text, FIXTURE_CAPTURE "dns forward {");
+	for (i = 0; i <= LIMIT_DNS_SERVERS; i++)
+		text_puts(&text, " 9.9.9.9");
+	text_puts(&text, " }\n");
+	assert_string_equal(
+	    error_of(text.bytes)->message, "more than 16 servers");
+	text.len = 0;
+	text_puts(&text, FIXTURE_CAPTURE "dns rebind-allow {");
+	for (i = 0; i <= LIMIT_DNS_ALLOW; i++)
+		text_puts(&text, " lan");
+	text_puts(&text, " }\n");
+	assert_string_equal(
+	    error_of(text.bytes)->message, "more than 1024 domains");
+	text_free(&text);
+}
+
+/* The files that there are, and what reading one comes to. */
+static const char *anchor_text, *hints_text;
+static int read_error;
+
+static int
+read_file(const char *path, size_t max_bytes, char **bytes, size_t *len)
+{
+	const char *text = NULL;
+
+	assert_int_equal(max_bytes, LIMIT_DNS_FILE_BYTES);
+	if (strcmp(path, "/etc/tpx/a.key") == 0)
+		text = anchor_text;
+	else if (strcmp(path, "/x/hints") == 0)
+		text = hints_text;
+	else
+		fail_msg("%s", path);
+	errno = read_error;
+	if (read_error != 0)
+		return -1;
+	*bytes = strdup(text);
+	*len = strlen(text);
+	return 0;
+}
+
+static int
+files_of(struct conf *conf, const char *anchor, const char *hints)
+{
+	anchor_text = anchor;
+	hints_text = hints;
+	memset(&errors, 0, sizeof(errors));
+	assert_int_equal(conf_set_path(conf, "/etc/tpx/tpx.conf"), 0);
+	return conf_files_read(conf, read_file, &errors);
+}
+
+static void
+test_texts_of_files_arrive_in_the_image(void **state)
+{
+	struct conf *conf = fixture_conf(FILES);
+	const char *why;
+	void *bytes;
+	size_t len;
+
+	(void)state;
+	read_error = 0;
+	assert_int_equal(files_of(conf, ANCHOR, HINTS), 0);
+	assert_int_equal(image_build(conf, 1, &bytes, &len), 0);
+	conf_free(conf);
+	assert_int_equal(image_check(bytes, len, &why), 0);
+	assert_string_equal(image_dns_trust_anchor(bytes), ANCHOR);
+	assert_string_equal(image_dns_root_hints(bytes), HINTS);
+	free(bytes);
+}
+
+static void
+bad_anchor(const char *text, const char *message)
+{
+	struct conf *conf = fixture_conf(FILES);
+
+	assert_int_equal(files_of(conf, text, HINTS), -1);
+	assert_int_equal(errno, EINVAL);
+	assert_int_equal(errors.items[0].place.line, 3);
+	assert_int_equal(errors.items[0].place.column, 18);
+	if (strstr(errors.items[0].message, message) == NULL)
+		fail_msg("%s", errors.items[0].message);
+	conf_free(conf);
+}
+
+static void
+test_bad_texts_of_files_are_refused(void **state)
+{
+	(void)state;
+	read_error = 0;
+	bad_anchor("", "the file is no text, or empty");
+	bad_anchor(ANCHOR ". IN NS a.root.\n",
+	    "line 3 of the file is no record of DS or DNSKEY");
+	bad_anchor("DS\n", "line 1 ");
+	bad_anchor(". DNSKEY ( 257\n", "line 1 ");
+	bad_anchor(". DS 1\r\n", "line 1 ");
+	bad_anchor(". DS \xc3\xbc\n", "line 1 ");
+	bad_anchor("; none\n\n", "has no record of DS or DNSKEY");
+	read_error = ENOENT;
+	bad_anchor("", "the file cannot be read: No such file or directory");
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_dns_has_one_form),
+		cmocka_unit_test(test_dns_arrives_in_the_image),
+		cmocka_unit_test(test_bad_dns_is_refused),
+		cmocka_unit_test(test_each_kind_of_dns_stands_once),
+		cmocka_unit_test(test_names_outside_ascii_have_a_hint),
+		cmocka_unit_test(test_dns_without_effect_warns),
+		cmocka_unit_test(test_dns_has_limits),
+		cmocka_unit_test(test_texts_of_files_arrive_in_the_image),
+		cmocka_unit_test(test_bad_texts_of_files_are_refused),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
