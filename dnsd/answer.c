@@ -45,6 +45,7 @@ struct taking {
 	uint8_t chain[LIMIT_DNS_NAME_BYTES]; /* the name that is due now */
 	uint16_t chain_bytes;
 	uint32_t ttl_s;
+	size_t owners_bytes; /* read so far */
 };
 
 struct answer_maker *
@@ -305,10 +306,14 @@ take_section(struct taking *taking, const uint8_t *message, size_t len,
 {
 	struct record record;
 
-	while (count-- > 0)
-		if (record_read(message, len, at, &record) == -1 ||
+	while (count-- > 0) {
+		if (record_read(message, len, at, &record) == -1)
+			return -1;
+		taking->owners_bytes += record.owner_bytes;
+		if (taking->owners_bytes > WRITER_NAMES_BYTES ||
 		    take(taking, &record) == -1)
 			return -1;
+	}
 	return 0;
 }
 

@@ -475,6 +475,33 @@ test_zero_address(void **state)
 	assert_int_equal(sent_bytes, 29);
 }
 
+/* Some hundred bytes of names for every few bytes of the message. */
+static void
+test_names_that_only_cost_time_are_bad(void **state)
+{
+	static const enum dns_section sections[] = { DNS_ANSWER, DNS_AUTHORITY,
+		DNS_ADDITIONAL };
+	char name[255];
+	size_t i, n;
+
+	(void)state;
+	for (i = 0; i < sizeof(name) - 2; i++)
+		name[i] = i % 2 ? '.' : 'a';
+	name[i] = '\0';
+	for (i = 0; i < 3; i++) {
+		dns_begin(&message, 0, 0, name, WIRE_A);
+		query.question = dns_question(name, WIRE_A);
+		for (n = 0; n < 800; n++) {
+			dns_put(
+			    &message, "\300\14\0\1\0\1\0\0\0\11\0\4abcd", 16);
+			dns_count(&message, sections[i]);
+			if (n == 500)
+				assert_int_equal(take(WIRE_NOERROR), 0);
+		}
+		assert_int_equal(take(WIRE_NOERROR), -1);
+	}
+}
+
 static void
 test_too_many_records_are_bad(void **state)
 {
@@ -516,6 +543,7 @@ main(void)
 		TEST(test_names_in_data_are_compressed_where_they_may_be),
 		TEST(test_answer_moves_to_a_name_below),
 		TEST(test_zero_address),
+		TEST(test_names_that_only_cost_time_are_bad),
 		TEST(test_too_many_records_are_bad),
 	};
 
