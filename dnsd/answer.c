@@ -61,7 +61,10 @@ record_read(
 	int owner_bytes = dname_read(message, len, at, record->owner);
 	const uint8_t *fixed = message + *at;
 
-	if (owner_bytes == -1 || len - *at < WIRE_RECORD_BYTES ||
+	if (owner_bytes == -1 || len - *at < WIRE_RECORD_BYTES)
+		return -1;
+	/* Of OPT that is a size, RFC 6891, 6.1.2. */
+	if (wire_get16(fixed) != WIRE_OPT &&
 	    wire_get16(fixed + 2) != WIRE_CLASS_IN)
 		return -1;
 	record->owner_bytes = (uint16_t)owner_bytes;
@@ -243,7 +246,8 @@ take_answer(struct taking *taking, const struct record *record)
 {
 	uint16_t type = record->data.type, qtype = taking->question->qtype;
 
-	if (!is_due(taking, record) && !is_signature_of_alias(taking, record))
+	if (type == WIRE_OPT ||
+	    (!is_due(taking, record) && !is_signature_of_alias(taking, record)))
 		return 0;
 	if (!is_wanted(taking, record))
 		return 0;

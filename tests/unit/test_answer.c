@@ -55,7 +55,8 @@ take_as(const struct resolution *resolution)
 	uint8_t *bytes = malloc(exact.len_bytes + 1);
 	int result;
 
-	memcpy(bytes + 1, exact.packet, exact.len_bytes);
+	if (exact.len_bytes > 0)
+		memcpy(bytes + 1, exact.packet, exact.len_bytes);
 	exact.packet = bytes + 1;
 	result = answer_take(
 	    maker, &query.question, query.dnssec_ok, &exact, &limits, &answer);
@@ -475,6 +476,18 @@ test_zero_address(void **state)
 	assert_int_equal(sent_bytes, 29);
 }
 
+static void
+test_options_of_the_resolver_are_its_own(void **state)
+{
+	(void)state;
+	dns_a(&message, "www.example", 300, 7);
+	dns_edns(&message, 1232, WIRE_DO, "", 0);
+	assert_int_equal(take(WIRE_NOERROR), 0);
+	assert_int_equal(answer.answers, 1);
+	(void)put();
+	assert_int_equal(wire_get16(sent + 10), 0);
+}
+
 /* Some hundred bytes of names for every few bytes of the message. */
 static void
 test_names_that_only_cost_time_are_bad(void **state)
@@ -543,6 +556,7 @@ main(void)
 		TEST(test_names_in_data_are_compressed_where_they_may_be),
 		TEST(test_answer_moves_to_a_name_below),
 		TEST(test_zero_address),
+		TEST(test_options_of_the_resolver_are_its_own),
 		TEST(test_names_that_only_cost_time_are_bad),
 		TEST(test_too_many_records_are_bad),
 	};
