@@ -132,7 +132,7 @@ summarize(struct taking *taking, const struct record *record)
 		summary_add(taking, data->type, name, (size_t)len);
 		return 0;
 	}
-	summary_add(taking, data->type, NULL, 0);
+	summary_add(taking, data->type, data->message, 0);
 	return 0;
 }
 
