@@ -45,6 +45,7 @@ struct taking {
 	uint8_t chain[LIMIT_DNS_NAME_BYTES]; /* the name that is due now */
 	uint16_t chain_bytes;
 	uint32_t ttl_s;
+	size_t owners_bytes; /* read so far */
 };
 
 struct answer_maker *
@@ -131,7 +132,7 @@ summarize(struct taking *taking, const struct record *record)
 		summary_add(taking, data->type, name, (size_t)len);
 		return 0;
 	}
-	summary_add(taking, data->type, NULL, 0);
+	summary_add(taking, data->type, data->message, 0);
 	return 0;
 }
 
@@ -245,7 +246,8 @@ take_answer(struct taking *taking, const struct record *record)
 {
 	uint16_t type = record->data.type, qtype = taking->question->qtype;
 
-	if (!is_due(taking, record) && !is_signature_of_alias(taking, record))
+	if (type == WIRE_OPT ||
+	    (!is_due(taking, record) && !is_signature_of_alias(taking, record)))
 		return 0;
 	if (!is_wanted(taking, record))
 		return 0;
@@ -308,10 +310,14 @@ take_section(struct taking *taking, const uint8_t *message, size_t len,
 {
 	struct record record;
 
-	while (count-- > 0)
-		if (record_read(message, len, at, &record) == -1 ||
+	while (count-- > 0) {
+		if (record_read(message, len, at, &record) == -1)
+			return -1;
+		taking->owners_bytes += record.owner_bytes;
+		if (taking->owners_bytes > WRITER_NAMES_BYTES ||
 		    take(taking, &record) == -1)
 			return -1;
+	}
 	return 0;
 }
 

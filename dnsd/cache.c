@@ -16,7 +16,7 @@
 
 #define WAYS 8
 #define UNIT 8		/* entries begin at multiples of it */
-#define PER_ENTRY 256	/* bytes of the ring for each place of the index */
+#define PER_ENTRY 128	/* bytes of the ring for each place of the index */
 #define ENTRY_MAX 16384 /* longer answers are not kept */
 #define RING_MIN (8 * ENTRY_MAX)
 
@@ -211,7 +211,7 @@ renew(struct cache *cache, struct place *place, struct entry *entry)
 	uint64_t position;
 	struct entry *copy;
 
-	if (cache->head - place_at(place) < cache->bytes - cache->bytes / 4)
+	if (cache->head - place_at(place) < cache->bytes / 2)
 		return entry;
 	copy = room(cache, entry->bytes, &position);
 	memmove(copy, entry, entry->bytes);

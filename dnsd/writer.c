@@ -126,6 +126,9 @@ writer_name(
 	uint16_t to = 0;
 	size_t end, at = writer->used;
 
+	writer->names_bytes += name_bytes;
+	if (writer->names_bytes > WRITER_NAMES_BYTES)
+		return -1;
 	labels_read(name, &labels);
 	end = compress ? find(writer, name, &labels, &to) : labels.count;
 	if (end == labels.count) {
@@ -147,5 +150,6 @@ writer_begin(struct writer *writer, const uint8_t *name, size_t name_bytes)
 	memset(writer->message, 0, WIRE_HEADER_BYTES);
 	memset(writer->suffixes, 0, sizeof(writer->suffixes));
 	writer->used = WIRE_HEADER_BYTES;
+	writer->names_bytes = 0;
 	(void)writer_name(writer, name, name_bytes, 0);
 }

@@ -37,7 +37,8 @@ dns_name(const char *text, uint8_t *to)
 static inline void
 dns_put(struct dns_message *message, const void *bytes, size_t len)
 {
-	memcpy(message->bytes + message->len, bytes, len);
+	if (len > 0)
+		memcpy(message->bytes + message->len, bytes, len);
 	message->len += len;
 }
 

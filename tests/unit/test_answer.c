@@ -55,7 +55,8 @@ take_as(const struct resolution *resolution)
 	uint8_t *bytes = malloc(exact.len_bytes + 1);
 	int result;
 
-	memcpy(bytes + 1, exact.packet, exact.len_bytes);
+	if (exact.len_bytes > 0)
+		memcpy(bytes + 1, exact.packet, exact.len_bytes);
 	exact.packet = bytes + 1;
 	result = answer_take(
 	    maker, &query.question, query.dnssec_ok, &exact, &limits, &answer);
@@ -476,6 +477,45 @@ test_zero_address(void **state)
 }
 
 static void
+test_options_of_the_resolver_are_its_own(void **state)
+{
+	(void)state;
+	dns_a(&message, "www.example", 300, 7);
+	dns_edns(&message, 1232, WIRE_DO, "", 0);
+	assert_int_equal(take(WIRE_NOERROR), 0);
+	assert_int_equal(answer.answers, 1);
+	(void)put();
+	assert_int_equal(wire_get16(sent + 10), 0);
+}
+
+/* Some hundred bytes of names for every few bytes of the message. */
+static void
+test_names_that_only_cost_time_are_bad(void **state)
+{
+	static const enum dns_section sections[] = { DNS_ANSWER, DNS_AUTHORITY,
+		DNS_ADDITIONAL };
+	char name[255];
+	size_t i, n;
+
+	(void)state;
+	for (i = 0; i < sizeof(name) - 2; i++)
+		name[i] = i % 2 ? '.' : 'a';
+	name[i] = '\0';
+	for (i = 0; i < 3; i++) {
+		dns_begin(&message, 0, 0, name, WIRE_A);
+		query.question = dns_question(name, WIRE_A);
+		for (n = 0; n < 800; n++) {
+			dns_put(
+			    &message, "\300\14\0\1\0\1\0\0\0\11\0\4abcd", 16);
+			dns_count(&message, sections[i]);
+			if (n == 500)
+				assert_int_equal(take(WIRE_NOERROR), 0);
+		}
+		assert_int_equal(take(WIRE_NOERROR), -1);
+	}
+}
+
+static void
 test_too_many_records_are_bad(void **state)
 {
 	int i;
@@ -516,6 +556,8 @@ main(void)
 		TEST(test_names_in_data_are_compressed_where_they_may_be),
 		TEST(test_answer_moves_to_a_name_below),
 		TEST(test_zero_address),
+		TEST(test_options_of_the_resolver_are_its_own),
+		TEST(test_names_that_only_cost_time_are_bad),
 		TEST(test_too_many_records_are_bad),
 	};
 

@@ -1,0 +1,376 @@
+/* SPDX-License-Identifier: ISC */
+/* The way of a question: cache, resolver, policy, limits; over UDP. */
+#include "front_fixture.h"
+
+static void
+test_miss_is_asked_and_then_answered_from_the_cache(void **state)
+{
+	(void)state;
+	send_udp(0x1111, "Www.Example", WIRE_A);
+	UNTIL(asks == 1);
+	assert_memory_equal(asked.name, "\3www\7example", 13);
+	assert_int_equal(asked.qtype, WIRE_A);
+	assert_false(has_reply());
+	resolve_to(last_id(), "www.example", 300, 7);
+	UNTIL(has_reply());
+	assert_int_equal(wire_get16(reply.bytes), 0x1111);
+	assert_memory_equal(reply.bytes + 12, "\3Www\7Example", 13);
+	assert_int_equal(reply.bytes[reply.len - 1], 7);
+	assert_int_equal(row.source, DNS_SOURCE_RESOLVER);
+	pass(100);
+	send_udp(0x2222, "wWW.example", WIRE_A);
+	UNTIL(has_reply());
+	assert_int_equal(asks, 1);
+	assert_int_equal(wire_get16(reply.bytes), 0x2222);
+	assert_memory_equal(reply.bytes + 12, "\3wWW\7example", 13);
+	assert_int_equal(wire_get32(reply.bytes + 35), 200);
+	assert_int_equal(row.source, DNS_SOURCE_CACHE);
+	pass(200);
+	send_udp(0x3333, "www.example", WIRE_A);
+	UNTIL(asks == 2);
+}
+
+static void
+test_row_says_what_was_asked_and_answered(void **state)
+{
+	struct dns_item item;
+	struct addr client;
+	struct sockaddr_in name;
+	socklen_t len = sizeof(name);
+	uint16_t port;
+	size_t at = 0;
+
+	(void)state;
+	learn("www.example", 300);
+	assert_int_equal(rows, 1);
+	getsockname(udp, (struct sockaddr *)&name, &len);
+	addr_from_sockaddr((struct sockaddr *)&name, &client, &port);
+	assert_memory_equal(row.client, client.byte, 16);
+	assert_int_equal(row.cport, port);
+	assert_memory_equal(row.server, client.byte, 16);
+	assert_int_equal(row.qtype, WIRE_A);
+	assert_int_equal(row.rcode, 0);
+	assert_int_equal(row.ttl_s, 300);
+	assert_int_equal(row.security, DNS_SECURITY_INSECURE);
+	assert_int_equal(row.transport, DNS_TRANSPORT_UDP);
+	assert_int_equal(row.action, FLOW_ACTION_RELAY);
+	assert_int_equal(row.answer_count, 1);
+	assert_int_equal(dns_record_item(&row, &at, &item), 0);
+	assert_memory_equal(item.data, "\300\0\2\7", 4);
+	assert_int_equal(bindings, 1);
+	assert_int_equal(binding.count, 1);
+	assert_int_equal(binding.ttl_s, 300);
+	assert_memory_equal(bound.byte + 10, "\377\377\300\0\2\7", 6);
+}
+
+static void
+test_equal_questions_are_asked_once(void **state)
+{
+	int replies = 0;
+
+	(void)state;
+	send_udp(1, "www.example", WIRE_A);
+	send_udp(2, "WWW.example", WIRE_A);
+	send_udp(2, "WWW.example", WIRE_A);
+	UNTIL(front_progress(front) == 3);
+	assert_int_equal(asks, 1);
+	front_stats(front, &stats);
+	assert_int_equal(stats.waiting, 2);
+	resolve_to(last_id(), "www.example", 300, 7);
+	UNTIL((replies += has_reply()) == 2);
+	front_stats(front, &stats);
+	assert_int_equal(stats.waiting, 0);
+	assert_int_equal(stats.asked, 0);
+}
+
+static void
+test_silent_resolver_means_servfail_in_time(void **state)
+{
+	(void)state;
+	send_udp(1, "www.example", WIRE_A);
+	UNTIL(asks == 1);
+	pass(2);
+	UNTIL(has_reply());
+	assert_int_equal(rcode(), WIRE_SERVFAIL);
+	assert_int_equal(row.ede, WIRE_EDE_NO_AUTHORITY);
+	/* What comes after that is of no use. */
+	resolve_to(last_id(), "www.example", 300, 7);
+	assert_false(has_reply());
+}
+
+static void
+test_lost_resolver_is_asked_again_when_there_is_one(void **state)
+{
+	uint64_t lost;
+
+	(void)state;
+	send_udp(1, "www.example", WIRE_A);
+	UNTIL(asks == 1);
+	lost = last_id();
+	front_resolver_lost(front);
+	send_udp(2, "b.example", WIRE_A);
+	UNTIL(front_progress(front) == 2);
+	assert_int_equal(asks, 1);
+	resolve_to(lost, "www.example", 300, 66);
+	assert_false(has_reply());
+	front_resolver_ready(front);
+	assert_int_equal(asks, 3);
+	resolve_to(asked_ids[1], "www.example", 300, 7);
+	UNTIL(has_reply());
+	assert_int_equal(reply.bytes[reply.len - 1], 7);
+}
+
+static void
+test_resolver_that_had_no_room_is_asked_again(void **state)
+{
+	(void)state;
+	refuses = 1;
+	send_udp(1, "www.example", WIRE_A);
+	UNTIL(front_progress(front) == 1);
+	refuses = 0;
+	UNTIL(asks == 1);
+}
+
+static void
+test_resolution_about_something_else_is_servfail(void **state)
+{
+	(void)state;
+	send_udp(1, "www.example", WIRE_A);
+	UNTIL(asks == 1);
+	resolve_to(last_id(), "bank.example", 300, 66);
+	UNTIL(has_reply());
+	assert_int_equal(rcode(), WIRE_SERVFAIL);
+	front_stats(front, &stats);
+	assert_int_equal(stats.bad, 1);
+	assert_int_equal(bindings, 0);
+}
+
+static void
+test_stale_answer_is_better_than_none(void **state)
+{
+	(void)state;
+	settings.stale_s = 3600;
+	front_configure(front, &settings);
+	learn("www.example", 60);
+	pass(100);
+	send_udp(1, "www.example", WIRE_A);
+	UNTIL(asks == 2);
+	resolve_fails(last_id());
+	UNTIL(has_reply());
+	assert_int_equal(rcode(), WIRE_NOERROR);
+	assert_int_equal(wire_get32(reply.bytes + 35), 30);
+	assert_int_equal(row.source, DNS_SOURCE_STALE);
+	assert_int_equal(row.ede, WIRE_EDE_STALE);
+	/* For a while nobody tries again; and then again. */
+	send_udp(2, "www.example", WIRE_A);
+	UNTIL(has_reply());
+	assert_int_equal(asks, 2);
+	pass(31);
+	send_udp(3, "www.example", WIRE_A);
+	UNTIL(asks == 3);
+	resolve_to(last_id(), "www.example", 300, 8);
+	UNTIL(has_reply());
+	assert_int_equal(reply.bytes[reply.len - 1], 8);
+}
+
+static void
+test_failure_is_kept_for_seconds(void **state)
+{
+	(void)state;
+	send_udp(1, "www.example", WIRE_A);
+	UNTIL(asks == 1);
+	resolve_fails(last_id());
+	UNTIL(has_reply());
+	send_udp(2, "www.example", WIRE_A);
+	UNTIL(has_reply());
+	assert_int_equal(rcode(), WIRE_SERVFAIL);
+	assert_int_equal(asks, 1);
+	pass(6);
+	send_udp(3, "www.example", WIRE_A);
+	UNTIL(asks == 2);
+}
+
+static void
+no_such_name(enum dns_security security)
+{
+	struct dns_message message;
+	struct resolution resolution;
+
+	send_udp(1, "no.example", WIRE_A);
+	UNTIL(asks == 1);
+	dns_begin(&message, 0, WIRE_QR, "no.example", WIRE_A);
+	dns_soa(&message, "example", 300, 300);
+	resolution = dns_resolution(&message, WIRE_NXDOMAIN);
+	resolution.security = security;
+	resolution.id = last_id();
+	front_resolved(front, &resolution);
+	UNTIL(has_reply());
+	assert_int_equal(rcode(), WIRE_NXDOMAIN);
+}
+
+static void
+test_no_such_name_is_for_every_type(void **state)
+{
+	(void)state;
+	no_such_name(DNS_SECURITY_INSECURE);
+	send_udp(2, "no.example", WIRE_AAAA);
+	UNTIL(has_reply());
+	assert_int_equal(rcode(), WIRE_NXDOMAIN);
+	assert_int_equal(asks, 1);
+	/* Nobody has proven that there is nothing below. */
+	send_udp(3, "a.no.example", WIRE_A);
+	UNTIL(asks == 2);
+}
+
+static void
+test_below_a_proven_nothing_is_nothing(void **state)
+{
+	(void)state;
+	no_such_name(DNS_SECURITY_SECURE);
+	send_udp(2, "A.b.no.example", WIRE_AAAA);
+	UNTIL(has_reply());
+	assert_int_equal(rcode(), WIRE_NXDOMAIN);
+	assert_memory_equal(reply.bytes + 12, "\1A\1b\2no", 7);
+	assert_int_equal(asks, 1);
+	send_udp(3, "xno.example", WIRE_A);
+	UNTIL(asks == 2);
+}
+
+static void
+test_policy_answers_by_itself(void **state)
+{
+	static const struct {
+		enum front_answer answer;
+		unsigned int rcode;
+	} rows_of[] = { { FRONT_NXDOMAIN, WIRE_NXDOMAIN },
+		{ FRONT_REFUSED, WIRE_REFUSED }, { FRONT_ZERO, WIRE_NOERROR } };
+	size_t i;
+
+	(void)state;
+	judged = "ads.example";
+	for (i = 0; i < 3; i++) {
+		verdict = (struct front_verdict){ rows_of[i].answer, 12, 15 };
+		send_udp(1, "Ads.Example", WIRE_A);
+		UNTIL(has_reply());
+		assert_int_equal(rcode(), rows_of[i].rcode);
+		assert_int_equal(row.rule, 12);
+		assert_int_equal(row.ede, 15);
+		assert_int_equal(row.source, DNS_SOURCE_POLICY);
+		assert_int_equal(row.action, FLOW_ACTION_BLOCK);
+	}
+	assert_int_equal(asks, 0);
+	assert_int_equal(bindings, 0);
+}
+
+static void
+test_alias_of_what_is_blocked_is_blocked(void **state)
+{
+	struct dns_message message;
+	struct resolution resolution;
+
+	(void)state;
+	send_udp(1, "www.example", WIRE_A);
+	UNTIL(asks == 1);
+	dns_begin(&message, 0, WIRE_QR, "www.example", WIRE_A);
+	dns_alias(&message, "www.example", 300, "Tracker.Example");
+	dns_a(&message, "tracker.example", 300, 7);
+	resolution = dns_resolution(&message, WIRE_NOERROR);
+	resolution.id = last_id();
+	front_resolved(front, &resolution);
+	UNTIL(has_reply());
+	assert_int_equal(rcode(), WIRE_NOERROR);
+	/* A verdict holds for what is in the cache already. */
+	judged = "tracker.example";
+	verdict = (struct front_verdict){ FRONT_NXDOMAIN, 3, 15 };
+	bindings = 0;
+	send_udp(2, "www.example", WIRE_A);
+	UNTIL(has_reply());
+	assert_int_equal(rcode(), WIRE_NXDOMAIN);
+	assert_int_equal(row.rule, 3);
+	assert_int_equal(bindings, 0);
+}
+
+static void
+test_flood_of_misses_is_refused_and_not_logged(void **state)
+{
+	char name[] = "a.example";
+	int i;
+
+	(void)state;
+	learn("www.example", 300);
+	settings.rate_miss = 3;
+	front_configure(front, &settings);
+	rows = 0;
+	for (i = 0; i < 10; i++) {
+		name[0] = (char)('a' + i);
+		send_udp(1, name, WIRE_A);
+	}
+	UNTIL(has_reply());
+	assert_int_equal(rcode(), WIRE_REFUSED);
+	UNTIL(front_progress(front) == 2 + 10);
+	assert_int_equal(asks, 1 + 3);
+	assert_int_equal(rows, 0);
+	front_stats(front, &stats);
+	assert_int_equal(stats.limited, 7);
+	while (has_reply())
+		;
+	/* What is in the cache, it still gets. */
+	send_udp(2, "www.example", WIRE_A);
+	UNTIL(has_reply() && rcode() == WIRE_NOERROR);
+}
+
+static void
+test_errors_are_answered_and_junk_is_not(void **state)
+{
+	(void)state;
+	assert_int_equal(send(udp, "short", 5, 0), 5);
+	dns_begin(&question, 7, WIRE_QR, "www.example", WIRE_A);
+	send(udp, question.bytes, question.len, 0);
+	dns_begin(&question, 8, 0x2000, "www.example", WIRE_A);
+	send(udp, question.bytes, question.len, 0);
+	UNTIL(has_reply());
+	assert_int_equal(wire_get16(reply.bytes), 8);
+	assert_int_equal(rcode(), WIRE_NOTIMP);
+	assert_int_equal(reply.len, 12);
+	assert_int_equal(row.name_bytes, 0);
+	front_stats(front, &stats);
+	assert_int_equal(stats.dropped, 2);
+}
+
+static void
+test_what_was_not_captured_is_dropped(void **state)
+{
+	(void)state;
+	settings.port ^= 1;
+	front_configure(front, &settings);
+	send_udp(1, "www.example", WIRE_A);
+	UNTIL((front_stats(front, &stats), stats.dropped == 1));
+	assert_int_equal(asks, 0);
+}
+
+#define TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_miss_is_asked_and_then_answered_from_the_cache),
+		TEST(test_row_says_what_was_asked_and_answered),
+		TEST(test_equal_questions_are_asked_once),
+		TEST(test_silent_resolver_means_servfail_in_time),
+		TEST(test_lost_resolver_is_asked_again_when_there_is_one),
+		TEST(test_resolver_that_had_no_room_is_asked_again),
+		TEST(test_resolution_about_something_else_is_servfail),
+		TEST(test_stale_answer_is_better_than_none),
+		TEST(test_failure_is_kept_for_seconds),
+		TEST(test_no_such_name_is_for_every_type),
+		TEST(test_below_a_proven_nothing_is_nothing),
+		TEST(test_policy_answers_by_itself),
+		TEST(test_alias_of_what_is_blocked_is_blocked),
+		TEST(test_flood_of_misses_is_refused_and_not_logged),
+		TEST(test_errors_are_answered_and_junk_is_not),
+		TEST(test_what_was_not_captured_is_dropped),
+	};
+
+	return cmocka_run_group_tests_name("front", tests, NULL, NULL);
+}

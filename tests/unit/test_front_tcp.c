@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: ISC */
+/* The same over TCP: many questions, slow and rude clients, bounds. */
+#include "dnsd/tcp.h"
+#include "front_fixture.h"
+
+/* A client of TCP. */
+static int
+dial(void)
+{
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+
+	(void)connect(fd, (struct sockaddr *)&tcp_at, sizeof(tcp_at));
+	return fd;
+}
+
+static void
+send_tcp(int fd, const void *bytes, size_t len)
+{
+	size_t sent = 0;
+	ssize_t n;
+
+	while (sent < len) {
+		n = send(
+		    fd, (const char *)bytes + sent, len - sent, MSG_NOSIGNAL);
+		if (n > 0)
+			sent += (size_t)n;
+		event_base_loop(base, EVLOOP_NONBLOCK);
+	}
+}
+
+static size_t
+framed(uint8_t *to, uint16_t id, const char *name)
+{
+	dns_begin(&question, id, WIRE_RD, name, WIRE_A);
+	wire_put16(to, (unsigned int)question.len);
+	memcpy(to + 2, question.bytes, question.len);
+	return 2 + question.len;
+}
+
+static size_t stream_used;
+static uint8_t stream[1 << 20];
+
+/* Whether a whole message has come; it is taken to reply. */
+static int
+has_tcp(int fd)
+{
+	ssize_t n =
+	    recv(fd, stream + stream_used, sizeof(stream) - stream_used, 0);
+
+	if (n > 0)
+		stream_used += (size_t)n;
+	if (stream_used < 2 || stream_used - 2 < wire_get16(stream))
+		return 0;
+	reply.len = wire_get16(stream);
+	memcpy(reply.bytes, stream + 2, reply.len);
+	stream_used -= 2 + reply.len;
+	memmove(stream, stream + 2 + reply.len, stream_used);
+	return 1;
+}
+
+static void
+test_tcp_answers_come_as_they_are_ready(void **state)
+{
+	uint8_t bytes[256];
+	int fd = dial();
+	size_t len;
+
+	(void)state;
+	stream_used = 0;
+	learn("known.example", 300);
+	len = framed(bytes, 1, "slow.example");
+	len += framed(bytes + len, 2, "quick.example");
+	len += framed(bytes + len, 3, "known.example");
+	send_tcp(fd, bytes, len);
+	UNTIL(has_tcp(fd));
+	assert_int_equal(wire_get16(reply.bytes), 3);
+	assert_int_equal(asks, 3);
+	resolve_to(asked_ids[2], "quick.example", 300, 2);
+	UNTIL(has_tcp(fd));
+	assert_int_equal(wire_get16(reply.bytes), 2);
+	resolve_to(asked_ids[1], "slow.example", 300, 1);
+	UNTIL(has_tcp(fd));
+	assert_int_equal(wire_get16(reply.bytes), 1);
+	assert_int_equal(row.transport, DNS_TRANSPORT_TCP);
+	close(fd);
+}
+
+static void
+test_tcp_question_may_come_byte_by_byte(void **state)
+{
+	uint8_t bytes[256];
+	int fd = dial();
+	size_t i, len;
+
+	(void)state;
+	stream_used = 0;
+	learn("known.example", 300);
+	len = framed(bytes, 1, "known.example");
+	for (i = 0; i < len; i++)
+		send_tcp(fd, bytes + i, 1);
+	UNTIL(has_tcp(fd));
+	assert_int_equal(wire_get16(reply.bytes), 1);
+	close(fd);
+}
+
+static int
+is_closed(int fd)
+{
+	char byte;
+	ssize_t n = recv(fd, &byte, 1, 0);
+
+	return n == 0 || (n == -1 && errno != EAGAIN);
+}
+
+static void
+test_tcp_client_that_has_ended_gets_its_answers(void **state)
+{
+	uint8_t bytes[256];
+	int fd = dial();
+
+	(void)state;
+	stream_used = 0;
+	send_tcp(fd, bytes, framed(bytes, 1, "www.example"));
+	UNTIL(asks == 1);
+	shutdown(fd, SHUT_WR);
+	UNTIL((front_stats(front, &stats), stats.connections == 1));
+	event_base_loop(base, EVLOOP_NONBLOCK);
+	resolve_to(last_id(), "www.example", 300, 1);
+	UNTIL(has_tcp(fd));
+	UNTIL(is_closed(fd));
+	close(fd);
+}
+
+static void
+test_tcp_client_that_has_gone_harms_nobody(void **state)
+{
+	static const struct linger hard = { .l_onoff = 1 };
+	uint8_t bytes[256];
+	int fd = dial();
+
+	(void)state;
+	send_tcp(fd, bytes, framed(bytes, 1, "www.example"));
+	UNTIL(asks == 1);
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
+	close(fd);
+	UNTIL((front_stats(front, &stats), stats.connections == 0));
+	send_udp(2, "www.example", WIRE_A);
+	UNTIL(front_progress(front) == 2);
+	resolve_to(last_id(), "www.example", 300, 1);
+	UNTIL(has_reply());
+}
+
+static void
+test_tcp_question_too_long_ends_the_connection(void **state)
+{
+	int fd = dial();
+
+	(void)state;
+	send_tcp(fd, "\377\377abc", 5);
+	UNTIL(is_closed(fd));
+	close(fd);
+}
+
+static void
+test_tcp_idle_connection_is_closed(void **state)
+{
+	int fd = dial();
+
+	(void)state;
+	send_tcp(fd, "\0", 1);
+	UNTIL((front_stats(front, &stats), stats.connections == 1));
+	pass(TCP_IDLE_S + 1);
+	UNTIL(is_closed(fd));
+	close(fd);
+}
+
+static void
+test_tcp_connections_of_a_client_have_a_bound(void **state)
+{
+	int fds[TCP_CONNECTIONS_CLIENT + 1], i, closed = 0;
+
+	(void)state;
+	for (i = 0; i <= TCP_CONNECTIONS_CLIENT; i++)
+		fds[i] = dial();
+	UNTIL((front_stats(front, &stats),
+	    stats.connections == TCP_CONNECTIONS_CLIENT));
+	UNTIL(is_closed(fds[TCP_CONNECTIONS_CLIENT]));
+	for (i = 0; i <= TCP_CONNECTIONS_CLIENT; i++) {
+		closed += is_closed(fds[i]);
+		close(fds[i]);
+	}
+	assert_int_equal(closed, 1);
+}
+
+/* Answers of some kilobytes, to a client that does not read them yet. */
+static void
+test_tcp_client_that_does_not_read_is_not_read(void **state)
+{
+	struct dns_message big;
+	struct resolution resolution;
+	uint8_t bytes[64];
+	size_t len = framed(bytes, 1, "big.example");
+	int fd = dial(), got = 0, i;
+
+	(void)state;
+	stream_used = 0;
+	send_tcp(fd, bytes, len);
+	UNTIL(asks == 1);
+	dns_begin(&big, 0, WIRE_QR, "big.example", WIRE_A);
+	for (i = 0; i < 500; i++)
+		dns_a(&big, "big.example", 300, (unsigned int)i);
+	resolution = dns_resolution(&big, WIRE_NOERROR);
+	resolution.id = last_id();
+	front_resolved(front, &resolution);
+	for (i = 0; i < 2000; i++)
+		if (send(fd, bytes, len, MSG_NOSIGNAL) != (ssize_t)len)
+			break;
+	UNTIL((got += has_tcp(fd)) == i + 1);
+	front_stats(front, &stats);
+	assert_int_equal(stats.unsent, 0);
+	close(fd);
+}
+
+#define TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_tcp_answers_come_as_they_are_ready),
+		TEST(test_tcp_question_may_come_byte_by_byte),
+		TEST(test_tcp_client_that_has_ended_gets_its_answers),
+		TEST(test_tcp_client_that_has_gone_harms_nobody),
+		TEST(test_tcp_question_too_long_ends_the_connection),
+		TEST(test_tcp_idle_connection_is_closed),
+		TEST(test_tcp_connections_of_a_client_have_a_bound),
+		TEST(test_tcp_client_that_does_not_read_is_not_read),
+	};
+
+	return cmocka_run_group_tests_name("front_tcp", tests, NULL, NULL);
+}
