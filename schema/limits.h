@@ -22,6 +22,10 @@
 #define LIMIT_DNS_SERVERS 16	   /* that questions are forwarded to */
 #define LIMIT_DNS_ALLOW 1024	   /* domains of dns rebind-allow */
 #define LIMIT_DNS_FILE_BYTES (64U << 10) /* trust anchors, root hints */
+#define LIMIT_DOMAIN_LISTS 256		 /* with those that rules write out */
+#define LIMIT_DOMAIN_NAMES 4000000	 /* of all lists together */
+#define LIMIT_LIST_NAMES 1000000	 /* of one list */
+#define LIMIT_INDEX_BYTES (1U << 30)	 /* a domain index */
 #define LIMIT_SOCKET_PATH_BYTES 108	 /* sun_path of unix(7), NUL included */
 #define LIMIT_FLOW_SLOTS 65536 /* flows of one relay, open or unlogged */
 #define LIMIT_FLOW_BATCH 40    /* flow records in one message */
