@@ -61,7 +61,7 @@ render_all(const struct image *image, const struct render_local *local,
 	render_routes(image, routes);
 }
 
-/* What a flow's first packet shows decides every rule of this version. */
+/* A flow's first packet shows all but its name. */
 static struct placement
 placement_of(const struct image *image, uint32_t rule)
 {
@@ -77,6 +77,13 @@ placement_of(const struct image *image, uint32_t rule)
 	struct placement placement = { .rule = image_rule_text(image, rule),
 		.place = "kernel",
 		.why = why[action] };
+
+	if (item != NULL && item->domains != DOMAINS_NONE) {
+		placement.place = "relay";
+		placement.why = "by the name; what its other selectors match "
+				"goes to the relay, which decides by it and "
+				"the rules behind it";
+	}
 
 	return placement;
 }

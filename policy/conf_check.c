@@ -199,7 +199,8 @@ warn_rules(struct parser *parser)
 			 (rule->protos & ~decided & RULE_UDP) != 0)
 			warn_source(parser, rule);
 		if (rule->from.count == 0 && rule->to.count == 0 &&
-		    rule->ports.count == 0)
+		    rule->ports.count == 0 &&
+		    rule->domains.list == DOMAINS_NONE)
 			decided |= rule->protos;
 	}
 	if (conf->default_via.upstream != UPSTREAM_NONE &&
@@ -225,11 +226,13 @@ conf_check(struct parser *parser)
 	resolve_rules(parser, conf->rules, conf->rule_count, used);
 	resolve_rules(parser, conf->exclusions, conf->exclusion_count, used);
 	resolve_vias(parser);
+	resolve_domains(parser);
 	if (parser->errors->errors == 0) {
 		warn_tables(parser, used);
 		warn_exclusions(parser);
 		warn_rules(parser);
 		warn_dns(parser);
+		warn_domains(parser);
 	}
 	free(used);
 }

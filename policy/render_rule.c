@@ -4,6 +4,7 @@
  * kernel rule for each family and each pair of its sources and destinations.
  */
 #include "policy/render_rule.h"
+#include "policy/match.h"
 
 #include <arpa/inet.h>
 #include <inttypes.h>
@@ -401,8 +402,7 @@ render_verdict(const struct image *image, const struct ends *to,
 	     target.rule++) {
 		const struct image_rule *rule = image_rule(image, target.rule);
 
-		target.action =
-		    rule_action(proto, rule->action, rule->upstream);
+		target.action = policy_kernel_action(rule, proto);
 		if ((rule->protos & proto) != 0)
 			render_rule(image, rule, &line, text);
 	}
@@ -444,7 +444,8 @@ render_blocks(const struct image *image, struct text *text)
 	for (i = 0; i < image_rule_count(image); i++) {
 		const struct image_rule *rule = image_rule(image, i);
 
-		if (blocks(rule->protos, rule->action, rule->upstream))
+		if (rule->domains == DOMAINS_NONE &&
+		    blocks(rule->protos, rule->action, rule->upstream))
 			render_block(image, i, rule->mode, text);
 	}
 	if (blocks(RULE_PROTOS, settings->default_action,

@@ -160,6 +160,9 @@ decide(const struct relay *relay, struct flow_start *start)
 {
 	struct policy_verdict verdict = verdict_of(relay, start);
 
+	/* Nothing may go past a rule that waits for a name. */
+	if (verdict.needs_name)
+		verdict.action = FLOW_ACTION_BLOCK;
 	start->rule = verdict.rule;
 	start->upstreams = relay->upstreams;
 	start->upstream = verdict.upstream;

@@ -19,6 +19,7 @@
 #define LIMIT_SECRETS_BYTES (LIMIT_UPSTREAMS * 256)
 #define LIMIT_CREDENTIAL_BYTES 255 /* a user or a password, RFC 1929 */
 #define LIMIT_DOMAIN_BYTES 254	   /* a name of DNS as text, NUL included */
+#define LIMIT_DNS_BLOCKS 256	   /* dns block statements */
 #define LIMIT_DNS_SERVERS 16	   /* that questions are forwarded to */
 #define LIMIT_DNS_ALLOW 1024	   /* domains of dns rebind-allow */
 #define LIMIT_DNS_FILE_BYTES (64U << 10) /* trust anchors, root hints */
