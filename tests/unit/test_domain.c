@@ -367,6 +367,26 @@ test_every_field_of_an_index_is_checked(void **state)
 	REFUSED(texts_of(index)[5], '!', slot);
 }
 
+/* It stands behind an empty slot, where no look-up comes to. */
+static void
+test_a_name_that_cannot_be_found_is_refused(void **state)
+{
+	size_t len;
+	struct domain_index *index = sample(&len);
+	struct domain_slot *slot = used_slot(index);
+	const char *why;
+
+	(void)state;
+	while (slot[0].text == 0 || slot[1].text != 0)
+		slot++;
+	assert_true(slot + 2 < slots_of(index) + index->slots);
+	slot[1] = slot[0];
+	memset(slot, 0, sizeof(*slot));
+	assert_int_equal(domain_index_check(index, len, &why), -1);
+	assert_string_equal(why, "a name is not in its slot");
+	free(index);
+}
+
 static void
 test_many_names_are_all_found(void **state)
 {
@@ -429,6 +449,7 @@ main(void)
 		cmocka_unit_test(test_any_other_length_of_an_index_is_refused),
 		cmocka_unit_test(test_a_changed_index_is_refused_or_harmless),
 		cmocka_unit_test(test_every_field_of_an_index_is_checked),
+		cmocka_unit_test(test_a_name_that_cannot_be_found_is_refused),
 		cmocka_unit_test(test_many_names_are_all_found),
 		cmocka_unit_test(test_a_list_has_a_limit),
 	};
