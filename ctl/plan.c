@@ -96,7 +96,7 @@ placement_limits(const struct image_rule *rule, struct placement *placement)
 	}
 }
 
-/* What a flow's first packet shows decides every rule of this version. */
+/* A flow's first packet shows all but its name. */
 static struct placement
 placement_of(const struct image *image, uint32_t rule)
 {
@@ -117,6 +117,12 @@ placement_of(const struct image *image, uint32_t rule)
 
 	if (item != NULL)
 		placement_limits(item, &placement);
+	if (item != NULL && item->domains != DOMAINS_NONE) {
+		placement.place = "relay";
+		placement.why = "by the name; what its other selectors match "
+				"goes to the relay, which decides by it and "
+				"the rules behind it";
+	}
 	return placement;
 }
 

@@ -5,12 +5,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "common/clock.h"
 #include "common/file.h"
 #include "common/log.h"
 #include "common/users.h"
 #include "ctl/ctl.h"
 #include "policy/conf.h"
 #include "policy/conf_file.h"
+#include "policy/conf_index.h"
 #include "policy/image.h"
 
 /* A file's bytes for free(3), NULL with errno.  A pipe is fine. */
@@ -69,6 +71,26 @@ directory_set(struct conf *conf, const char *path)
 	return result;
 }
 
+static int
+domains_check(struct conf *conf)
+{
+	struct text text = { 0 };
+	void *bytes;
+	size_t len;
+	int result;
+
+	/* Nobody who writes a list can foresee that. */
+	result = conf_index_build(
+	    conf, (uint64_t)clock_real_us() | 1, &bytes, &len, &text);
+	if (result == -1 && errno != EINVAL)
+		log_warn("domains");
+	if (text.len > 0)
+		(void)fputs(text.bytes, stderr);
+	text_free(&text);
+	free(bytes);
+	return result;
+}
+
 /* What is wrong goes to errors, or to the log when they stay empty. */
 static struct conf *
 conf_load(
@@ -82,14 +104,14 @@ conf_load(
 		log_warn("%s", USERS_PATH);
 	result = conf_parse(text, len, &users, &conf, errors);
 	users_free(&users);
-	if (result == 0 &&
-	    (directory_set(conf, path) == -1 ||
-		conf_files_read(conf, file_read, errors) == -1)) {
+	if (result == 0 && (directory_set(conf, path) == -1 ||
+			       conf_files_read(conf, file_read, errors) == -1 ||
+			       domains_check(conf) == -1)) {
 		conf_free(conf);
 		conf = NULL;
 	}
 	if (conf == NULL && errors->errors == 0)
-		log_warn("%s", path);
+		log_warnx("%s: not loaded", path);
 	return conf;
 }
 

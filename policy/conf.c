@@ -62,6 +62,14 @@ conf_free(struct conf *conf)
 	rules_free(conf->rules, conf->rule_count);
 	rules_free(conf->exclusions, conf->exclusion_count);
 	free(conf->dns.servers);
+	for (i = 0; i < conf->domains_count; i++) {
+		free(conf->domains[i].patterns);
+		free(conf->domains[i].file.text);
+	}
+	free(conf->domains);
+	for (i = 0; i < conf->dns.block_count; i++)
+		free(conf->dns.blocks[i].text);
+	free(conf->dns.blocks);
 	free(conf->dns.allow);
 	free(conf->dns.trust_anchor.text);
 	free(conf->dns.root_hints.text);

@@ -102,6 +102,34 @@ struct conf_file {
 	size_t len;
 };
 
+struct conf_pattern {
+	char name[LIMIT_DOMAIN_BYTES];
+	int below; /* "*.name" */
+};
+
+/* Its number among the lists is that in the domain index. */
+struct conf_domains {
+	char name[LIMIT_NAME_BYTES]; /* "": written out by a rule */
+	struct place place;
+	struct conf_pattern *patterns;
+	size_t count;
+	struct conf_file file;
+};
+
+/* "<name>" of a list that may be defined later. */
+struct conf_list {
+	char name[LIMIT_NAME_BYTES]; /* "": none, or known by its number */
+	struct place place;
+	uint16_t list; /* or DOMAINS_NONE */
+};
+
+struct conf_block {
+	struct conf_list domains;
+	enum dns_answer answer;
+	struct place place;
+	char *text; /* as of a rule */
+};
+
 struct conf_dns {
 	enum dns_mode mode;
 	int validate;
@@ -114,6 +142,8 @@ struct conf_dns {
 	size_t allow_count;
 	struct conf_file trust_anchor;
 	struct conf_file root_hints;
+	struct conf_block *blocks; /* the first that matches answers */
+	size_t block_count;
 };
 
 struct conf_via {
@@ -132,6 +162,7 @@ struct conf_rule {
 	struct conf_addresses from;
 	struct conf_addresses to;
 	struct conf_ports ports;
+	struct conf_list domains;
 	enum rule_source source;
 	struct conf_via via;
 	struct rule_limits limits;
@@ -161,6 +192,9 @@ struct conf {
 	size_t table_count;
 	struct conf_upstream *upstreams;
 	size_t upstream_count;
+	struct conf_domains *domains;
+	size_t domains_count;
+	uint64_t domains_id; /* of the index with their names; 0: not built */
 	struct conf_dns dns;
 	struct conf_rule *rules;
 	size_t rule_count;

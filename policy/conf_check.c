@@ -196,7 +196,8 @@ warn_rules(struct parser *parser)
 			 (rule->protos & ~decided & RULE_UDP) != 0)
 			warn_udp(parser, &rule->via);
 		if (rule->from.count == 0 && rule->to.count == 0 &&
-		    rule->ports.count == 0)
+		    rule->ports.count == 0 &&
+		    rule->domains.list == DOMAINS_NONE)
 			decided |= rule->protos;
 	}
 	if (lacks_udp(conf, &conf->default_via) && (decided & RULE_UDP) == 0)
@@ -221,11 +222,13 @@ conf_check(struct parser *parser)
 	resolve_rules(parser, conf->rules, conf->rule_count, used);
 	resolve_rules(parser, conf->exclusions, conf->exclusion_count, used);
 	resolve_vias(parser);
+	resolve_domains(parser);
 	if (parser->errors->errors == 0) {
 		warn_tables(parser, used);
 		warn_exclusions(parser);
 		warn_rules(parser);
 		warn_dns(parser);
+		warn_domains(parser);
 	}
 	free(used);
 }

@@ -257,6 +257,7 @@ enum dns_option {
 
 _Static_assert(OPTION_COUNT <= CONF_DNS_OPTIONS, "each has its place");
 
+/* parse NULL: may stand any number of times. */
 static const struct option {
 	const char *word;
 	int (*parse)(struct parser *, struct conf_dns *);
@@ -272,6 +273,7 @@ static const struct option {
 	{ "root-hints", parse_root_hints, OPTION_ROOT_HINTS },
 	{ "serve-stale", parse_serve_stale, OPTION_SERVE_STALE },
 	{ "random-case", parse_random_case, OPTION_RANDOM_CASE },
+	{ "block", NULL, OPTION_COUNT },
 };
 
 int
@@ -288,6 +290,8 @@ parse_dns(struct parser *parser)
 	if (parse_choice(parser, words, COUNT(words),
 		"forward, recurse, off or a setting of dns", &choice) == -1)
 		return -1;
+	if (options[choice].parse == NULL)
+		return parse_dns_block(parser);
 	first = &parser->dns[options[choice].kind];
 	if (first->line != 0)
 		parser_twice(parser, &word, first);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Texts of trust anchors and root hints: records of the kinds that belong
- * there, one a line, in the form of zone files (RFC 1035, 5.1).  What is in a
- * record is for the resolver to tell.
+ * Lists of domains are read here and looked into by conf_index.c.  Texts of
+ * trust anchors and root hints: records of the kinds that belong there, one a
+ * line, in the form of zone files (RFC 1035, 5.1).  What is in a record is for
+ * the resolver to tell.
  */
 #include "policy/conf_file.h"
 
@@ -100,28 +101,53 @@ records_check(const struct records *records, const struct conf_file *file,
 		    "the file has no record of %s", records->what);
 }
 
+/* 1 when it cannot be read or is no text, which is reported; -1: ENOMEM. */
+static int
+file_load(const struct conf *conf, struct conf_file *file, size_t max_bytes,
+    conf_read_fn *read, struct conf_errors *errors)
+{
+	char path[CONF_FULL_PATH_BYTES];
+
+	conf_path(conf, file->path, path);
+	if (read(path, max_bytes, &file->text, &file->len) == -1) {
+		if (errno == ENOMEM)
+			return -1;
+		conf_report(errors, CONF_ERROR, &file->place, NULL, NULL,
+		    "the file cannot be read: %s", strerror(errno));
+		return 1;
+	}
+	if (memchr(file->text, '\0', file->len) == NULL)
+		return 0;
+	conf_report(errors, CONF_ERROR, &file->place, NULL, NULL,
+	    "the file is no text");
+	return 1;
+}
+
 static int
 read_records(struct conf *conf, struct conf_file *file,
     const struct records *records, conf_read_fn *read,
     struct conf_errors *errors)
 {
-	char path[CONF_FULL_PATH_BYTES];
+	int result;
 
 	if (file->path[0] == '\0')
 		return 0;
-	conf_path(conf, file->path, path);
-	if (read(path, LIMIT_DNS_FILE_BYTES, &file->text, &file->len) == -1) {
-		if (errno == ENOMEM)
-			return -1;
-		conf_report(errors, CONF_ERROR, &file->place, NULL, NULL,
-		    "the file cannot be read: %s", strerror(errno));
-		return 0;
-	}
-	if (memchr(file->text, '\0', file->len) != NULL || file->len == 0)
-		conf_report(errors, CONF_ERROR, &file->place, NULL, NULL,
-		    "the file is no text, or empty");
-	else
+	result = file_load(conf, file, LIMIT_DNS_FILE_BYTES, read, errors);
+	if (result == 0)
 		records_check(records, file, errors);
+	return result == -1 ? -1 : 0;
+}
+
+static int
+read_lists(struct conf *conf, conf_read_fn *read, struct conf_errors *errors)
+{
+	size_t i;
+
+	for (i = 0; i < conf->domains_count; i++)
+		if (conf->domains[i].file.path[0] != '\0' &&
+		    file_load(conf, &conf->domains[i].file, CONF_BYTES_MAX,
+			read, errors) == -1)
+			return -1;
 	return 0;
 }
 
@@ -133,7 +159,8 @@ conf_files_read(
 
 	if (read_records(conf, &dns->trust_anchor, &anchors, read, errors) ==
 		-1 ||
-	    read_records(conf, &dns->root_hints, &hints, read, errors) == -1)
+	    read_records(conf, &dns->root_hints, &hints, read, errors) == -1 ||
+	    read_lists(conf, read, errors) == -1)
 		return -1;
 	if (errors->errors == 0)
 		return 0;

@@ -116,10 +116,20 @@ int parse_domain(struct parser *, char name[LIMIT_DOMAIN_BYTES]);
 /* A file in quotes: an absolute path or a name without a slash. */
 int parse_file(struct parser *, const char *what, struct conf_file *);
 
+/* conf_domains.c */
+int parse_domains(struct parser *);
+int parse_rule_domain(struct parser *, struct conf_list *);
+int parse_dns_block(struct parser *);
+/* What the names of lists stand for, and which ones nothing uses. */
+void resolve_domains(struct parser *);
+void warn_domains(struct parser *);
+
 /* conf_capture.c */
 int parse_capture(struct parser *);
 
 /* conf_rule.c */
+/* The statement so far, on one line, without comments, for free(3). */
+char *statement_text(struct parser *);
 int parse_exclusion(struct parser *);
 int parse_rule_block(struct parser *);
 int parse_rule_pass(struct parser *);

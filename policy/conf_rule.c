@@ -146,6 +146,12 @@ parse_source(struct parser *parser, struct conf_rule *rule)
 }
 
 static int
+parse_domain_selector(struct parser *parser, struct conf_rule *rule)
+{
+	return parse_rule_domain(parser, &rule->domains);
+}
+
+static int
 parse_rule_via(struct parser *parser, struct conf_rule *rule)
 {
 	return parse_via(parser, &rule->via);
@@ -173,7 +179,7 @@ static const struct selector {
 	{ "port", parse_port, KINDS_ALL, 1 },
 	{ "with", parse_with, ACTION(BLOCK), 0 },
 	{ "idle", parse_idle, ACTION(RELAY), 0 },
-	{ "domain", NULL, KINDS_ALL, 1 },
+	{ "domain", parse_domain_selector, ACTIONS_ALL, 1 },
 	{ "user", NULL, KINDS_ALL, 1 },
 	{ "group", NULL, KINDS_ALL, 1 },
 	{ "cgroup", NULL, KINDS_ALL, 1 },
@@ -201,8 +207,8 @@ unknown_selector(struct parser *parser, unsigned int kind)
 	conf_report(parser->errors, CONF_ERROR, &token->place,
 	    kind == EXCLUDE
 		? "proto, from, to or port"
-		: "proto, from, to, port, with, via, source, idle, max-flows "
-		  "or max-rate",
+		: "proto, from, to, port, domain, with, via, source, idle, "
+		  "max-flows or max-rate",
 	    nearest.best, "unknown selector %s",
 	    conf_quote(token->bytes, token->len, quote));
 	return -1;
@@ -268,6 +274,16 @@ rule_text(const char *from, const char *end)
 	return text;
 }
 
+char *
+statement_text(struct parser *parser)
+{
+	char *text = rule_text(parser->keyword.bytes, parser->end);
+
+	if (text == NULL)
+		parser->no_memory = 1;
+	return text;
+}
+
 static int
 parse_selectors(
     struct parser *parser, unsigned int kind, struct conf_rule *rule)
@@ -289,8 +305,11 @@ parse_selectors(
 		    "'source client' and 'via' exclude each other");
 	if (matches == 0) {
 		conf_report(parser->errors, CONF_ERROR, &parser->keyword.place,
-		    "proto, from, to or port ('to any' for everything)", NULL,
-		    "the %s does not say what it is for",
+		    kind == EXCLUDE
+			? "proto, from, to or port ('to any' for everything)"
+			: "proto, from, to, port or domain ('to any' for "
+			  "everything)",
+		    NULL, "the %s does not say what it is for",
 		    kind == EXCLUDE ? "exclusion" : "rule");
 		return -1;
 	}
@@ -299,9 +318,7 @@ parse_selectors(
 		if (kind == EXCLUDE && rule->ports.count == 0)
 			rule->protos |= RULE_OTHER;
 	}
-	rule->text = rule_text(parser->keyword.bytes, parser->end);
-	if (rule->text == NULL)
-		parser->no_memory = 1;
+	rule->text = statement_text(parser);
 	return rule->text == NULL ? -1 : 0;
 }
 
@@ -325,6 +342,7 @@ parse_rule(struct parser *parser, enum flow_action action)
 	memset(rules, 0, sizeof(*rules));
 	rules->action = action;
 	rules->via.upstream = UPSTREAM_NONE;
+	rules->domains.list = DOMAINS_NONE;
 	rules->place = parser->keyword.place;
 	return parse_selectors(parser, 1U << action, rules);
 }
@@ -349,6 +367,7 @@ parse_exclusion(struct parser *parser)
 	memset(exclusions, 0, sizeof(*exclusions));
 	exclusions->action = FLOW_ACTION_PASS;
 	exclusions->via.upstream = UPSTREAM_NONE;
+	exclusions->domains.list = DOMAINS_NONE;
 	exclusions->place = parser->keyword.place;
 	return parse_selectors(parser, EXCLUDE, exclusions);
 }

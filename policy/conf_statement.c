@@ -219,12 +219,6 @@ parse_log(struct parser *parser)
 	return parse_log_dir(parser);
 }
 
-static int
-parse_unsupported(struct parser *parser)
-{
-	return parser_unsupported(parser, &parser->keyword);
-}
-
 static const struct statement {
 	const char *word;
 	int (*parse)(struct parser *);
@@ -238,7 +232,7 @@ static const struct statement {
 	{ "exclude", parse_exclusion, 0 },
 	{ "other-protocols", parse_other_protocols, 1 },
 	{ "table", parse_table, 0 },
-	{ "domains", parse_unsupported, 0 },
+	{ "domains", parse_domains, 0 },
 	{ "upstream", parse_upstream, 0 },
 	{ "dns", parse_dns, 0 },
 	{ "block", parse_rule_block, 0 },

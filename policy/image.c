@@ -61,6 +61,47 @@ image_log_dir(const struct image *image)
 	return string(image, image->log_dir);
 }
 
+uint64_t
+image_domains_id(const struct image *image)
+{
+	return image->domains_id;
+}
+
+uint32_t
+image_domains_count(const struct image *image)
+{
+	return count(image, IMAGE_DOMAINS);
+}
+
+const char *
+image_domains(const struct image *image, uint32_t i)
+{
+	const struct image_domains *domains =
+	    image_section(image, IMAGE_DOMAINS);
+
+	return domains[i].name;
+}
+
+uint32_t
+image_block_count(const struct image *image)
+{
+	return count(image, IMAGE_BLOCKS);
+}
+
+const struct image_block *
+image_block(const struct image *image, uint32_t i)
+{
+	const struct image_block *blocks = image_section(image, IMAGE_BLOCKS);
+
+	return &blocks[i];
+}
+
+const char *
+image_block_text(const struct image *image, uint32_t i)
+{
+	return string(image, image_block(image, i)->text);
+}
+
 const struct image_dns *
 image_dns(const struct image *image)
 {
@@ -266,7 +307,8 @@ image_has_pass(const struct image *image)
 	if (image->settings.default_action == FLOW_ACTION_PASS)
 		return 1;
 	for (i = 0; i < count(image, IMAGE_RULES); i++)
-		if (rules[i].action == FLOW_ACTION_PASS)
+		if (rules[i].action == FLOW_ACTION_PASS &&
+		    rules[i].domains == DOMAINS_NONE)
 			return 1;
 	return 0;
 }

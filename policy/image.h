@@ -84,6 +84,20 @@ struct image_dns_server {
 	struct image_string name; /* of its certificate; "" without TLS */
 };
 
+/* Its number is that of a list in the domain index. */
+struct image_domains {
+	char name[LIMIT_NAME_BYTES]; /* "": written out by a rule */
+};
+
+/* Names of a list are answered so; the first that has the name decides. */
+struct image_block {
+	uint16_t domains; /* a list's number */
+	uint8_t answer;	  /* enum dns_answer */
+	uint8_t reserved;
+	uint32_t line;
+	struct image_string text;
+};
+
 /* What answers questions.  Texts are empty unless a file was named. */
 struct image_dns {
 	uint8_t mode; /* enum dns_mode */
@@ -130,7 +144,7 @@ struct image_rule {
 	uint32_t idle_ms; /* 0: the relay's own */
 	uint32_t line;
 	uint16_t upstream; /* or UPSTREAM_NONE; only of what is relayed */
-	uint16_t reserved_too;
+	uint16_t domains;  /* a list's number, or DOMAINS_NONE */
 	struct rule_limits limits; /* flows only of what is relayed */
 	struct image_span from;
 	struct image_span to;
@@ -160,6 +174,15 @@ const struct image_settings *image_settings(const struct image *);
 size_t image_bytes(const struct image *);
 const char *image_control_socket(const struct image *);
 const char *image_log_dir(const struct image *);
+
+/* Of the domain index that belongs to it; 0 when there is none. */
+uint64_t image_domains_id(const struct image *);
+uint32_t image_domains_count(const struct image *);
+const char *image_domains(const struct image *, uint32_t i); /* its name */
+
+uint32_t image_block_count(const struct image *);
+const struct image_block *image_block(const struct image *, uint32_t i);
+const char *image_block_text(const struct image *, uint32_t i);
 
 const struct image_dns *image_dns(const struct image *);
 uint32_t image_dns_server_count(const struct image *);
@@ -214,7 +237,7 @@ uint32_t image_exclusion_count(const struct image *);
 const struct image_rule *image_exclusion(const struct image *, uint32_t i);
 const char *image_exclusion_text(const struct image *, uint32_t i);
 
-/* Whether anything can pass: a rule's action, or the default. */
+/* Whether the kernel lets anything pass: by a rule, or by default. */
 int image_has_pass(const struct image *);
 
 /*

@@ -387,6 +387,31 @@ build_dns(struct builder *builder, const struct conf_dns *dns)
 	    append_string(builder, hints == NULL ? "" : hints);
 }
 
+static void
+build_domains(struct builder *builder, const struct conf *conf)
+{
+	const struct conf_dns *dns = &conf->dns;
+	struct image_domains domains;
+	size_t i;
+
+	builder->head.domains_id = conf->domains_id;
+	for (i = 0; i < conf->domains_count; i++) {
+		memcpy(
+		    domains.name, conf->domains[i].name, sizeof(domains.name));
+		append(builder, IMAGE_DOMAINS, &domains, sizeof(domains));
+	}
+	for (i = 0; i < dns->block_count; i++) {
+		struct image_block block = {
+			.domains = dns->blocks[i].domains.list,
+			.answer = (uint8_t)dns->blocks[i].answer,
+			.line = dns->blocks[i].place.line,
+			.text = append_string(builder, dns->blocks[i].text),
+		};
+
+		append(builder, IMAGE_BLOCKS, &block, sizeof(block));
+	}
+}
+
 static int
 build_rule(struct builder *builder, enum image_section_name section,
     const struct conf_rule *from)
@@ -400,6 +425,7 @@ build_rule(struct builder *builder, enum image_section_name section,
 		.line = from->place.line,
 		.upstream = from->via.upstream,
 		.limits = from->limits,
+		.domains = from->domains.list,
 	};
 
 	if (build_addresses(builder, &from->from, &rule.from) == -1 ||
@@ -469,6 +495,7 @@ build_sections(struct builder *builder, const struct conf *conf)
 	for (i = 0; i < conf->upstream_count; i++)
 		build_upstream(builder, conf, &conf->upstreams[i]);
 	build_dns(builder, &conf->dns);
+	build_domains(builder, conf);
 	for (i = 0; i < conf->rule_count; i++)
 		if (build_rule(builder, IMAGE_RULES, &conf->rules[i]) == -1)
 			return -1;

@@ -440,12 +440,45 @@ check_dns(struct walk *walk)
 	return NULL;
 }
 
+/* A list that a rule writes out has no name. */
+static int
+check_list(const struct image_domains *lists, uint32_t i)
+{
+	static const char none[LIMIT_NAME_BYTES];
+
+	if (memcmp(lists[i].name, none, sizeof(none)) == 0)
+		return 0;
+	return check_name(
+	    lists->name, sizeof(*lists), LIMIT_NAME_BYTES, i, name_is_table);
+}
+
+static const char *
+check_domains(struct walk *walk)
+{
+	const struct image_domains *lists =
+	    image_section(walk->image, IMAGE_DOMAINS);
+	const struct image_block *block =
+	    image_section(walk->image, IMAGE_BLOCKS);
+	uint32_t i;
+
+	if (items(walk, IMAGE_DOMAINS) > LIMIT_DOMAIN_LISTS ||
+	    items(walk, IMAGE_BLOCKS) > LIMIT_DNS_BLOCKS)
+		return "too many lists of domains, or blocks";
+	for (i = 0; i < items(walk, IMAGE_DOMAINS); i++)
+		if (check_list(lists, i) == -1)
+			return "bad name of a list of domains";
+	for (i = 0; i < items(walk, IMAGE_BLOCKS); i++)
+		if (block[i].domains >= items(walk, IMAGE_DOMAINS) ||
+		    block[i].answer >= ANSWER_COUNT || block[i].reserved != 0 ||
+		    take_string(walk, block[i].text) == -1)
+			return "a block of dns is not in order";
+	return NULL;
+}
+
 /* What rules and exclusions have in common. */
 static const char *
 check_selectors(struct walk *walk, const struct image_rule *rule)
 {
-	if (rule->reserved_too != 0)
-		return "reserved bytes are not zero";
 	if (take_refs(walk, rule->from) == -1 ||
 	    take_refs(walk, rule->to) == -1)
 		return "a rule's addresses are not in order";
@@ -504,7 +537,9 @@ check_rule(struct walk *walk, const struct image_rule *rule)
 		(rule->action != FLOW_ACTION_RELAY ||
 		    rule->upstream != UPSTREAM_NONE)) ||
 	    !limits_fit(rule) ||
-	    !upstream_fits(walk, rule->action, rule->upstream))
+	    !upstream_fits(walk, rule->action, rule->upstream) ||
+	    (rule->domains != DOMAINS_NONE &&
+		rule->domains >= items(walk, IMAGE_DOMAINS)))
 		return "a rule that contradicts itself";
 	return check_selectors(walk, rule);
 }
@@ -518,7 +553,8 @@ check_exclusion(struct walk *walk, const struct image_rule *exclusion)
 	if (exclusion->action != FLOW_ACTION_PASS ||
 	    exclusion->mode != BLOCK_DEFAULT || exclusion->idle_ms != 0 ||
 	    exclusion->source != SOURCE_HOST || has_limits(exclusion) ||
-	    exclusion->upstream != UPSTREAM_NONE || exclusion->protos == 0 ||
+	    exclusion->upstream != UPSTREAM_NONE ||
+	    exclusion->domains != DOMAINS_NONE || exclusion->protos == 0 ||
 	    (exclusion->protos & ~all) != 0 ||
 	    ((exclusion->protos & RULE_OTHER) != 0 &&
 		(exclusion->protos != all || exclusion->ports.count != 0)))
@@ -580,7 +616,8 @@ image_check(const void *bytes, size_t len, const char **why)
 {
 	static const char *(*const checks[])(struct walk *) = { check_settings,
 		check_names, check_users, check_upstreams, check_dns,
-		check_sets, check_rules, check_exclusions, check_rest };
+		check_domains, check_sets, check_rules, check_exclusions,
+		check_rest };
 	struct walk walk = { .image = bytes };
 	size_t i;
 

@@ -26,6 +26,8 @@
 	X(ENDPOINTS, struct image_endpoint)     \
 	X(DNS_SERVERS, struct image_dns_server) \
 	X(DNS_ALLOW, struct image_string)       \
+	X(DOMAINS, struct image_domains)        \
+	X(BLOCKS, struct image_block)           \
 	X(RULES, struct image_rule)             \
 	X(EXCLUSIONS, struct image_rule)        \
 	X(REFS, uint32_t)                       \
@@ -51,6 +53,7 @@ struct image {
 	uint32_t bytes; /* of the whole image */
 	uint32_t reserved;
 	struct image_settings settings;
+	uint64_t domains_id;
 	struct image_section sections[IMAGE_SECTION_COUNT];
 	struct image_dns dns;
 	/* The first in the strings; upstreams', dns' and rules' follow. */

@@ -4,6 +4,7 @@
 
 #include <netinet/in.h>
 #include <stddef.h>
+#include <string.h>
 
 static unsigned int
 proto_bit(uint8_t proto)
@@ -59,12 +60,41 @@ policy_excluded(const struct image *image, const struct policy_query *query)
 	return 0;
 }
 
+/* Names are looked up when the first rule asks, for all of them. */
+struct lookup {
+	int done;
+	struct domain_set lists;
+};
+
+static int
+match_domains(
+    const struct policy_query *query, uint16_t list, struct lookup *lookup)
+{
+	if (!lookup->done)
+		domain_index_find(query->index, query->host,
+		    strlen(query->host), &lookup->lists);
+	lookup->done = 1;
+	return domain_set_has(&lookup->lists, list);
+}
+
+static void
+decide(const struct image *image, struct policy_verdict *verdict,
+    unsigned int proto, uint32_t i, const struct image_rule *rule)
+{
+	verdict->action =
+	    image_action(image, proto, rule->action, rule->upstream);
+	verdict->rule = (uint16_t)i;
+	verdict->upstream = rule->upstream;
+	verdict->item = rule;
+}
+
 struct policy_verdict
 policy_match(const struct image *image, const struct policy_query *query)
 {
 	struct policy_verdict verdict = { FLOW_ACTION_PASS, FLOW_RULE_DEFAULT,
-		UPSTREAM_NONE, NULL };
+		UPSTREAM_NONE, NULL, 0 };
 	unsigned int proto = proto_bit(query->proto);
+	struct lookup lookup = { .done = 0 };
 	uint32_t i;
 
 	if (proto == RULE_OTHER)
@@ -74,15 +104,39 @@ policy_match(const struct image *image, const struct policy_query *query)
 
 		if (!match_rule(image, rule, proto, query))
 			continue;
-		verdict.action =
-		    image_action(image, proto, rule->action, rule->upstream);
-		verdict.rule = (uint16_t)i;
-		verdict.upstream = rule->upstream;
-		verdict.item = rule;
+		if (rule->domains != DOMAINS_NONE && query->host == NULL) {
+			decide(image, &verdict, proto, i, rule);
+			verdict.action = FLOW_ACTION_RELAY;
+			verdict.upstream = UPSTREAM_NONE;
+			verdict.needs_name = 1;
+			return verdict;
+		}
+		if (rule->domains != DOMAINS_NONE &&
+		    !match_domains(query, rule->domains, &lookup))
+			continue;
+		decide(image, &verdict, proto, i, rule);
 		return verdict;
 	}
 	verdict.upstream = image_settings(image)->default_upstream;
 	verdict.action = image_action(image, proto,
 	    image_settings(image)->default_action, verdict.upstream);
 	return verdict;
+}
+
+int
+policy_needs_name(const struct image *image, const struct policy_query *query)
+{
+	struct policy_query unnamed = *query;
+
+	unnamed.host = NULL;
+	return policy_match(image, &unnamed).needs_name;
+}
+
+unsigned int
+policy_kernel_action(const struct image *image, const struct image_rule *rule,
+    unsigned int proto)
+{
+	if (rule->domains != DOMAINS_NONE)
+		return FLOW_ACTION_RELAY;
+	return image_action(image, proto, rule->action, rule->upstream);
 }

@@ -181,7 +181,66 @@ print_limits(const struct rule_limits *limits, struct text *text)
 }
 
 static void
-print_rule(const struct conf_rule *rule, struct text *text)
+print_patterns(const struct conf_domains *domains, struct text *text)
+{
+	size_t i;
+
+	for (i = 0; i < domains->count; i++)
+		text_printf(text, " \"%s%s\"",
+		    domains->patterns[i].below ? "*." : "",
+		    domains->patterns[i].name);
+}
+
+static void
+print_domain(
+    const struct conf *conf, const struct conf_rule *rule, struct text *text)
+{
+	const struct conf_domains *domains;
+
+	if (rule->domains.list == DOMAINS_NONE)
+		return;
+	domains = &conf->domains[rule->domains.list];
+	text_puts(text, " domain");
+	if (domains->name[0] != '\0') {
+		text_printf(text, " <%s>", domains->name);
+		return;
+	}
+	print_open(domains->count, text);
+	print_patterns(domains, text);
+	print_close(domains->count, text);
+}
+
+static void
+print_domains(const struct conf_domains *domains, struct text *text)
+{
+	if (domains->name[0] == '\0')
+		return;
+	text_printf(text, "domains <%s>", domains->name);
+	if (domains->file.path[0] != '\0') {
+		text_puts(text, " file ");
+		print_string(domains->file.path, text);
+	} else {
+		text_puts(text, " {");
+		print_patterns(domains, text);
+		text_puts(text, " }");
+	}
+	text_puts(text, "\n");
+}
+
+static void
+print_dns_blocks(const struct conf_dns *dns, struct text *text)
+{
+	static const char *const words[ANSWER_COUNT] = { DNS_ANSWER_WORDS };
+	size_t i;
+
+	for (i = 0; i < dns->block_count; i++)
+		text_printf(text, "dns block <%s> answer %s\n",
+		    dns->blocks[i].domains.name, words[dns->blocks[i].answer]);
+}
+
+static void
+print_rule(
+    const struct conf *conf, const struct conf_rule *rule, struct text *text)
 {
 	static const char *const modes[] = { "", " with reset", " with drop" };
 	size_t start;
@@ -194,6 +253,7 @@ print_rule(const struct conf_rule *rule, struct text *text)
 	print_addresses("from", &rule->from, text);
 	print_addresses("to", &rule->to, text);
 	print_ports(&rule->ports, text);
+	print_domain(conf, rule, text);
 	if (text->len == start)
 		text_puts(text, " to any");
 	text_puts(text, modes[rule->mode]);
@@ -412,11 +472,14 @@ print_conf(const struct conf *conf, struct text *text)
 		print_table(&conf->tables[i], text);
 	for (i = 0; i < conf->upstream_count; i++)
 		print_upstream(&conf->upstreams[i], text);
+	for (i = 0; i < conf->domains_count; i++)
+		print_domains(&conf->domains[i], text);
 	print_dns(&conf->dns, text);
+	print_dns_blocks(&conf->dns, text);
 	for (i = 0; i < conf->exclusion_count; i++)
 		print_exclusion(&conf->exclusions[i], text);
 	for (i = 0; i < conf->rule_count; i++)
-		print_rule(&conf->rules[i], text);
+		print_rule(conf, &conf->rules[i], text);
 	text_printf(text, "default %s", flow_action_word(conf->default_action));
 	print_via(&conf->default_via, text);
 	text_puts(text, "\n");

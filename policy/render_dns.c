@@ -68,7 +68,6 @@ dns_forwarded(const struct image *image, const struct render_local *local,
 	int open = image_settings(image)->on_failure == ON_FAILURE_OPEN;
 
 	text_puts(text, "\tchain dns {\n");
-	render_settled(text);
 	render_tproxy(local->dns4, local->dns6, "6, 17", "goto ours", text);
 	text_printf(text, "\t\tcounter %s\n\t}\n", open ? "accept" : "drop");
 	text_puts(text, "\tchain dns_udp {\n"
@@ -81,7 +80,6 @@ dns_forwarded(const struct image *image, const struct render_local *local,
 static void
 dns_taken(const struct image *image, int flow, struct text *text)
 {
-	render_settled(text);
 	text_puts(text, "\t\t");
 	term_mark_set(image, "meta mark", MARK_OURS, text);
 	if (flow)

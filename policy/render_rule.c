@@ -4,6 +4,7 @@
  * kernel rule for each family and each pair of its sources and destinations.
  */
 #include "policy/render_rule.h"
+#include "policy/match.h"
 
 #include <arpa/inet.h>
 #include <inttypes.h>
@@ -355,8 +356,7 @@ target_set(struct target *target, const struct image *image, uint32_t number)
 	const struct image_rule *rule = image_rule(image, number);
 
 	target->rule = number;
-	target->action =
-	    image_action(image, target->proto, rule->action, rule->upstream);
+	target->action = policy_kernel_action(image, rule, target->proto);
 	target->limited = render_is_limited(rule);
 }
 
@@ -441,7 +441,8 @@ render_blocks(const struct image *image, struct text *text)
 	for (i = 0; i < image_rule_count(image); i++) {
 		const struct image_rule *rule = image_rule(image, i);
 
-		if (blocks(image, rule->protos, rule->action, rule->upstream))
+		if (rule->domains == DOMAINS_NONE &&
+		    blocks(image, rule->protos, rule->action, rule->upstream))
 			render_block(image, i, rule->mode, text);
 	}
 	if (blocks(image, RULE_PROTOS, settings->default_action,

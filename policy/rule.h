@@ -43,6 +43,15 @@ enum dns_mode {
 	DNS_MODE_COUNT
 };
 
+/* What a name in a blocked list is answered with. */
+enum dns_answer { ANSWER_NXDOMAIN, ANSWER_REFUSED, ANSWER_ZERO, ANSWER_COUNT };
+
+/* Their words, in that order. */
+#define DNS_ANSWER_WORDS "nxdomain", "refused", "zero"
+
+/* Of a rule that has no domains. */
+#define DOMAINS_NONE UINT16_MAX
+
 #define DNS_PORT 53
 #define DNS_TLS_PORT 853
 

@@ -174,6 +174,9 @@ decide(void *ctx, struct flow_start *start)
 	const struct relay *relay = ctx;
 	struct policy_verdict verdict = verdict_of(relay, start);
 
+	/* Nothing may go past a rule that waits for a name. */
+	if (verdict.needs_name)
+		verdict.action = FLOW_ACTION_BLOCK;
 	start->rule = verdict.rule;
 	start->upstreams = relay->upstreams;
 	start->upstream = verdict.upstream;

@@ -22,17 +22,22 @@
 #define LIMIT_FLOW_SLOTS 65536	     /* flows of one relay, open or unlogged */
 #define LIMIT_LEDGER_ROWS 65536	     /* of the kernel's flows, unlogged */
 #define LIMIT_FLOW_BATCH 40	     /* flow records in one message */
-#define LIMIT_DNS_QUESTION_BYTES 256 /* a name in a message, and one more */
-#define LIMIT_DNS_PART_BYTES 16000   /* of an answer, in one message */
 #define LIMIT_FLOW_WORKER 127	     /* worker number of rows nobody relayed */
-#define LIMIT_DNS_NAME_BYTES 255     /* a name in wire form, RFC 1035, 2.3.4 */
+#define LIMIT_DOMAIN_BYTES 254	     /* a name of DNS as text, NUL included */
+#define LIMIT_DOMAIN_LISTS 256	     /* with those that rules write out */
+#define LIMIT_DOMAIN_NAMES 4000000   /* of all lists together */
+#define LIMIT_LIST_NAMES 1000000     /* of one list */
+#define LIMIT_INDEX_BYTES (1U << 30) /* a domain index */
+#define LIMIT_DNS_BLOCKS 256	     /* dns block statements */
+#define LIMIT_DNS_SERVERS 16	     /* that questions are forwarded to */
+#define LIMIT_DNS_ALLOW 1024	     /* domains of dns rebind-allow */
+#define LIMIT_DNS_FILE_BYTES (64U << 10) /* trust anchors, root hints */
+#define LIMIT_DNS_QUESTION_BYTES 256	 /* a name in a message, and one more */
+#define LIMIT_DNS_PART_BYTES 16000	 /* of an answer, in one message */
+#define LIMIT_DNS_NAME_BYTES 255 /* a name in wire form, RFC 1035, 2.3.4 */
 #define LIMIT_DNS_PACKET_BYTES 65535
 #define LIMIT_DNS_SUMMARY_BYTES 433 /* of the answers in a row of the log */
 #define LIMIT_DNS_ROWS_BYTES 16128  /* of records in one message */
-#define LIMIT_DOMAIN_BYTES 254	    /* a name of DNS as text, NUL included */
-#define LIMIT_DNS_SERVERS 16	    /* that questions are forwarded to */
-#define LIMIT_DNS_ALLOW 1024	    /* domains of dns rebind-allow */
-#define LIMIT_DNS_FILE_BYTES (64U << 10) /* trust anchors, root hints */
 
 /*
  * Parts of the lease.  The supervisor asks nine times in it; a beat that is

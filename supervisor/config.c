@@ -19,6 +19,7 @@
 #include "common/users.h"
 #include "policy/conf.h"
 #include "policy/conf_file.h"
+#include "policy/conf_index.h"
 #include "policy/mapping.h"
 #include "policy/print.h"
 
@@ -53,6 +54,27 @@ errors_show(const struct conf_errors *errors, const char *path,
 	text_free(&text);
 }
 
+/* 0 when the lists of domains are in order; else what is wrong is shown. */
+static int
+domains_check(struct conf *conf)
+{
+	struct text text = { 0 };
+	void *bytes;
+	size_t len;
+	int result;
+
+	/* Nobody who writes a list can foresee that. */
+	result = conf_index_build(
+	    conf, (uint64_t)clock_real_us() | 1, &bytes, &len, &text);
+	if (result == -1 && errno != EINVAL)
+		log_warn("domains");
+	if (text.len > 0)
+		(void)output_all(STDERR_FILENO, text.bytes, text.len);
+	text_free(&text);
+	free(bytes);
+	return result;
+}
+
 /* The tree and what its files hold; NULL with what is wrong in errors. */
 static struct conf *
 conf_load(const char *path, const struct source *source,
@@ -64,7 +86,8 @@ conf_load(const char *path, const struct source *source,
 		return NULL;
 	/* What is not absolute is read from where the process happens to be. */
 	if ((path[0] == '/' && conf_set_path(conf, path) == -1) ||
-	    conf_files_read(conf, file_read, errors) == -1) {
+	    conf_files_read(conf, file_read, errors) == -1 ||
+	    domains_check(conf) == -1) {
 		conf_free(conf);
 		return NULL;
 	}
@@ -84,7 +107,7 @@ conf_read(const char *path)
 	if (source_read(path, &source) == 0) {
 		conf = conf_load(path, &source, &users, &errors);
 		if (conf == NULL && errors.errors == 0)
-			log_warn("%s", path);
+			log_warnx("%s: not loaded", path);
 		errors_show(&errors, path, &source);
 	}
 	users_free(&users);

@@ -145,6 +145,8 @@ static const char *const lines[] = {
 	"default relay via up-2\n",
 	"block port 1-65535 with drop\n",
 	"dns forward tls { 9.9.9.9@1 \"a.b\" ::1 \"c\" }\n",
+	"block domain { \"*.A.b\" c } with drop\npass to <a> domain <d>\n",
+	"dns block <d>\ndns block <d> answer refused\n",
 	"dns rebind-allow { \"A.b.\" c }\ndns validate no\n",
 	"dns serve-stale 1500ms\ndns trust-anchor \"x y\"\n",
 };
@@ -158,13 +160,14 @@ test_printed_text_prints_the_same(void **state)
 	size_t i;
 
 	(void)state;
-	for (set = 0; set < 1U << LINES; set += 1193) {
+	for (set = 0; set < 1U << LINES; set += 4789) {
 		in.len = once.len = twice.len = 0;
 		/* The tables are named by other lines, so both are there. */
 		text_printf(&in,
 		    FIXTURE_CAPTURE
 		    "upstream up socks5 1.2.3.4:1 user \"a \\\"\""
 		    " password-file \"p\"\n"
+		    "domains <d> { \"x.y\" *.z }\ndomains <e> file \"f\"\n"
 		    "upstream up-2 proxy-v2 { [::1]:2 1.2.3.4:5 } check\n%s%s",
 		    lines[0], lines[1]);
 		for (i = 2; i < LINES; i++)

@@ -25,6 +25,8 @@ static const char sample[] =
     "exclude from fd00::/8\n"
     "dns forward tls { 9.9.9.9 \"a.b\" ::1@1 \"c\" }\n"
     "dns rebind-allow { \"d.e\" \"f\" }\n"
+    "domains <l> { \"a.b\" }\ndns block <l> answer zero\n"
+    "block domain { \"*.x\" y }\n"
     "default block\nlog dir \"/log\" keep 1500ms max 1G\n"
     "control socket \"/s\"\n";
 
@@ -62,7 +64,17 @@ test_rules_arrive(void **state)
 	const struct port_range *ports = image_ports(image, rule->ports);
 
 	(void)state;
-	assert_int_equal(image_rule_count(image), 3);
+	assert_int_equal(image_rule_count(image), 4);
+	assert_int_equal(rule->domains, DOMAINS_NONE);
+	assert_int_equal(image_rule(image, 3)->domains, 1);
+	assert_int_equal(image_domains_count(image), 2);
+	assert_string_equal(image_domains(image, 0), "l");
+	assert_string_equal(image_domains(image, 1), "");
+	assert_int_equal(image_block_count(image), 1);
+	assert_int_equal(image_block(image, 0)->domains, 0);
+	assert_int_equal(image_block(image, 0)->answer, ANSWER_ZERO);
+	assert_string_equal(
+	    image_block_text(image, 0), "dns block <l> answer zero");
 	assert_int_equal(rule->action, FLOW_ACTION_BLOCK);
 	assert_int_equal(rule->line, 9);
 	assert_string_equal(image_rule_text(image, 0),
@@ -300,6 +312,10 @@ use(const struct image *image)
 		    image_dns_server_name(image, image_dns_server(image, i)));
 	for (i = 0; i < image_dns_allow_count(image); i++)
 		text_puts(&text, image_dns_allow(image, i));
+	for (i = 0; i < image_domains_count(image); i++)
+		text_puts(&text, image_domains(image, i));
+	for (i = 0; i < image_block_count(image); i++)
+		text_puts(&text, image_block_text(image, i));
 	text_puts(&text, image_dns_trust_anchor(image));
 	text_puts(&text, image_dns_root_hints(image));
 	text_puts(&text, image_control_socket(image));
@@ -436,7 +452,7 @@ test_every_field_is_checked(void **state)
 	REFUSED(rules[2].limits.flows[1], LIMIT_COUNT_MAX + 1, odd);
 	REFUSED(rules[2].limits.rate[1].count, 1, odd);
 	REFUSED(excl[0].limits.rate[1].count, 1, excluded);
-	REFUSED(rules[0].reserved_too, 1, zero);
+	REFUSED(rules[0].domains, 2, odd);
 	REFUSED(rules[0].to.count, 1, "a rule's addresses are not in order");
 	REFUSED(refs[0], 99, "a rule's addresses are not in order");
 	REFUSED(ports[0].last, 9, "a rule's ports are not in order");
@@ -449,7 +465,7 @@ test_every_field_is_checked(void **state)
 	REFUSED(excl[1].protos, 5, excluded);
 	REFUSED(excl[1].protos, 8, excluded);
 	REFUSED(excl[0].source, 1, excluded);
-	REFUSED(excl[0].reserved_too, 1, zero);
+	REFUSED(excl[0].domains, 0, excluded);
 	REFUSED(excl[0].to.count, 1, "a rule's addresses are not in order");
 	REFUSED(excl[0].ports.first, 0, "a rule's ports are not in order");
 	REFUSED(excl[1].text.length, 3, "a rule's text is not in order");
@@ -498,7 +514,6 @@ test_every_field_of_an_upstream_is_checked(void **state)
 	    strings[upstream_of(image, 0)->password_file.first], 'x', user_odd);
 	REFUSED(rules[2].upstream, 2, odd);
 	REFUSED(rules[0].upstream, 0, odd);
-	REFUSED(rules[0].reserved_too, 1, "reserved bytes are not zero");
 	REFUSED(excl[0].upstream, 0, "an exclusion of an unknown kind");
 	REFUSED(image->settings.default_upstream, 0,
 	    "the default contradicts itself");
@@ -517,12 +532,25 @@ allow_of(struct image *image, size_t i)
 	return (struct image_string *)items_of(image, IMAGE_DNS_ALLOW) + i;
 }
 
+static struct image_block *
+block_of(struct image *image)
+{
+	return items_of(image, IMAGE_BLOCKS);
+}
+
+static struct image_domains *
+domains_of(struct image *image)
+{
+	return items_of(image, IMAGE_DOMAINS);
+}
+
 static void
 test_every_field_of_dns_is_checked(void **state)
 {
 	static const char setting[] = "unknown setting of dns";
 	static const char server[] = "a server of dns is not in order";
 	static const char domain[] = "a domain of dns is not in order";
+	static const char block[] = "a block of dns is not in order";
 	static const char file[] = "a file of dns is not in order";
 	static const char count[] = "bad number of servers of dns";
 
@@ -544,6 +572,12 @@ test_every_field_of_dns_is_checked(void **state)
 	REFUSED(allow_of(image, 1)->length, UINT32_MAX, domain);
 	REFUSED(allow_of(image, 1)->first, 0, domain);
 	REFUSED(strings[allow_of(image, 0)->first], '.', domain);
+	REFUSED(
+	    domains_of(image)->name[0], '/', "bad name of a list of domains");
+	REFUSED(block_of(image)->domains, 2, block);
+	REFUSED(block_of(image)->answer, ANSWER_COUNT, block);
+	REFUSED(block_of(image)->reserved, 1, block);
+	REFUSED(block_of(image)->text.length, 1, block);
 	REFUSED(image->dns.trust_anchor.length, UINT32_MAX, file);
 	REFUSED(image->dns.root_hints.length, 1, file);
 }
