@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * A hash table of fixed size.  A client's name goes to its bucket among all if
+ * that has a place that nobody needs any more, else to the region of its
+ * client, where what ends first makes room: so nobody takes away what others
+ * have among all.  A slot's sequence is odd while it is written.
+ */
+#include "policy/binding.h"
+
+#include <stdatomic.h>
+#include <string.h>
+
+#include "policy/name.h"
+
+#define BUCKET_SLOTS 8
+#define BUCKETS 4096
+#define REGION_SLOTS 32
+#define REGIONS 256
+#define READ_TRIES 4
+
+struct slot {
+	_Atomic uint32_t sequence;
+	uint32_t until_s; /* 0: free */
+	struct addr client;
+	struct addr server;
+	char name[BINDING_NAME_BYTES];
+};
+
+/* Tags stand by themselves: a look-up touches few lines of the cache. */
+struct binding_table {
+	uint64_t seed[2];
+	_Atomic uint16_t bucket_tags[BUCKETS][BUCKET_SLOTS];
+	_Atomic uint16_t region_tags[REGIONS][REGION_SLOTS];
+	struct slot buckets[BUCKETS][BUCKET_SLOTS];
+	struct slot regions[REGIONS][REGION_SLOTS];
+};
+
+size_t
+binding_table_bytes(void)
+{
+	return sizeof(struct binding_table);
+}
+
+void
+binding_table_init(struct binding_table *table, const uint64_t seed[2])
+{
+	table->seed[0] = seed[0];
+	table->seed[1] = seed[1] | 1;
+}
+
+/* Mixes eight bytes into a hash whose seed nobody outside knows. */
+static uint64_t
+mix(uint64_t hash, const uint8_t *bytes)
+{
+	uint64_t word;
+
+	memcpy(&word, bytes, sizeof(word));
+	hash = (hash ^ word) * 0x9e3779b97f4a7c15ULL;
+	return hash ^ (hash >> 29);
+}
+
+static uint64_t
+hash_addr(uint64_t hash, uint64_t factor, const struct addr *addr)
+{
+	hash = mix(hash, addr->byte) * factor;
+	hash = mix(hash ^ (hash >> 32), addr->byte + 8) * factor;
+	return hash ^ (hash >> 32);
+}
+
+/* Where a client's names for an address can be, and their tag there. */
+struct places {
+	size_t bucket;
+	size_t region;
+	uint16_t tag;
+};
+
+static struct places
+places_of(const struct binding_table *table, const struct addr *client,
+    const struct addr *server)
+{
+	uint64_t hash = hash_addr(table->seed[0], table->seed[1], client);
+	struct places places;
+
+	places.region = (size_t)(hash % REGIONS);
+	hash = hash_addr(hash, table->seed[1], server);
+	places.bucket = (size_t)(hash % BUCKETS);
+	places.tag = (uint16_t)(hash >> 48);
+	return places;
+}
+
+static void
+slot_write(struct slot *slot, const struct slot *from)
+{
+	uint32_t sequence =
+	    atomic_load_explicit(&slot->sequence, memory_order_relaxed) | 1;
+
+	atomic_store_explicit(&slot->sequence, sequence, memory_order_relaxed);
+	atomic_thread_fence(memory_order_release);
+	slot->until_s = from->until_s;
+	slot->client = from->client;
+	slot->server = from->server;
+	memcpy(slot->name, from->name, sizeof(slot->name));
+	atomic_store_explicit(
+	    &slot->sequence, sequence + 1, memory_order_release);
+}
+
+/* A copy that was not written meanwhile: 1.  One that always is, is none. */
+static int
+slot_read(const struct slot *slot, struct slot *copy)
+{
+	uint32_t before, after;
+	int i;
+
+	for (i = 0; i < READ_TRIES; i++) {
+		before =
+		    atomic_load_explicit(&slot->sequence, memory_order_acquire);
+		memcpy(copy, slot, sizeof(*copy));
+		atomic_thread_fence(memory_order_acquire);
+		after =
+		    atomic_load_explicit(&slot->sequence, memory_order_relaxed);
+		if (before == after && (before & 1) == 0)
+			return 1;
+	}
+	return 0;
+}
+
+static int
+is_of(const struct slot *slot, const struct addr *client,
+    const struct addr *server)
+{
+	return addr_compare(&slot->server, server) == 0 &&
+	       addr_compare(&slot->client, client) == 0;
+}
+
+/* A bucket or a region. */
+struct group {
+	struct slot *slots;
+	_Atomic uint16_t *tags;
+	size_t count;
+};
+
+/* The slot of that very name, else one that nobody needs any more, or NULL. */
+static struct slot *
+slot_for(const struct group *group, const struct slot *key, uint32_t now_s,
+    int *is_same)
+{
+	struct slot *slot, *spare = NULL;
+	size_t i;
+
+	for (i = 0; i < group->count; i++) {
+		slot = &group->slots[i];
+		*is_same = slot->until_s > now_s &&
+			   is_of(slot, &key->client, &key->server) &&
+			   strcmp(slot->name, key->name) == 0;
+		if (*is_same)
+			return slot;
+		if (slot->until_s <= now_s)
+			spare = slot;
+	}
+	return spare;
+}
+
+static struct slot *
+first_to_end(const struct group *group)
+{
+	struct slot *first = group->slots;
+	size_t i;
+
+	for (i = 1; i < group->count; i++)
+		if (group->slots[i].until_s < first->until_s)
+			first = &group->slots[i];
+	return first;
+}
+
+/* Which of the two groups, and the slot in it. */
+static const struct group *
+choose(const struct group *bucket, const struct group *region,
+    const struct slot *key, uint32_t now_s, struct slot **slot)
+{
+	struct slot *own;
+	int is_same;
+
+	*slot = slot_for(bucket, key, now_s, &is_same);
+	if (is_same)
+		return bucket;
+	own = slot_for(region, key, now_s, &is_same);
+	if (!is_same && *slot != NULL)
+		return bucket;
+	*slot = own != NULL ? own : first_to_end(region);
+	return region;
+}
+
+void
+binding_learn(struct binding_table *table, const struct addr *client,
+    const struct addr *server, const char *name, uint32_t ttl_s, uint32_t now_s)
+{
+	struct places at = places_of(table, client, server);
+	const struct group bucket = { table->buckets[at.bucket],
+		table->bucket_tags[at.bucket], BUCKET_SLOTS };
+	const struct group region = { table->regions[at.region],
+		table->region_tags[at.region], REGION_SLOTS };
+	struct slot key = { .client = *client, .server = *server };
+	const struct group *group;
+	struct slot *slot;
+
+	if (!name_is_host(name, sizeof(key.name)))
+		return;
+	(void)strncpy(key.name, name, sizeof(key.name) - 1);
+	if (ttl_s > BINDING_LIFE_MAX_S)
+		ttl_s = BINDING_LIFE_MAX_S;
+	key.until_s = now_s + ttl_s + BINDING_GRACE_S;
+	group = choose(&bucket, &region, &key, now_s, &slot);
+	slot_write(slot, &key);
+	atomic_store_explicit(
+	    &group->tags[slot - group->slots], at.tag, memory_order_release);
+}
+
+static void
+look_at(const struct slot *slot, const struct addr *client,
+    const struct addr *server, const char *wanted, uint32_t now_s,
+    struct binding *found)
+{
+	struct slot copy;
+
+	if (!is_of(slot, client, server) || !slot_read(slot, &copy) ||
+	    !is_of(&copy, client, server) || copy.until_s <= now_s ||
+	    !name_is_host(copy.name, sizeof(copy.name)))
+		return;
+	if (found->verdict == BINDING_UNKNOWN)
+		found->verdict = BINDING_CONTRADICTS;
+	if (wanted == NULL || strcmp(copy.name, wanted) == 0)
+		found->verdict = BINDING_AGREES;
+	if (copy.until_s <= found->until_s)
+		return;
+	found->until_s = copy.until_s;
+	memcpy(found->name, copy.name, sizeof(found->name));
+}
+
+void
+binding_find(const struct binding_table *table, const struct addr *client,
+    const struct addr *server, const char *wanted, uint32_t now_s,
+    struct binding *found)
+{
+	struct places at = places_of(table, client, server);
+	const _Atomic uint16_t *bucket = table->bucket_tags[at.bucket];
+	const _Atomic uint16_t *region = table->region_tags[at.region];
+	size_t i;
+
+	for (i = 0; i < BUCKET_SLOTS; i++)
+		if (atomic_load_explicit(&bucket[i], memory_order_acquire) ==
+		    at.tag)
+			look_at(&table->buckets[at.bucket][i], client, server,
+			    wanted, now_s, found);
+	for (i = 0; i < REGION_SLOTS; i++)
+		if (atomic_load_explicit(&region[i], memory_order_acquire) ==
+		    at.tag)
+			look_at(&table->regions[at.region][i], client, server,
+			    wanted, now_s, found);
+}
