@@ -17,16 +17,16 @@ FOLDERS = {
     "flowlog": SHARED,
     "ctl": SHARED,
 }
+LOOPS = {"ipc", "supervisor", "netctl", "relay", "dnsd", "flowlog", "ctl"}
 # beginning of a library's header: the folders that may use it
 LIBRARIES = {
-    "event": {"ipc", "supervisor", "netctl", "relay", "dnsd", "flowlog",
-              "ctl"},
-    "event2/": {"ipc", "supervisor", "netctl", "relay", "dnsd", "flowlog",
-              "ctl"},
+    "event": LOOPS,
+    "event2/": LOOPS,
     "nftables/": {"netctl", "ctl"},
     "libmnl/": {"netctl", "flowlog", "ctl"},
     "unbound": {"dnsd"},
     "nettle/": {"relay"},
+    "openssl/": {"dnsd"},
     "sqlite3.h": {"flowlog", "ctl"},
     "seccomp.h": {"common"},
     "sys/capability.h": {"common"},
