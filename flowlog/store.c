@@ -143,6 +143,7 @@ static const struct {
 	{ SQLITE_NOTADB, EBADMSG },
 	{ SQLITE_SCHEMA, ENOTSUP },
 	{ SQLITE_NOMEM, ENOMEM },
+	{ SQLITE_READONLY, EACCES },
 };
 
 /* Sets errno for a result code that means failure; returns -1. */
@@ -158,9 +159,11 @@ fail(const struct store *store, int rc)
 			errno = errors[i].error;
 			return -1;
 		}
+	errno = sqlite3_system_errno(store->db);
+	if (rc == SQLITE_CANTOPEN && errno == EACCES)
+		return -1;
 	/* Nothing else says what it was. */
-	log_warnx("store: %s (%d, %s)", why, rc,
-	    strerror(sqlite3_system_errno(store->db)));
+	log_warnx("store: %s (%d, %s)", why, rc, strerror(errno));
 	errno = EIO;
 	return -1;
 }
@@ -255,7 +258,7 @@ release(struct store *store)
 }
 
 int
-store_open(const char *dir, struct store **out)
+store_open_once(const char *dir, struct store **out)
 {
 	struct store *store = calloc(1, sizeof(*store));
 	char path[STORE_PATH_BYTES];

@@ -5,8 +5,9 @@
  *
  * Functions that return int give 0, or -1 with errno: EAGAIN when another
  * process holds the write lock, ENOSPC when the disk or the quota is full,
- * EBADMSG when the file is damaged, EIO for anything else.  None of them
- * waits.  After a failure inside a transaction only store_rollback() is due.
+ * EBADMSG when the file is damaged, EACCES when it may not be used, EIO for
+ * anything else.  None but the opening ones waits.  After a failure inside a
+ * transaction only store_rollback() is due.
  */
 #ifndef FLOWLOG_STORE_H
 #define FLOWLOG_STORE_H
@@ -24,9 +25,13 @@ struct store;
  * Opens FLOWLOG_FILE in dir, or makes it (with the process's umask), and
  * brings its tables and views up to date.  -1 with ENOTSUP when a newer
  * version of tpx made it, and EBADMSG when it is no database: then
- * store_set_aside() makes room for another.
+ * store_set_aside() makes room for another.  EACCES: this process may not read
+ * and write it, and did not come to within some seconds.
  */
 int store_open(const char *dir, struct store **);
+
+/* The same, but gives up at once when it gets EACCES. */
+int store_open_once(const char *dir, struct store **);
 
 /* Checkpoints and closes; readers can still open the files.  NULL is fine. */
 void store_close(struct store *);
