@@ -22,14 +22,17 @@ struct store;
 
 /* Where and how rows get lost; each has its words in `drops'. */
 enum batch_loss {
-	LOSS_RELAY,	 /* given up by a relay without room */
-	LOSS_TORN,	 /* half-written in a dead relay's arena */
-	LOSS_REFUSED,	 /* a relay's record that broke the contract */
-	LOSS_CONNTRACK,	 /* overruns; what each cost is unknown */
-	LOSS_NFLOG,	 /* packets, exactly */
-	LOSS_UNREADABLE, /* kernel messages that could not be parsed */
-	LOSS_QUEUE,	 /* flows without room here */
-	LOSS_EVENT,	 /* events without room here */
+	LOSS_RELAY,	  /* given up by a relay without room */
+	LOSS_TORN,	  /* half-written in a dead relay's arena */
+	LOSS_REFUSED,	  /* a relay's record that broke the contract */
+	LOSS_CONNTRACK,	  /* overruns; what each cost is unknown */
+	LOSS_NFLOG,	  /* packets, exactly */
+	LOSS_UNREADABLE,  /* kernel messages that could not be parsed */
+	LOSS_QUEUE,	  /* flows without room here */
+	LOSS_EVENT,	  /* events without room here */
+	LOSS_DNS_LOST, /* questions given up by dnsd */
+	LOSS_DNS_REFUSED, /* dnsd's records that broke the contract */
+	LOSS_DNS_QUEUE,	  /* questions without room here */
 	LOSS_COUNT
 };
 

@@ -17,6 +17,7 @@
 #include "common/sandbox.h"
 #include "flowlog/arena.h"
 #include "flowlog/batch.h"
+#include "flowlog/dns.h"
 #include "flowlog/event.h"
 #include "flowlog/source.h"
 #include "flowlog/store.h"
@@ -44,6 +45,7 @@ struct flowlog {
 	struct store *store;
 	struct batch *batch;
 	struct workers *workers;
+	struct dns *dns;
 	struct sources *sources;
 	struct event *tick;
 	struct event *stop;
@@ -75,6 +77,17 @@ on_violation(void *ctx, unsigned int worker, const char *why)
 	log_warnx("tpx-relay[%u] sent %s", worker, why);
 	/* The supervisor ends it; its channel is closed in any case. */
 	(void)IPC_SEND(flowlog->supervisor, MSG_LOG_BREACH, 0, &breach, -1);
+}
+
+static void
+on_dns_violation(void *ctx, unsigned int worker, const char *why)
+{
+	struct flowlog *flowlog = ctx;
+	struct msg_breach breach = { .worker = worker };
+
+	(void)snprintf(breach.why, sizeof(breach.why), "%s", why);
+	log_warnx("tpx-dnsd[%u] sent %s", worker, why);
+	(void)IPC_SEND(flowlog->supervisor, MSG_LOG_DNS_BREACH, 0, &breach, -1);
 }
 
 static void
@@ -122,16 +135,25 @@ ids_start(struct flowlog *flowlog)
 }
 
 static void
+store_use(struct flowlog *flowlog)
+{
+	if (dns_set_store(flowlog->dns, flowlog->store) == -1)
+		fatal("%s/" FLOWLOG_FILE, flowlog->dir);
+	store_use(flowlog);
+}
+
+static void
 on_damaged(void *ctx)
 {
 	struct flowlog *flowlog = ctx;
 
+	(void)dns_set_store(flowlog->dns, NULL);
 	store_close(flowlog->store);
 	flowlog->store = NULL;
 	/* The supervisor starts a new process, and relays send again. */
 	if (database_open(flowlog) == -1)
 		fatal("%s/" FLOWLOG_FILE, flowlog->dir);
-	batch_set_store(flowlog->batch, flowlog->store);
+	store_use(flowlog);
 }
 
 static void
@@ -187,6 +209,17 @@ flowlog_on_relay(void *ctx, struct ipc_message *message)
 	if (workers_open(flowlog->workers, (unsigned int)worker->worker,
 		ipc_message_take_fd(message)) == -1)
 		log_warn("tpx-relay[%u]", (unsigned int)worker->worker);
+}
+
+static void
+flowlog_on_dnsd(void *ctx, struct ipc_message *message)
+{
+	struct flowlog *flowlog = ctx;
+	const struct msg_worker *worker = message->body;
+
+	if (dns_open(flowlog->dns, (unsigned int)worker->worker,
+		ipc_message_take_fd(message)) == -1)
+		log_warn("tpx-dnsd[%u]", (unsigned int)worker->worker);
 }
 
 /* Says which arenas are of no more use: once all that waits is on disk. */
@@ -256,7 +289,7 @@ on_stop(int fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	if (workers_count(flowlog->workers) == 0 ||
+	if (workers_count(flowlog->workers) + dns_count(flowlog->dns) == 0 ||
 	    clock_mono_us() >= flowlog->stop_by_us)
 		(void)event_base_loopbreak(flowlog->base);
 	else
@@ -293,6 +326,7 @@ static const struct ipc_handler handlers[] = {
 	{ MSG_ASK, flowlog_on_ask },
 	{ MSG_LOG_RELAY, flowlog_on_relay },
 	{ MSG_LOG_ARENA, flowlog_on_arena },
+	{ MSG_LOG_DNSD, flowlog_on_dnsd },
 	{ MSG_LOG_SOURCE, flowlog_on_source },
 	{ MSG_EVENT, flowlog_on_event },
 	{ MSG_STOP, flowlog_on_stop },
@@ -323,6 +357,7 @@ on_tick(int fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	batch_retire(flowlog->batch);
+	dns_retire(flowlog->dns, flowlog->policy.image);
 	arenas_done(flowlog);
 	send_stats(flowlog);
 }
@@ -346,12 +381,15 @@ parts_new(struct flowlog *flowlog)
 		fatal("batch");
 	flowlog->workers =
 	    workers_new(flowlog->base, flowlog->batch, on_violation, flowlog);
+	flowlog->dns =
+	    dns_new(flowlog->base, flowlog->batch, on_dns_violation, flowlog);
 	flowlog->sources = sources_new(flowlog->base, flowlog->batch);
 	flowlog->tick =
 	    event_new(flowlog->base, -1, EV_PERSIST, on_tick, flowlog);
 	flowlog->stop = event_new(flowlog->base, -1, 0, on_stop, flowlog);
-	if (flowlog->workers == NULL || flowlog->sources == NULL ||
-	    flowlog->tick == NULL || flowlog->stop == NULL)
+	if (flowlog->workers == NULL || flowlog->dns == NULL ||
+	    flowlog->sources == NULL || flowlog->tick == NULL ||
+	    flowlog->stop == NULL)
 		fatal("set-up");
 	flowlog->supervisor = ipc_channel_new(flowlog->base, FLOWLOG_CHANNEL_FD,
 	    IPC_FLOWLOG, IPC_SUPERVISOR, handlers, on_supervisor_end, flowlog);
@@ -372,7 +410,7 @@ database_start(struct flowlog *flowlog)
 		    flowlog->dir);
 	if (flowlog->store == NULL || ids_start(flowlog) == -1)
 		fatal("%s/" FLOWLOG_FILE, flowlog->dir);
-	batch_set_store(flowlog->batch, flowlog->store);
+	store_use(flowlog);
 }
 
 struct flowlog *
@@ -416,6 +454,8 @@ void
 flowlog_shutdown(struct flowlog *flowlog)
 {
 	sources_drain(flowlog->sources);
+	if (dns_flush(flowlog->dns) == -1)
+		log_warnx("questions could not be written");
 	if (batch_flush(flowlog->batch) == -1)
 		log_warnx("%llu rows could not be written",
 		    (unsigned long long)batch_waiting(flowlog->batch));
@@ -423,6 +463,7 @@ flowlog_shutdown(struct flowlog *flowlog)
 	(void)ipc_channel_flush(flowlog->supervisor, FLUSH_MS);
 	sources_free(flowlog->sources);
 	workers_free(flowlog->workers);
+	dns_free(flowlog->dns);
 	batch_free(flowlog->batch);
 	store_close(flowlog->store);
 	ipc_channel_free(flowlog->supervisor);
