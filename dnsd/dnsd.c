@@ -16,11 +16,13 @@
 
 #include "common/log.h"
 #include "dnsd/front.h"
+#include "dnsd/journal.h"
 #include "ipc/channel.h"
 #include "ipc/loop.h"
 #include "policy/mapping.h"
 
 #define CALLBACKS_PER_LOOP 16
+#define FLUSH_MS 500
 #define CACHE_BYTES (32U << 20)
 
 /* An answer that comes in parts. */
@@ -35,6 +37,8 @@ struct dnsd {
 	struct event_base *base;
 	struct ipc_channel *supervisor;
 	struct ipc_channel *resolver; /* NULL: none */
+	struct ipc_channel *log;      /* NULL: none */
+	struct journal *journal;
 	struct front *front;
 	struct front_listener listeners[IPC_LISTENER_COUNT];
 	int listening; /* how many there are */
@@ -126,6 +130,51 @@ on_dnsd_resolver(void *ctx, struct ipc_message *message)
 	front_resolver_ready(dnsd->front);
 }
 
+static void
+on_dns_ack(void *ctx, struct ipc_message *message)
+{
+	const struct msg_flows_ack *ack = message->body;
+	struct dnsd *dnsd = ctx;
+
+	journal_acknowledge(dnsd->journal, ack->sequence);
+}
+
+static const struct ipc_handler log_handlers[] = {
+	{ MSG_DNS_ACK, on_dns_ack },
+	{ MSG_NONE, NULL },
+};
+
+static void
+log_lose(struct dnsd *dnsd)
+{
+	journal_set_log(dnsd->journal, NULL);
+	ipc_channel_free(dnsd->log);
+	dnsd->log = NULL;
+}
+
+static void
+on_log_end(void *ctx, const char *why)
+{
+	if (why != NULL)
+		log_warnx("flow log sent %s", why);
+	log_lose(ctx);
+}
+
+static void
+on_dnsd_log(void *ctx, struct ipc_message *message)
+{
+	struct dnsd *dnsd = ctx;
+	int fd = ipc_message_take_fd(message);
+
+	log_lose(dnsd);
+	dnsd->log = ipc_channel_new(dnsd->base, fd, IPC_DNSD, IPC_FLOWLOG,
+	    log_handlers, on_log_end, dnsd);
+	if (dnsd->log == NULL)
+		fatal("channel to the flow log");
+	ipc_channel_set_phase(dnsd->log, IPC_PHASE_RUN);
+	journal_set_log(dnsd->journal, dnsd->log);
+}
+
 static int
 resolve(void *ctx, uint64_t id, const struct question *question)
 {
@@ -147,8 +196,9 @@ resolve(void *ctx, uint64_t id, const struct question *question)
 static void
 on_record(void *ctx, const struct dns_record *record)
 {
-	(void)ctx;
-	(void)record;
+	struct dnsd *dnsd = ctx;
+
+	journal_add(dnsd->journal, record);
 }
 
 static const struct front_ops ops = { .resolve = resolve, .log = on_record };
@@ -240,6 +290,7 @@ static const struct ipc_handler supervisor_handlers[] = {
 	{ MSG_DNSD_LISTENER, on_dnsd_listener },
 	{ MSG_DNSD_START, on_dnsd_start },
 	{ MSG_DNSD_RESOLVER, on_dnsd_resolver },
+	{ MSG_DNSD_LOG, on_dnsd_log },
 	{ MSG_ASK, on_ask },
 	{ MSG_STOP, on_stop },
 	{ MSG_NONE, NULL },
@@ -262,7 +313,8 @@ dnsd_new(void)
 	struct front_settings settings;
 
 	if (dnsd == NULL ||
-	    (dnsd->base = ipc_loop_new(CALLBACKS_PER_LOOP)) == NULL)
+	    (dnsd->base = ipc_loop_new(CALLBACKS_PER_LOOP)) == NULL ||
+	    (dnsd->journal = journal_new(dnsd->base)) == NULL)
 		fatal("event base");
 	dnsd->supervisor =
 	    ipc_channel_new(dnsd->base, DNSD_CHANNEL_FD, IPC_DNSD,
@@ -299,4 +351,9 @@ dnsd_shutdown(struct dnsd *dnsd)
 {
 	ipc_channel_free(dnsd->resolver);
 	front_free(dnsd->front);
+	journal_flush(dnsd->journal);
+	if (dnsd->log != NULL)
+		(void)ipc_channel_flush(dnsd->log, FLUSH_MS);
+	ipc_channel_free(dnsd->log);
+	journal_free(dnsd->journal);
 }

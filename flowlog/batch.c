@@ -15,6 +15,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "flowlog/room.h"
 #include "flowlog/store.h"
 #include "policy/image.h"
 
@@ -76,6 +77,9 @@ static const struct {
 	[LOSS_UNREADABLE] = { "kernel", "unreadable" },
 	[LOSS_KERNEL_QUEUE] = { "kernel", "no-room" },
 	[LOSS_QUEUE] = { "flowlog", "no-room" },
+	[LOSS_DNS_LOST] = { "dnsd", "no-room" },
+	[LOSS_DNS_REFUSED] = { "dnsd", "violation" },
+	[LOSS_DNS_QUEUE] = { "flowlog", "dns-no-room" },
 	[LOSS_EVENT] = { "flowlog", "events-no-room" },
 };
 
@@ -392,18 +396,6 @@ write_losses(struct batch *batch)
 	return 0;
 }
 
-/* The ring of the log: as much leaves as came, and a little more. */
-static int
-make_room(struct batch *batch, uint64_t added)
-{
-	uint64_t removed;
-
-	if (!store_is_near_max(batch->store))
-		return 0;
-	return store_remove_oldest(
-	    batch->store, added * 2 + TRANSACTION_MIN, &removed);
-}
-
 static int
 write_all(struct batch *batch, uint64_t end, uint64_t *added)
 {
@@ -411,7 +403,7 @@ write_all(struct batch *batch, uint64_t end, uint64_t *added)
 		return -1;
 	if (write_rules(batch) == -1 || write_flows(batch, end, added) == -1 ||
 	    write_events(batch) == -1 || write_losses(batch) == -1 ||
-	    make_room(batch, *added) == -1 ||
+	    room_make(batch->store, *added) == -1 ||
 	    store_commit(batch->store) == -1) {
 		store_rollback(batch->store);
 		return -1;
@@ -455,7 +447,7 @@ retire_when_full(struct batch *batch)
 
 	if (!store_is_near_max(batch->store) || store_begin(batch->store) == -1)
 		return;
-	if (store_remove_oldest(batch->store, RETIRE_FLOWS, &removed) == -1 ||
+	if (room_remove_oldest(batch->store, RETIRE_FLOWS, &removed) == -1 ||
 	    removed == 0 || store_commit(batch->store) == -1)
 		store_rollback(batch->store);
 }
@@ -553,7 +545,8 @@ batch_retire(struct batch *batch)
 		return;
 	if (store_remove_before(
 		batch->store, before_us, RETIRE_FLOWS, &removed) == -1 ||
-	    make_room(batch, 0) == -1 || store_shrink(batch->store) == -1 ||
+	    room_make(batch->store, 0) == -1 ||
+	    store_shrink(batch->store) == -1 ||
 	    store_commit(batch->store) == -1)
 		store_rollback(batch->store);
 }

@@ -31,6 +31,9 @@ enum batch_loss {
 	LOSS_KERNEL_QUEUE, /* the kernel's flows without room here */
 	LOSS_QUEUE,	   /* relays' flows without room here */
 	LOSS_EVENT,	   /* events without room here */
+	LOSS_DNS_LOST,	   /* questions given up by dnsd */
+	LOSS_DNS_REFUSED,  /* dnsd's records that broke the contract */
+	LOSS_DNS_QUEUE,	   /* questions without room here */
 	LOSS_COUNT
 };
 

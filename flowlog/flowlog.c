@@ -18,6 +18,7 @@
 #include "common/sandbox.h"
 #include "flowlog/arena.h"
 #include "flowlog/batch.h"
+#include "flowlog/dns.h"
 #include "flowlog/event.h"
 #include "flowlog/ledger.h"
 #include "flowlog/source.h"
@@ -46,6 +47,7 @@ struct flowlog {
 	struct store *store;
 	struct batch *batch;
 	struct workers *workers;
+	struct dns *dns;
 	struct sources *sources;
 	struct ledger *ledger;
 	int ledger_fd; /* until it is mapped */
@@ -79,6 +81,17 @@ on_violation(void *ctx, unsigned int worker, const char *why)
 	log_warnx("tpx-relay[%u] sent %s", worker, why);
 	/* The supervisor ends it; its channel is closed in any case. */
 	(void)IPC_SEND(flowlog->supervisor, MSG_LOG_BREACH, 0, &breach, -1);
+}
+
+static void
+on_dns_violation(void *ctx, unsigned int worker, const char *why)
+{
+	struct flowlog *flowlog = ctx;
+	struct msg_breach breach = { .worker = worker };
+
+	(void)snprintf(breach.why, sizeof(breach.why), "%s", why);
+	log_warnx("tpx-dnsd[%u] sent %s", worker, why);
+	(void)IPC_SEND(flowlog->supervisor, MSG_LOG_DNS_BREACH, 0, &breach, -1);
 }
 
 static void
@@ -171,16 +184,25 @@ ledger_start(struct flowlog *flowlog)
 }
 
 static void
+store_use(struct flowlog *flowlog)
+{
+	if (dns_set_store(flowlog->dns, flowlog->store) == -1)
+		fatal("%s/" FLOWLOG_FILE, flowlog->dir);
+	batch_set_store(flowlog->batch, flowlog->store);
+}
+
+static void
 on_damaged(void *ctx)
 {
 	struct flowlog *flowlog = ctx;
 
+	(void)dns_set_store(flowlog->dns, NULL);
 	store_close(flowlog->store);
 	flowlog->store = NULL;
 	/* The supervisor starts a new process, and relays send again. */
 	if (database_open(flowlog) == -1)
 		fatal("%s/" FLOWLOG_FILE, flowlog->dir);
-	batch_set_store(flowlog->batch, flowlog->store);
+	store_use(flowlog);
 }
 
 static void
@@ -236,6 +258,17 @@ flowlog_on_relay(void *ctx, struct ipc_message *message)
 	if (workers_open(flowlog->workers, (unsigned int)worker->worker,
 		ipc_message_take_fd(message)) == -1)
 		log_warn("tpx-relay[%u]", (unsigned int)worker->worker);
+}
+
+static void
+flowlog_on_dnsd(void *ctx, struct ipc_message *message)
+{
+	struct flowlog *flowlog = ctx;
+	const struct msg_worker *worker = message->body;
+
+	if (dns_open(flowlog->dns, (unsigned int)worker->worker,
+		ipc_message_take_fd(message)) == -1)
+		log_warn("tpx-dnsd[%u]", (unsigned int)worker->worker);
 }
 
 /* Says which arenas are of no more use: once all that waits is on disk. */
@@ -305,7 +338,7 @@ on_stop(int fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	if (workers_count(flowlog->workers) == 0 ||
+	if (workers_count(flowlog->workers) + dns_count(flowlog->dns) == 0 ||
 	    clock_mono_us() >= flowlog->stop_by_us)
 		(void)event_base_loopbreak(flowlog->base);
 	else
@@ -342,6 +375,7 @@ static const struct ipc_handler handlers[] = {
 	{ MSG_ASK, flowlog_on_ask },
 	{ MSG_LOG_RELAY, flowlog_on_relay },
 	{ MSG_LOG_ARENA, flowlog_on_arena },
+	{ MSG_LOG_DNSD, flowlog_on_dnsd },
 	{ MSG_LOG_SOURCE, flowlog_on_source },
 	{ MSG_EVENT, flowlog_on_event },
 	{ MSG_STOP, flowlog_on_stop },
@@ -372,6 +406,7 @@ on_tick(int fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	batch_retire(flowlog->batch);
+	dns_retire(flowlog->dns, flowlog->policy.image);
 	arenas_done(flowlog);
 	send_stats(flowlog);
 }
@@ -395,12 +430,15 @@ parts_new(struct flowlog *flowlog)
 		fatal("batch");
 	flowlog->workers =
 	    workers_new(flowlog->base, flowlog->batch, on_violation, flowlog);
+	flowlog->dns =
+	    dns_new(flowlog->base, flowlog->batch, on_dns_violation, flowlog);
 	flowlog->sources = sources_new(flowlog->base, flowlog->batch);
 	flowlog->tick =
 	    event_new(flowlog->base, -1, EV_PERSIST, on_tick, flowlog);
 	flowlog->stop = event_new(flowlog->base, -1, 0, on_stop, flowlog);
-	if (flowlog->workers == NULL || flowlog->sources == NULL ||
-	    flowlog->tick == NULL || flowlog->stop == NULL)
+	if (flowlog->workers == NULL || flowlog->dns == NULL ||
+	    flowlog->sources == NULL || flowlog->tick == NULL ||
+	    flowlog->stop == NULL)
 		fatal("set-up");
 	flowlog->supervisor = ipc_channel_new(flowlog->base, FLOWLOG_CHANNEL_FD,
 	    IPC_FLOWLOG, IPC_SUPERVISOR, handlers, on_supervisor_end, flowlog);
@@ -421,7 +459,7 @@ database_start(struct flowlog *flowlog)
 		    flowlog->dir);
 	if (flowlog->store == NULL)
 		fatal("%s/" FLOWLOG_FILE, flowlog->dir);
-	batch_set_store(flowlog->batch, flowlog->store);
+	store_use(flowlog);
 	if (ledger_start(flowlog) == -1)
 		fatal("ledger");
 }
@@ -467,6 +505,8 @@ void
 flowlog_shutdown(struct flowlog *flowlog)
 {
 	sources_drain(flowlog->sources);
+	if (dns_flush(flowlog->dns) == -1)
+		log_warnx("questions could not be written");
 	if (batch_flush(flowlog->batch) == -1)
 		log_warnx("%llu rows could not be written",
 		    (unsigned long long)batch_waiting(flowlog->batch));
@@ -474,6 +514,7 @@ flowlog_shutdown(struct flowlog *flowlog)
 	(void)ipc_channel_flush(flowlog->supervisor, FLUSH_MS);
 	sources_free(flowlog->sources);
 	workers_free(flowlog->workers);
+	dns_free(flowlog->dns);
 	batch_free(flowlog->batch);
 	ledger_close(flowlog->ledger);
 	store_close(flowlog->store);

@@ -9,16 +9,17 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "schema/dns.h"
 #include "schema/flow.h"
 #include "schema/flowlog.sql.h"
 
 /* The n-th takes a database from user_version n to n + 1. */
 static const char *const migrations[] = { FLOWLOG_TABLES_1, FLOWLOG_TABLES_2,
-	FLOWLOG_TABLES_3, FLOWLOG_TABLES_4 };
+	FLOWLOG_TABLES_3, FLOWLOG_TABLES_4, FLOWLOG_TABLES_5 };
 
 #define VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))
 
-#define WORDS_MOST 5
+#define WORDS_MOST 6
 
 struct words {
 	const char *column;
@@ -39,6 +40,19 @@ static const struct words closes = { "f.close", flow_close_word,
 static const struct words severities = { "severity", event_severity_word,
 	SEVERITY_COUNT };
 
+static const struct words transports = { "q.transport", dns_transport_word,
+	DNS_TRANSPORT_COUNT };
+static const struct words rcodes = { "q.rcode", dns_rcode_word,
+	DNS_RCODE_COUNT };
+static const struct words dns_sources = { "q.source", dns_source_word,
+	DNS_SOURCE_COUNT };
+static const struct words securities = { "q.dnssec", dns_security_word,
+	DNS_SECURITY_COUNT };
+static const struct words dns_actions = { "q.action", flow_action_word,
+	FLOW_ACTION_COUNT };
+static const struct words dns_captures = { "q.capture", flow_capture_word,
+	FLOW_CAPTURE_COUNT };
+
 /* words: what each %s of the text stands for. */
 static const struct view {
 	const char *name;
@@ -47,6 +61,10 @@ static const struct view {
 } views[] = {
 	{ "flows", FLOWLOG_VIEW_FLOWS,
 	    { &host_sources, &captures, &actions, &closes, &sources } },
+	{ "dns", FLOWLOG_VIEW_DNS,
+	    { &transports, &rcodes, &dns_sources, &securities, &dns_actions,
+		&dns_captures } },
+	{ "dns_blocked", FLOWLOG_VIEW_DNS_BLOCKED, { NULL } },
 	{ "events", FLOWLOG_VIEW_EVENTS, { &severities } },
 	{ "drops", FLOWLOG_VIEW_DROPS, { NULL } },
 	{ "top_hosts", FLOWLOG_VIEW_TOP_HOSTS, { NULL } },
@@ -61,6 +79,14 @@ static const struct view {
 
 #define VIEWS (sizeof(views) / sizeof(views[0]))
 
+/* Numbers without a word stay NULL. */
+static void
+word_append(sqlite3_str *text, unsigned int number, const char *word)
+{
+	if (word != NULL && strcmp(word, "?") != 0)
+		sqlite3_str_appendf(text, " WHEN %u THEN %Q", number, word);
+}
+
 /* A CASE expression for sqlite3_free(), NULL when memory is short. */
 static char *
 words_case(const struct words *words)
@@ -74,10 +100,7 @@ words_case(const struct words *words)
 	}
 	sqlite3_str_appendf(text, "CASE %s", words->column);
 	for (n = 0; n < words->count; n++)
-		/* Numbers without a word stay NULL. */
-		if (strcmp(words->word(n), "?") != 0)
-			sqlite3_str_appendf(
-			    text, " WHEN %u THEN %Q", n, words->word(n));
+		word_append(text, n, words->word(n));
 	sqlite3_str_appendall(text, " END");
 	return sqlite3_str_finish(text);
 }
@@ -91,9 +114,9 @@ view_text(const struct view *view)
 
 	for (i = 0; i < WORDS_MOST; i++)
 		cases[i] = words_case(view->words[i]);
-	_Static_assert(WORDS_MOST == 5, "each is an argument");
-	select = sqlite3_mprintf(
-	    view->text, cases[0], cases[1], cases[2], cases[3], cases[4]);
+	_Static_assert(WORDS_MOST == 6, "each is an argument");
+	select = sqlite3_mprintf(view->text, cases[0], cases[1], cases[2],
+	    cases[3], cases[4], cases[5]);
 	if (select != NULL)
 		text =
 		    sqlite3_mprintf("CREATE VIEW %s AS %s", view->name, select);

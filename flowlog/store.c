@@ -132,42 +132,6 @@ struct store {
 
 #define ROWS_COUNTER "rows"
 
-static const struct {
-	int code; /* primary result code */
-	int error;
-} errors[] = {
-	{ SQLITE_BUSY, EAGAIN },
-	{ SQLITE_LOCKED, EAGAIN },
-	{ SQLITE_FULL, ENOSPC },
-	{ SQLITE_CORRUPT, EBADMSG },
-	{ SQLITE_NOTADB, EBADMSG },
-	{ SQLITE_SCHEMA, ENOTSUP },
-	{ SQLITE_NOMEM, ENOMEM },
-	{ SQLITE_READONLY, EACCES },
-};
-
-/* Sets errno for a result code that means failure; returns -1. */
-static int
-fail(const struct store *store, int rc)
-{
-	const char *why = sqlite3_errmsg(store->db);
-	size_t i;
-
-	for (i = 0; i < sizeof(errors) / sizeof(errors[0]); i++)
-		if (errors[i].code == (rc & 0xff)) {
-			log_debug("store: %s", why);
-			errno = errors[i].error;
-			return -1;
-		}
-	errno = sqlite3_system_errno(store->db);
-	if (rc == SQLITE_CANTOPEN && errno == EACCES)
-		return -1;
-	/* Nothing else says what it was. */
-	log_warnx("store: %s (%d, %s)", why, rc, strerror(errno));
-	errno = EIO;
-	return -1;
-}
-
 /* Steps a bound statement that gives no rows, and resets it. */
 static int
 run(struct store *store, enum statement which)
@@ -178,7 +142,7 @@ run(struct store *store, enum statement which)
 	while ((rc = sqlite3_step(statement)) == SQLITE_ROW)
 		continue;
 	(void)sqlite3_reset(statement);
-	return rc == SQLITE_DONE ? 0 : fail(store, rc);
+	return rc == SQLITE_DONE ? 0 : store_error(store, rc);
 }
 
 /* Steps a bound statement that gives at most one number. */
@@ -194,7 +158,13 @@ number(struct store *store, enum statement which, int64_t *value)
 	(void)sqlite3_reset(statement);
 	if (rc == SQLITE_ROW || rc == SQLITE_DONE)
 		return 0;
-	return fail(store, rc);
+	return store_error(store, rc);
+}
+
+struct sqlite3 *
+store_handle(struct store *store)
+{
+	return store->db;
 }
 
 static int
@@ -207,7 +177,7 @@ prepare(struct store *store)
 		rc = sqlite3_prepare_v3(store->db, texts[i], -1,
 		    SQLITE_PREPARE_PERSISTENT, &store->statements[i], NULL);
 		if (rc != SQLITE_OK)
-			return fail(store, rc);
+			return store_error(store, rc);
 	}
 	return 0;
 }
@@ -231,7 +201,7 @@ configure(struct store *store)
 	rc = sqlite3_exec(store->db, pragmas, NULL, NULL, NULL);
 	if (rc == SQLITE_OK)
 		rc = migrate(store->db);
-	return rc == SQLITE_OK ? 0 : fail(store, rc);
+	return rc == SQLITE_OK ? 0 : store_error(store, rc);
 }
 
 static int
@@ -276,7 +246,7 @@ store_open_once(const char *dir, struct store **out)
 	    SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
 	    NULL);
 	if (rc != SQLITE_OK) {
-		(void)fail(store, rc);
+		(void)store_error(store, rc);
 		goto fail;
 	}
 	/* A reader that is there already may hold a lock for a moment. */
@@ -313,7 +283,7 @@ set_pragma(struct store *store, const char *name, uint64_t value)
 	if (text != NULL)
 		rc = sqlite3_exec(store->db, text, NULL, NULL, NULL);
 	sqlite3_free(text);
-	return rc == SQLITE_OK ? 0 : fail(store, rc);
+	return rc == SQLITE_OK ? 0 : store_error(store, rc);
 }
 
 int

@@ -17,6 +17,7 @@
 
 #include "schema/msg.h"
 
+struct sqlite3;
 struct store;
 
 #define STORE_PATH_BYTES 4096
@@ -99,6 +100,13 @@ int store_shrink(struct store *);
 
 /* The highest flow id in the log, 0: none. */
 int store_last_id(struct store *, uint64_t *id);
+
+/*
+ * For the files of other tables: the connection, and errno for a result code
+ * that means failure; returns -1.
+ */
+struct sqlite3 *store_handle(struct store *);
+int store_error(struct store *, int rc);
 
 uint64_t store_rows(const struct store *);	 /* flows in the log */
 uint64_t store_losses(const struct store *);	 /* sum of drops */

@@ -61,7 +61,7 @@ static const struct {
 	{ 257, "CAA" },
 };
 
-static const char *const rcodes[] = {
+static const char *const rcodes[DNS_RCODE_COUNT] = {
 	"NOERROR",
 	"FORMERR",
 	"SERVFAIL",
@@ -85,6 +85,12 @@ static const char *
 word_of(const char *const *words, unsigned int count, unsigned int number)
 {
 	return number < count ? words[number] : "?";
+}
+
+const char *
+dns_rcode_word(unsigned int rcode)
+{
+	return word_of(rcodes, DNS_RCODE_COUNT, rcode);
 }
 
 const char *
@@ -120,7 +126,7 @@ dns_type_text(unsigned int qtype, char buf[DNS_WORD_BYTES])
 const char *
 dns_rcode_text(unsigned int rcode, char buf[DNS_WORD_BYTES])
 {
-	if (rcode < sizeof(rcodes) / sizeof(rcodes[0]) && rcodes[rcode] != NULL)
+	if (rcode < DNS_RCODE_COUNT && rcodes[rcode] != NULL)
 		return rcodes[rcode];
 	(void)snprintf(buf, DNS_WORD_BYTES, "RCODE%u", rcode & UINT16_MAX);
 	return buf;

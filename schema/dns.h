@@ -75,6 +75,11 @@ char *dns_name_text(const uint8_t *name, char buf[DNS_NAME_TEXT_BYTES]);
 #define DNS_WORD_BYTES 16
 const char *dns_type_text(unsigned int qtype, char buf[DNS_WORD_BYTES]);
 
+#define DNS_RCODE_COUNT 17
+
+/* "NXDOMAIN"; NULL or "?" for a number that has none. */
+const char *dns_rcode_word(unsigned int rcode);
+
 /* "NXDOMAIN", or "RCODE42" in buf. */
 const char *dns_rcode_text(unsigned int rcode, char buf[DNS_WORD_BYTES]);
 

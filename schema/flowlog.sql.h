@@ -98,6 +98,32 @@
 #define FLOWLOG_TABLES_4 \
 	"ALTER TABLE flow ADD COLUMN ech INTEGER NOT NULL DEFAULT 0;"
 
+/*
+ * Version 5: questions of DNS.  There may be a hundred thousand a second, so
+ * they have no index: the id of a row is its time in microseconds, or the next
+ * that is free, and what is searched by time is found by id.
+ */
+#define FLOWLOG_TABLES_5                 \
+	"CREATE TABLE query ("           \
+	" id INTEGER PRIMARY KEY,"       \
+	" client TEXT NOT NULL,"         \
+	" cport INTEGER NOT NULL,"       \
+	" server TEXT NOT NULL,"         \
+	" transport INTEGER NOT NULL,"   \
+	" capture INTEGER NOT NULL,"     \
+	" qname TEXT,"                   \
+	" qtype TEXT,"                   \
+	" rcode INTEGER NOT NULL,"       \
+	" answers TEXT,"                 \
+	" ttl INTEGER,"                  \
+	" latency_us INTEGER NOT NULL,"  \
+	" source INTEGER NOT NULL,"      \
+	" dnssec INTEGER NOT NULL,"      \
+	" ede INTEGER,"                  \
+	" action INTEGER NOT NULL,"      \
+	" rule INTEGER REFERENCES rule," \
+	" worker INTEGER NOT NULL) STRICT;"
+
 /* Milliseconds, ISO 8601, UTC. */
 #define FLOWLOG_TIME(us)                           \
 	"strftime('%%Y-%%m-%%dT%%H:%%M:%%fZ', " us \
@@ -130,6 +156,20 @@
 			  "final, %s AS source, f.ech AS ech"                  \
 			  " FROM flow f LEFT JOIN rule r ON r.id = f.rule"     \
 			  " LEFT JOIN upstream u ON u.id = f.upstream"
+
+/* %s: transport, rcode, source, dnssec, action, capture */
+#define FLOWLOG_VIEW_DNS                                                      \
+	"SELECT q.id AS id, " FLOWLOG_TIME(                                   \
+	    "q.id") " AS time,"                                               \
+		    " q.id AS time_us, q.client AS client, q.cport AS cport," \
+		    " q.server AS server, %s AS transport,"                   \
+		    " q.qname AS qname, q.qtype AS qtype,"                    \
+		    " coalesce(%s, 'RCODE' || q.rcode) AS rcode,"             \
+		    " q.answers AS answers, q.ttl AS ttl,"                    \
+		    " q.latency_us AS latency_us, %s AS source,"              \
+		    " %s AS dnssec, %s AS action, r.text AS rule,"            \
+		    " %s AS capture, q.ede AS ede, q.worker AS worker"        \
+		    " FROM query q LEFT JOIN rule r ON r.id = q.rule"
 
 /* %s: severity */
 #define FLOWLOG_VIEW_EVENTS                                                    \
@@ -184,6 +224,12 @@
 	" src AS client, host, proto, dst, dport, action, up_bytes,"    \
 	" down_bytes, close"                                            \
 	" FROM flows WHERE duration_ms >= 600000 ORDER BY duration_ms DESC"
+
+#define FLOWLOG_VIEW_DNS_BLOCKED                                     \
+	"SELECT qname, count(*) AS queries,"                         \
+	" count(DISTINCT client) AS clients, max(time) AS last,"     \
+	" rule FROM dns WHERE action = 'block' GROUP BY qname, rule" \
+	" ORDER BY queries DESC"
 
 /* Where rows are missing, and how many. */
 #define FLOWLOG_VIEW_GAPS                                             \

@@ -53,6 +53,7 @@ struct msg_header {
 
 #define MSG_FLOWS_BYTES(n) \
 	(offsetof(struct msg_flows, record) + (n) * sizeof(struct flow_record))
+#define MSG_DNS_ROWS_BYTES(n) (offsetof(struct msg_dns_rows, byte) + (n))
 #define MSG_RESOLVE_BYTES(n) (offsetof(struct msg_resolve, name) + (n))
 #define MSG_RESOLVED_BYTES(n) (offsetof(struct msg_resolved, byte) + (n))
 

@@ -17,6 +17,7 @@
 #include "common/log.h"
 #include "supervisor/apply.h"
 #include "supervisor/event.h"
+#include "supervisor/flowlog.h"
 #include "supervisor/netctl.h"
 #include "supervisor/tpxd.h"
 
@@ -64,6 +65,7 @@ on_dnsd_ready(void *ctx, struct ipc_message *message)
 	(void)message;
 	child_runs(child);
 	join(child->tpxd, (struct dnsd *)(void *)child);
+	flowlog_connect_dnsd(NULL, child);
 }
 
 static void
@@ -112,16 +114,22 @@ on_resolver_answer(void *ctx, struct ipc_message *message)
 	(void)child_answered(ctx, message->body);
 }
 
-static void
-on_resolver_breach(void *ctx, struct ipc_message *message)
+void
+dns_breach(struct tpxd *tpxd, const struct msg_breach *breach)
 {
-	const struct msg_breach *breach = message->body;
-	const struct child *child = ctx;
-	struct dns *dns = &child->tpxd->dns;
+	struct dns *dns = &tpxd->dns;
 
 	if (breach->worker < dns->count)
 		child_kill(
 		    &dns->dnsds[breach->worker].child, "contract", breach->why);
+}
+
+static void
+on_resolver_breach(void *ctx, struct ipc_message *message)
+{
+	const struct child *child = ctx;
+
+	dns_breach(child->tpxd, message->body);
 }
 
 static const struct ipc_handler resolver_handlers[] = {

@@ -55,6 +55,9 @@ int dns_has_answered(const struct tpxd *, uint64_t sequence);
 typedef void dns_fn(void *ctx, struct child *);
 void dns_each(struct tpxd *, dns_fn *, void *ctx);
 
+/* Another process says that a dnsd broke a rule: it is killed. */
+void dns_breach(struct tpxd *, const struct msg_breach *);
+
 /* A process of DNS has ended, as it was asked to or not; tpxd goes on. */
 void dns_ended(struct child *, int asked);
 

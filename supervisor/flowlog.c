@@ -105,25 +105,40 @@ on_log_arena_done(void *ctx, struct ipc_message *message)
 		tpxd_stop_next(child->tpxd);
 }
 
+/* A new channel between the flow log and a child that writes to it. */
+static void
+connect_child(struct child *child, enum msg_type to_log, enum msg_type to_child)
+{
+	struct child *flowlog = &child->tpxd->flowlog;
+	struct msg_worker body = { .worker = (uint32_t)child->index };
+	int ends[2];
+
+	if (flowlog->channel == NULL || flowlog->state != CHILD_RUNNING)
+		return;
+	if (ipc_socketpair(ends) == -1) {
+		log_warn("flow log: no way for %s", child->program);
+		return;
+	}
+	if (IPC_SEND(flowlog->channel, to_log, 0, &body, ends[0]) == 0 &&
+	    ipc_send_empty(child->channel, to_child, ends[1]) == -1)
+		log_warn("flow log: no way for %s", child->program);
+	close(ends[0]);
+	close(ends[1]);
+}
+
 void
 flowlog_connect(struct tpxd *tpxd, struct worker *worker)
 {
-	struct msg_worker body = { .worker = (uint32_t)worker->child.index };
-	int ends[2];
+	(void)tpxd;
+	connect_child(&worker->child, MSG_LOG_RELAY, MSG_RELAY_LOG);
+}
 
-	if (tpxd->flowlog.channel == NULL ||
-	    tpxd->flowlog.state != CHILD_RUNNING)
-		return;
-	if (ipc_socketpair(ends) == -1) {
-		log_warn("flow log: no way for a relay");
-		return;
-	}
-	if (IPC_SEND(tpxd->flowlog.channel, MSG_LOG_RELAY, 0, &body, ends[0]) ==
-		0 &&
-	    ipc_send_empty(worker->child.channel, MSG_RELAY_LOG, ends[1]) == -1)
-		log_warn("flow log: no way for a relay");
-	close(ends[0]);
-	close(ends[1]);
+void
+flowlog_connect_dnsd(void *ctx, struct child *child)
+{
+	(void)ctx;
+	if (child->role == IPC_DNSD && child->state == CHILD_RUNNING)
+		connect_child(child, MSG_LOG_DNSD, MSG_DNSD_LOG);
 }
 
 static void
@@ -139,6 +154,7 @@ on_log_ready(void *ctx, struct ipc_message *message)
 	arenas_send(child->tpxd);
 	event_flush(child->tpxd);
 	workers_connect(child->tpxd, flowlog_connect);
+	dns_each(child->tpxd, flowlog_connect_dnsd, NULL);
 }
 
 static void
@@ -148,6 +164,15 @@ on_log_breach(void *ctx, struct ipc_message *message)
 	const struct child *child = ctx;
 
 	workers_breach(child->tpxd, breach);
+}
+
+static void
+on_log_dns_breach(void *ctx, struct ipc_message *message)
+{
+	const struct msg_breach *breach = message->body;
+	const struct child *child = ctx;
+
+	dns_breach(child->tpxd, breach);
 }
 
 static void
@@ -169,6 +194,7 @@ static const struct ipc_handler handlers[] = {
 	{ MSG_LOG_READY, on_log_ready },
 	{ MSG_LOG_ARENA_DONE, on_log_arena_done },
 	{ MSG_LOG_BREACH, on_log_breach },
+	{ MSG_LOG_DNS_BREACH, on_log_dns_breach },
 	{ MSG_LOG_STATS, on_log_stats },
 	{ MSG_ANSWER, on_answer },
 	{ MSG_EVENT, child_on_event },

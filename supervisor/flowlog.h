@@ -18,6 +18,9 @@ void flowlog_stop(struct tpxd *);
 /* Connects a relay to it, when both are there; later if not. */
 void flowlog_connect(struct tpxd *, struct worker *);
 
+/* The same for a dnsd, for dns_each(): others are left alone. */
+void flowlog_connect_dnsd(void *ctx, struct child *);
+
 /*
  * Hands over the arena of a relay that has ended, again and again until its
  * rows are on disk; fd stays the caller's.

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The records of questions on their way to the flow log.  They go out in
+ * messages of as many as fit, at the latest DNS_JOURNAL_US after the first, and
+ * are kept until the flow log has said that they are on disk; what it has not
+ * said is sent again when it was restarted.  Nothing here waits: records that
+ * find no room are counted, and the flow log is told how many.
+ */
+#ifndef DNSD_JOURNAL_H
+#define DNSD_JOURNAL_H
+
+#include <stdint.h>
+
+#include "schema/dns.h"
+
+struct event_base;
+struct ipc_channel;
+struct journal;
+
+#define DNS_JOURNAL_US 100000
+#define DNS_JOURNAL_MESSAGES 128 /* that may wait for their acknowledgement */
+
+/* NULL with ENOMEM. */
+struct journal *journal_new(struct event_base *);
+void journal_free(struct journal *); /* NULL is fine */
+
+void journal_add(struct journal *, const struct dns_record *);
+
+/* The way to the flow log, or NULL while there is none.  Not owned. */
+void journal_set_log(struct journal *, struct ipc_channel *);
+
+/* Everything up to this sequence is on disk. */
+void journal_acknowledge(struct journal *, uint64_t sequence);
+
+/* Sends what waits, as far as the channel takes it. */
+void journal_flush(struct journal *);
+
+uint64_t journal_dropped(const struct journal *);
+
+#endif

@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Owns the statements on the table of questions.  Values reach SQL only as
+ * bound parameters; what a client has asked for is text by then, of which
+ * dns_name_text() has escaped whatever is not plain.
+ */
+#include "flowlog/dns_table.h"
+
+#include <errno.h>
+#include <sqlite3.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/addr.h"
+#include "flowlog/bind.h"
+#include "flowlog/store.h"
+
+/* Another row may have that time; this many further ones are tried. */
+#define IDS_TRIED 4096
+
+#define TYPE_A 1
+#define TYPE_AAAA 28
+
+enum statement { ADD, FIND, REMOVE_BEFORE, STATEMENTS };
+
+static const char *const texts[STATEMENTS] = {
+	[ADD] = "INSERT OR IGNORE INTO query (id, client, cport, server,"
+		" transport, capture, qname, qtype, rcode, answers, ttl,"
+		" latency_us, source, dnssec, ede, action, rule, worker)"
+		" VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12,"
+		" ?13, ?14, ?15, ?16, (SELECT rule FROM rule_number"
+		" WHERE generation = ?17 AND number = ?18), ?19)",
+	[FIND] = "SELECT 1 FROM query WHERE id = ?1 AND client = ?2"
+		 " AND cport = ?3 AND qname IS ?4 AND qtype IS ?5",
+	[REMOVE_BEFORE] = "DELETE FROM query WHERE id IN (SELECT id FROM query"
+			  " WHERE id < ?1 ORDER BY id LIMIT ?2)",
+};
+
+struct dns_table {
+	struct store *store;
+	sqlite3_stmt *statements[STATEMENTS];
+};
+
+/* What a record is as text, for as long as it is bound. */
+struct texts {
+	char client[ADDR_TEXT_BYTES];
+	char server[ADDR_TEXT_BYTES];
+	char name[DNS_NAME_TEXT_BYTES];
+	char type[DNS_WORD_BYTES];
+	const char *type_word;
+	/* Each byte may become six: \u00XX does not occur, \\ddd does. */
+	char answers[LIMIT_DNS_SUMMARY_BYTES * 6 + 3];
+};
+
+static char *
+append(char *to, const char *text)
+{
+	while (*text != '\0') {
+		/* The only such bytes that dns_name_text() gives. */
+		if (*text == '\\' || *text == '"')
+			*to++ = '\\';
+		*to++ = *text++;
+	}
+	return to;
+}
+
+/* The address or the name of an item; of other types the type. */
+static char *
+item_append(char *to, const struct dns_item *item)
+{
+	char text[DNS_NAME_TEXT_BYTES];
+	struct addr addr = { { [10] = 0xff, [11] = 0xff } };
+
+	if (item->bytes == 0)
+		return append(to, dns_type_text(item->type, text));
+	if (item->type != TYPE_A && item->type != TYPE_AAAA)
+		return append(to, dns_name_text(item->data, text));
+	memcpy(addr.byte + sizeof(addr.byte) - item->bytes, item->data,
+	    item->bytes);
+	return append(to, addr_format(&addr, text));
+}
+
+/* A JSON array of those items that the record has; NULL: none. */
+static const char *
+answers_text(const struct dns_record *record, char *buf)
+{
+	struct dns_item item;
+	size_t at = 0;
+	char *to = buf;
+
+	while (dns_record_item(record, &at, &item) == 0) {
+		*to = to == buf ? '[' : ',';
+		to++;
+		*to++ = '"';
+		to = item_append(to, &item);
+		*to++ = '"';
+	}
+	if (to == buf)
+		return NULL;
+	*to++ = ']';
+	*to = '\0';
+	return buf;
+}
+
+static void
+bind_text(sqlite3_stmt *statement, int at, const char *text)
+{
+	(void)sqlite3_bind_text(statement, at, text, -1, SQLITE_STATIC);
+}
+
+/* client, cport, qname, qtype: by which a question told twice is known. */
+static void
+bind_key(sqlite3_stmt *statement, const struct dns_record *record,
+    const struct texts *text, const int at[4])
+{
+	bind_text(statement, at[0], text->client);
+	(void)sqlite3_bind_int(statement, at[1], record->cport);
+	bind_text(
+	    statement, at[2], record->name_bytes == 0 ? NULL : text->name);
+	bind_text(
+	    statement, at[3], record->name_bytes == 0 ? NULL : text->type_word);
+}
+
+static void
+bind_record(sqlite3_stmt *statement, const struct dns_record *record,
+    struct texts *text)
+{
+	static const int key[4] = { 2, 3, 7, 8 };
+
+	bind_key(statement, record, text, key);
+	bind_text(statement, 4, text->server);
+	(void)sqlite3_bind_int(statement, 5, record->transport);
+	(void)sqlite3_bind_int(statement, 6, record->capture);
+	(void)sqlite3_bind_int(statement, 9, record->rcode);
+	bind_text(statement, 10, answers_text(record, text->answers));
+	bind_unless(statement, 11, record->ttl_s, DNS_TTL_NONE);
+	(void)sqlite3_bind_int64(statement, 12, record->latency_us);
+	(void)sqlite3_bind_int(statement, 13, record->source);
+	(void)sqlite3_bind_int(statement, 14, record->security);
+	bind_unless(statement, 15, record->ede, DNS_EDE_NONE);
+	(void)sqlite3_bind_int(statement, 16, record->action);
+	(void)sqlite3_bind_int64(statement, 17, record->generation);
+	bind_unless(statement, 18, record->rule, DNS_RULE_NONE);
+	(void)sqlite3_bind_int(statement, 19, record->worker);
+}
+
+static void
+texts_fill(const struct dns_record *record, struct texts *text)
+{
+	struct addr addr;
+
+	memcpy(addr.byte, record->client, sizeof(addr.byte));
+	(void)addr_format(&addr, text->client);
+	memcpy(addr.byte, record->server, sizeof(addr.byte));
+	(void)addr_format(&addr, text->server);
+	if (record->name_bytes != 0)
+		(void)dns_name_text(record->rest, text->name);
+	text->type_word = dns_type_text(record->qtype, text->type);
+}
+
+/* Runs a statement that gives no rows. */
+static int
+run(struct dns_table *table, enum statement which)
+{
+	sqlite3_stmt *statement = table->statements[which];
+	int rc = sqlite3_step(statement);
+
+	(void)sqlite3_reset(statement);
+	return rc == SQLITE_DONE ? 0 : store_error(table->store, rc);
+}
+
+/* 1 when the row of that id is this very question; -1 with errno. */
+static int
+is_there(struct dns_table *table, const struct dns_record *record,
+    const struct texts *text, int64_t id)
+{
+	static const int key[4] = { 2, 3, 4, 5 };
+	sqlite3_stmt *statement = table->statements[FIND];
+	int rc;
+
+	(void)sqlite3_bind_int64(statement, 1, id);
+	bind_key(statement, record, text, key);
+	rc = sqlite3_step(statement);
+	(void)sqlite3_reset(statement);
+	if (rc == SQLITE_ROW || rc == SQLITE_DONE)
+		return rc == SQLITE_ROW;
+	return store_error(table->store, rc);
+}
+
+int
+dns_table_add(
+    struct dns_table *table, const struct dns_record *record, int *added)
+{
+	sqlite3_stmt *statement = table->statements[ADD];
+	struct texts text;
+	int64_t id = record->time_us;
+	int found, i;
+
+	texts_fill(record, &text);
+	bind_record(statement, record, &text);
+	*added = 0;
+	for (i = 0; i < IDS_TRIED; i++, id++) {
+		(void)sqlite3_bind_int64(statement, 1, id);
+		if (run(table, ADD) == -1)
+			return -1;
+		if (sqlite3_changes(store_handle(table->store)) != 0) {
+			*added = 1;
+			return 0;
+		}
+		found = is_there(table, record, &text, id);
+		if (found != 0)
+			return found == 1 ? 0 : -1;
+	}
+	return 0;
+}
+
+int
+dns_table_remove_before(
+    struct dns_table *table, int64_t before_us, uint64_t count)
+{
+	sqlite3_stmt *statement = table->statements[REMOVE_BEFORE];
+
+	(void)sqlite3_bind_int64(statement, 1, before_us);
+	(void)sqlite3_bind_int64(statement, 2, (int64_t)count);
+	return run(table, REMOVE_BEFORE);
+}
+
+void
+dns_table_free(struct dns_table *table)
+{
+	size_t i;
+
+	if (table == NULL)
+		return;
+	for (i = 0; i < STATEMENTS; i++)
+		(void)sqlite3_finalize(table->statements[i]);
+	free(table);
+}
+
+struct dns_table *
+dns_table_new(struct store *store)
+{
+	struct dns_table *table = calloc(1, sizeof(*table));
+	int saved, rc;
+	size_t i;
+
+	if (table == NULL)
+		return NULL;
+	table->store = store;
+	for (i = 0; i < STATEMENTS; i++) {
+		rc = sqlite3_prepare_v3(store_handle(store), texts[i], -1,
+		    SQLITE_PREPARE_PERSISTENT, &table->statements[i], NULL);
+		if (rc == SQLITE_OK)
+			continue;
+		(void)store_error(store, rc);
+		saved = errno;
+		dns_table_free(table);
+		errno = saved;
+		return NULL;
+	}
+	return table;
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Questions of DNS in the database: the rows behind the view `dns'.  A row's id
+ * is its time, or the next one that is free; the same question told twice is
+ * one row.
+ *
+ * Functions that return int give 0, or -1 with errno as in flowlog/store.h, and
+ * belong into a transaction of that store.
+ */
+#ifndef FLOWLOG_DNS_TABLE_H
+#define FLOWLOG_DNS_TABLE_H
+
+#include <stdint.h>
+
+#include "schema/dns.h"
+
+struct dns_table;
+struct store;
+
+/* The store must last longer.  NULL with errno. */
+struct dns_table *dns_table_new(struct store *);
+void dns_table_free(struct dns_table *); /* NULL is fine */
+
+/* The record must be in order; *added is 0 when it is there already. */
+int dns_table_add(struct dns_table *, const struct dns_record *, int *added);
+
+/* Removes up to count of the oldest before a time. */
+int
+dns_table_remove_before(struct dns_table *, int64_t before_us, uint64_t count);
+
+#endif

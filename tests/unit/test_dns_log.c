@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * From dnsd's journal over a channel into the database: what is acknowledged,
+ * what is sent again, and who is cut off.
+ */
+#include <event2/event.h>
+
+#include "dnsd/journal.h"
+#include "flowlog/batch.h"
+#include "flowlog/dns.h"
+#include "flowlog/store.h"
+#include "ipc/channel.h"
+#include "ipc/loop.h"
+#include "tests/unit/flowlog_fixture.h"
+#include "tests/unit/question_fixture.h"
+
+#define WORKER 2
+
+static char dir[FIXTURE_PATH];
+static struct event_base *base;
+static struct store *store;
+static struct batch *batch;
+static struct dns *dns;
+static struct journal *journal;
+static struct ipc_channel *channel; /* dnsd's end */
+static const char *violation;
+
+static void
+on_done(void *ctx, const struct batch_origin *origin)
+{
+	(void)ctx;
+	(void)origin;
+}
+
+static void
+on_damaged(void *ctx)
+{
+	(void)ctx;
+}
+
+static uint32_t
+on_uid(void *ctx, const struct flow_record *record)
+{
+	(void)ctx;
+	(void)record;
+	return FLOW_UID_NONE;
+}
+
+static void
+on_violation(void *ctx, unsigned int worker, const char *why)
+{
+	(void)ctx;
+	assert_int_equal(worker, WORKER);
+	violation = why;
+}
+
+static void
+on_ack(void *ctx, struct ipc_message *message)
+{
+	const struct msg_flows_ack *ack = message->body;
+
+	(void)ctx;
+	journal_acknowledge(journal, ack->sequence);
+}
+
+static const struct ipc_handler handlers[] = {
+	{ MSG_DNS_ACK, on_ack },
+	{ MSG_NONE, NULL },
+};
+
+static void
+on_end(void *ctx, const char *why)
+{
+	(void)ctx;
+	(void)why;
+	journal_set_log(journal, NULL);
+	ipc_channel_free(channel);
+	channel = NULL;
+}
+
+static void
+log_start(void)
+{
+	static const struct batch_owner owner = { on_done, on_damaged, on_uid,
+		NULL };
+	int ends[2];
+
+	batch = batch_new(base, &owner);
+	dns = dns_new(base, batch, on_violation, NULL);
+	assert_non_null(dns);
+	assert_int_equal(ipc_socketpair(ends), 0);
+	assert_int_equal(dns_open(dns, WORKER, ends[0]), 0);
+	channel = ipc_channel_new(
+	    base, ends[1], IPC_DNSD, IPC_FLOWLOG, handlers, on_end, NULL);
+	assert_non_null(channel);
+	ipc_channel_set_phase(channel, IPC_PHASE_RUN);
+	journal_set_log(journal, channel);
+}
+
+/* As if it were killed: what was not written is gone. */
+static void
+log_stop(void)
+{
+	journal_set_log(journal, NULL);
+	ipc_channel_free(channel);
+	channel = NULL;
+	dns_free(dns);
+	batch_free(batch);
+}
+
+static int
+set_up(void **state)
+{
+	(void)state;
+	violation = NULL;
+	fixture_dir(dir);
+	base = ipc_loop_new(0);
+	journal = journal_new(base);
+	assert_int_equal(store_open(dir, &store), 0);
+	log_start();
+	return 0;
+}
+
+static int
+tear_down(void **state)
+{
+	(void)state;
+	log_stop();
+	journal_free(journal);
+	store_close(store);
+	event_base_free(base);
+	fixture_dir_remove(dir);
+	return 0;
+}
+
+/* Lets both ends work until there are so many rows, within some seconds. */
+static void
+turn(void)
+{
+	static const struct timeval moment = { .tv_usec = 20000 };
+
+	event_base_loopexit(base, &moment);
+	event_base_dispatch(base);
+}
+
+static int64_t
+number(const char *sql)
+{
+	sqlite3_stmt *statement;
+	int64_t value;
+
+	assert_int_equal(
+	    sqlite3_prepare_v2(store_handle(store), sql, -1, &statement, NULL),
+	    SQLITE_OK);
+	assert_int_equal(sqlite3_step(statement), SQLITE_ROW);
+	value = sqlite3_column_int64(statement, 0);
+	(void)sqlite3_finalize(statement);
+	return value;
+}
+
+static void
+wait_for(const char *sql, int64_t expected)
+{
+	int i;
+
+	for (i = 0; i < 500 && number(sql) != expected; i++)
+		turn();
+	assert_int_equal(number(sql), expected);
+}
+
+static void
+ask(uint64_t from, uint64_t count)
+{
+	struct dns_record record;
+	uint64_t n;
+
+	for (n = from; n < from + count; n++) {
+		record = fixture_question(WORKER, n);
+		journal_add(journal, &record);
+	}
+}
+
+#define ROWS "SELECT count(*) FROM dns"
+
+static void
+test_every_question_becomes_a_row(void **state)
+{
+	(void)state;
+	assert_int_equal(dns_set_store(dns, store), 0);
+	ask(0, 1000);
+	wait_for(ROWS, 1000);
+	assert_int_equal(dns_written(dns), 1000);
+	assert_null(violation);
+}
+
+static void
+test_what_a_dead_log_had_not_written_is_sent_again(void **state)
+{
+	(void)state;
+	/* the first has no database, so it keeps all in memory */
+	ask(0, 500);
+	journal_flush(journal);
+	turn();
+	log_stop();
+	log_start();
+	assert_int_equal(dns_set_store(dns, store), 0);
+	ask(500, 500);
+	wait_for(ROWS, 1000);
+	assert_int_equal(journal_dropped(journal), 0);
+}
+
+static void
+test_rows_that_were_written_are_not_written_again(void **state)
+{
+	(void)state;
+	assert_int_equal(dns_set_store(dns, store), 0);
+	ask(0, 100);
+	journal_flush(journal);
+	while (dns_written(dns) < 100) {
+		(void)event_base_loop(base, EVLOOP_ONCE);
+		(void)dns_flush(dns);
+	}
+	/* it dies before it has said so */
+	log_stop();
+	log_start();
+	assert_int_equal(dns_set_store(dns, store), 0);
+	ask(100, 1);
+	wait_for(ROWS, 101);
+	assert_int_equal(dns_written(dns), 1);
+}
+
+static void
+test_questions_without_room_are_counted(void **state)
+{
+	static const struct timeval limit = { .tv_sec = 1 };
+	uint64_t dropped;
+
+	(void)state;
+	(void)limit;
+	log_stop(); /* nobody reads */
+	ask(0, 100000);
+	dropped = journal_dropped(journal);
+	assert_true(dropped > 0 && dropped < 100000);
+	log_start();
+	assert_int_equal(dns_set_store(dns, store), 0);
+	batch_set_store(batch, store);
+	wait_for(ROWS, 100000 - (int64_t)dropped);
+	ask(100000, 1);
+	wait_for("SELECT coalesce(sum(count), 0) FROM drops WHERE source ="
+		 " 'dnsd' AND kind = 'no-room'",
+	    (int64_t)dropped);
+	wait_for(ROWS, 100001 - (int64_t)dropped);
+}
+
+static void
+test_who_sends_a_broken_record_is_cut_off(void **state)
+{
+	struct dns_record record = fixture_question(WORKER, 0);
+
+	(void)state;
+	assert_int_equal(dns_set_store(dns, store), 0);
+	record.rest[0] = 77; /* a label beyond the name's end */
+	journal_add(journal, &record);
+	journal_flush(journal);
+	while (violation == NULL)
+		(void)event_base_loop(base, EVLOOP_ONCE);
+	assert_string_equal(violation, "a record that is not in order");
+	assert_int_equal(dns_count(dns), 0);
+	assert_int_equal(number(ROWS), 0);
+}
+
+static void
+test_who_speaks_for_another_is_cut_off(void **state)
+{
+	struct dns_record record = fixture_question(WORKER + 1, 0);
+
+	(void)state;
+	assert_int_equal(dns_set_store(dns, store), 0);
+	journal_add(journal, &record);
+	journal_flush(journal);
+	while (violation == NULL)
+		(void)event_base_loop(base, EVLOOP_ONCE);
+	assert_int_equal(dns_count(dns), 0);
+}
+
+#define STAGED(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		STAGED(test_every_question_becomes_a_row),
+		STAGED(test_what_a_dead_log_had_not_written_is_sent_again),
+		STAGED(test_rows_that_were_written_are_not_written_again),
+		STAGED(test_questions_without_room_are_counted),
+		STAGED(test_who_sends_a_broken_record_is_cut_off),
+		STAGED(test_who_speaks_for_another_is_cut_off),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
