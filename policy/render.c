@@ -335,7 +335,7 @@ render_as_client(const struct image *image, struct text *text)
 	text_puts(text, "\n\t\t");
 	term_answered(image, "!=", text);
 	text_puts(text, "counter drop\n");
-	render_timeout("ct state new", "relayed_udp", text);
+	render_udp_timeout(image, "ct state new", text);
 	text_puts(text, "\t\taccept\n\t}\n");
 }
 
