@@ -262,6 +262,21 @@ on_dnsd_start(void *ctx, struct ipc_message *message)
 	event_base_loopbreak(dnsd->base);
 }
 
+/* What finds no room is in the next ones. */
+static void
+stats_send(const struct dnsd *dnsd)
+{
+	struct front_stats stats;
+	struct msg_dns_stats body;
+
+	front_stats(dnsd->front, &stats);
+	body.queries = stats.questions;
+	body.cache_hits = stats.cache_hits;
+	body.blocked = stats.blocked;
+	body.servfail = stats.servfail;
+	(void)IPC_SEND(dnsd->supervisor, MSG_DNSD_STATS, 0, &body, -1);
+}
+
 static void
 on_ask(void *ctx, struct ipc_message *message)
 {
@@ -272,6 +287,7 @@ on_ask(void *ctx, struct ipc_message *message)
 		.work = front_progress(dnsd->front),
 		.waiting = front_backlog(dnsd->front) };
 
+	stats_send(dnsd);
 	/* An answer that finds no room is a heartbeat that did not happen. */
 	(void)IPC_SEND(dnsd->supervisor, MSG_ANSWER, message->id, &answer, -1);
 }
