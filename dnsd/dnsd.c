@@ -24,6 +24,9 @@
 #define CALLBACKS_PER_LOOP 16
 #define FLUSH_MS 500
 #define CACHE_BYTES (32U << 20)
+/* Of one client, a second: far more than a host asks, far less than a flood. */
+#define RATE 20000
+#define RATE_MISS 500
 
 /* An answer that comes in parts. */
 struct assembly {
@@ -214,6 +217,8 @@ settings_of(const struct dnsd *dnsd, struct front_settings *settings)
 	settings->port = DNS_PORT;
 	settings->cache_bytes = CACHE_BYTES;
 	settings->stale_s = image_dns(image)->stale_s;
+	settings->rate = RATE;
+	settings->rate_miss = RATE_MISS;
 }
 
 static void
