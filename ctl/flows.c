@@ -1,19 +1,26 @@
 /* SPDX-License-Identifier: ISC */
-/* tpxctl flows: its options and its lines; rows come from logged.c, live.c. */
+/*
+ * tpxctl flows: its options and its lines; rows come from live.c, or from the
+ * log, where they are found by the time they ended, which is the order they are
+ * written in.
+ */
 #include "ctl/flows.h"
 
 #include <arpa/inet.h>
 #include <ctype.h>
 #include <getopt.h>
+#include <sqlite3.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/clock.h"
+#include "ctl/logged.h"
 #include "ctl/table.h"
 #include "ctl/when.h"
 #include "policy/name.h"
 
 #define ADDRESS_WIDTH (-28)
+#define LATE_US 30000000
 
 static const struct table_column columns[] = {
 	{ "START", -24 },
@@ -62,6 +69,54 @@ flows_line_print(FILE *out, const struct flows_line *line)
 	endpoint(server, sizeof(server), line->host, line->dport);
 	table_row(out, columns, cells);
 }
+
+#define MATCHES                                          \
+	" f.end_us >= ?1 AND (?2 IS NULL OR v.src = ?2)" \
+	" AND (?3 IS NULL OR v.action = ?3)"             \
+	" AND (?4 IS NULL OR v.dst = ?4 OR v.host GLOB ?4)"
+
+static const char newest[] =
+    "SELECT v.* FROM (SELECT f.id AS id, f.end_us AS end_us"
+    " FROM flow f JOIN flows v ON v.id = f.id WHERE" MATCHES
+    " ORDER BY f.end_us DESC, f.id DESC LIMIT ?5) n"
+    " JOIN flows v ON v.id = n.id ORDER BY n.end_us, n.id";
+static const char fresh[] =
+    "SELECT v.* FROM flow f JOIN flows v ON v.id = f.id WHERE" MATCHES
+    " AND f.id NOT IN (SELECT id FROM temp.shown)"
+    " ORDER BY f.end_us, f.id LIMIT ?5";
+static const char mark[] =
+    "INSERT OR IGNORE INTO temp.shown SELECT id, end_us FROM flow"
+    " WHERE end_us >= ?1";
+
+static void
+text_row(sqlite3_stmt *row)
+{
+	struct flows_line line = { .start = logged_text(row, "start"),
+		.action = logged_text(row, "action"),
+		.proto = logged_text(row, "proto"),
+		.src = logged_text(row, "src"),
+		.sport = (uint16_t)logged_number(row, "sport"),
+		.host = logged_text(row, "host"),
+		.dport = (uint16_t)logged_number(row, "dport"),
+		.up_bytes = (uint64_t)logged_number(row, "up_bytes"),
+		.down_bytes = (uint64_t)logged_number(row, "down_bytes"),
+		.duration_ms = logged_number(row, "duration_ms"),
+		.close = logged_text(row, "close"),
+		.rule = logged_text(row, "rule") };
+
+	if (line.host == NULL)
+		line.host = logged_text(row, "dst");
+	flows_line_print(stdout, &line);
+}
+
+static const struct logged logged = {
+	.newest = newest,
+	.fresh = fresh,
+	.mark = mark,
+	.late_us = LATE_US,
+	.head = flows_head,
+	.row = text_row,
+};
 
 static int
 is_action(const char *word)
@@ -217,5 +272,5 @@ flows_run(const struct ctl *ctl, int argc, char *argv[])
 	if (flows_options(argc, argv, &filter) == -1)
 		return CTL_USAGE;
 	return filter.live ? flows_live(ctl, &filter)
-			   : flows_logged(ctl, &filter);
+			   : logged_print(ctl, &filter, &logged);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Which flows `tpxctl flows' shows, and how. */
+/* Which rows `tpxctl flows' and `tpxctl dns' show, and how flows are shown. */
 #ifndef CTL_FLOWS_H
 #define CTL_FLOWS_H
 
@@ -45,8 +45,7 @@ int flows_options(int argc, char *argv[], struct flows_filter *);
 void flows_head(FILE *);
 void flows_line_print(FILE *, const struct flows_line *);
 
-/* Both return an enum ctl_exit and print to standard output. */
-int flows_logged(const struct ctl *, const struct flows_filter *);
+/* Returns an enum ctl_exit and prints to standard output. */
 int flows_live(const struct ctl *, const struct flows_filter *);
 
 #endif

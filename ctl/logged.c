@@ -1,47 +1,25 @@
 /* SPDX-License-Identifier: ISC */
-/*
- * Flows from the log.  Rows are found by the time they ended, which is the
- * order they are written in.
- */
+/* Rows of the log, printed once or as they come. */
+#include "ctl/logged.h"
+
 #include <sqlite3.h>
 #include <string.h>
 #include <time.h>
 
 #include "common/clock.h"
 #include "ctl/database.h"
-#include "ctl/flows.h"
 #include "ctl/json.h"
 
 #define POLL_NS 300000000
-/* A row may be written this long after its flow ended. */
-#define LATE_US 30000000LL
-
-#define MATCHES                                          \
-	" f.end_us >= ?1 AND (?2 IS NULL OR v.src = ?2)" \
-	" AND (?3 IS NULL OR v.action = ?3)"             \
-	" AND (?4 IS NULL OR v.dst = ?4 OR v.host GLOB ?4)"
-
-static const char newest[] =
-    "SELECT v.* FROM (SELECT f.id AS id, f.end_us AS end_us"
-    " FROM flow f JOIN flows v ON v.id = f.id WHERE" MATCHES
-    " ORDER BY f.end_us DESC, f.id DESC LIMIT ?5) n"
-    " JOIN flows v ON v.id = n.id ORDER BY n.end_us, n.id";
 
 /* What was shown already is remembered for as long as it may come up. */
 static const char follow_prepare[] =
     "PRAGMA temp_store = MEMORY;"
-    "CREATE TEMP TABLE shown (id INTEGER PRIMARY KEY, end_us INTEGER);";
-static const char fresh[] =
-    "SELECT v.* FROM flow f JOIN flows v ON v.id = f.id WHERE" MATCHES
-    " AND f.id NOT IN (SELECT id FROM temp.shown)"
-    " ORDER BY f.end_us, f.id LIMIT ?5";
-static const char follow_mark[] =
-    "INSERT OR IGNORE INTO temp.shown SELECT id, end_us FROM flow"
-    " WHERE end_us >= ?1";
-static const char follow_forget[] = "DELETE FROM temp.shown WHERE end_us < ?1";
+    "CREATE TEMP TABLE shown (id INTEGER PRIMARY KEY, time_us INTEGER);";
+static const char follow_forget[] = "DELETE FROM temp.shown WHERE time_us < ?1";
 
-static const char *
-text_of(sqlite3_stmt *row, const char *name)
+const char *
+logged_text(sqlite3_stmt *row, const char *name)
 {
 	int i;
 
@@ -51,8 +29,8 @@ text_of(sqlite3_stmt *row, const char *name)
 	return NULL;
 }
 
-static double
-number_of(sqlite3_stmt *row, const char *name)
+double
+logged_number(sqlite3_stmt *row, const char *name)
 {
 	int i;
 
@@ -62,42 +40,28 @@ number_of(sqlite3_stmt *row, const char *name)
 	return 0;
 }
 
-static void
-text_row(sqlite3_stmt *row)
-{
-	struct flows_line line = { .start = text_of(row, "start"),
-		.action = text_of(row, "action"),
-		.proto = text_of(row, "proto"),
-		.src = text_of(row, "src"),
-		.sport = (uint16_t)number_of(row, "sport"),
-		.host = text_of(row, "host"),
-		.dport = (uint16_t)number_of(row, "dport"),
-		.up_bytes = (uint64_t)number_of(row, "up_bytes"),
-		.down_bytes = (uint64_t)number_of(row, "down_bytes"),
-		.duration_ms = number_of(row, "duration_ms"),
-		.close = text_of(row, "close"),
-		.rule = text_of(row, "rule") };
+/* What is read, and how it is shown. */
+struct reading {
+	sqlite3 *db;
+	const struct logged *rows;
+	struct json *json; /* NULL: text */
+	int lines;	   /* a document for each row */
+};
 
-	if (line.host == NULL)
-		line.host = text_of(row, "dst");
-	flows_line_print(stdout, &line);
-}
-
-/* json: NULL for text. */
 static int
-rows_print(sqlite3_stmt *statement, struct json *json, int lines)
+rows_print(const struct reading *reading, sqlite3_stmt *statement)
 {
 	int rc;
 
 	while ((rc = sqlite3_step(statement)) == SQLITE_ROW) {
-		if (json == NULL) {
-			text_row(statement);
+		if (reading->json == NULL) {
+			reading->rows->row(statement);
 			continue;
 		}
-		if (lines)
-			json_begin(json, stdout);
-		database_json_row(statement, json);
-		if (lines)
+		if (reading->lines)
+			json_begin(reading->json, stdout);
+		database_json_row(statement, reading->json);
+		if (reading->lines)
 			(void)putchar('\n');
 	}
 	return rc;
@@ -116,18 +80,18 @@ bind_filter(
 	(void)sqlite3_bind_int64(statement, 5, filter->most);
 }
 
-/* Runs one of the texts above from a time on; an sqlite result code. */
+/* Runs one of the texts from a time on; an sqlite result code. */
 static int
-select_print(sqlite3 *db, const char *text, const struct flows_filter *filter,
-    int64_t since, struct json *json, int lines)
+select_print(const struct reading *reading, const char *text,
+    const struct flows_filter *filter, int64_t since)
 {
 	sqlite3_stmt *statement;
-	int rc = sqlite3_prepare_v2(db, text, -1, &statement, NULL);
+	int rc = sqlite3_prepare_v2(reading->db, text, -1, &statement, NULL);
 
 	if (rc != SQLITE_OK)
 		return rc;
 	bind_filter(statement, filter, since);
-	rc = rows_print(statement, json, lines);
+	rc = rows_print(reading, statement);
 	(void)sqlite3_finalize(statement);
 	return rc;
 }
@@ -148,77 +112,79 @@ execute(sqlite3 *db, const char *text, int64_t time_us)
 
 /* One reading: what is shown and what is remembered must be the same rows. */
 static int
-follow_once(sqlite3 *db, const struct flows_filter *filter, struct json *json)
+follow_step(const struct reading *reading, const char *text,
+    const struct flows_filter *filter, int64_t since)
 {
-	int64_t since = clock_real_us() - LATE_US;
+	int64_t late = clock_real_us() - reading->rows->late_us;
 	int rc;
 
-	(void)sqlite3_exec(db, "BEGIN", NULL, NULL, NULL);
-	rc = select_print(db, fresh, filter, since, json, 1);
+	(void)sqlite3_exec(reading->db, "BEGIN", NULL, NULL, NULL);
+	rc = select_print(reading, text, filter, since == -1 ? late : since);
 	if (rc == SQLITE_DONE)
-		rc = execute(db, follow_mark, since);
+		rc = execute(reading->db, reading->rows->mark, late);
 	if (rc == SQLITE_DONE)
-		rc = execute(db, follow_forget, since);
-	(void)sqlite3_exec(db, "COMMIT", NULL, NULL, NULL);
+		rc = execute(reading->db, follow_forget, late);
+	(void)sqlite3_exec(reading->db, "COMMIT", NULL, NULL, NULL);
 	return rc;
 }
 
 static int
-follow(sqlite3 *db, const struct flows_filter *filter, struct json *json)
+follow(const struct reading *reading, const struct flows_filter *filter)
 {
 	static const struct timespec delay = { .tv_nsec = POLL_NS };
+	const struct logged *rows = reading->rows;
 	struct flows_filter all = *filter;
-	int64_t since = clock_real_us() - LATE_US;
 	int rc;
 
 	all.most = INT64_MAX;
-	if (sqlite3_exec(db, follow_prepare, NULL, NULL, NULL) != SQLITE_OK)
+	if (sqlite3_exec(reading->db, follow_prepare, NULL, NULL, NULL) !=
+	    SQLITE_OK)
 		return SQLITE_ERROR;
-	(void)sqlite3_exec(db, "BEGIN", NULL, NULL, NULL);
-	rc = select_print(db, newest, filter, filter->since_us, json, 1);
-	if (rc == SQLITE_DONE)
-		rc = execute(db, follow_mark, since);
-	(void)sqlite3_exec(db, "COMMIT", NULL, NULL, NULL);
+	rc = follow_step(reading, rows->newest, filter, filter->since_us);
 	while (rc == SQLITE_DONE && fflush(stdout) == 0) {
 		(void)nanosleep(&delay, NULL);
-		rc = follow_once(db, &all, json);
+		rc = follow_step(reading, rows->fresh, &all, -1);
 	}
 	return rc;
 }
 
 static int
-array(sqlite3 *db, const struct flows_filter *filter, struct json *json)
+array(const struct reading *reading, const struct flows_filter *filter)
 {
 	int rc;
 
-	if (json != NULL)
-		json_array(json, NULL);
-	rc = select_print(db, newest, filter, filter->since_us, json, 0);
-	if (json == NULL)
+	if (reading->json != NULL)
+		json_array(reading->json, NULL);
+	rc = select_print(
+	    reading, reading->rows->newest, filter, filter->since_us);
+	if (reading->json == NULL)
 		return rc;
-	json_array_end(json);
+	json_array_end(reading->json);
 	(void)putchar('\n');
 	return rc;
 }
 
 int
-flows_logged(const struct ctl *ctl, const struct flows_filter *filter)
+logged_print(const struct ctl *ctl, const struct flows_filter *filter,
+    const struct logged *rows)
 {
 	struct json json;
-	sqlite3 *db;
+	struct reading reading = { .rows = rows,
+		.json = ctl->json ? &json : NULL,
+		.lines = filter->follow };
 	int result, rc;
 
-	if ((result = database_open(ctl, filter->db, &db)) != CTL_GOOD)
+	if ((result = database_open(ctl, filter->db, &reading.db)) != CTL_GOOD)
 		return result;
 	json_begin(&json, stdout);
 	if (!ctl->json)
-		flows_head(stdout);
+		rows->head(stdout);
 	if (filter->follow)
-		rc = follow(db, filter, ctl->json ? &json : NULL);
+		rc = follow(&reading, filter);
 	else
-		rc = array(db, filter, ctl->json ? &json : NULL);
+		rc = array(&reading, filter);
 	if (rc != SQLITE_DONE)
-		result = database_failed(db);
-	(void)sqlite3_close(db);
+		result = database_failed(reading.db);
+	(void)sqlite3_close(reading.db);
 	return result;
 }

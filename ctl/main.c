@@ -17,6 +17,9 @@ static const struct command {
 	{ "flows", flows_run,
 	    "[--live] [--since 1h] [--client A] [--action A] [--host H]"
 	    " [-n N] [--follow] [--db FILE]" },
+	{ "dns", dns_run,
+	    "[--since 1h] [--client A] [--action A] [--host H] [-n N]"
+	    " [--follow] [--db FILE]" },
 	{ "top", top_run,
 	    "[hosts | clients | users | rules | units] [--since 1h] [-n N]"
 	    " [--db FILE]" },

@@ -71,10 +71,12 @@ report_reply(struct front *front, const struct reply *reply)
 	const struct question *question = &reply->query->question;
 	const struct answer *answer = reply->answer;
 	struct dns_record *record = &front->record;
+	int64_t now_us = clock_mono_us();
 
 	count(front, reply);
 	record->time_us = reply->asked_us + front->epoch_us;
-	record->latency_us = (uint32_t)(clock_mono_us() - reply->asked_us);
+	record->latency_us =
+	    (uint32_t)(now_us > reply->asked_us ? now_us - reply->asked_us : 0);
 	record->ttl_s = answer_ttl(answer, reply->age);
 	record->generation = front->settings.generation;
 	memcpy(record->client, client->addr.byte, sizeof(record->client));

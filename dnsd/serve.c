@@ -18,6 +18,8 @@
 #include "dnsd/wire.h"
 
 #define SECOND_US 1000000
+/* Readings of two clocks differ by less, unless one of them was set. */
+#define EPOCH_SLACK_US 1000
 
 /* What cannot be looked up, and names that are not there, have no age. */
 static const struct answer_age new = { 0, 0 };
@@ -25,8 +27,14 @@ static const struct answer_age new = { 0, 0 };
 void
 serve_begin(struct front *front)
 {
-	front->now_us = clock_mono_us();
-	front->epoch_us = clock_real_us() - front->now_us;
+	int64_t now_us = clock_mono_us();
+	int64_t epoch_us = clock_real_us() - now_us;
+
+	if (now_us > front->now_us)
+		front->now_us = now_us;
+	if (epoch_us - front->epoch_us > EPOCH_SLACK_US ||
+	    front->epoch_us - epoch_us > EPOCH_SLACK_US)
+		front->epoch_us = epoch_us;
 }
 
 static uint32_t
@@ -377,6 +385,8 @@ serve_message(struct front *front, const struct client *client,
 	}
 	front->stats.questions++;
 	front->progress++;
+	/* No two of them have one time: by it the log knows one told twice. */
+	front->now_us++;
 	if (!limiter_take(front->limiter, &client->addr, front->now_us)) {
 		if (client->transport == DNS_TRANSPORT_TCP)
 			return refuse(front, &query, answer);

@@ -33,7 +33,7 @@ struct front {
 	struct front_settings settings;
 	struct front_stats stats;
 	uint64_t progress;
-	int64_t now_us;	  /* CLOCK_MONOTONIC */
+	int64_t now_us;	  /* CLOCK_MONOTONIC; no two questions have one */
 	int64_t epoch_us; /* what CLOCK_REALTIME is ahead of it */
 	int resolver_ready;
 	struct cache *cache;

@@ -244,6 +244,12 @@ capture_set(const struct image *image, const struct render_local *local,
 	return table_put("capture table", image, local, lease, &along);
 }
 
+void
+capture_outdate(void)
+{
+	standing = STANDS_UNKNOWN;
+}
+
 int
 capture_guard(const struct image *image, const struct render_local *local)
 {

@@ -33,6 +33,9 @@ void capture_adopt(void);
 int capture_set(
     const struct image *, const struct render_local *, enum render_lease);
 
+/* There are listeners that the table does not know: the next one is new. */
+void capture_outdate(void);
+
 /* Removes what a killed predecessor has left of a change of the table. */
 int capture_sweep(void);
 

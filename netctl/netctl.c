@@ -329,6 +329,7 @@ on_net_dns_open(void *ctx, struct ipc_message *message)
 		give_up(netctl);
 		return;
 	}
+	capture_outdate();
 	ready.dns4 = local->dns4;
 	ready.dns6 = local->dns6;
 	ready.dns_local4 = local->dns_local4;

@@ -93,9 +93,9 @@ class Tpx:
             log.row_factory = sqlite3.Row
             return [dict(row) for row in log.execute(query, parameters)]
 
-    def rows(self, count, where="1", timeout_s=10.0):
-        """Wait for exactly count rows of the view flows, and return them."""
-        query = f"SELECT * FROM flows WHERE {where} ORDER BY id"
+    def rows(self, count, where="1", timeout_s=10.0, view="flows"):
+        """Wait for exactly count rows of a view, and return them."""
+        query = f"SELECT * FROM {view} WHERE {where} ORDER BY id"
 
         def there():
             try:

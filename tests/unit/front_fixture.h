@@ -40,7 +40,7 @@ static int64_t skew_us;
 /* What the front has asked, logged and let others know. */
 static uint64_t asked_ids[4096];
 static struct question asked;
-static int asks, rows, bindings, refuses;
+static int asks, rows, equal_times, bindings, refuses;
 static struct dns_record row;
 static struct front_binding binding;
 static struct addr bound;
@@ -79,6 +79,7 @@ on_log(void *ctx, const struct dns_record *record)
 {
 	(void)ctx;
 	rows++;
+	equal_times += record->time_us == row.time_us;
 	row = *record;
 	assert_int_not_equal(
 	    dns_record_check(record, dns_record_bytes(record)), 0);
@@ -156,7 +157,7 @@ setup(void **state)
 
 	(void)state;
 	skew_us = 0;
-	asks = rows = bindings = refuses = 0;
+	asks = rows = equal_times = bindings = refuses = 0;
 	judged = "nobody";
 	base = ipc_loop_new(0);
 	listen_both(fds);

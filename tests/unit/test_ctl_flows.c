@@ -1,18 +1,17 @@
 /* SPDX-License-Identifier: ISC */
 /* `tpxctl flows' on a log made by the store. */
 #include <getopt.h>
-#include <unistd.h>
 
 #include "ctl/flows.h"
 #include "ctl/when.h"
 #include "flowlog/store.h"
+#include "tests/unit/ctl_fixture.h"
 #include "tests/unit/flowlog_fixture.h"
 
 #define ROWS 60
 
 static char dir[FIXTURE_PATH];
 static char db[2 * FIXTURE_PATH];
-static char output[65536];
 
 static int
 group_set_up(void **state)
@@ -61,48 +60,9 @@ group_tear_down(void **state)
 	return 0;
 }
 
-/* Runs the subcommand; its standard output goes to output. */
-static int
-flows(int json, const char *const words[])
-{
-	struct ctl ctl = { .socket = "/nonexistent", .json = json };
-	const char *argv[16] = { "flows" };
-	FILE *file = tmpfile();
-	int saved, argc, result;
-	size_t n;
-
-	for (argc = 1; words[argc - 1] != NULL; argc++)
-		argv[argc] = words[argc - 1];
-	assert_non_null(file);
-	(void)fflush(stdout);
-	saved = dup(STDOUT_FILENO);
-	assert_true(dup2(fileno(file), STDOUT_FILENO) != -1);
-	optind = 0;
-	/* getopt(3) wants to order the words, not to change them. */
-	result = flows_run(&ctl, argc, (char **)(uintptr_t)argv);
-	(void)fflush(stdout);
-	assert_true(dup2(saved, STDOUT_FILENO) != -1);
-	close(saved);
-	rewind(file);
-	n = fread(output, 1, sizeof(output) - 1, file);
-	output[n] = '\0';
-	(void)fclose(file);
-	return result;
-}
-
-#define FLOWS(json, ...) \
-	flows((json), (const char *const[]){ "--db", db, __VA_ARGS__, NULL })
-
-static unsigned int
-count(const char *word)
-{
-	unsigned int n = 0;
-	const char *at;
-
-	for (at = strstr(output, word); at != NULL; at = strstr(at + 1, word))
-		n++;
-	return n;
-}
+#define FLOWS(json, ...)           \
+	ctl_run(flows_run, (json), \
+	    (const char *const[]){ "flows", "--db", db, __VA_ARGS__, NULL })
 
 static void
 test_newest_fifty_are_shown_oldest_first(void **state)
@@ -202,8 +162,9 @@ static void
 test_log_that_is_not_there_is_a_failure(void **state)
 {
 	(void)state;
-	assert_int_equal(
-	    flows(0, (const char *const[]){ "--db", "/nonexistent/db", NULL }),
+	assert_int_equal(ctl_run(flows_run, 0,
+			     (const char *const[]){
+				 "flows", "--db", "/nonexistent/db", NULL }),
 	    CTL_FAILED);
 }
 

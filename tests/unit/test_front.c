@@ -64,6 +64,19 @@ test_row_says_what_was_asked_and_answered(void **state)
 }
 
 static void
+test_no_two_questions_have_one_time(void **state)
+{
+	int i;
+
+	(void)state;
+	learn("www.example", 300);
+	for (i = 0; i < 8; i++)
+		send_udp(1, "www.example", WIRE_A);
+	UNTIL(rows == 9);
+	assert_int_equal(equal_times, 0);
+}
+
+static void
 test_equal_questions_are_asked_once(void **state)
 {
 	int replies = 0;
@@ -356,6 +369,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_miss_is_asked_and_then_answered_from_the_cache),
 		TEST(test_row_says_what_was_asked_and_answered),
+		TEST(test_no_two_questions_have_one_time),
 		TEST(test_equal_questions_are_asked_once),
 		TEST(test_silent_resolver_means_servfail_in_time),
 		TEST(test_lost_resolver_is_asked_again_when_there_is_one),
