@@ -364,11 +364,15 @@ print_file(
 static void
 print_dns(const struct conf_dns *dns, struct text *text)
 {
+	if (dns->mode == DNS_OFF) {
+		/* Nothing else has an effect, and would be warned of. */
+		text_puts(text, "dns off\n");
+		return;
+	}
 	if (dns->server_count > 0)
 		print_dns_servers(dns, text);
 	else
-		text_printf(text, "dns %s\n",
-		    dns->mode == DNS_RECURSE ? "recurse" : "off");
+		text_puts(text, "dns recurse\n");
 	print_file("dns root-hints ", &dns->root_hints, text);
 	text_printf(text, "dns validate %s\n", dns->validate ? "yes" : "no");
 	print_file("dns trust-anchor ", &dns->trust_anchor, text);

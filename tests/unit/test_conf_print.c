@@ -23,8 +23,7 @@ test_defaults_are_printed(void **state)
 	assert_string_equal(out.bytes,
 	    "on-failure closed\nlease 3s\nworkers 0\nmark mask 0x07000000\n"
 	    "capture forwarded on eth0\nother-protocols pass\n"
-	    "dns off\ndns validate yes\ndns rebind-protect yes\n"
-	    "dns serve-stale no\ndns random-case no\n"
+	    "dns off\n"
 	    "default relay\n"
 	    "control socket \"/run/tpx/tpxd.sock\"\n"
 	    "log dir \"/var/lib/tpx\"\n");
@@ -53,8 +52,7 @@ test_everything_has_one_form(void **state)
 	    "on-failure open\nlease 1m\nworkers 2\nmark mask 0x000000e0\n"
 	    "capture forwarded on { b a }\nother-protocols block\ntable <t> { "
 	    "192.0.2.1 }\n"
-	    "dns off\ndns validate yes\ndns rebind-protect yes\n"
-	    "dns serve-stale no\ndns random-case no\n"
+	    "dns off\n"
 	    "block to { <t> 10.0.0.0/8 } port { 5 6 } with drop\n"
 	    "relay proto tcp idle 90s max-flows 9 max-flows 5 per client "
 	    "max-rate 7/m max-rate 8/s per client\n"
