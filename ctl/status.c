@@ -72,17 +72,14 @@ json_flows(struct json *json, const struct msg_ctl_status *main)
 	json_object_end(json);
 }
 
-/* The DNS part of tpx is not there: it has answered nothing. */
 static void
-json_dns(struct json *json)
+json_dns(struct json *json, const struct msg_ctl_status *main)
 {
-	static const char *const keys[] = { "queries", "cache_hits", "blocked",
-		"servfail" };
-	size_t i;
-
 	json_object(json, "dns");
-	for (i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
-		json_uint(json, keys[i], 0);
+	json_uint(json, "queries", main->dns_queries);
+	json_uint(json, "cache_hits", main->dns_cache_hits);
+	json_uint(json, "blocked", main->dns_blocked);
+	json_uint(json, "servfail", main->dns_servfail);
 	json_object_end(json);
 }
 
@@ -115,7 +112,7 @@ status_print_json(const struct status *status, FILE *out)
 	json_config(&json, main);
 	json_processes(&json, status);
 	json_flows(&json, main);
-	json_dns(&json);
+	json_dns(&json, main);
 	json_log(&json, main);
 	json_array(&json, "alarms");
 	for (i = 0; i < status->nalarms; i++)
@@ -231,6 +228,11 @@ text_main(const struct status *status, FILE *out)
 	    " relayed, %" PRIu64 " passed, %" PRIu64 " blocked\n",
 	    main->open, main->accepted, main->relayed, main->passed,
 	    main->blocked);
+	(void)fprintf(out,
+	    "dns         %" PRIu64 " queries, %" PRIu64 " from the cache, "
+	    "%" PRIu64 " blocked, %" PRIu64 " failed\n",
+	    main->dns_queries, main->dns_cache_hits, main->dns_blocked,
+	    main->dns_servfail);
 	(void)fprintf(out,
 	    "log         %" PRIu64 " rows, %" PRIu64 " dropped, %" PRIu64
 	    " queued, %s, ",

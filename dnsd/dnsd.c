@@ -24,6 +24,9 @@
 #define CALLBACKS_PER_LOOP 16
 #define FLUSH_MS 500
 #define CACHE_BYTES (32U << 20)
+/* Of one client, a second: far more than a host asks, far less than a flood. */
+#define RATE 20000
+#define RATE_MISS 500
 
 /* An answer that comes in parts. */
 struct assembly {
@@ -214,6 +217,8 @@ settings_of(const struct dnsd *dnsd, struct front_settings *settings)
 	settings->port = DNS_PORT;
 	settings->cache_bytes = CACHE_BYTES;
 	settings->stale_s = image_dns(image)->stale_s;
+	settings->rate = RATE;
+	settings->rate_miss = RATE_MISS;
 }
 
 static void
@@ -262,6 +267,21 @@ on_dnsd_start(void *ctx, struct ipc_message *message)
 	event_base_loopbreak(dnsd->base);
 }
 
+/* What finds no room is in the next ones. */
+static void
+stats_send(const struct dnsd *dnsd)
+{
+	struct front_stats stats;
+	struct msg_dns_stats body;
+
+	front_stats(dnsd->front, &stats);
+	body.queries = stats.questions;
+	body.cache_hits = stats.cache_hits;
+	body.blocked = stats.blocked;
+	body.servfail = stats.servfail;
+	(void)IPC_SEND(dnsd->supervisor, MSG_DNSD_STATS, 0, &body, -1);
+}
+
 static void
 on_ask(void *ctx, struct ipc_message *message)
 {
@@ -272,6 +292,7 @@ on_ask(void *ctx, struct ipc_message *message)
 		.work = front_progress(dnsd->front),
 		.waiting = front_backlog(dnsd->front) };
 
+	stats_send(dnsd);
 	/* An answer that finds no room is a heartbeat that did not happen. */
 	(void)IPC_SEND(dnsd->supervisor, MSG_ANSWER, message->id, &answer, -1);
 }

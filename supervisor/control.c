@@ -120,6 +120,7 @@ status_send(struct client *client)
 		.generation = settings->generation,
 	};
 
+	dns_count(tpxd, &status);
 	(void)snprintf(status.version, sizeof(status.version), TPX_VERSION);
 	(void)snprintf(status.config_path, sizeof(status.config_path), "%s",
 	    tpxd->config_path);

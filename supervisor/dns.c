@@ -80,6 +80,26 @@ on_dnsd_answer(void *ctx, struct ipc_message *message)
 }
 
 static void
+on_dnsd_stats(void *ctx, struct ipc_message *message)
+{
+	const struct msg_dns_stats *stats = message->body;
+	struct dnsd *dnsd = ctx;
+
+	dnsd->stats = *stats;
+}
+
+/* Its counts begin anew with the next process. */
+static void
+stats_keep(struct dnsd *dnsd)
+{
+	dnsd->before.queries += dnsd->stats.queries;
+	dnsd->before.cache_hits += dnsd->stats.cache_hits;
+	dnsd->before.blocked += dnsd->stats.blocked;
+	dnsd->before.servfail += dnsd->stats.servfail;
+	memset(&dnsd->stats, 0, sizeof(dnsd->stats));
+}
+
+static void
 on_dnsd_breach(void *ctx, struct ipc_message *message)
 {
 	const struct msg_dns_breach *breach = message->body;
@@ -91,6 +111,7 @@ on_dnsd_breach(void *ctx, struct ipc_message *message)
 static const struct ipc_handler dnsd_handlers[] = {
 	{ MSG_DNSD_READY, on_dnsd_ready },
 	{ MSG_DNSD_BREACH, on_dnsd_breach },
+	{ MSG_DNSD_STATS, on_dnsd_stats },
 	{ MSG_ANSWER, on_dnsd_answer },
 	{ MSG_NONE, NULL },
 };
@@ -167,13 +188,15 @@ static int
 dnsd_start(struct child *child)
 {
 	struct msg_worker body = { .worker = (uint32_t)child->index };
+	struct dnsd *dnsd = (struct dnsd *)(void *)child;
 
 	if (!is_due(child))
 		return 0;
 	if (child_open(child, dnsd_handlers) == -1)
 		return -1;
+	stats_keep(dnsd);
 	(void)child_send_config(child);
-	listeners_send((struct dnsd *)(void *)child);
+	listeners_send(dnsd);
 	(void)IPC_SEND(child->channel, MSG_DNSD_START, 0, &body, -1);
 	return 0;
 }
@@ -399,6 +422,26 @@ dns_all_answered(const struct tpxd *tpxd)
 			return 0;
 	}
 	return 1;
+}
+
+static void
+stats_add(struct msg_ctl_status *status, const struct msg_dns_stats *stats)
+{
+	status->dns_queries += stats->queries;
+	status->dns_cache_hits += stats->cache_hits;
+	status->dns_blocked += stats->blocked;
+	status->dns_servfail += stats->servfail;
+}
+
+void
+dns_count(const struct tpxd *tpxd, struct msg_ctl_status *status)
+{
+	uint32_t i;
+
+	for (i = 0; i < tpxd->dns.count; i++) {
+		stats_add(status, &tpxd->dns.dnsds[i].before);
+		stats_add(status, &tpxd->dns.dnsds[i].stats);
+	}
 }
 
 void

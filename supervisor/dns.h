@@ -17,6 +17,8 @@ struct tpxd;
 struct dnsd {
 	struct child child; /* first: a child is turned back into its dnsd */
 	int listeners[IPC_LISTENER_COUNT]; /* -1: none */
+	struct msg_dns_stats stats;	   /* of the process that runs */
+	struct msg_dns_stats before;	   /* of those before it, added up */
 };
 
 struct dns {
@@ -50,6 +52,9 @@ int dns_all_answered(const struct tpxd *);
 
 /* 1 when every dnsd runs, if any is wanted, and answered that or later. */
 int dns_has_answered(const struct tpxd *, uint64_t sequence);
+
+/* Fills in the counts of all dnsds that ever ran, as far as they have told. */
+void dns_count(const struct tpxd *, struct msg_ctl_status *);
 
 /* Calls for every process of DNS that was ever started. */
 typedef void dns_fn(void *ctx, struct child *);

@@ -24,9 +24,10 @@ default relay
 # keys of `status --json` that users may rely on
 STATUS = {
     "": {"version", "state", "on_failure", "lease_ms", "uptime_s", "config",
-         "processes", "flows", "log", "alarms"},
+         "processes", "flows", "dns", "log", "alarms"},
     "config": {"path", "generation", "loaded_at"},
     "flows": {"open", "accepted", "relayed", "passed", "blocked"},
+    "dns": {"queries", "cache_hits", "blocked", "servfail"},
     "log": {"rows", "dropped", "queued", "bytes", "path"},
 }
 PROCESS = {"name", "index", "pid", "state", "restarts", "heartbeat_age_ms",

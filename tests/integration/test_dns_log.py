@@ -1,9 +1,7 @@
 # SPDX-License-Identifier: ISC
 """Each question of DNS is one row of the log, whoever dies meanwhile."""
 
-import contextlib
 import json
-import os
 import socket
 import time
 
@@ -140,3 +138,23 @@ def test_every_question_is_a_row_or_a_counted_drop(net, zone, tpx):
         rows, = instance.sql("SELECT count(*) AS rows FROM dns")
         return rows["rows"] + lost(instance) == MANY
     proc.wait_until(accounted, 20, "all of them are accounted for")
+
+
+def test_status_counts_questions_over_restarts(net, zone, tpx):
+    instance = tpx(FORWARD)
+
+    def counts(**expected):
+        proc.wait_until(lambda: instance.status()["dns"] == expected, 5,
+                        f"{expected}, not {instance.status()['dns']}")
+    for _ in range(3):
+        names.ask(net.client, ASKED, WWW, source=("", PORT))
+    assert names.rcode(names.ask(
+        net.client, ASKED, "not.of.the.zone")) == "SERVFAIL"
+    counts(queries=4, cache_hits=2, blocked=0, servfail=1)
+    assert "4 queries" in instance.ctl("status").stdout
+    for queries in (5, 6):
+        old = instance.by_role()["dnsd"]
+        proc.kill(old)
+        instance.wait_replaced("dnsd", old, 5)
+        names.ask(net.client, ASKED, WWW)
+        counts(queries=queries, cache_hits=2, blocked=0, servfail=1)
