@@ -19,6 +19,7 @@
 #include "dnsd/journal.h"
 #include "ipc/channel.h"
 #include "ipc/loop.h"
+#include "policy/lists.h"
 #include "policy/mapping.h"
 
 #define CALLBACKS_PER_LOOP 16
@@ -45,6 +46,7 @@ struct dnsd {
 	int started;
 	uint32_t worker;
 	struct mapping policy;
+	struct lists lists; /* of that policy */
 	struct assembly assembly;
 };
 
@@ -217,6 +219,18 @@ settings_of(const struct dnsd *dnsd, struct front_settings *settings)
 }
 
 static void
+on_domains(void *ctx, struct ipc_message *message)
+{
+	const struct msg_domains *body = message->body;
+	struct dnsd *dnsd = ctx;
+	const char *why;
+
+	if (lists_offer(&dnsd->lists, message->fd, body->size_bytes,
+		body->generation, &why) == -1)
+		fatalx("lists of domains: %s", why);
+}
+
+static void
 on_config(void *ctx, struct ipc_message *message)
 {
 	const struct msg_config *config = message->body;
@@ -226,6 +240,8 @@ on_config(void *ctx, struct ipc_message *message)
 
 	if (mapping_replace(
 		&dnsd->policy, message->fd, config->size_bytes, &why) == -1)
+		fatalx("configuration: %s", why);
+	if (lists_take(&dnsd->lists, dnsd->policy.image, &why) == -1)
 		fatalx("configuration: %s", why);
 	if (dnsd->front == NULL)
 		return;
@@ -286,6 +302,7 @@ on_stop(void *ctx, struct ipc_message *message)
 }
 
 static const struct ipc_handler supervisor_handlers[] = {
+	{ MSG_DOMAINS, on_domains },
 	{ MSG_CONFIG, on_config },
 	{ MSG_DNSD_LISTENER, on_dnsd_listener },
 	{ MSG_DNSD_START, on_dnsd_start },

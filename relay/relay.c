@@ -23,6 +23,7 @@
 #include "common/memfd.h"
 #include "ipc/channel.h"
 #include "ipc/loop.h"
+#include "policy/lists.h"
 #include "policy/mapping.h"
 #include "policy/match.h"
 #include "policy/secret.h"
@@ -70,6 +71,7 @@ struct relay {
 	struct udp_flows *udp;
 	struct shortage *shortage;
 	struct mapping policy;
+	struct lists lists;	     /* of that policy */
 	struct upstreams *upstreams; /* of that policy */
 	struct checks *checks;
 	struct tally tally;
@@ -288,6 +290,18 @@ on_secrets(void *ctx, struct ipc_message *message)
 	secrets->generation = body->generation;
 }
 
+static void
+on_domains(void *ctx, struct ipc_message *message)
+{
+	const struct msg_domains *body = message->body;
+	struct relay *relay = ctx;
+	const char *why;
+
+	if (lists_offer(&relay->lists, message->fd, body->size_bytes,
+		body->generation, &why) == -1)
+		fatalx("lists of domains: %s", why);
+}
+
 /* Flows that go on keep the set that they began with. */
 static void
 upstreams_replace(struct relay *relay)
@@ -321,6 +335,8 @@ on_config(void *ctx, struct ipc_message *message)
 
 	if (mapping_replace(
 		&relay->policy, message->fd, config->size_bytes, &why) == -1)
+		fatalx("configuration: %s", why);
+	if (lists_take(&relay->lists, relay->policy.image, &why) == -1)
 		fatalx("configuration: %s", why);
 	upstreams_replace(relay);
 }
@@ -506,6 +522,7 @@ on_relay_broker(void *ctx, struct ipc_message *message)
 
 static const struct ipc_handler supervisor_handlers[] = {
 	{ MSG_SECRETS, on_secrets },
+	{ MSG_DOMAINS, on_domains },
 	{ MSG_CONFIG, on_config },
 	{ MSG_RELAY_LISTENER, on_relay_listener },
 	{ MSG_RELAY_TALLY, on_relay_tally },
