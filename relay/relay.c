@@ -152,33 +152,35 @@ is_own_listener(
 }
 
 static struct policy_verdict
-verdict_of(const struct relay *relay, const struct flow_start *start)
+verdict_of(
+    const struct relay *relay, const struct flow_start *start, const char *host)
 {
 	struct policy_query query = { .proto = start->proto,
 		.src = start->src,
 		.dst = start->dst,
-		.dport = start->dport };
+		.dport = start->dport,
+		.host = host,
+		.index = relay->lists.now.index };
 
 	return policy_match(relay->policy.image, &query);
 }
 
 /* A decision is not the last one while it lacks a name that it depends on. */
 static int
-needs_name(const struct relay *relay, const struct flow_start *start)
+needs_name(const struct relay *relay, const struct flow_start *start,
+    const struct policy_verdict *verdict)
 {
-	return start->upstream != UPSTREAM_NONE &&
-	       upstreams_names(relay->upstreams, start->upstream);
+	return verdict->needs_name ||
+	       (start->upstream != UPSTREAM_NONE &&
+		   upstreams_names(relay->upstreams, start->upstream));
 }
 
+/* host: "" when it has none, NULL when that is not known yet. */
 static enum flow_action
-decide(void *ctx, struct flow_start *start)
+decide(const struct relay *relay, struct flow_start *start, const char *host)
 {
-	const struct relay *relay = ctx;
-	struct policy_verdict verdict = verdict_of(relay, start);
+	struct policy_verdict verdict = verdict_of(relay, start, host);
 
-	/* Nothing may go past a rule that waits for a name. */
-	if (verdict.needs_name)
-		verdict.action = FLOW_ACTION_BLOCK;
 	start->rule = verdict.rule;
 	start->upstreams = relay->upstreams;
 	start->upstream = verdict.upstream;
@@ -187,7 +189,8 @@ decide(void *ctx, struct flow_start *start)
 		start->idle_us = (int64_t)verdict.item->idle_ms * 1000;
 		start->source = (enum rule_source)verdict.item->source;
 	}
-	start->needs_name = (uint8_t)needs_name(relay, start);
+	start->needs_name = (uint8_t)needs_name(relay, start, &verdict);
+	start->rule_needs_name = (uint8_t)verdict.needs_name;
 	return verdict.action;
 }
 
@@ -196,7 +199,8 @@ static enum flow_action
 decide_named(void *ctx, struct flow_start *start)
 {
 	const struct relay *relay = ctx;
-	enum flow_action action = decide(ctx, start);
+	enum flow_action action =
+	    decide(relay, start, start->host != NULL ? start->host : "");
 
 	if (action == FLOW_ACTION_BLOCK ||
 	    limit_take(relay->limit, relay->policy.image, start) == 0)
@@ -211,8 +215,10 @@ decide_udp(void *ctx, struct flow_start *start)
 {
 	const struct relay *relay = ctx;
 
-	if (decide(ctx, start) == FLOW_ACTION_BLOCK)
+	if (decide(relay, start, start->host) == FLOW_ACTION_BLOCK)
 		return UDP_REFUSE;
+	if (start->rule_needs_name)
+		return UDP_UNNAMED;
 	if (limit_admit(relay->limit, relay->policy.image, start) == -1)
 		return UDP_OVER;
 	return UDP_BEGIN;
@@ -221,7 +227,7 @@ decide_udp(void *ctx, struct flow_start *start)
 static int
 flow_accept(struct relay *relay, int client, struct flow_start *start)
 {
-	if (decide(relay, start) == FLOW_ACTION_BLOCK)
+	if (decide(relay, start, NULL) == FLOW_ACTION_BLOCK)
 		return flow_block(relay->flows, client, start);
 	/* Which rule it counts in may depend on its name. */
 	if (!start->needs_name &&
