@@ -17,6 +17,7 @@
 #include "common/log.h"
 #include "dnsd/front.h"
 #include "dnsd/journal.h"
+#include "dnsd/verdict.h"
 #include "ipc/channel.h"
 #include "ipc/loop.h"
 #include "policy/lists.h"
@@ -203,7 +204,22 @@ on_record(void *ctx, const struct dns_record *record)
 	journal_add(dnsd->journal, record);
 }
 
-static const struct front_ops ops = { .resolve = resolve, .log = on_record };
+static void
+decide(void *ctx, const struct addr *client, const uint8_t *name,
+    size_t name_bytes, uint16_t qtype, struct front_verdict *verdict)
+{
+	const struct dnsd *dnsd = ctx;
+
+	(void)client;
+	verdict_on(dnsd->policy.image, dnsd->lists.now.index, name, name_bytes,
+	    qtype, verdict);
+}
+
+static const struct front_ops ops = {
+	.resolve = resolve,
+	.log = on_record,
+	.policy = decide,
+};
 
 static void
 settings_of(const struct dnsd *dnsd, struct front_settings *settings)
