@@ -22,23 +22,35 @@ struct apply {
 	uint32_t confirm_s; /* 0: for good */
 };
 
+static int
+bytes_seal(const struct policy_bytes *bytes, struct client_config *config)
+{
+	config->image =
+	    memfd_sealed("tpx-policy", bytes->image, bytes->image_bytes);
+	config->image_bytes = bytes->image_bytes;
+	if (config->image == -1 || bytes->domains == NULL)
+		return config->image == -1 ? -1 : 0;
+	config->domains =
+	    memfd_sealed("tpx-domains", bytes->domains, bytes->domains_bytes);
+	config->domains_bytes = bytes->domains_bytes;
+	return config->domains == -1 ? -1 : 0;
+}
+
 /* What is permitted is what the caller was when it connected. */
 static int
-image_send(void *ctx, size_t *size_bytes)
+config_make(void *ctx, struct client_config *config)
 {
 	const struct apply *apply = ctx;
-	void *image;
-	int fd;
+	struct policy_bytes bytes;
+	int result;
 
 	privilege_drop_user();
 	privilege_limit("=");
-	if (policy_read(apply->path, &image, size_bytes) != CTL_GOOD)
-		return -1;
-	fd = memfd_sealed("tpx-policy", image, *size_bytes);
-	if (fd == -1)
+	result = policy_read_whole(apply->path, &bytes) == CTL_GOOD ? 0 : -1;
+	if (result == 0 && (result = bytes_seal(&bytes, config)) == -1)
 		log_warn("%s", apply->path);
-	free(image);
-	return fd;
+	policy_free(&bytes);
+	return result;
 }
 
 static int
@@ -53,7 +65,7 @@ apply_do(const struct ctl *ctl, struct apply *apply)
 			return result;
 		apply->path = path;
 	}
-	result = client_apply(ctl, apply->confirm_s, image_send, apply);
+	result = client_apply(ctl, apply->confirm_s, config_make, apply);
 	if (result == CTL_GOOD && apply->confirm_s != 0)
 		(void)printf("in force; `tpxctl confirm' within %u s keeps "
 			     "it, else the one before comes back\n",

@@ -263,27 +263,42 @@ client_kill(const struct ctl *ctl, const struct msg_kill *body, uint64_t *count)
 	return result;
 }
 
+static int
+config_send(const struct client *client, uint32_t confirm_s,
+    const struct client_config *config)
+{
+	struct msg_ctl_domains domains = { config->domains_bytes };
+	struct msg_ctl_apply apply = { .confirm_s = confirm_s,
+		.size_bytes = (uint32_t)config->image_bytes };
+
+	if (config->domains != -1 &&
+	    request_send(client, MSG_CTL_DOMAINS, &domains, sizeof(domains),
+		config->domains) == -1)
+		return -1;
+	return request_send(
+	    client, MSG_CTL_APPLY, &apply, sizeof(apply), config->image);
+}
+
 int
 client_apply(const struct ctl *ctl, uint32_t confirm_s,
-    int (*image)(void *ctx, size_t *size_bytes), void *ctx)
+    int (*make)(void *ctx, struct client_config *), void *ctx)
 {
-	struct msg_ctl_apply body = { .confirm_s = confirm_s };
+	struct client_config config = { .image = -1, .domains = -1 };
 	struct client client;
-	size_t size_bytes;
-	int fd, result = client_open(&client, ctl);
+	int result = client_open(&client, ctl);
 
 	if (result != CTL_GOOD)
 		return result;
-	result = CTL_FAILED;
-	if ((fd = image(ctx, &size_bytes)) != -1) {
-		body.size_bytes = (uint32_t)size_bytes;
-		if (request_send(
-			&client, MSG_CTL_APPLY, &body, sizeof(body), fd) == -1)
-			result = failed_on(ctl);
-		else
-			result = answers_read(&client, client_ignore, NULL);
-		close(fd);
-	}
+	if (make(ctx, &config) == -1)
+		result = CTL_FAILED;
+	else if (config_send(&client, confirm_s, &config) == -1)
+		result = failed_on(ctl);
+	else
+		result = answers_read(&client, client_ignore, NULL);
+	if (config.domains != -1)
+		close(config.domains);
+	if (config.image != -1)
+		close(config.image);
 	close(client.fd);
 	return result;
 }

@@ -31,13 +31,21 @@ int client_ignore(void *ctx, const struct client_message *);
  */
 int client_ask(const struct ctl *, enum ipc_command, client_fn *, void *ctx);
 
+/* Sealed memfds (common/memfd.h) and their sizes; fd -1: there is none. */
+struct client_config {
+	int image;
+	int domains; /* the domain index of that image */
+	size_t image_bytes;
+	size_t domains_bytes;
+};
+
 /*
- * Hands tpxd a policy image: image() gives a sealed memfd (common/memfd.h) and
- * its size, or -1 when it has explained why not.  It runs once the connection
- * is there, so it may give up the right to open one.
+ * Hands tpxd a configuration: make() gives it, or -1 when it has explained why
+ * not; what it has opened is closed here.  It runs once the connection is
+ * there, so it may give up the right to open one.
  */
 int client_apply(const struct ctl *, uint32_t confirm_s,
-    int (*image)(void *ctx, size_t *size_bytes), void *ctx);
+    int (*make)(void *ctx, struct client_config *), void *ctx);
 
 /* Has flows ended, and says how many those were. */
 int client_kill(const struct ctl *, const struct msg_kill *, uint64_t *count);

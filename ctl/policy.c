@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/clock.h"
 #include "common/file.h"
@@ -72,29 +73,26 @@ directory_set(struct conf *conf, const char *path)
 }
 
 static int
-domains_check(struct conf *conf)
+domains_build(struct conf *conf, struct policy_bytes *out)
 {
 	struct text text = { 0 };
-	void *bytes;
-	size_t len;
 	int result;
 
 	/* Nobody who writes a list can foresee that. */
-	result = conf_index_build(
-	    conf, (uint64_t)clock_real_us() | 1, &bytes, &len, &text);
+	result = conf_index_build(conf, (uint64_t)clock_real_us() | 1,
+	    &out->domains, &out->domains_bytes, &text);
 	if (result == -1 && errno != EINVAL)
 		log_warn("domains");
 	if (text.len > 0)
 		(void)fputs(text.bytes, stderr);
 	text_free(&text);
-	free(bytes);
 	return result;
 }
 
 /* What is wrong goes to errors, or to the log when they stay empty. */
 static struct conf *
-conf_load(
-    const char *path, const char *text, size_t len, struct conf_errors *errors)
+conf_load(const char *path, const char *text, size_t len,
+    struct policy_bytes *out, struct conf_errors *errors)
 {
 	struct users users = { 0 };
 	struct conf *conf;
@@ -106,7 +104,7 @@ conf_load(
 	users_free(&users);
 	if (result == 0 && (directory_set(conf, path) == -1 ||
 			       conf_files_read(conf, file_read, errors) == -1 ||
-			       domains_check(conf) == -1)) {
+			       domains_build(conf, out) == -1)) {
 		conf_free(conf);
 		conf = NULL;
 	}
@@ -115,37 +113,66 @@ conf_load(
 	return conf;
 }
 
-int
-policy_parse(const char *path, struct conf **conf)
+static int
+parse(const char *path, struct conf **conf, struct policy_bytes *out)
 {
 	static struct conf_errors errors;
 	size_t len;
 	char *text;
 
 	*conf = NULL;
+	memset(out, 0, sizeof(*out));
 	errno = 0;
 	if ((text = text_read(path, &len)) == NULL) {
 		log_warn("%s", path);
 		return errno == EACCES ? CTL_NOT_PERMITTED : CTL_FAILED;
 	}
-	*conf = conf_load(path, text, len, &errors);
+	*conf = conf_load(path, text, len, out, &errors);
 	errors_print(&errors, path, text, len);
 	free(text);
 	return *conf == NULL ? CTL_FAILED : CTL_GOOD;
 }
 
+void
+policy_free(struct policy_bytes *bytes)
+{
+	free(bytes->image);
+	free(bytes->domains);
+}
+
 int
-policy_read(const char *path, void **image, size_t *len)
+policy_parse(const char *path, struct conf **conf)
+{
+	struct policy_bytes bytes;
+	int result = parse(path, conf, &bytes);
+
+	policy_free(&bytes);
+	return result;
+}
+
+int
+policy_read_whole(const char *path, struct policy_bytes *out)
 {
 	struct conf *conf;
-	int result;
+	int result = parse(path, &conf, out);
 
-	*image = NULL;
-	result = policy_parse(path, &conf);
-	if (result == CTL_GOOD && image_build(conf, 1, image, len) == -1) {
+	if (result == CTL_GOOD &&
+	    image_build(conf, 1, &out->image, &out->image_bytes) == -1) {
 		log_warn("%s", path);
 		result = CTL_FAILED;
 	}
 	conf_free(conf);
+	return result;
+}
+
+int
+policy_read(const char *path, void **image, size_t *len)
+{
+	struct policy_bytes bytes;
+	int result = policy_read_whole(path, &bytes);
+
+	*image = bytes.image;
+	*len = bytes.image_bytes;
+	free(bytes.domains);
 	return result;
 }

@@ -16,4 +16,16 @@ int policy_parse(const char *path, struct conf **);
 /* The same, to a policy image for free(3). */
 int policy_read(const char *path, void **image, size_t *len);
 
+/* With the domain index of its lists; domains NULL: it has none. */
+struct policy_bytes {
+	void *image;
+	size_t image_bytes;
+	void *domains;
+	size_t domains_bytes;
+};
+
+/* The same, to both for policy_free(). */
+int policy_read_whole(const char *path, struct policy_bytes *);
+void policy_free(struct policy_bytes *);
+
 #endif

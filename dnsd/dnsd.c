@@ -17,8 +17,10 @@
 #include "common/log.h"
 #include "dnsd/front.h"
 #include "dnsd/journal.h"
+#include "dnsd/verdict.h"
 #include "ipc/channel.h"
 #include "ipc/loop.h"
+#include "policy/lists.h"
 #include "policy/mapping.h"
 
 #define CALLBACKS_PER_LOOP 16
@@ -48,6 +50,7 @@ struct dnsd {
 	int started;
 	uint32_t worker;
 	struct mapping policy;
+	struct lists lists; /* of that policy */
 	struct assembly assembly;
 };
 
@@ -204,7 +207,22 @@ on_record(void *ctx, const struct dns_record *record)
 	journal_add(dnsd->journal, record);
 }
 
-static const struct front_ops ops = { .resolve = resolve, .log = on_record };
+static void
+decide(void *ctx, const struct addr *client, const uint8_t *name,
+    size_t name_bytes, uint16_t qtype, struct front_verdict *verdict)
+{
+	const struct dnsd *dnsd = ctx;
+
+	(void)client;
+	verdict_on(dnsd->policy.image, dnsd->lists.now.index, name, name_bytes,
+	    qtype, verdict);
+}
+
+static const struct front_ops ops = {
+	.resolve = resolve,
+	.log = on_record,
+	.policy = decide,
+};
 
 static void
 settings_of(const struct dnsd *dnsd, struct front_settings *settings)
@@ -222,6 +240,18 @@ settings_of(const struct dnsd *dnsd, struct front_settings *settings)
 }
 
 static void
+on_domains(void *ctx, struct ipc_message *message)
+{
+	const struct msg_domains *body = message->body;
+	struct dnsd *dnsd = ctx;
+	const char *why;
+
+	if (lists_offer(&dnsd->lists, message->fd, body->size_bytes,
+		body->generation, &why) == -1)
+		fatalx("lists of domains: %s", why);
+}
+
+static void
 on_config(void *ctx, struct ipc_message *message)
 {
 	const struct msg_config *config = message->body;
@@ -231,6 +261,8 @@ on_config(void *ctx, struct ipc_message *message)
 
 	if (mapping_replace(
 		&dnsd->policy, message->fd, config->size_bytes, &why) == -1)
+		fatalx("configuration: %s", why);
+	if (lists_take(&dnsd->lists, dnsd->policy.image, &why) == -1)
 		fatalx("configuration: %s", why);
 	if (dnsd->front == NULL)
 		return;
@@ -307,6 +339,7 @@ on_stop(void *ctx, struct ipc_message *message)
 }
 
 static const struct ipc_handler supervisor_handlers[] = {
+	{ MSG_DOMAINS, on_domains },
 	{ MSG_CONFIG, on_config },
 	{ MSG_DNSD_LISTENER, on_dnsd_listener },
 	{ MSG_DNSD_START, on_dnsd_start },

@@ -327,6 +327,20 @@ write_upstreams(struct store *store, const struct image *image)
 	return 0;
 }
 
+/* In rows of dns. */
+static int
+write_blocks(struct store *store, const struct image *image)
+{
+	uint32_t i;
+
+	for (i = 0; i < image_block_count(image); i++)
+		if (store_add_rule(store, image_settings(image)->generation,
+			(uint16_t)(DNS_RULE_BLOCK + i),
+			image_block_text(image, i)) == -1)
+			return -1;
+	return 0;
+}
+
 static int
 write_rules(struct batch *batch)
 {
@@ -342,7 +356,8 @@ write_rules(struct batch *batch)
 		if (store_add_rule(batch->store, generation, (uint16_t)i,
 			image_rule_text(image, i)) == -1)
 			return -1;
-	if (write_upstreams(batch->store, image) == -1)
+	if (write_blocks(batch->store, image) == -1 ||
+	    write_upstreams(batch->store, image) == -1)
 		return -1;
 	return store_add_rule(batch->store, generation, FLOW_RULE_DEFAULT,
 	    image_rule_text(image, FLOW_RULE_DEFAULT));

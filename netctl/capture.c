@@ -20,6 +20,7 @@ static int claimed; /* the capture table is ours */
 
 /* What a live lease stands for in the kernel. */
 static enum { STANDS_UNKNOWN, STANDS_CAPTURE, STANDS_PAUSE } standing;
+static uint16_t standing_dns; /* the port of dnsd's that it leads to, or 0 */
 
 static int
 is_closed(const struct image *image)
@@ -207,6 +208,7 @@ table_put(const char *what, const struct image *image,
 	int result = -1;
 
 	standing = lease == RENDER_PAUSE ? STANDS_PAUSE : STANDS_CAPTURE;
+	standing_dns = local->dns4;
 	render_capture(image, local, lease, &table);
 	if (sweep(&nothing) == 0 && sides_look(&sides) == 0) {
 		result = sides_put(&sides, what, image, &table, lease, along);
@@ -238,7 +240,7 @@ capture_set(const struct image *image, const struct render_local *local,
 {
 	struct along along = { 0 };
 
-	if (lease != RENDER_NO_LEASE &&
+	if (lease != RENDER_NO_LEASE && standing_dns == local->dns4 &&
 	    standing == (lease == RENDER_PAUSE ? STANDS_PAUSE : STANDS_CAPTURE))
 		return capture_renew(image);
 	return table_put("capture table", image, local, lease, &along);

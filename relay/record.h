@@ -27,7 +27,8 @@ struct flow_start {
 	uint16_t upstream;	     /* or UPSTREAM_NONE */
 	enum rule_source source;
 	uint8_t needs_name; /* it shall be decided again when that is known */
-	const char *host;   /* its name; NULL: not known */
+	uint8_t rule_needs_name; /* before that nothing must be let through */
+	const char *host;	 /* its name; NULL: not known */
 	int error; /* of struct flow_entry: why a limit blocks it; else 0 */
 	const struct tally *tally; /* what the share is of */
 	struct tally_share share;  /* the flow gives it back at its end */

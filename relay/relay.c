@@ -23,6 +23,7 @@
 #include "common/memfd.h"
 #include "ipc/channel.h"
 #include "ipc/loop.h"
+#include "policy/lists.h"
 #include "policy/mapping.h"
 #include "policy/match.h"
 #include "policy/secret.h"
@@ -70,6 +71,7 @@ struct relay {
 	struct udp_flows *udp;
 	struct shortage *shortage;
 	struct mapping policy;
+	struct lists lists;	     /* of that policy */
 	struct upstreams *upstreams; /* of that policy */
 	struct checks *checks;
 	struct tally tally;
@@ -150,33 +152,35 @@ is_own_listener(
 }
 
 static struct policy_verdict
-verdict_of(const struct relay *relay, const struct flow_start *start)
+verdict_of(
+    const struct relay *relay, const struct flow_start *start, const char *host)
 {
 	struct policy_query query = { .proto = start->proto,
 		.src = start->src,
 		.dst = start->dst,
-		.dport = start->dport };
+		.dport = start->dport,
+		.host = host,
+		.index = relay->lists.now.index };
 
 	return policy_match(relay->policy.image, &query);
 }
 
 /* A decision is not the last one while it lacks a name that it depends on. */
 static int
-needs_name(const struct relay *relay, const struct flow_start *start)
+needs_name(const struct relay *relay, const struct flow_start *start,
+    const struct policy_verdict *verdict)
 {
-	return start->upstream != UPSTREAM_NONE &&
-	       upstreams_names(relay->upstreams, start->upstream);
+	return verdict->needs_name ||
+	       (start->upstream != UPSTREAM_NONE &&
+		   upstreams_names(relay->upstreams, start->upstream));
 }
 
+/* host: "" when it has none, NULL when that is not known yet. */
 static enum flow_action
-decide(void *ctx, struct flow_start *start)
+decide(const struct relay *relay, struct flow_start *start, const char *host)
 {
-	const struct relay *relay = ctx;
-	struct policy_verdict verdict = verdict_of(relay, start);
+	struct policy_verdict verdict = verdict_of(relay, start, host);
 
-	/* Nothing may go past a rule that waits for a name. */
-	if (verdict.needs_name)
-		verdict.action = FLOW_ACTION_BLOCK;
 	start->rule = verdict.rule;
 	start->upstreams = relay->upstreams;
 	start->upstream = verdict.upstream;
@@ -185,7 +189,8 @@ decide(void *ctx, struct flow_start *start)
 		start->idle_us = (int64_t)verdict.item->idle_ms * 1000;
 		start->source = (enum rule_source)verdict.item->source;
 	}
-	start->needs_name = (uint8_t)needs_name(relay, start);
+	start->needs_name = (uint8_t)needs_name(relay, start, &verdict);
+	start->rule_needs_name = (uint8_t)verdict.needs_name;
 	return verdict.action;
 }
 
@@ -194,7 +199,8 @@ static enum flow_action
 decide_named(void *ctx, struct flow_start *start)
 {
 	const struct relay *relay = ctx;
-	enum flow_action action = decide(ctx, start);
+	enum flow_action action =
+	    decide(relay, start, start->host != NULL ? start->host : "");
 
 	if (action == FLOW_ACTION_BLOCK ||
 	    limit_take(relay->limit, relay->policy.image, start) == 0)
@@ -209,8 +215,10 @@ decide_udp(void *ctx, struct flow_start *start)
 {
 	const struct relay *relay = ctx;
 
-	if (decide(ctx, start) == FLOW_ACTION_BLOCK)
+	if (decide(relay, start, start->host) == FLOW_ACTION_BLOCK)
 		return UDP_REFUSE;
+	if (start->rule_needs_name)
+		return UDP_UNNAMED;
 	if (limit_admit(relay->limit, relay->policy.image, start) == -1)
 		return UDP_OVER;
 	return UDP_BEGIN;
@@ -219,7 +227,7 @@ decide_udp(void *ctx, struct flow_start *start)
 static int
 flow_accept(struct relay *relay, int client, struct flow_start *start)
 {
-	if (decide(relay, start) == FLOW_ACTION_BLOCK)
+	if (decide(relay, start, NULL) == FLOW_ACTION_BLOCK)
 		return flow_block(relay->flows, client, start);
 	/* Which rule it counts in may depend on its name. */
 	if (!start->needs_name &&
@@ -288,6 +296,18 @@ on_secrets(void *ctx, struct ipc_message *message)
 	secrets->generation = body->generation;
 }
 
+static void
+on_domains(void *ctx, struct ipc_message *message)
+{
+	const struct msg_domains *body = message->body;
+	struct relay *relay = ctx;
+	const char *why;
+
+	if (lists_offer(&relay->lists, message->fd, body->size_bytes,
+		body->generation, &why) == -1)
+		fatalx("lists of domains: %s", why);
+}
+
 /* Flows that go on keep the set that they began with. */
 static void
 upstreams_replace(struct relay *relay)
@@ -321,6 +341,8 @@ on_config(void *ctx, struct ipc_message *message)
 
 	if (mapping_replace(
 		&relay->policy, message->fd, config->size_bytes, &why) == -1)
+		fatalx("configuration: %s", why);
+	if (lists_take(&relay->lists, relay->policy.image, &why) == -1)
 		fatalx("configuration: %s", why);
 	upstreams_replace(relay);
 }
@@ -506,6 +528,7 @@ on_relay_broker(void *ctx, struct ipc_message *message)
 
 static const struct ipc_handler supervisor_handlers[] = {
 	{ MSG_SECRETS, on_secrets },
+	{ MSG_DOMAINS, on_domains },
 	{ MSG_CONFIG, on_config },
 	{ MSG_RELAY_LISTENER, on_relay_listener },
 	{ MSG_RELAY_TALLY, on_relay_tally },

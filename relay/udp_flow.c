@@ -490,9 +490,40 @@ udp_flows_refused(struct udp_flows *flows)
 	    &journal_arena(flows->journal)->refused, 1, memory_order_relaxed);
 }
 
+/* By the name, which has to be in what has come at once. */
+static enum udp_decision
+decide_named(struct udp_flows *flows, struct flow_start *start,
+    const struct udp_packet *packets, int n)
+{
+	enum udp_decision decision = UDP_REFUSE;
+	struct sniff_name name;
+	struct udp_sniff *place;
+
+	udp_sniff_begin(flows->sniffs, &place, packets);
+	if (place != NULL && udp_sniff_read(flows->sniffs, &place, packets, n,
+				 &name) == SNIFF_FOUND) {
+		start->host = name.host;
+		decision = flows->decide(flows->ctx, start);
+		start->host = NULL; /* its upstream gets the address */
+	}
+	udp_sniff_end(flows->sniffs, &place);
+	return decision;
+}
+
+static enum udp_decision
+decide(struct udp_flows *flows, struct flow_start *start,
+    const struct udp_packet *packets, int n)
+{
+	enum udp_decision decision = flows->decide(flows->ctx, start);
+
+	if (decision != UDP_UNNAMED)
+		return decision;
+	return decide_named(flows, start, packets, n);
+}
+
 static struct udp_flow *
 flow_new(struct udp_flows *flows, enum flow_capture capture,
-    const struct udp_key *key, const struct udp_packet *first)
+    const struct udp_key *key, const struct udp_packet *packets, int n)
 {
 	struct flow_start start = { .src = key->client,
 		.dst = key->server,
@@ -502,9 +533,10 @@ flow_new(struct udp_flows *flows, enum flow_capture capture,
 		.capture = capture };
 	struct udp_flow *flow;
 
-	switch (flows->decide(flows->ctx, &start)) {
+	switch (decide(flows, &start, packets, n)) {
 	case UDP_BEGIN:
 		break;
+	case UDP_UNNAMED:
 	case UDP_REFUSE:
 		udp_flows_refused(flows);
 		return NULL;
@@ -515,7 +547,7 @@ flow_new(struct udp_flows *flows, enum flow_capture capture,
 	if (flow == NULL)
 		tally_give_back(start.tally, &start.share);
 	else
-		udp_sniff_begin(flows->sniffs, &flow->sniff, first);
+		udp_sniff_begin(flows->sniffs, &flow->sniff, packets);
 	return flow;
 }
 
@@ -605,8 +637,9 @@ udp_flows_packets(struct udp_flows *flows, enum flow_capture capture,
 		key = key_of(packets);
 		run = run_length(packets, n, &key);
 		entry = udp_table_find(flows->table, &key);
-		flow = entry != NULL ? FLOW_OF(entry, entry)
-				     : flow_new(flows, capture, &key, packets);
+		flow = entry != NULL
+			   ? FLOW_OF(entry, entry)
+			   : flow_new(flows, capture, &key, packets, run);
 		if (flow == NULL)
 			continue;
 		if (flow->sniff != NULL)

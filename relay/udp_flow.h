@@ -18,8 +18,11 @@ struct journal;
 struct udp_flows;
 struct udp_packet;
 
-/* BEGIN: with the rest of start.  OVER: it is refused, and accounted for. */
-enum udp_decision { UDP_REFUSE, UDP_BEGIN, UDP_OVER };
+/*
+ * BEGIN: with the rest of start.  OVER: it is refused, and accounted for.
+ * UNNAMED: it is refused unless it has a name, and then decided by that.
+ */
+enum udp_decision { UDP_REFUSE, UDP_BEGIN, UDP_OVER, UDP_UNNAMED };
 
 /* Decides about a new flow. */
 typedef enum udp_decision udp_decide_fn(void *ctx, struct flow_start *start);

@@ -118,8 +118,9 @@ obstacle(const struct tpxd *tpxd)
 }
 
 int
-apply_begin(struct tpxd *tpxd, int fd, size_t size_bytes, uint32_t confirm_s,
-    char *why, size_t size)
+apply_begin(struct tpxd *tpxd, int fd, size_t size_bytes,
+    const struct config_domains *domains, uint32_t confirm_s, char *why,
+    size_t size)
 {
 	const char *reason = obstacle(tpxd);
 	struct config next;
@@ -128,8 +129,8 @@ apply_begin(struct tpxd *tpxd, int fd, size_t size_bytes, uint32_t confirm_s,
 		(void)snprintf(why, size, "%s", reason);
 		return -1;
 	}
-	if (config_adopt(
-		fd, size_bytes, generation(tpxd) + 1, &next, why, size) == -1)
+	if (config_adopt(fd, size_bytes, domains, generation(tpxd) + 1, &next,
+		why, size) == -1)
 		return -1;
 	reason = fixed_difference(tpxd, next.image);
 	if (reason == NULL) {

@@ -131,6 +131,23 @@ send_secrets(struct child *child)
 	    child->channel, MSG_SECRETS, 0, &body, config->secrets.fd);
 }
 
+/* Who decides by names has the lists of them. */
+static int
+send_domains(struct child *child)
+{
+	const struct config *config = &child->tpxd->config;
+	struct msg_domains body = {
+		.generation = image_settings(config->image)->generation,
+		.size_bytes = (uint32_t)config->domains.size_bytes,
+	};
+
+	if ((child->role != IPC_RELAY && child->role != IPC_DNSD) ||
+	    config->domains.fd == -1)
+		return 0;
+	return IPC_SEND(
+	    child->channel, MSG_DOMAINS, 0, &body, config->domains.fd);
+}
+
 int
 child_send_config(struct child *child)
 {
@@ -140,7 +157,7 @@ child_send_config(struct child *child)
 		.size_bytes = (uint32_t)config->size_bytes,
 	};
 
-	if (send_secrets(child) == -1)
+	if (send_secrets(child) == -1 || send_domains(child) == -1)
 		return -1;
 	return IPC_SEND(child->channel, MSG_CONFIG, 0, &body, config->fd);
 }

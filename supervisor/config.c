@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +21,9 @@
 #include "policy/conf.h"
 #include "policy/conf_file.h"
 #include "policy/conf_index.h"
+#include "policy/lists.h"
 #include "policy/mapping.h"
+#include "policy/match_dns.h"
 #include "policy/print.h"
 
 #define CONFIG_WHY_BYTES 400
@@ -54,31 +57,66 @@ errors_show(const struct conf_errors *errors, const char *path,
 	text_free(&text);
 }
 
-/* 0 when the lists of domains are in order; else what is wrong is shown. */
+/* The lists of domains to bytes; -1 when they are not in order. */
 static int
-domains_check(struct conf *conf)
+domains_build(struct conf *conf, void **bytes, size_t *len)
 {
 	struct text text = { 0 };
-	void *bytes;
-	size_t len;
 	int result;
 
 	/* Nobody who writes a list can foresee that. */
 	result = conf_index_build(
-	    conf, (uint64_t)clock_real_us() | 1, &bytes, &len, &text);
+	    conf, (uint64_t)clock_real_us() | 1, bytes, len, &text);
 	if (result == -1 && errno != EINVAL)
 		log_warn("domains");
 	if (text.len > 0)
 		(void)output_all(STDERR_FILENO, text.bytes, text.len);
 	text_free(&text);
+	return result;
+}
+
+static int
+domains_seal(struct conf *conf, struct config_domains *domains)
+{
+	void *bytes;
+	int result = domains_build(conf, &bytes, &domains->size_bytes);
+
+	domains->fd = -1;
+	if (result == 0 && bytes != NULL) {
+		domains->fd =
+		    memfd_sealed("tpx-domains", bytes, domains->size_bytes);
+		if (domains->fd == -1) {
+			log_warn("domains");
+			result = -1;
+		}
+	}
 	free(bytes);
 	return result;
+}
+
+static void
+domains_free(struct config_domains *domains)
+{
+	if (domains->fd != -1)
+		close(domains->fd);
+	domains->fd = -1;
+}
+
+static int
+domains_copy(const struct config_domains *domains, struct config_domains *copy)
+{
+	*copy = *domains;
+	if (domains->fd == -1)
+		return 0;
+	copy->fd = fcntl(domains->fd, F_DUPFD_CLOEXEC, 0);
+	return copy->fd == -1 ? -1 : 0;
 }
 
 /* The tree and what its files hold; NULL with what is wrong in errors. */
 static struct conf *
 conf_load(const char *path, const struct source *source,
-    const struct users *users, struct conf_errors *errors)
+    const struct users *users, struct config_domains *domains,
+    struct conf_errors *errors)
 {
 	struct conf *conf;
 
@@ -87,7 +125,7 @@ conf_load(const char *path, const struct source *source,
 	/* What is not absolute is read from where the process happens to be. */
 	if ((path[0] == '/' && conf_set_path(conf, path) == -1) ||
 	    conf_files_read(conf, file_read, errors) == -1 ||
-	    domains_check(conf) == -1) {
+	    domains_seal(conf, domains) == -1) {
 		conf_free(conf);
 		return NULL;
 	}
@@ -95,7 +133,7 @@ conf_load(const char *path, const struct source *source,
 }
 
 static struct conf *
-conf_read(const char *path)
+conf_read(const char *path, struct config_domains *domains)
 {
 	static struct conf_errors errors;
 	struct users users = { 0 };
@@ -105,7 +143,7 @@ conf_read(const char *path)
 	if (users_read(USERS_PATH, &users) == -1)
 		log_warn("%s", USERS_PATH);
 	if (source_read(path, &source) == 0) {
-		conf = conf_load(path, &source, &users, &errors);
+		conf = conf_load(path, &source, &users, domains, &errors);
 		if (conf == NULL && errors.errors == 0)
 			log_warnx("%s: not loaded", path);
 		errors_show(&errors, path, &source);
@@ -157,11 +195,13 @@ conf_write(const struct conf *conf)
 int
 config_print(const char *path)
 {
-	struct conf *conf = conf_read(path);
+	struct config_domains domains;
+	struct conf *conf = conf_read(path, &domains);
 	int result;
 
 	if (conf == NULL)
 		return -1;
+	domains_free(&domains);
 	result = conf_write(conf);
 	if (result == 0)
 		result = passwords_check(conf, path);
@@ -181,6 +221,7 @@ image_seal(const void *bytes, size_t len, struct config *config)
 		return -1;
 	}
 	config->secrets.fd = -1;
+	config->domains.fd = -1;
 	config->size_bytes = len;
 	config->loaded_at_us = clock_real_us();
 	return 0;
@@ -189,7 +230,8 @@ image_seal(const void *bytes, size_t len, struct config *config)
 int
 config_load(const char *path, uint32_t generation, struct config *config)
 {
-	struct conf *conf = conf_read(path);
+	struct config_domains domains;
+	struct conf *conf = conf_read(path, &domains);
 	void *bytes = NULL;
 	char why[CONFIG_WHY_BYTES];
 	size_t len;
@@ -204,8 +246,10 @@ config_load(const char *path, uint32_t generation, struct config *config)
 	free(bytes);
 	if (result == -1) {
 		log_warn("%s", path);
+		domains_free(&domains);
 		return -1;
 	}
+	config->domains = domains;
 	if (secrets_read(config->image, &config->secrets, why, sizeof(why)) ==
 	    0)
 		return 0;
@@ -236,17 +280,58 @@ config_copy(
 {
 	if (image_copy(config, generation, copy) == -1)
 		return -1;
-	if (secrets_copy(&config->secrets, &copy->secrets) == 0)
+	if (secrets_copy(&config->secrets, &copy->secrets) == 0 &&
+	    domains_copy(&config->domains, &copy->domains) == 0)
 		return 0;
 	config_free(copy);
 	return -1;
 }
 
-int
-config_adopt(int fd, size_t size_bytes, uint32_t generation,
-    struct config *config, char *why, size_t size)
+/* NULL, or why the index is not that of the image. */
+static const char *
+domains_refuse(const struct image *image, const struct config_domains *domains)
 {
-	struct config theirs = { .size_bytes = size_bytes };
+	struct lists_mapping lists = { 0 };
+	const char *why = NULL;
+
+	if (domains->fd != -1 &&
+	    lists_map(&lists, domains->fd, domains->size_bytes, &why) == -1)
+		return why;
+	if (!policy_index_fits(image, lists.index))
+		why = "it has not the lists of domains that belong to it";
+	lists_unmap(&lists);
+	return why;
+}
+
+/* A copy of what was checked. */
+static int
+adopt(const struct config *theirs, uint32_t generation, struct config *config,
+    char *why, size_t size)
+{
+	const char *reason = domains_refuse(theirs->image, &theirs->domains);
+
+	if (reason != NULL) {
+		(void)snprintf(why, size, "%s", reason);
+		return -1;
+	}
+	if (image_copy(theirs, generation, config) == -1) {
+		(void)snprintf(why, size, "%s", strerror(errno));
+		return -1;
+	}
+	if (domains_copy(&theirs->domains, &config->domains) == -1)
+		(void)snprintf(why, size, "%s", strerror(errno));
+	else if (secrets_read(config->image, &config->secrets, why, size) == 0)
+		return 0;
+	config_free(config);
+	return -1;
+}
+
+int
+config_adopt(int fd, size_t size_bytes, const struct config_domains *domains,
+    uint32_t generation, struct config *config, char *why, size_t size)
+{
+	struct config theirs = { .size_bytes = size_bytes,
+		.domains = *domains };
 	struct mapping mapping = { 0 };
 	const char *reason;
 	int result;
@@ -256,22 +341,16 @@ config_adopt(int fd, size_t size_bytes, uint32_t generation,
 		return -1;
 	}
 	theirs.image = mapping.image;
-	result = image_copy(&theirs, generation, config);
-	if (result == -1)
-		(void)snprintf(why, size, "%s", strerror(errno));
+	result = adopt(&theirs, generation, config, why, size);
 	mapping_free(&mapping);
-	if (result == -1)
-		return -1;
-	if (secrets_read(config->image, &config->secrets, why, size) == 0)
-		return 0;
-	config_free(config);
-	return -1;
+	return result;
 }
 
 void
 config_free(struct config *config)
 {
 	secrets_free(&config->secrets);
+	domains_free(&config->domains);
 	munmap((void *)(uintptr_t)config->image, config->size_bytes);
 	close(config->fd);
 }

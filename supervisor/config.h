@@ -9,13 +9,19 @@
 #include "policy/image.h"
 #include "supervisor/secrets.h"
 
+struct config_domains {
+	int fd; /* the sealed domain index; -1: the image has no lists */
+	size_t size_bytes;
+};
+
 /* One loaded configuration; immutable, also for the processes that map it. */
 struct config {
 	int fd; /* the sealed memfd */
 	const struct image *image;
 	size_t size_bytes;
 	struct secrets secrets; /* of its upstreams */
-	int64_t loaded_at_us;	/* CLOCK_REALTIME */
+	struct config_domains domains;
+	int64_t loaded_at_us; /* CLOCK_REALTIME */
 };
 
 /*
@@ -26,11 +32,12 @@ int config_load(const char *path, uint32_t generation, struct config *);
 
 /*
  * Takes a policy image of somebody else over, sealed in a memfd of that size,
- * as a copy with a generation of its own, and reads the password files that
- * it names.  -1 with the reason.
+ * as a copy with a generation of its own, with the domain index that belongs to
+ * it, and reads the password files that it names.  The descriptors stay the
+ * caller's.  -1 with the reason.
  */
-int config_adopt(int fd, size_t size_bytes, uint32_t generation,
-    struct config *, char *why, size_t size);
+int config_adopt(int fd, size_t size_bytes, const struct config_domains *,
+    uint32_t generation, struct config *, char *why, size_t size);
 
 /* The same policy with another generation.  -1 with errno. */
 int

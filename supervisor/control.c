@@ -7,8 +7,6 @@
 
 #include <sys/queue.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 
 #include <errno.h>
 #include <event2/event.h>
@@ -21,6 +19,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "supervisor/apply.h"
+#include "supervisor/control_socket.h"
 #include "supervisor/event.h"
 #include "supervisor/process.h"
 #include "supervisor/tpxd.h"
@@ -55,6 +54,7 @@ struct client {
 	uint32_t kill;	 /* tells what relays are asked for it from the rest */
 	uint64_t relays; /* set of those that have not answered yet */
 	uint64_t killed;
+	struct config_domains domains; /* of the image that it will send */
 };
 
 struct control {
@@ -74,6 +74,8 @@ client_free(struct client *client)
 	client->control->nclients--;
 	ipc_channel_free(client->channel);
 	event_free(client->pace);
+	if (client->domains.fd != -1)
+		close(client->domains.fd);
 	free(client);
 }
 
@@ -507,6 +509,21 @@ on_request(void *ctx, struct ipc_message *message)
 		answers[request->command](client);
 }
 
+/* For root alone: others cannot make tpxd hold memory of theirs. */
+static void
+on_domains(void *ctx, struct ipc_message *message)
+{
+	const struct msg_ctl_domains *body = message->body;
+	struct client *client = ctx;
+
+	if (!client->is_root)
+		return;
+	if (client->domains.fd != -1)
+		close(client->domains.fd);
+	client->domains.fd = ipc_message_take_fd(message);
+	client->domains.size_bytes = body->size_bytes;
+}
+
 static void
 on_apply(void *ctx, struct ipc_message *message)
 {
@@ -520,8 +537,8 @@ on_apply(void *ctx, struct ipc_message *message)
 	if (!client->is_root)
 		awaited_end(client, 4, "not permitted: that is for root");
 	else if (apply_begin(client->control->tpxd, message->fd,
-		     request->size_bytes, request->confirm_s, why,
-		     sizeof(why)) == -1)
+		     request->size_bytes, &client->domains, request->confirm_s,
+		     why, sizeof(why)) == -1)
 		awaited_end(client, 1, why);
 }
 
@@ -579,6 +596,7 @@ on_kill(void *ctx, struct ipc_message *message)
 static const struct ipc_handler handlers[] = {
 	{ MSG_CTL_REQUEST, on_request },
 	{ MSG_CTL_KILL, on_kill },
+	{ MSG_CTL_DOMAINS, on_domains },
 	{ MSG_CTL_APPLY, on_apply },
 	{ MSG_NONE, NULL },
 };
@@ -602,6 +620,7 @@ client_new(struct control *control, int fd)
 		return -1;
 	client->control = control;
 	client->is_root = peer_is_root(fd);
+	client->domains.fd = -1;
 	client->pace = event_new(control->tpxd->base, -1, 0, on_pace, client);
 	if (client->pace == NULL) {
 		free(client);
@@ -640,42 +659,17 @@ on_connection(int socket, short what, void *arg)
 		close(fd);
 }
 
-/* A socket that nobody answers is a predecessor's left-over. */
-static void
-path_clear(const struct sockaddr_un *name)
-{
-	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-
-	if (fd == -1)
-		fatal("control socket");
-	if (connect(fd, (const struct sockaddr *)name, sizeof(*name)) == 0)
-		fatalx("another tpxd answers on %s", name->sun_path);
-	if (errno == ECONNREFUSED && unlink(name->sun_path) == -1)
-		fatal("%s", name->sun_path);
-	close(fd);
-}
-
 struct control *
 control_new(struct tpxd *tpxd, const char *path)
 {
 	struct control *control = calloc(1, sizeof(*control));
-	struct sockaddr_un name = { .sun_family = AF_UNIX };
 
 	if (control == NULL)
 		fatal("control socket");
-	(void)snprintf(name.sun_path, sizeof(name.sun_path), "%s", path);
 	(void)snprintf(control->path, sizeof(control->path), "%s", path);
-	path_clear(&name);
 	control->tpxd = tpxd;
 	TAILQ_INIT(&control->clients);
-	control->fd =
-	    socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	umask(0117);
-	if (control->fd == -1 ||
-	    bind(control->fd, (struct sockaddr *)&name, sizeof(name)) == -1 ||
-	    listen(control->fd, 16) == -1)
-		fatal("control socket %s", path);
-	umask(0027);
+	control->fd = control_socket(path);
 	control->readable = event_new(tpxd->base, control->fd,
 	    EV_READ | EV_PERSIST, on_connection, control);
 	if (control->readable == NULL ||

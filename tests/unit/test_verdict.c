@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: ISC */
+#include "dnsd/verdict.h"
+
+#include <string.h>
+
+#include "dnsd/wire.h"
+#include "policy/conf_index.h"
+#include "policy_fixture.h"
+
+#define NAME(text) (const uint8_t *)(text), sizeof(text)
+
+static struct image *image;
+static struct domain_index *lists;
+
+static int
+load(void **state)
+{
+	static const char text[] =
+	    FIXTURE_CAPTURE "domains <a> { \"a.example\" \"*.a.example\" }\n"
+			    "domains <b> { \"b.example\" }\n"
+			    "domains <c> { \"c.example\" }\n"
+			    "dns forward 192.0.2.1\n"
+			    "dns block <a>\ndns block <b> answer refused\n"
+			    "dns block <c> answer zero\n";
+	struct conf *conf = fixture_conf(text);
+	void *bytes;
+	size_t len;
+
+	(void)state;
+	assert_int_equal(conf_index_build(conf, 7, &bytes, &len, NULL), 0);
+	lists = bytes;
+	assert_int_equal(image_build(conf, 1, &bytes, &len), 0);
+	image = bytes;
+	conf_free(conf);
+	return 0;
+}
+
+static int
+unload(void **state)
+{
+	(void)state;
+	free(image);
+	free(lists);
+	return 0;
+}
+
+static struct front_verdict
+verdict(const uint8_t *name, size_t bytes, uint16_t qtype)
+{
+	struct front_verdict found = { FRONT_PASS, DNS_RULE_NONE,
+		DNS_EDE_NONE };
+
+	verdict_on(image, lists, name, bytes, qtype, &found);
+	return found;
+}
+
+static void
+test_the_statement_says_what_is_answered(void **state)
+{
+	static const struct {
+		const char *name;
+		enum front_answer answer;
+		uint16_t rule;
+	} cases[] = {
+		{ "\1a\7example", FRONT_NXDOMAIN, DNS_RULE_BLOCK },
+		{ "\1x\1a\7example", FRONT_NXDOMAIN, DNS_RULE_BLOCK },
+		{ "\1b\7example", FRONT_REFUSED, DNS_RULE_BLOCK + 1 },
+		{ "\1c\7example", FRONT_ZERO, DNS_RULE_BLOCK + 2 },
+	};
+	struct front_verdict found;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		found = verdict((const uint8_t *)cases[i].name,
+		    strlen(cases[i].name) + 1, WIRE_A);
+		assert_int_equal(found.answer, cases[i].answer);
+		assert_int_equal(found.rule, cases[i].rule);
+		assert_int_equal(found.ede, WIRE_EDE_BLOCKED);
+	}
+	found = verdict(NAME("\1c\7example"), WIRE_NS);
+	assert_int_equal(found.answer, FRONT_ZERO);
+}
+
+static void
+test_other_names_are_looked_up(void **state)
+{
+	struct front_verdict found;
+
+	(void)state;
+	found = verdict(NAME("\1x\1b\7example"), WIRE_A);
+	assert_int_equal(found.answer, FRONT_PASS);
+	assert_int_equal(found.rule, DNS_RULE_NONE);
+	assert_int_equal(found.ede, DNS_EDE_NONE);
+	assert_int_equal(verdict(NAME(""), WIRE_A).answer, FRONT_PASS);
+}
+
+static void
+test_a_dot_in_a_label_parts_nothing(void **state)
+{
+	(void)state;
+	assert_int_equal(
+	    verdict(NAME("\11a.example"), WIRE_A).answer, FRONT_PASS);
+	assert_int_equal(
+	    verdict(NAME("\3x.a\7example"), WIRE_A).answer, FRONT_PASS);
+	assert_int_equal(
+	    verdict(NAME("\3x.y\1a\7example"), WIRE_A).answer, FRONT_NXDOMAIN);
+}
+
+static void
+test_the_longest_name_fits(void **state)
+{
+	uint8_t name[LIMIT_DNS_NAME_BYTES];
+	char text[LIMIT_DNS_NAME_BYTES];
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < 254; i += 2) {
+		name[i] = 1;
+		name[i + 1] = 'n';
+	}
+	name[254] = 0;
+	assert_int_equal(verdict_name(name, sizeof(name), text), 253);
+	assert_memory_equal(text, "n.n", 3);
+	assert_int_equal(text[252], 'n');
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_the_statement_says_what_is_answered),
+		cmocka_unit_test(test_other_names_are_looked_up),
+		cmocka_unit_test(test_a_dot_in_a_label_parts_nothing),
+		cmocka_unit_test(test_the_longest_name_fits),
+	};
+
+	return cmocka_run_group_tests_name("verdict", tests, load, unload);
+}
