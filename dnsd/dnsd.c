@@ -14,11 +14,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/clock.h"
 #include "common/log.h"
+#include "common/memfd.h"
 #include "dnsd/front.h"
 #include "dnsd/journal.h"
 #include "ipc/channel.h"
 #include "ipc/loop.h"
+#include "policy/binding.h"
 #include "policy/mapping.h"
 
 #define CALLBACKS_PER_LOOP 16
@@ -45,6 +48,7 @@ struct dnsd {
 	int started;
 	uint32_t worker;
 	struct mapping policy;
+	struct binding_table *names; /* that clients were told, or NULL */
 	struct assembly assembly;
 };
 
@@ -201,7 +205,26 @@ on_record(void *ctx, const struct dns_record *record)
 	journal_add(dnsd->journal, record);
 }
 
-static const struct front_ops ops = { .resolve = resolve, .log = on_record };
+/* Names that are no host's are left out by the table. */
+static void
+learn(void *ctx, const struct front_binding *binding)
+{
+	const struct dnsd *dnsd = ctx;
+	uint32_t now_s = (uint32_t)(clock_mono_us() / 1000000);
+	char name[DNS_NAME_TEXT_BYTES];
+	size_t i;
+
+	if (dnsd->names == NULL)
+		return;
+	(void)dns_name_text(binding->question->name, name);
+	for (i = 0; i < binding->count; i++)
+		binding_learn(dnsd->names, binding->client, &binding->addrs[i],
+		    name, binding->ttl_s, now_s);
+}
+
+static const struct front_ops ops = {
+	.resolve = resolve, .log = on_record, .learn = learn
+};
 
 static void
 settings_of(const struct dnsd *dnsd, struct front_settings *settings)
@@ -252,6 +275,16 @@ on_dnsd_listener(void *ctx, struct ipc_message *message)
 }
 
 static void
+on_dnsd_names(void *ctx, struct ipc_message *message)
+{
+	struct dnsd *dnsd = ctx;
+
+	dnsd->names = memfd_map_shared(message->fd, binding_table_bytes(), 1);
+	if (dnsd->names == NULL)
+		fatal("names");
+}
+
+static void
 on_dnsd_start(void *ctx, struct ipc_message *message)
 {
 	const struct msg_worker *start = message->body;
@@ -288,6 +321,7 @@ on_stop(void *ctx, struct ipc_message *message)
 static const struct ipc_handler supervisor_handlers[] = {
 	{ MSG_CONFIG, on_config },
 	{ MSG_DNSD_LISTENER, on_dnsd_listener },
+	{ MSG_DNSD_NAMES, on_dnsd_names },
 	{ MSG_DNSD_START, on_dnsd_start },
 	{ MSG_DNSD_RESOLVER, on_dnsd_resolver },
 	{ MSG_DNSD_LOG, on_dnsd_log },

@@ -28,6 +28,7 @@ struct flow_start {
 	enum rule_source source;
 	uint8_t needs_name; /* it shall be decided again when that is known */
 	const char *host;   /* its name; NULL: not known */
+	uint8_t by_dns;	    /* that is the name its client asked for */
 	int error; /* of struct flow_entry: why a limit blocks it; else 0 */
 	const struct tally *tally; /* what the share is of */
 	struct tally_share share;  /* the flow gives it back at its end */

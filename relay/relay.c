@@ -32,6 +32,7 @@
 #include "relay/journal.h"
 #include "relay/limit.h"
 #include "relay/listener.h"
+#include "relay/names.h"
 #include "relay/pipe.h"
 #include "relay/shortage.h"
 #include "relay/udp_flow.h"
@@ -164,7 +165,7 @@ verdict_of(const struct relay *relay, const struct flow_start *start)
 static int
 needs_name(const struct relay *relay, const struct flow_start *start)
 {
-	return start->upstream != UPSTREAM_NONE &&
+	return start->host == NULL && start->upstream != UPSTREAM_NONE &&
 	       upstreams_names(relay->upstreams, start->upstream);
 }
 
@@ -194,8 +195,10 @@ static enum flow_action
 decide_named(void *ctx, struct flow_start *start)
 {
 	const struct relay *relay = ctx;
-	enum flow_action action = decide(ctx, start);
+	enum flow_action action;
 
+	names_find(start);
+	action = decide(ctx, start);
 	if (action == FLOW_ACTION_BLOCK ||
 	    limit_take(relay->limit, relay->policy.image, start) == 0)
 		return action;
@@ -209,6 +212,7 @@ decide_udp(void *ctx, struct flow_start *start)
 {
 	const struct relay *relay = ctx;
 
+	names_find(start);
 	if (decide(ctx, start) == FLOW_ACTION_BLOCK)
 		return UDP_REFUSE;
 	if (limit_admit(relay->limit, relay->policy.image, start) == -1)
@@ -219,6 +223,7 @@ decide_udp(void *ctx, struct flow_start *start)
 static int
 flow_accept(struct relay *relay, int client, struct flow_start *start)
 {
+	names_find(start);
 	if (decide(relay, start) == FLOW_ACTION_BLOCK)
 		return flow_block(relay->flows, client, start);
 	/* Which rule it counts in may depend on its name. */
@@ -361,6 +366,16 @@ on_relay_tally(void *ctx, struct ipc_message *message)
 	    memfd_map_shared(message->fd, TALLY_BYTES(body->workers), 1);
 	if (relay->tally.parts == NULL)
 		fatal("counts of flows");
+}
+
+static void
+on_relay_names(void *ctx, struct ipc_message *message)
+{
+	const struct msg_worker *body = message->body;
+
+	(void)ctx;
+	if (names_add(body->worker, message->fd) == -1)
+		fatal("names");
 }
 
 static void
@@ -509,6 +524,7 @@ static const struct ipc_handler supervisor_handlers[] = {
 	{ MSG_CONFIG, on_config },
 	{ MSG_RELAY_LISTENER, on_relay_listener },
 	{ MSG_RELAY_TALLY, on_relay_tally },
+	{ MSG_RELAY_NAMES, on_relay_names },
 	{ MSG_RELAY_START, on_relay_start },
 	{ MSG_RELAY_LOG, on_relay_log },
 	{ MSG_RELAY_BROKER, on_relay_broker },

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "supervisor/child.h"
+#include "supervisor/names.h"
 
 struct image;
 struct tpxd;
@@ -17,6 +18,7 @@ struct tpxd;
 struct dnsd {
 	struct child child; /* first: a child is turned back into its dnsd */
 	int listeners[IPC_LISTENER_COUNT]; /* -1: none */
+	struct names names;
 };
 
 struct dns {
