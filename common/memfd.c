@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #include "common/output.h"
@@ -51,6 +52,15 @@ memfd_shared(const char *name, size_t len, void **map)
 	if (*map == MAP_FAILED)
 		return memfd_abandon(fd);
 	return fd;
+}
+
+int
+memfd_read_only(int fd)
+{
+	char path[sizeof("/proc/self/fd/") + 3 * sizeof(fd)];
+
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	return open(path, O_RDONLY | O_CLOEXEC);
 }
 
 static int

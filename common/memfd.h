@@ -26,6 +26,12 @@ const void *memfd_map_sealed(int fd, size_t len);
  */
 int memfd_shared(const char *name, size_t len, void **map);
 
+/*
+ * The same memfd by a new descriptor, which cannot be mapped for writing, not
+ * by any process that it is passed to.  Opens it by /proc.  -1 with errno.
+ */
+int memfd_read_only(int fd);
+
 /* Maps a memfd_shared() of another process, for writing too when write is 1. */
 void *memfd_map_shared(int fd, size_t len, int write);
 

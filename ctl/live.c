@@ -158,6 +158,8 @@ json_print(struct json *json, const struct flow_record *record,
 		? NULL
 		: flow_source_word(record->source));
 	json_uint(json, "ech", record->ech);
+	json_uint_or_null(json, "dns_agrees", flow_agrees(record->dns_agrees),
+	    FLOW_AGREES_UNKNOWN);
 	json_object_end(json);
 }
 

@@ -14,12 +14,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/clock.h"
 #include "common/log.h"
+#include "common/memfd.h"
 #include "dnsd/front.h"
 #include "dnsd/journal.h"
 #include "dnsd/verdict.h"
 #include "ipc/channel.h"
 #include "ipc/loop.h"
+#include "policy/binding.h"
 #include "policy/lists.h"
 #include "policy/mapping.h"
 
@@ -50,7 +53,8 @@ struct dnsd {
 	int started;
 	uint32_t worker;
 	struct mapping policy;
-	struct lists lists; /* of that policy */
+	struct lists lists;	     /* of that policy */
+	struct binding_table *names; /* that clients were told, or NULL */
 	struct assembly assembly;
 };
 
@@ -218,10 +222,28 @@ decide(void *ctx, const struct addr *client, const uint8_t *name,
 	    qtype, verdict);
 }
 
+/* Names that are no host's are left out by the table. */
+static void
+learn(void *ctx, const struct front_binding *binding)
+{
+	const struct dnsd *dnsd = ctx;
+	uint32_t now_s = (uint32_t)(clock_mono_us() / 1000000);
+	char name[DNS_NAME_TEXT_BYTES];
+	size_t i;
+
+	if (dnsd->names == NULL)
+		return;
+	(void)dns_name_text(binding->question->name, name);
+	for (i = 0; i < binding->count; i++)
+		binding_learn(dnsd->names, binding->client, &binding->addrs[i],
+		    name, binding->ttl_s, now_s);
+}
+
 static const struct front_ops ops = {
 	.resolve = resolve,
 	.log = on_record,
 	.policy = decide,
+	.learn = learn,
 };
 
 static void
@@ -289,6 +311,16 @@ on_dnsd_listener(void *ctx, struct ipc_message *message)
 }
 
 static void
+on_dnsd_names(void *ctx, struct ipc_message *message)
+{
+	struct dnsd *dnsd = ctx;
+
+	dnsd->names = memfd_map_shared(message->fd, binding_table_bytes(), 1);
+	if (dnsd->names == NULL)
+		fatal("names");
+}
+
+static void
 on_dnsd_start(void *ctx, struct ipc_message *message)
 {
 	const struct msg_worker *start = message->body;
@@ -342,6 +374,7 @@ static const struct ipc_handler supervisor_handlers[] = {
 	{ MSG_DOMAINS, on_domains },
 	{ MSG_CONFIG, on_config },
 	{ MSG_DNSD_LISTENER, on_dnsd_listener },
+	{ MSG_DNSD_NAMES, on_dnsd_names },
 	{ MSG_DNSD_START, on_dnsd_start },
 	{ MSG_DNSD_RESOLVER, on_dnsd_resolver },
 	{ MSG_DNSD_LOG, on_dnsd_log },

@@ -34,7 +34,8 @@ words_fit(const struct flow_record *record)
 	       record->capture < FLOW_CAPTURE_COUNT &&
 	       record->close < FLOW_CLOSE_COUNT &&
 	       record->source < FLOW_SOURCE_COUNT &&
-	       record->host_source < FLOW_HOST_COUNT;
+	       record->host_source < FLOW_HOST_COUNT &&
+	       record->dns_agrees < FLOW_AGREEMENT_COUNT;
 }
 
 /* A name exactly where its source is told, and one that may be shown. */

@@ -82,13 +82,14 @@ static const char *const texts[STATEMENTS] = {
 		     " src, sport, dst, dport, capture, uid, action, up_bytes,"
 		     " down_bytes, up_packets, down_packets, connect_us,"
 		     " rtt_us, close, error, worker, final, rule, host_source,"
-		     " host, upstream, source, ech) VALUES (?1, ?2, ?3, ?4, "
-		     "?5, ?6, ?7, ?8,"
+		     " host, upstream, source, ech, dns_agrees)"
+		     " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8,"
 		     " ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19,"
 		     " ?20, ?21, (SELECT rule FROM rule_number"
 		     " WHERE generation = ?22 AND number = ?23), ?24,"
 		     " nullif(?25, ''), (SELECT upstream FROM upstream_number"
-		     " WHERE generation = ?22 AND number = ?26), ?27, ?28)",
+		     " WHERE generation = ?22 AND number = ?26), ?27, ?28,"
+		     " ?29)",
 	[SAME_FLOW] = "SELECT count(*) FROM flow WHERE id = ?1 AND"
 		      " start_us = ?2 AND sport = ?3 AND dport = ?4",
 	[ADD_EVENT] = "INSERT INTO event (time_us, severity, process, kind,"
@@ -437,6 +438,8 @@ store_add_flow(
 	(void)sqlite3_bind_int64(add, 26, record->upstream);
 	(void)sqlite3_bind_int64(add, 27, record->source);
 	(void)sqlite3_bind_int64(add, 28, record->ech);
+	bind_unless(
+	    add, 29, flow_agrees(record->dns_agrees), FLOW_AGREES_UNKNOWN);
 	if (run(store, ADD_FLOW) == -1)
 		return -1;
 	*added = sqlite3_changes(store->db);

@@ -10,6 +10,7 @@
 
 #include "common/clock.h"
 #include "relay/journal.h"
+#include "relay/names.h"
 
 struct flow_entry *
 record_open(struct journal *journal, const struct flow_start *start)
@@ -27,6 +28,8 @@ record_open(struct journal *journal, const struct flow_start *start)
 	record->proto = start->proto;
 	record->action = FLOW_ACTION_RELAY;
 	record->capture = (uint8_t)start->capture;
+	if (start->by_dns)
+		journal_set_host(journal, record, FLOW_HOST_DNS, start->host);
 	record_decide(record, start);
 	return record;
 }
@@ -49,8 +52,10 @@ record_name(struct journal *journal, struct flow_entry *record,
     enum sniff_status status, const struct sniff_name *name)
 {
 	record->ech = name->ech != 0;
-	if (status == SNIFF_FOUND)
-		journal_set_host(journal, record, name->source, name->host);
+	if (status != SNIFF_FOUND)
+		return;
+	journal_set_host(journal, record, name->source, name->host);
+	record->dns_agrees = (uint8_t)names_compare(record, name->host);
 }
 
 void

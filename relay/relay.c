@@ -33,6 +33,7 @@
 #include "relay/journal.h"
 #include "relay/limit.h"
 #include "relay/listener.h"
+#include "relay/names.h"
 #include "relay/pipe.h"
 #include "relay/shortage.h"
 #include "relay/udp_flow.h"
@@ -171,7 +172,7 @@ needs_name(const struct relay *relay, const struct flow_start *start,
     const struct policy_verdict *verdict)
 {
 	return verdict->needs_name ||
-	       (start->upstream != UPSTREAM_NONE &&
+	       (start->host == NULL && start->upstream != UPSTREAM_NONE &&
 		   upstreams_names(relay->upstreams, start->upstream));
 }
 
@@ -199,9 +200,10 @@ static enum flow_action
 decide_named(void *ctx, struct flow_start *start)
 {
 	const struct relay *relay = ctx;
-	enum flow_action action =
-	    decide(relay, start, start->host != NULL ? start->host : "");
+	enum flow_action action;
 
+	names_find(start);
+	action = decide(relay, start, start->host != NULL ? start->host : "");
 	if (action == FLOW_ACTION_BLOCK ||
 	    limit_take(relay->limit, relay->policy.image, start) == 0)
 		return action;
@@ -219,6 +221,7 @@ decide_udp(void *ctx, struct flow_start *start)
 		return UDP_REFUSE;
 	if (start->rule_needs_name)
 		return UDP_UNNAMED;
+	names_find(start);
 	if (limit_admit(relay->limit, relay->policy.image, start) == -1)
 		return UDP_OVER;
 	return UDP_BEGIN;
@@ -227,6 +230,9 @@ decide_udp(void *ctx, struct flow_start *start)
 static int
 flow_accept(struct relay *relay, int client, struct flow_start *start)
 {
+	names_find(start);
+	/* Rules wait for the name in its first bytes: a client could have asked
+	 * for another one at that address. */
 	if (decide(relay, start, NULL) == FLOW_ACTION_BLOCK)
 		return flow_block(relay->flows, client, start);
 	/* Which rule it counts in may depend on its name. */
@@ -386,6 +392,16 @@ on_relay_tally(void *ctx, struct ipc_message *message)
 }
 
 static void
+on_relay_names(void *ctx, struct ipc_message *message)
+{
+	const struct msg_worker *body = message->body;
+
+	(void)ctx;
+	if (names_add(body->worker, message->fd) == -1)
+		fatal("names");
+}
+
+static void
 on_relay_start(void *ctx, struct ipc_message *message)
 {
 	const struct msg_relay_start *start = message->body;
@@ -532,6 +548,7 @@ static const struct ipc_handler supervisor_handlers[] = {
 	{ MSG_CONFIG, on_config },
 	{ MSG_RELAY_LISTENER, on_relay_listener },
 	{ MSG_RELAY_TALLY, on_relay_tally },
+	{ MSG_RELAY_NAMES, on_relay_names },
 	{ MSG_RELAY_START, on_relay_start },
 	{ MSG_RELAY_LOG, on_relay_log },
 	{ MSG_RELAY_BROKER, on_relay_broker },

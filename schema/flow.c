@@ -84,6 +84,14 @@ static const struct {
 	{ FLOW_ERROR_MAX_RATE, "max-rate" },
 };
 
+uint32_t
+flow_agrees(unsigned int agreement)
+{
+	if (agreement == FLOW_AGREEMENT_UNKNOWN)
+		return FLOW_AGREES_UNKNOWN;
+	return agreement == FLOW_AGREEMENT_YES;
+}
+
 const char *
 flow_error_text(unsigned int error, char buf[FLOW_ERROR_BYTES])
 {

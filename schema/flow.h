@@ -40,6 +40,21 @@ const char *flow_source_word(unsigned int);
 const char *event_severity_word(unsigned int);
 
 /*
+ * Whether the name that a client sent is one that it was told for this address
+ * when it asked by DNS.  UNKNOWN: it was told none, or sent none.
+ */
+enum flow_agreement {
+	FLOW_AGREEMENT_UNKNOWN,
+	FLOW_AGREEMENT_YES,
+	FLOW_AGREEMENT_NO,
+	FLOW_AGREEMENT_COUNT
+};
+
+/* As views have it: 1, 0, or FLOW_AGREES_UNKNOWN for null. */
+#define FLOW_AGREES_UNKNOWN UINT32_MAX
+uint32_t flow_agrees(unsigned int agreement);
+
+/*
  * Errors are those of errno(3), and these: which an upstream's answer is, or
  * the limit of its rule that a flow which is blocked was beyond.
  * SOCKS5 and HTTP stand for blocks: a reply (RFC 1928, 6) or status is added.

@@ -124,6 +124,9 @@
 	" rule INTEGER REFERENCES rule," \
 	" worker INTEGER NOT NULL) STRICT;"
 
+/* Version 6. */
+#define FLOWLOG_TABLES_6 "ALTER TABLE flow ADD COLUMN dns_agrees INTEGER;"
+
 /* Milliseconds, ISO 8601, UTC. */
 #define FLOWLOG_TIME(us)                           \
 	"strftime('%%Y-%%m-%%dT%%H:%%M:%%fZ', " us \
@@ -153,7 +156,8 @@
 			  "rtt_us,"                                            \
 			  " %s AS close,"                                      \
 			  " f.error AS error, f.worker AS worker, f.final AS " \
-			  "final, %s AS source, f.ech AS ech"                  \
+			  "final, %s AS source, f.ech AS ech,"                 \
+			  " f.dns_agrees AS dns_agrees"                        \
 			  " FROM flow f LEFT JOIN rule r ON r.id = f.rule"     \
 			  " LEFT JOIN upstream u ON u.id = f.upstream"
 

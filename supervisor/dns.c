@@ -197,6 +197,7 @@ dnsd_start(struct child *child)
 	stats_keep(dnsd);
 	(void)child_send_config(child);
 	listeners_send(dnsd);
+	names_to_dnsd(dnsd);
 	(void)IPC_SEND(child->channel, MSG_DNSD_START, 0, &body, -1);
 	return 0;
 }
@@ -237,6 +238,7 @@ dns_init(struct tpxd *tpxd, uint32_t count)
 		child_init(
 		    &dns->dnsds[i].child, tpxd, "tpx-dnsd", IPC_DNSD, (int)i);
 		dns->dnsds[i].child.start = dnsd_start;
+		names_init(&dns->dnsds[i].names);
 		for (n = 0; n < IPC_LISTENER_COUNT; n++)
 			dns->dnsds[i].listeners[n] = -1;
 	}
@@ -265,6 +267,7 @@ start_all(struct tpxd *tpxd)
 	struct dns *dns = &tpxd->dns;
 	uint32_t i;
 
+	names_begin(tpxd);
 	(void)resolver_start(&dns->resolver);
 	for (i = 0; i < dns->count; i++)
 		(void)dnsd_start(&dns->dnsds[i].child);

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "supervisor/child.h"
+#include "supervisor/names.h"
 
 struct image;
 struct tpxd;
@@ -19,6 +20,7 @@ struct dnsd {
 	int listeners[IPC_LISTENER_COUNT]; /* -1: none */
 	struct msg_dns_stats stats;	   /* of the process that runs */
 	struct msg_dns_stats before;	   /* of those before it, added up */
+	struct names names;
 };
 
 struct dns {

@@ -22,6 +22,7 @@
 #include "supervisor/control.h"
 #include "supervisor/event.h"
 #include "supervisor/flowlog.h"
+#include "supervisor/names.h"
 #include "supervisor/netctl.h"
 #include "supervisor/tpxd.h"
 #include "supervisor/upstream.h"
@@ -202,6 +203,7 @@ worker_start(struct child *child)
 	flowlog_connect(child->tpxd, worker);
 	netctl_connect(child->tpxd, worker);
 	tally_send(worker);
+	names_to_relay(child->tpxd, worker);
 	start_send(worker);
 	return 0;
 }

@@ -12,7 +12,7 @@ COLUMNS = {
     "flows": "id start start_us duration_ms proto src sport dst dport host "
              "host_source capture uid user unit action rule upstream up_bytes "
              "down_bytes up_packets down_packets connect_ms rtt_us close "
-             "error worker final source ech",
+             "error worker final source ech dns_agrees",
     "events": "id time time_us severity process kind actor message data",
     "drops": "time source kind count",
 }

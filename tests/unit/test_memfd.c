@@ -83,6 +83,29 @@ test_shared_memory_is_one_and_keeps_its_size(void **state)
 	close(fd);
 }
 
+static void
+test_a_read_only_descriptor_gives_no_way_to_write(void **state)
+{
+	void *mine;
+	const char *reader;
+	int fd = memfd_shared("test", 4096, &mine);
+	int read_only = memfd_read_only(fd);
+
+	(void)state;
+	reader = memfd_map_shared(read_only, 4096, 0);
+	assert_null(memfd_map_shared(read_only, 4096, 1));
+	assert_int_equal(errno, EACCES);
+	assert_int_equal(write(read_only, "x", 1), -1);
+	assert_int_equal(
+	    mprotect((void *)(uintptr_t)reader, 4096, PROT_READ | PROT_WRITE),
+	    -1);
+	close(fd);
+	strcpy(mine, "written");
+	assert_string_equal(reader, "written");
+	close(read_only);
+	assert_int_equal(memfd_read_only(-1), -1);
+}
+
 int
 main(void)
 {
@@ -93,6 +116,8 @@ main(void)
 		cmocka_unit_test(test_memory_of_another_size_is_refused),
 		cmocka_unit_test(test_what_is_no_memfd_is_refused),
 		cmocka_unit_test(test_shared_memory_is_one_and_keeps_its_size),
+		cmocka_unit_test(
+		    test_a_read_only_descriptor_gives_no_way_to_write),
 	};
 
 	return cmocka_run_group_tests_name("memfd", tests, NULL, NULL);

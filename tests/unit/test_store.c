@@ -200,8 +200,9 @@ test_older_database_is_brought_up_to_date(void **state)
 	add_many(1, 1);
 	assert_string_equal(
 	    fixture_sql(dir, "SELECT json_array(id, host, host_source, dst,"
-			     " upstream, source, ech) FROM flows ORDER BY id"),
-	    "[129,null,null,\"b\",null,null,0]");
+			     " upstream, source, ech, dns_agrees) FROM flows"
+			     " ORDER BY id"),
+	    "[129,null,null,\"b\",null,null,0,null]");
 	assert_int_equal(fixture_count(dir, "SELECT count(*) FROM flows"), 2);
 }
 
@@ -215,7 +216,7 @@ test_columns_stand_in_the_promised_order(void **state)
 	    "id start start_us duration_ms proto src sport dst dport host"
 	    " host_source capture uid user unit action rule upstream up_bytes"
 	    " down_bytes up_packets down_packets connect_ms rtt_us close"
-	    " error worker final source ech");
+	    " error worker final source ech dns_agrees");
 	assert_string_equal(
 	    fixture_sql(dir, "SELECT group_concat(name, ' ') FROM"
 			     " pragma_table_info('events')"),

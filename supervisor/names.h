@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What every dnsd has told its clients, see policy/binding.h: a table for each
+ * worker, which its dnsd writes and all relays read.  A table is made when DNS
+ * is first wanted and then kept, so that names outlive both.
+ */
+#ifndef SUPERVISOR_NAMES_H
+#define SUPERVISOR_NAMES_H
+
+#include <stdint.h>
+
+struct dnsd;
+struct tpxd;
+struct worker;
+
+struct names {
+	int fd;	    /* -1: not made yet */
+	int reader; /* the same, cannot be mapped for writing */
+	uint64_t seed[2];
+};
+
+/* Fatal without random bytes. */
+void names_init(struct names *);
+
+/* DNS is wanted: makes what is lacking and tells it to the relays. */
+void names_begin(struct tpxd *);
+
+/* A dnsd, or a relay, starts. */
+void names_to_dnsd(const struct dnsd *);
+void names_to_relay(struct tpxd *, struct worker *);
+
+#endif
