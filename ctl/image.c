@@ -23,6 +23,7 @@ on_image(void *ctx, const struct client_message *message)
 	answer->local.dns6 = body->dns6;
 	answer->local.dns_local4 = body->dns_local4;
 	answer->local.dns_local6 = body->dns_local6;
+	answer->local.dot = body->dot;
 	answer->local.uid = body->uid;
 	if (mapping_replace(
 		&answer->policy, message->fd, body->size_bytes, &why) == 0)

@@ -59,6 +59,7 @@ local_assumed(void)
 		.dns6 = PLAN_PORT + 2,
 		.dns_local4 = PLAN_PORT + 3,
 		.dns_local6 = PLAN_PORT + 3,
+		.dot = PLAN_PORT + 4,
 		.uid = user != NULL ? user->pw_uid : geteuid() };
 
 	return local;

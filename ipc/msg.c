@@ -15,6 +15,7 @@
 #define LOG (1U << IPC_FLOWLOG)
 #define DNS (1U << IPC_DNSD)
 #define RSV (1U << IPC_RESOLVER)
+#define DOT (1U << IPC_DOT)
 #define CTL (1U << IPC_CTL)
 
 #define FD_NONE 0

@@ -78,8 +78,8 @@ listener_bind(int fd, int family, int proto, uint16_t *port)
 	return proto == IPPROTO_TCP ? listen(fd, BACKLOG) : 0;
 }
 
-int
-listener_open(int family, int proto, uint16_t *port)
+static int
+open_with(int family, int proto, int plain, uint16_t *port)
 {
 	int type = proto == IPPROTO_TCP ? SOCK_STREAM : SOCK_DGRAM;
 	int fd, saved;
@@ -87,11 +87,23 @@ listener_open(int family, int proto, uint16_t *port)
 	fd = socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd == -1)
 		return -1;
-	if (options_set(fd, family, proto) == 0 &&
+	if ((plain || options_set(fd, family, proto) == 0) &&
 	    listener_bind(fd, family, proto, port) == 0)
 		return fd;
 	saved = errno;
 	close(fd);
 	errno = saved;
 	return -1;
+}
+
+int
+listener_open(int family, int proto, uint16_t *port)
+{
+	return open_with(family, proto, 0, port);
+}
+
+int
+listener_open_plain(int proto, uint16_t *port)
+{
+	return open_with(AF_INET, proto, 1, port);
 }

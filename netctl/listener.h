@@ -16,4 +16,10 @@
  */
 int listener_open(int family, int proto, uint16_t *port);
 
+/*
+ * The same on 127.0.0.1 for what is neither transparent nor shared: nobody else
+ * gets the port while the socket is open.
+ */
+int listener_open_plain(int proto, uint16_t *port);
+
 #endif

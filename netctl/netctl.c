@@ -8,10 +8,11 @@
  * it choose a policy, which is its task, at any time; NET_START makes listeners
  * on loopback and netlink sockets that only report; both let connections go on
  * that are there when capture of this host begins; NET_DNS_OPEN makes more such
- * listeners, which answer from port 53 of any address to whom is captured; BEAT
- * keeps capture alive; STOP ends it as the policy says; NET_RELAY makes it a
- * relay, see netctl/broker.c.  None of them names a table, a rule or an address
- * beyond what policy/ renders.
+ * listeners, which answer from port 53 of any address to whom is captured;
+ * NET_DOT_OPEN makes two sockets on 127.0.0.1, which answer nobody but user
+ * tpx; BEAT keeps capture alive; STOP ends it as the policy says; NET_RELAY
+ * makes it a relay, see netctl/broker.c.  None of them names a table, a rule or
+ * an address beyond what policy/ renders.
  */
 #include "netctl/netctl.h"
 
@@ -338,6 +339,52 @@ on_net_dns_open(void *ctx, struct ipc_message *message)
 }
 
 static int
+dot_listener_send(struct netctl *netctl, int tcp, int fd)
+{
+	struct msg_dot_listener body = { .tcp = (uint32_t)tcp,
+		.port = netctl->local.dot };
+
+	return send_fd(netctl, MSG_NET_DOT_LISTENER, &body, sizeof(body), fd,
+	    "listener of tpx-dot");
+}
+
+/* Two sockets with one port, which neither shares with anybody. */
+static int
+dot_open(struct netctl *netctl)
+{
+	unsigned int tries;
+	uint16_t port;
+	int tcp, udp;
+
+	for (tries = 0; tries < PORT_TRIES; tries++) {
+		port = 0;
+		if ((tcp = listener_open_plain(IPPROTO_TCP, &port)) == -1)
+			break;
+		if ((udp = listener_open_plain(IPPROTO_UDP, &port)) == -1) {
+			close(tcp);
+			continue;
+		}
+		netctl->local.dot = port;
+		if (dot_listener_send(netctl, 0, udp) == 0)
+			return dot_listener_send(netctl, 1, tcp);
+		close(tcp);
+		return -1;
+	}
+	log_warn("listener of tpx-dot");
+	return -1;
+}
+
+static void
+on_net_dot_open(void *ctx, struct ipc_message *message)
+{
+	struct netctl *netctl = ctx;
+
+	(void)message;
+	if (dot_open(netctl) == -1)
+		give_up(netctl);
+}
+
+static int
 source_pass(struct netctl *netctl, enum ipc_source kind, const char *what)
 {
 	struct msg_source body = { .kind = kind };
@@ -453,6 +500,7 @@ take_over(struct netctl *netctl, const struct msg_net_start *start)
 	netctl->local.dns6 = start->dns6;
 	netctl->local.dns_local4 = start->dns_local4;
 	netctl->local.dns_local6 = start->dns_local6;
+	netctl->local.dot = start->dot;
 	netctl->paused = start->lease == IPC_LEASE_PAUSE;
 	if (start->lease != IPC_LEASE_NONE)
 		return capture_sweep();
@@ -545,6 +593,7 @@ static const struct ipc_handler handlers[] = {
 	{ MSG_NET_START, on_net_start },
 	{ MSG_NET_RELAY, on_net_relay },
 	{ MSG_NET_DNS_OPEN, on_net_dns_open },
+	{ MSG_NET_DOT_OPEN, on_net_dot_open },
 	{ MSG_BEAT, on_beat },
 	{ MSG_STOP, on_stop },
 	{ MSG_NONE, NULL },

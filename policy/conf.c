@@ -73,6 +73,7 @@ conf_free(struct conf *conf)
 	free(conf->dns.allow);
 	free(conf->dns.trust_anchor.text);
 	free(conf->dns.root_hints.text);
+	free(conf->dns.tls_authorities.text);
 	free(conf->interfaces);
 	free(conf->users);
 	free(conf->tables);

@@ -142,6 +142,7 @@ struct conf_dns {
 	size_t allow_count;
 	struct conf_file trust_anchor;
 	struct conf_file root_hints;
+	struct conf_file tls_authorities;
 	struct conf_block *blocks; /* the first that matches answers */
 	size_t block_count;
 };

@@ -227,6 +227,13 @@ parse_root_hints(struct parser *parser, struct conf_dns *dns)
 }
 
 static int
+parse_tls_authorities(struct parser *parser, struct conf_dns *dns)
+{
+	return parse_file(
+	    parser, "file of certificates", &dns->tls_authorities);
+}
+
+static int
 parse_serve_stale(struct parser *parser, struct conf_dns *dns)
 {
 	uint64_t ms = 0;
@@ -250,6 +257,7 @@ enum dns_option {
 	OPTION_REBIND_ALLOW,
 	OPTION_TRUST_ANCHOR,
 	OPTION_ROOT_HINTS,
+	OPTION_TLS_AUTHORITIES,
 	OPTION_SERVE_STALE,
 	OPTION_RANDOM_CASE,
 	OPTION_COUNT
@@ -271,6 +279,7 @@ static const struct option {
 	{ "rebind-allow", parse_rebind_allow, OPTION_REBIND_ALLOW },
 	{ "trust-anchor", parse_trust_anchor, OPTION_TRUST_ANCHOR },
 	{ "root-hints", parse_root_hints, OPTION_ROOT_HINTS },
+	{ "tls-authorities", parse_tls_authorities, OPTION_TLS_AUTHORITIES },
 	{ "serve-stale", parse_serve_stale, OPTION_SERVE_STALE },
 	{ "random-case", parse_random_case, OPTION_RANDOM_CASE },
 	{ "block", NULL, OPTION_COUNT },
@@ -332,4 +341,7 @@ warn_dns(struct parser *parser)
 	if (dns->mode != DNS_RECURSE)
 		warn_option(parser, OPTION_ROOT_HINTS,
 		    "it has no effect without 'dns recurse'");
+	if (dns->mode != DNS_FORWARD_TLS)
+		warn_option(parser, OPTION_TLS_AUTHORITIES,
+		    "it has no effect without 'dns forward tls'");
 }

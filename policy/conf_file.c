@@ -3,7 +3,8 @@
  * Lists of domains are read here and looked into by conf_index.c.  Texts of
  * trust anchors and root hints: records of the kinds that belong there, one a
  * line, in the form of zone files (RFC 1035, 5.1).  What is in a record is for
- * the resolver to tell.
+ * the resolver to tell.  Certificates: a text that has one, which OpenSSL,
+ * where no capability is, will read.
  */
 #include "policy/conf_file.h"
 
@@ -15,6 +16,7 @@
 #include "policy/conf_parse.h"
 
 #define KINDS_MAX 3
+#define CERTIFICATE "-----BEGIN CERTIFICATE-----"
 
 struct records {
 	const char *what;
@@ -138,6 +140,39 @@ read_records(struct conf *conf, struct conf_file *file,
 	return result == -1 ? -1 : 0;
 }
 
+static void
+certificates_check(const struct conf_file *file, struct conf_errors *errors)
+{
+	const char *line = file->text, *end;
+	unsigned int number = 1;
+
+	for (;; line = end + 1, number++) {
+		end = strchrnul(line, '\n');
+		if (!is_text(line, (size_t)(end - line)) || *end == '\0')
+			break;
+	}
+	if (!is_text(line, (size_t)(end - line)))
+		conf_report(errors, CONF_ERROR, &file->place, NULL, NULL,
+		    "line %u of the file is no text of ASCII", number);
+	else if (strstr(file->text, CERTIFICATE) == NULL)
+		conf_report(errors, CONF_ERROR, &file->place, NULL, NULL,
+		    "the file has no certificate in PEM");
+}
+
+static int
+read_certificates(struct conf *conf, struct conf_file *file, conf_read_fn *read,
+    struct conf_errors *errors)
+{
+	int result;
+
+	if (file->path[0] == '\0')
+		return 0;
+	result = file_load(conf, file, LIMIT_DNS_FILE_BYTES, read, errors);
+	if (result == 0)
+		certificates_check(file, errors);
+	return result == -1 ? -1 : 0;
+}
+
 static int
 read_lists(struct conf *conf, conf_read_fn *read, struct conf_errors *errors)
 {
@@ -160,6 +195,8 @@ conf_files_read(
 	if (read_records(conf, &dns->trust_anchor, &anchors, read, errors) ==
 		-1 ||
 	    read_records(conf, &dns->root_hints, &hints, read, errors) == -1 ||
+	    read_certificates(conf, &dns->tls_authorities, read, errors) ==
+		-1 ||
 	    read_lists(conf, read, errors) == -1)
 		return -1;
 	if (errors->errors == 0)

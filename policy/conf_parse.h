@@ -13,7 +13,7 @@
 #include "policy/lexer.h"
 
 #define CONF_QUOTE_BYTES 64
-#define CONF_DNS_OPTIONS 9 /* kinds of dns statements */
+#define CONF_DNS_OPTIONS 10 /* kinds of dns statements */
 
 struct parser {
 	struct lexer lexer;

@@ -157,6 +157,12 @@ image_dns_root_hints(const struct image *image)
 	return string(image, image->dns.root_hints);
 }
 
+const char *
+image_dns_tls_authorities(const struct image *image)
+{
+	return string(image, image->dns.tls_authorities);
+}
+
 uint32_t
 image_interface_count(const struct image *image)
 {

@@ -22,7 +22,7 @@
 #include "schema/limits.h"
 
 #define IMAGE_MAGIC 0x69787074U /* "tpxi" */
-#define IMAGE_VERSION 5U
+#define IMAGE_VERSION 6U
 
 struct image_settings {
 	uint32_t generation;
@@ -105,8 +105,9 @@ struct image_dns {
 	uint8_t rebind_protect;
 	uint8_t random_case;
 	uint32_t stale_s; /* how long stale answers are served; 0: not */
-	struct image_string trust_anchor; /* DS and DNSKEY records */
-	struct image_string root_hints;	  /* NS, A and AAAA records */
+	struct image_string trust_anchor;    /* DS and DNSKEY records */
+	struct image_string root_hints;	     /* NS, A and AAAA records */
+	struct image_string tls_authorities; /* certificates, PEM */
 };
 
 /*
@@ -193,9 +194,13 @@ image_dns_server_name(const struct image *, const struct image_dns_server *);
 /* Domains with all below them whose answers may name private addresses. */
 uint32_t image_dns_allow_count(const struct image *);
 const char *image_dns_allow(const struct image *, uint32_t i);
-/* Lines as in a zone file, and a NUL; "" for what is built in. */
+/*
+ * Lines as in a zone file, or certificates in PEM, and a NUL; "" for what is
+ * built in, or the system has.
+ */
 const char *image_dns_trust_anchor(const struct image *);
 const char *image_dns_root_hints(const struct image *);
+const char *image_dns_tls_authorities(const struct image *);
 
 /* 0 only when something local is captured. */
 uint32_t image_interface_count(const struct image *);

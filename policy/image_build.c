@@ -361,11 +361,16 @@ build_dns_servers(struct builder *builder, const struct conf_dns *dns)
 	}
 }
 
+/* What was read of a file; "" when none was named. */
+static struct image_string
+append_file(struct builder *builder, const struct conf_file *file)
+{
+	return append_string(builder, file->text == NULL ? "" : file->text);
+}
+
 static void
 build_dns(struct builder *builder, const struct conf_dns *dns)
 {
-	const char *anchor = dns->trust_anchor.text;
-	const char *hints = dns->root_hints.text;
 	struct image_string allow;
 	size_t i;
 
@@ -382,9 +387,10 @@ build_dns(struct builder *builder, const struct conf_dns *dns)
 		append(builder, IMAGE_DNS_ALLOW, &allow, sizeof(allow));
 	}
 	builder->head.dns.trust_anchor =
-	    append_string(builder, anchor == NULL ? "" : anchor);
-	builder->head.dns.root_hints =
-	    append_string(builder, hints == NULL ? "" : hints);
+	    append_file(builder, &dns->trust_anchor);
+	builder->head.dns.root_hints = append_file(builder, &dns->root_hints);
+	builder->head.dns.tls_authorities =
+	    append_file(builder, &dns->tls_authorities);
 }
 
 static void

@@ -434,8 +434,10 @@ check_dns(struct walk *walk)
 			return "a domain of dns is not in order";
 	if (dns->trust_anchor.length > LIMIT_DNS_FILE_BYTES ||
 	    dns->root_hints.length > LIMIT_DNS_FILE_BYTES ||
+	    dns->tls_authorities.length > LIMIT_DNS_FILE_BYTES ||
 	    take_text(walk, dns->trust_anchor, "\t\n") == -1 ||
-	    take_text(walk, dns->root_hints, "\t\n") == -1)
+	    take_text(walk, dns->root_hints, "\t\n") == -1 ||
+	    take_text(walk, dns->tls_authorities, "\t\n") == -1)
 		return "a file of dns is not in order";
 	return NULL;
 }

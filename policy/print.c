@@ -373,6 +373,7 @@ print_dns(const struct conf_dns *dns, struct text *text)
 		print_dns_servers(dns, text);
 	else
 		text_puts(text, "dns recurse\n");
+	print_file("dns tls-authorities ", &dns->tls_authorities, text);
 	print_file("dns root-hints ", &dns->root_hints, text);
 	text_printf(text, "dns validate %s\n", dns->validate ? "yes" : "no");
 	print_file("dns trust-anchor ", &dns->trust_anchor, text);

@@ -548,6 +548,7 @@ render_capture(const struct image *image, const struct render_local *local,
 		render_exclusion_ends(image, text);
 	if (render_dns_is_on(image, lease))
 		render_dns(image, local, text);
+	render_dot(image, local, text);
 	if (image_interface_count(image) > 0)
 		render_forwarded(image, local, lease, text);
 	if (image_settings(image)->local != LOCAL_NONE) {

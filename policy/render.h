@@ -24,8 +24,8 @@
 
 /*
  * The relays on this host: their listeners on 127.0.0.1 and ::1, for what it
- * forwards and for its own sockets, the same of dnsd, and their user.  A port
- * 0: none, the family is not relayed.
+ * forwards and for its own sockets, the same of dnsd, that of tpx-dot on
+ * 127.0.0.1, and their user.  A port 0: none, the family is not relayed.
  */
 struct render_local {
 	uint16_t port4;
@@ -36,6 +36,7 @@ struct render_local {
 	uint16_t dns6;
 	uint16_t dns_local4;
 	uint16_t dns_local6;
+	uint16_t dot;
 	uint32_t uid;
 };
 

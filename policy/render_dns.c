@@ -165,3 +165,17 @@ render_dns(const struct image *image, const struct render_local *local,
 		dns_local(image, local, text);
 	dns_answers(image, local, text);
 }
+
+void
+render_dot(const struct image *image, const struct render_local *local,
+    struct text *text)
+{
+	if (image_dns(image)->mode != DNS_FORWARD_TLS || local->dot == 0)
+		return;
+	text_printf(text,
+	    "\tchain dot {\n"
+	    "\t\ttype filter hook output priority raw; policy accept;\n"
+	    "\t\toifname \"lo\" meta nfproto ipv4 meta l4proto { 6, 17 } "
+	    "th dport %u meta skuid != %" PRIu32 " counter drop\n\t}\n",
+	    local->dot, local->uid);
+}

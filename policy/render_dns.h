@@ -14,6 +14,10 @@ int render_dns_is_on(const struct image *, enum render_lease);
 void
 render_dns(const struct image *, const struct render_local *, struct text *);
 
+/* Who may ask tpx-dot, also in a pause: otherwise no dns block would hold. */
+void
+render_dot(const struct image *, const struct render_local *, struct text *);
+
 /* What is forwarded: behind the exclusions in a chain before conntrack. */
 void render_dns_first(struct text *);
 

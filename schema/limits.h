@@ -31,7 +31,7 @@
 #define LIMIT_DNS_BLOCKS 256	     /* dns block statements */
 #define LIMIT_DNS_SERVERS 16	     /* that questions are forwarded to */
 #define LIMIT_DNS_ALLOW 1024	     /* domains of dns rebind-allow */
-#define LIMIT_DNS_FILE_BYTES (64U << 10) /* trust anchors, root hints */
+#define LIMIT_DNS_FILE_BYTES (64U << 10) /* each that it names */
 #define LIMIT_DNS_QUESTION_BYTES 256	 /* a name in a message, and one more */
 #define LIMIT_DNS_PART_BYTES 16000	 /* of an answer, in one message */
 #define LIMIT_DNS_NAME_BYTES 255 /* a name in wire form, RFC 1035, 2.3.4 */

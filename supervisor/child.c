@@ -57,6 +57,16 @@ child_exec(const char *path, char *const argv[], int end)
 	_exit(1);
 }
 
+void
+child_init(struct child *child, struct tpxd *tpxd, const char *program,
+    enum ipc_role role, int index)
+{
+	child->program = program;
+	child->role = role;
+	child->index = index;
+	child->tpxd = tpxd;
+}
+
 int
 child_spawn(struct child *child, const char *libexecdir, int verbose)
 {
@@ -255,6 +265,22 @@ child_schedule_soon(struct child *child)
 {
 	child->delay_us = 0;
 	child_schedule(child);
+}
+
+void
+child_runs(struct child *child)
+{
+	child->state = CHILD_RUNNING;
+	ipc_channel_set_phase(child->channel, IPC_PHASE_RUN);
+}
+
+void
+child_stop(struct child *child)
+{
+	if (child->channel == NULL)
+		return;
+	child->state = CHILD_STOPPING;
+	(void)ipc_send_empty(child->channel, MSG_STOP, -1);
 }
 
 void

@@ -54,11 +54,21 @@ const char *child_state_word(enum child_state);
  */
 int child_spawn(struct child *, const char *libexecdir, int verbose);
 
+/* What it is, before anything else; index -1: there is one alone. */
+void child_init(struct child *, struct tpxd *, const char *program,
+    enum ipc_role, int index);
+
 /* Spawns and attaches.  -1: a new try is scheduled. */
 int child_open(struct child *, const struct ipc_handler *);
 
 /* Opens the channel on our end of it.  Fatal without memory. */
 void child_attach(struct child *, const struct ipc_handler *, int fd);
+
+/* It has said that it is ready. */
+void child_runs(struct child *);
+
+/* Asks it to leave, if it is there. */
+void child_stop(struct child *);
 
 /* Asks for a sign of life, if it runs. */
 void child_ask(struct child *, const struct msg_beat *);

@@ -455,6 +455,7 @@ answer_image(struct client *client)
 		.dns6 = tpxd->dns.ports.dns6,
 		.dns_local4 = tpxd->dns.ports.dns_local4,
 		.dns_local6 = tpxd->dns.ports.dns_local6,
+		.dot = tpxd->dns.dot.port,
 	};
 
 	(void)IPC_SEND(

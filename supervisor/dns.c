@@ -51,13 +51,6 @@ join(struct tpxd *tpxd, struct dnsd *dnsd)
 }
 
 static void
-child_runs(struct child *child)
-{
-	child->state = CHILD_RUNNING;
-	ipc_channel_set_phase(child->channel, IPC_PHASE_RUN);
-}
-
-static void
 on_dnsd_ready(void *ctx, struct ipc_message *message)
 {
 	struct child *child = ctx;
@@ -180,7 +173,7 @@ static int
 is_due(const struct child *child)
 {
 	return child->pid == 0 && is_wanted(child->tpxd) &&
-	       child->tpxd->dns.ports.dns4 != 0;
+	       child->tpxd->dns.ports.dns4 != 0 && dot_is_open(child->tpxd);
 }
 
 /* A message that cannot be sent shows as a dnsd that never gets ready. */
@@ -205,23 +198,15 @@ dnsd_start(struct child *child)
 static int
 resolver_start(struct child *child)
 {
+	struct msg_resolver_start body = { .dot = child->tpxd->dns.dot.port };
+
 	if (!is_due(child))
 		return 0;
 	if (child_open(child, resolver_handlers) == -1)
 		return -1;
 	(void)child_send_config(child);
-	(void)ipc_send_empty(child->channel, MSG_RESOLVER_START, -1);
+	(void)IPC_SEND(child->channel, MSG_RESOLVER_START, 0, &body, -1);
 	return 0;
-}
-
-static void
-child_init(struct child *child, struct tpxd *tpxd, const char *program,
-    enum ipc_role role, int index)
-{
-	child->program = program;
-	child->role = role;
-	child->index = index;
-	child->tpxd = tpxd;
 }
 
 void
@@ -244,6 +229,7 @@ dns_init(struct tpxd *tpxd, uint32_t count)
 	}
 	child_init(&dns->resolver, tpxd, "tpx-resolver", IPC_RESOLVER, -1);
 	dns->resolver.start = resolver_start;
+	dot_init(tpxd);
 }
 
 void
@@ -261,13 +247,16 @@ dns_listener(struct tpxd *tpxd, const struct msg_listener *body, int fd)
 	*listener = fd;
 }
 
-static void
-start_all(struct tpxd *tpxd)
+void
+dns_start(struct tpxd *tpxd)
 {
 	struct dns *dns = &tpxd->dns;
 	uint32_t i;
 
+	if (tpxd->state == IPC_STATE_STOPPING)
+		return;
 	names_begin(tpxd);
+	dot_start(tpxd);
 	(void)resolver_start(&dns->resolver);
 	for (i = 0; i < dns->count; i++)
 		(void)dnsd_start(&dns->dnsds[i].child);
@@ -277,12 +266,11 @@ void
 dns_opened(struct tpxd *tpxd, const struct msg_dns_ports *ports)
 {
 	tpxd->dns.ports = *ports;
-	if (is_wanted(tpxd) && tpxd->state != IPC_STATE_STOPPING)
-		start_all(tpxd);
+	dns_start(tpxd);
 }
 
-static int
-same_servers(const struct image *one, const struct image *other)
+int
+dns_same_servers(const struct image *one, const struct image *other)
 {
 	const struct image_dns_server *a, *b;
 	uint32_t i;
@@ -323,8 +311,8 @@ same_resolver(const struct image *one, const struct image *other)
 
 	return a->mode == b->mode && a->validate == b->validate &&
 	       a->rebind_protect == b->rebind_protect &&
-	       a->random_case == b->random_case && same_servers(one, other) &&
-	       same_allowed(one, other) &&
+	       a->random_case == b->random_case &&
+	       dns_same_servers(one, other) && same_allowed(one, other) &&
 	       strcmp(image_dns_trust_anchor(one),
 		   image_dns_trust_anchor(other)) == 0 &&
 	       strcmp(image_dns_root_hints(one), image_dns_root_hints(other)) ==
@@ -332,13 +320,10 @@ same_resolver(const struct image *one, const struct image *other)
 }
 
 static void
-child_stop(void *ctx, struct child *child)
+stop(void *ctx, struct child *child)
 {
 	(void)ctx;
-	if (child->channel == NULL)
-		return;
-	child->state = CHILD_STOPPING;
-	(void)ipc_send_empty(child->channel, MSG_STOP, -1);
+	child_stop(child);
 }
 
 void
@@ -349,6 +334,7 @@ dns_begin(struct tpxd *tpxd, const struct image *before)
 
 	if (!is_wanted(tpxd))
 		return;
+	dot_begin(tpxd, before);
 	if (dns->ports.dns4 == 0) {
 		if (IPC_SEND(tpxd->netctl.channel, MSG_NET_DNS_OPEN, 0, &open,
 			-1) == -1)
@@ -356,8 +342,8 @@ dns_begin(struct tpxd *tpxd, const struct image *before)
 		return;
 	}
 	if (before != NULL && !same_resolver(before, tpxd->config.image))
-		child_stop(NULL, &dns->resolver);
-	start_all(tpxd);
+		child_stop(&dns->resolver);
+	dns_start(tpxd);
 }
 
 void
@@ -366,6 +352,7 @@ dns_settle(struct tpxd *tpxd)
 	struct dns *dns = &tpxd->dns;
 	uint32_t i, n;
 
+	dot_settle(tpxd);
 	dns->required = is_wanted(tpxd);
 	if (dns->required)
 		return;
@@ -458,6 +445,7 @@ dns_each(struct tpxd *tpxd, dns_fn *call, void *ctx)
 	for (i = 0; i < dns->count; i++)
 		call(ctx, &dns->dnsds[i].child);
 	call(ctx, &dns->resolver);
+	call(ctx, &dns->dot.child);
 }
 
 void
@@ -474,7 +462,7 @@ dns_ended(struct child *child, int asked)
 void
 dns_stop(struct tpxd *tpxd)
 {
-	dns_each(tpxd, child_stop, NULL);
+	dns_each(tpxd, stop, NULL);
 }
 
 int
@@ -486,5 +474,5 @@ dns_left(struct tpxd *tpxd)
 	for (i = 0; i < dns->count; i++)
 		if (dns->dnsds[i].child.pid != 0)
 			return 1;
-	return dns->resolver.pid != 0;
+	return dns->resolver.pid != 0 || dns->dot.child.pid != 0;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * DNS as the supervisor sees it: dnsd processes, as many as relays, with their
- * listening sockets, which outlive them; and one resolver.  They run while the
- * configuration wants them.
+ * listening sockets, which outlive them; one resolver; and tpx-dot, see dot.h.
+ * They run while the configuration wants them.
  */
 #ifndef SUPERVISOR_DNS_H
 #define SUPERVISOR_DNS_H
@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "supervisor/child.h"
+#include "supervisor/dot.h"
 #include "supervisor/names.h"
 
 struct image;
@@ -27,6 +28,7 @@ struct dns {
 	struct dnsd *dnsds;
 	uint32_t count;
 	struct child resolver;
+	struct dot dot;
 	struct msg_dns_ports ports; /* zeros while there are no listeners */
 	int required; /* the rules in force send questions to dnsd */
 };
@@ -38,11 +40,17 @@ void dns_init(struct tpxd *, uint32_t count);
 void dns_listener(struct tpxd *, const struct msg_listener *, int fd);
 void dns_opened(struct tpxd *, const struct msg_dns_ports *);
 
+/* Starts what the configuration wants and what has its listeners. */
+void dns_start(struct tpxd *);
+
 /*
  * netctl runs, or the configuration is another one (before: the last one, or
  * NULL): what it wants is started, and what it changes for the resolver.
  */
 void dns_begin(struct tpxd *, const struct image *before);
+
+/* Whether both forward to the same servers, by the same names. */
+int dns_same_servers(const struct image *, const struct image *);
 
 /* The configuration is in force: what it does not want is ended. */
 void dns_settle(struct tpxd *);

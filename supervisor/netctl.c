@@ -42,7 +42,8 @@ on_net_hello(void *ctx, struct ipc_message *message)
 		.dns4 = tpxd->dns.ports.dns4,
 		.dns6 = tpxd->dns.ports.dns6,
 		.dns_local4 = tpxd->dns.ports.dns_local4,
-		.dns_local6 = tpxd->dns.ports.dns_local6 };
+		.dns_local6 = tpxd->dns.ports.dns_local6,
+		.dot = tpxd->dns.dot.port };
 
 	child->work_pid = (pid_t)hello->pid;
 	/* Its predecessor may have died with a configuration in its hands. */
@@ -89,6 +90,16 @@ on_net_dns_ready(void *ctx, struct ipc_message *message)
 	const struct child *child = ctx;
 
 	dns_opened(child->tpxd, message->body);
+}
+
+static void
+on_net_dot_listener(void *ctx, struct ipc_message *message)
+{
+	const struct child *child = ctx;
+	struct tpxd *tpxd = child->tpxd;
+
+	if (dot_listener(tpxd, message->body, ipc_message_take_fd(message)))
+		dns_start(tpxd);
 }
 
 static void
@@ -197,6 +208,7 @@ static const struct ipc_handler handlers[] = {
 	{ MSG_NET_SOURCE, on_net_source },
 	{ MSG_NET_DNS_LISTENER, on_net_dns_listener },
 	{ MSG_NET_DNS_READY, on_net_dns_ready },
+	{ MSG_NET_DOT_LISTENER, on_net_dot_listener },
 	{ MSG_NET_READY, on_net_ready },
 	{ MSG_NET_CONFIGURED, on_net_configured },
 	{ MSG_NET_BREACH, on_net_breach },

@@ -9,6 +9,7 @@
 #include "supervisor/sandbox.h"
 
 #include <netinet/in.h>
+#include <sys/ioctl.h>
 
 #include "common/landlock.h"
 
@@ -26,6 +27,9 @@ static const struct sandbox_path paths[] = {
 	{ "/lib/ld64.so.1", SANDBOX_EXECUTE },
 	{ "/etc/ld.so.cache", SANDBOX_READ },
 	{ "/proc", SANDBOX_READ },
+	/* for tpx-dot: certificate authorities */
+	{ "/etc/ssl/certs", SANDBOX_READ },
+	{ "/usr/share/ca-certificates", SANDBOX_READ },
 	{ NULL, 0 },
 };
 
@@ -94,6 +98,10 @@ static const struct sandbox_syscall running[] = {
 	{ SYS_shutdown, "half-close", { 0 }, { 0 } },
 	{ SYS_setsockopt, "flows", { 0 }, { 0 } },
 	{ SYS_getsockopt, "flows", { 0 }, { 0 } },
+
+	/* for tpx-dot */
+	{ SYS_readv, "questions by TCP", { 0 }, { 0 } },
+	{ SYS_ioctl, "questions that wait", ARGUMENT_IS(2, FIONREAD), { 0 } },
 
 	/* for the flow log */
 	{ SYS_pwrite64, "database", { 0 }, { 0 } },

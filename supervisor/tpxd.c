@@ -196,7 +196,8 @@ child_ended(struct tpxd *tpxd, struct child *child, int status)
 		tpxd_stop_next(tpxd);
 	else if (child->role == IPC_NETCTL)
 		tpxd_stop(tpxd, 1);
-	else if (child->role == IPC_DNSD || child->role == IPC_RESOLVER)
+	else if (child->role == IPC_DNSD || child->role == IPC_RESOLVER ||
+		 child->role == IPC_DOT)
 		dns_ended(child, asked);
 	else
 		child_schedule(child);

@@ -20,7 +20,7 @@ from rig.tpx import Tpx
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PROGRAMS = ("tpxd tpx-netctl tpx-relay tpx-flowlog tpx-dnsd tpx-resolver"
-            " tpxctl").split()
+            " tpx-dot tpxctl").split()
 EXTRA = ["tests-hostile-relay", "tests-flood"]
 FORWARDED = f"capture forwarded on {{ {Topology.CLIENT_IF} }}"
 LOCAL = "capture local"

@@ -49,7 +49,6 @@ struct option {
  * resolver.c lets it.
  */
 static const struct option options[] = {
-	{ "edns-buffer-size:", "1232" },
 	{ "max-udp-size:", "1232" },
 	{ "outgoing-range:", "2048" },
 	{ "num-queries-per-thread:", "4096" },
@@ -65,8 +64,24 @@ static const struct option options[] = {
 	{ "harden-short-bufsize:", "yes" },
 	{ "harden-large-queries:", "yes" },
 	{ "unwanted-reply-threshold:", "100000" },
-	{ "do-not-query-localhost:", "no" },
 	{ "minimal-responses:", "yes" },
+	{ NULL, NULL },
+};
+
+/*
+ * To a server: what fits a packet everywhere (RFC 9715), and itself as the
+ * configuration wants it.
+ */
+static const struct option toward_network[] = {
+	{ "edns-buffer-size:", "1232" },
+	{ "do-not-query-localhost:", "no" },
+	{ NULL, NULL },
+};
+
+/* To tpx-dot on this host, where no packet is too long. */
+static const struct option toward_dot[] = {
+	{ "edns-buffer-size:", "32768" },
+	{ "do-not-query-localhost:", "no" },
 	{ NULL, NULL },
 };
 
@@ -192,8 +207,23 @@ rebinding_set(struct ub_ctx *context, const struct image *image)
 }
 
 static int
-servers_set(struct ub_ctx *context, const struct image *image)
+dot_set(struct ub_ctx *context, uint16_t port)
 {
+	char text[SERVER_TEXT_BYTES];
+
+	(void)snprintf(text, sizeof(text), "127.0.0.1@%u", port);
+	if (set(context, forwarding) == -1 || set(context, toward_dot) == -1)
+		return -1;
+	return is_set(ub_ctx_set_fwd(context, text), text);
+}
+
+static int
+servers_set(struct ub_ctx *context, const struct image *image, uint16_t dot)
+{
+	if (image_dns(image)->mode == DNS_FORWARD_TLS)
+		return dot_set(context, dot);
+	if (set(context, toward_network) == -1)
+		return -1;
 	if (image_dns(image)->mode == DNS_FORWARD)
 		return forward_set(context, image);
 	return anchor_hints(image_dns_root_hints(image), hint_set, context);
@@ -224,7 +254,8 @@ ignore(void *ctx, int rcode, void *packet, int len, int security, char *why,
 }
 
 static struct ub_ctx *
-context_new(struct event_base *base, const struct image *image, int validates)
+context_new(struct event_base *base, const struct image *image, uint16_t dot,
+    int validates)
 {
 	struct ub_ctx *context = ub_ctx_create_event(base);
 
@@ -237,7 +268,7 @@ context_new(struct event_base *base, const struct image *image, int validates)
 	    (!image_dns(image)->random_case ||
 		set(context, random_case) == 0) &&
 	    rebinding_set(context, image) == 0 &&
-	    servers_set(context, image) == 0 &&
+	    servers_set(context, image, dot) == 0 &&
 	    is_set(ub_resolve_event(context, "localhost", TYPE_A, CLASS_IN,
 		       NULL, ignore, NULL),
 		"first question") == 0)
@@ -247,38 +278,43 @@ context_new(struct event_base *base, const struct image *image, int validates)
 }
 
 static void
-ports_note(struct engine *engine, const struct image *image)
+ports_note(struct engine *engine, const struct image *image, uint16_t dot)
 {
 	uint32_t i, n = 0;
 
+	if (image_dns(image)->mode == DNS_FORWARD_TLS) {
+		engine->ports[n] = dot;
+		return;
+	}
 	for (i = 0; i < image_dns_server_count(image); i++)
 		engine->ports[n++] = image_dns_server(image, i)->port;
 	if (n == 0)
 		engine->ports[n++] = DNS_PORT;
 }
 
-/* Nobody speaks TLS here: what is to be secret is not asked at all. */
+/* What is to be secret is not asked at all when nobody speaks TLS. */
 static int
-has_nobody_to_ask(const struct image *image)
+has_nobody_to_ask(const struct image *image, uint16_t dot)
 {
-	return image_dns(image)->mode != DNS_FORWARD &&
-	       image_dns(image)->mode != DNS_RECURSE;
+	if (image_dns(image)->mode == DNS_FORWARD_TLS)
+		return dot == 0;
+	return image_dns(image)->mode == DNS_OFF;
 }
 
 struct engine *
-engine_new(struct event_base *base, const struct image *image)
+engine_new(struct event_base *base, const struct image *image, uint16_t dot)
 {
 	struct engine *engine = calloc(1, sizeof(*engine));
 
 	if (engine == NULL)
 		return NULL;
-	engine->refuses = has_nobody_to_ask(image);
+	engine->refuses = has_nobody_to_ask(image, dot);
 	if (engine->refuses)
 		return engine;
-	ports_note(engine, image);
-	engine->contexts[TRUSTING] = context_new(base, image, 0);
+	ports_note(engine, image, dot);
+	engine->contexts[TRUSTING] = context_new(base, image, dot, 0);
 	if (engine->contexts[TRUSTING] != NULL && image_dns(image)->validate)
-		engine->contexts[VALIDATING] = context_new(base, image, 1);
+		engine->contexts[VALIDATING] = context_new(base, image, dot, 1);
 	if (engine->contexts[TRUSTING] == NULL ||
 	    (image_dns(image)->validate &&
 		engine->contexts[VALIDATING] == NULL)) {

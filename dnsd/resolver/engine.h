@@ -39,9 +39,11 @@ typedef void engine_fn(void *ctx, const struct engine_answer *);
 /*
  * NULL with errno when the library refuses something, which is logged.
  * Resolves a name of this host once: what the library reads for the first time
- * it reads then.  The image has to last no longer than the call.
+ * it reads then.  The image has to last no longer than the call.  dot: the port
+ * of 127.0.0.1 where questions by TLS are to be put; 0: there is none.
  */
-struct engine *engine_new(struct event_base *, const struct image *);
+struct engine *
+engine_new(struct event_base *, const struct image *, uint16_t dot);
 
 /*
  * Calls fn once, perhaps before it returns.  -1 with EINVAL when the name is

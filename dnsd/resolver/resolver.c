@@ -36,6 +36,7 @@ struct resolver {
 	struct engine *engine;
 	struct mapping policy;
 	uint64_t answers;
+	uint16_t dot; /* port of tpx-dot, or 0 */
 	int started;
 	struct peer peers[LIMIT_WORKERS];
 };
@@ -194,9 +195,10 @@ on_config(void *ctx, struct ipc_message *message)
 static void
 on_resolver_start(void *ctx, struct ipc_message *message)
 {
+	const struct msg_resolver_start *body = message->body;
 	struct resolver *resolver = ctx;
 
-	(void)message;
+	resolver->dot = (uint16_t)body->dot;
 	resolver->started = 1;
 	event_base_loopbreak(resolver->base);
 }
@@ -269,7 +271,8 @@ resolver_new(void)
 	event_base_dispatch(resolver->base);
 	if (!resolver->started || resolver->policy.image == NULL)
 		fatalx("the supervisor left before the start");
-	resolver->engine = engine_new(resolver->base, resolver->policy.image);
+	resolver->engine =
+	    engine_new(resolver->base, resolver->policy.image, resolver->dot);
 	if (resolver->engine == NULL)
 		fatal("libunbound");
 	return resolver;

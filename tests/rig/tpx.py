@@ -69,10 +69,12 @@ class Tpx:
         """Pids of the running processes, by role, in the order of start.
 
         The roles are tpxd, keeper, netctl (the keeper's worker), relay,
-        flowlog, dnsd and resolver; a role without a process has an empty list.
+        flowlog, dnsd, resolver and dot; a role without a process has an empty
+        list.
         """
         found = {"tpxd": [self.tpxd.pid], "keeper": [], "netctl": [],
-                 "relay": [], "flowlog": [], "dnsd": [], "resolver": []}
+                 "relay": [], "flowlog": [], "dnsd": [], "resolver": [],
+                 "dot": []}
         try:
             for pid in proc.children(self.tpxd.pid):
                 role = proc.name(pid).removeprefix("tpx-")

@@ -18,9 +18,9 @@ from rig import inject, proc, traffic
 CAP_NET_BIND_SERVICE, CAP_NET_ADMIN = 10, 12
 NETCTL_CAPS = 1 << CAP_NET_ADMIN | 1 << CAP_NET_BIND_SERVICE
 CAPABILITIES = {"tpxd": 0, "relay": 0, "flowlog": 0,
-                "dnsd": 0, "resolver": 0,
+                "dnsd": 0, "resolver": 0, "dot": 0,
                 "keeper": NETCTL_CAPS, "netctl": NETCTL_CAPS}
-DNS = "dns forward { 10.74.2.2 }"
+DNS = 'dns forward tls { 10.74.2.2 "dns.test" }'
 
 # numbers of x86-64; pointers are 0: the filter looks before the kernel does
 SYSCALLS = {
@@ -59,6 +59,8 @@ DENIED = {
     "resolver": CHILDREN + ("fork", "clone", "open a file", "unlink", "kill",
                             "socket AF_NETLINK", "listen", "accept",
                             "set SO_MARK"),
+    "dot": CHILDREN + ("fork", "clone", "open a file", "unlink", "kill",
+                       "socket AF_NETLINK", "bind", "listen", "set SO_MARK"),
 }
 
 
@@ -92,9 +94,9 @@ def test_every_role_is_there(running):
     roles = running.by_role()
     assert {role: len(pids) for role, pids in roles.items()} == {
         "tpxd": 1, "keeper": 1, "netctl": 1, "relay": 2, "flowlog": 1,
-        "dnsd": 2, "resolver": 1}
+        "dnsd": 2, "resolver": 1, "dot": 1}
     listed = {row["pid"] for row in running.status()["processes"]}
-    for role in ("netctl", "relay", "flowlog", "dnsd", "resolver"):
+    for role in ("netctl", "relay", "flowlog", "dnsd", "resolver", "dot"):
         pids = set(roles[role]) | (
             set(roles["keeper"]) if role == "netctl" else set())
         assert pids & listed, f"status does not know {role}"
@@ -161,7 +163,7 @@ def test_descriptors_of_the_parent_do_not_leak(tpx):
 @pytest.mark.skipif(not inject.SUPPORTED, reason="x86-64 only")
 @pytest.mark.parametrize("roles", [
     # each is still there, or there again, when it is its turn
-    ("relay", "flowlog", "dnsd", "resolver", "netctl", "keeper"),
+    ("relay", "flowlog", "dnsd", "resolver", "dot", "netctl", "keeper"),
     ("tpxd",)],
     ids=["children", "tpxd"])
 @pytest.mark.parametrize("name", SYSCALLS)
@@ -181,7 +183,7 @@ def test_denied_call_kills_the_process(tpx, name, roles):
 @pytest.mark.skipif(not inject.SUPPORTED, reason="x86-64 only")
 def test_permitted_call_returns(running):
     """The injection itself works: getpid is allowed everywhere."""
-    for role in ("relay", "flowlog", "dnsd", "resolver", "netctl"):
+    for role in ("relay", "flowlog", "dnsd", "resolver", "dot", "netctl"):
         pid = running.by_role()[role][0]
         assert inject.syscall(pid, 39) == ("returned", pid)
 

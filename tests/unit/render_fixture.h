@@ -10,7 +10,7 @@
 #include "policy_fixture.h"
 
 static const struct render_local local = { 4004, 6006, 4114, 6116, 4224, 6226,
-	4334, 6336, 999 };
+	4334, 6336, 7053, 999 };
 
 /*
  * Each word behind one that leads somewhere begins something, as the kernel

@@ -118,7 +118,8 @@ test_bad_dns_is_refused(void **state)
 		"dns rebind-allow \"a..b\"", "dns rebind-allow \"b\xc3\xbc.x\"",
 		"dns rebind-allow 10.0.0.1", "dns trust-anchor x",
 		"dns trust-anchor \"\"", "dns trust-anchor \"a/b\"",
-		"dns root-hints", "dns root-hints \"./x\"", "dns serve-stale",
+		"dns root-hints", "dns root-hints \"./x\"",
+		"dns tls-authorities x", "dns serve-stale",
 		"dns serve-stale yes", "dns serve-stale 999ms",
 		"dns serve-stale 8d", "dns random-case maybe" };
 	char text[160];
@@ -232,7 +233,7 @@ read_file(const char *path, size_t max_bytes, char **bytes, size_t *len)
 	assert_int_equal(max_bytes, LIMIT_DNS_FILE_BYTES);
 	if (strcmp(path, "/etc/tpx/a.key") == 0)
 		text = anchor_text;
-	else if (strcmp(path, "/x/hints") == 0)
+	else if (strcmp(path, "/x/hints") == 0 || strcmp(path, "/x/ca") == 0)
 		text = hints_text;
 	else
 		fail_msg("%s", path);
@@ -304,6 +305,41 @@ test_bad_texts_of_files_are_refused(void **state)
 	bad_anchor("", "the file cannot be read: No such file or directory");
 }
 
+#define PRIVATE_TLS                                             \
+	FIXTURE_CAPTURE "dns forward tls { 9.9.9.9 \"a.b\" }\n" \
+			"dns tls-authorities \"/x/ca\"\n"
+#define PEM "a.b\n-----BEGIN CERTIFICATE-----\nAA==\n"
+
+static void
+bad_authorities(const char *text, const char *message)
+{
+	struct conf *conf = fixture_conf(PRIVATE_TLS);
+
+	assert_int_equal(files_of(conf, NULL, text), -1);
+	if (strstr(errors.items[0].message, message) == NULL)
+		fail_msg("%s", errors.items[0].message);
+	conf_free(conf);
+}
+
+static void
+test_authorities_arrive_in_the_image(void **state)
+{
+	struct conf *conf = fixture_conf(PRIVATE_TLS);
+	void *bytes;
+	size_t len;
+
+	(void)state;
+	read_error = 0;
+	assert_int_equal(files_of(conf, NULL, PEM), 0);
+	assert_int_equal(image_build(conf, 1, &bytes, &len), 0);
+	conf_free(conf);
+	assert_string_equal(image_dns_tls_authorities(bytes), PEM);
+	free(bytes);
+	bad_authorities("a.b\n", "has no certificate in PEM");
+	bad_authorities("", "has no certificate in PEM");
+	bad_authorities(PEM "\xc3\xbc\n", "line 4 of the file is no text");
+}
+
 int
 main(void)
 {
@@ -316,6 +352,7 @@ main(void)
 		cmocka_unit_test(test_dns_without_effect_warns),
 		cmocka_unit_test(test_dns_has_limits),
 		cmocka_unit_test(test_texts_of_files_arrive_in_the_image),
+		cmocka_unit_test(test_authorities_arrive_in_the_image),
 		cmocka_unit_test(test_bad_texts_of_files_are_refused),
 	};
 

@@ -318,6 +318,7 @@ use(const struct image *image)
 		text_puts(&text, image_block_text(image, i));
 	text_puts(&text, image_dns_trust_anchor(image));
 	text_puts(&text, image_dns_root_hints(image));
+	text_puts(&text, image_dns_tls_authorities(image));
 	text_puts(&text, image_control_socket(image));
 	text_puts(&text, image_log_dir(image));
 	text_free(&text);
@@ -580,6 +581,7 @@ test_every_field_of_dns_is_checked(void **state)
 	REFUSED(block_of(image)->text.length, 1, block);
 	REFUSED(image->dns.trust_anchor.length, UINT32_MAX, file);
 	REFUSED(image->dns.root_hints.length, 1, file);
+	REFUSED(image->dns.tls_authorities.length, 1, file);
 }
 
 int

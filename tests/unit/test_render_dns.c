@@ -109,6 +109,26 @@ test_without_a_dnsd_questions_fall_as_configured(void **state)
 	free(open);
 }
 
+static void
+test_only_tpx_asks_what_speaks_tls(void **state)
+{
+	static const char rule[] =
+	    "th dport 7053 meta skuid != 999 counter drop\n";
+	char *text = capture_of(
+	    BOTH "dns forward tls { 9.9.9.9 \"a.b\" }\n", RENDER_CAPTURE);
+	char *paused = capture_of(
+	    BOTH "dns forward tls { 9.9.9.9 \"a.b\" }\n", RENDER_PAUSE);
+	char *without = capture_of(BOTH FORWARD, RENDER_CAPTURE);
+
+	(void)state;
+	assert_non_null(strstr(text, rule));
+	assert_non_null(strstr(paused, rule));
+	assert_null(strstr(without, "7053"));
+	free(text);
+	free(paused);
+	free(without);
+}
+
 int
 main(void)
 {
@@ -122,6 +142,7 @@ main(void)
 		cmocka_unit_test(test_only_chosen_users_questions_are_taken),
 		cmocka_unit_test(
 		    test_without_a_dnsd_questions_fall_as_configured),
+		cmocka_unit_test(test_only_tpx_asks_what_speaks_tls),
 	};
 
 	return cmocka_run_group_tests_name("render_dns", tests, NULL, NULL);

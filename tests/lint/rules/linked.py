@@ -14,6 +14,7 @@ PROGRAMS = {
     "tpx-flowlog": PROCESS | {"libsqlite3", "libmnl"},
     "tpx-dnsd": PROCESS,
     "tpx-resolver": PROCESS | {"libunbound"},
+    "tpx-dot": PROCESS | {"libevent_openssl-2.1", "libssl", "libcrypto"},
     "tpxctl": PROCESS | {"libsqlite3", "libnftables", "libmnl"},
 }
 # a program of the system in the place of the relay: it links far more

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: ISC
+"""Resolvers of a test that speak DNS over TLS, and who certifies them.
+
+    authority = dot.Authority(home)
+    with dot.Server(net.server, authority, "dns.test") as server:
+        ...
+"""
+
+import contextlib
+import pathlib
+import shutil
+import socket
+import subprocess
+import tempfile
+
+from . import names, proc
+
+DATA = f"""\
+  local-zone: "{names.ZONE_NAME}." static
+  local-data: "www.{names.ZONE_NAME}. 300 IN A {names.ADDRESS4}"
+  local-data: "short.{names.ZONE_NAME}. 1 IN A {names.ADDRESS4}"
+""" + "".join(f'  local-data: "host{number}.{names.ZONE_NAME}. 300 IN A '
+              f'{names.ADDRESS4}"\n' for number in range(50))
+
+
+def _openssl(*words, cwd):
+    subprocess.run(["openssl", *words], cwd=cwd, check=True,
+                   capture_output=True)
+
+
+class Authority:
+    """Keys, and a certificate for any name.  path is that of its own."""
+
+    def __init__(self, home):
+        self.home = pathlib.Path(home)
+        self.path = self.home / "authority.pem"
+        self._certify("authority", "/CN=Authority of a test",
+                      "-addext", "basicConstraints=critical,CA:TRUE")
+
+    def _certify(self, file, subject, *words):
+        _openssl("req", "-x509", "-newkey", "ec", "-pkeyopt",
+                 "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj",
+                 subject, "-keyout", f"{file}.key", "-out", f"{file}.pem",
+                 *words, cwd=self.home)
+
+    def issue(self, name):
+        """A certificate for that name; the stem of .key and .pem."""
+        _openssl("req", "-newkey", "ec", "-pkeyopt",
+                 "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=server",
+                 "-keyout", f"{name}.key", "-out", f"{name}.csr",
+                 cwd=self.home)
+        (self.home / f"{name}.ext").write_text(f"subjectAltName=DNS:{name}\n")
+        _openssl("x509", "-req", "-in", f"{name}.csr", "-CA",
+                 "authority.pem", "-CAkey", "authority.key",
+                 "-CAcreateserial", "-days", "2", "-extfile", f"{name}.ext",
+                 "-out", f"{name}.pem", cwd=self.home)
+        return self.home / name
+
+
+class Server:
+    """unbound, with the names of DATA, by TLS alone.  A context."""
+
+    def __init__(self, namespace, authority, name, port=853):
+        self._home = pathlib.Path(tempfile.mkdtemp(prefix="tpx-dot-"))
+        stem = authority.issue(name)
+        (self._home / "conf").write_text(f"""\
+server:
+  interface: 0.0.0.0@{port}
+  tls-port: {port}
+  tls-service-key: "{stem}.key"
+  tls-service-pem: "{stem}.pem"
+  access-control: 0.0.0.0/0 allow
+  username: ""
+  chroot: ""
+  directory: "{self._home}"
+  pidfile: ""
+  use-syslog: no
+  do-daemonize: no
+  module-config: "iterator"
+{DATA}
+remote-control:
+  control-enable: no
+""")
+        try:
+            self.process = namespace.spawn("unbound", "-d", "-c",
+                                           self._home / "conf")
+
+            def listens():
+                with namespace.socket(socket.AF_INET,
+                                      socket.SOCK_STREAM) as sock:
+                    sock.connect(("127.0.0.1", port))
+                return True
+            proc.wait_until(listens, 10, "unbound listens")
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self.close()
+
+    def close(self):
+        with contextlib.suppress(AttributeError):
+            self.process.stop()
+        shutil.rmtree(self._home, ignore_errors=True)
