@@ -98,6 +98,12 @@ def cpu_s(pid):
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+def age_s(pid):
+    """Seconds since the process was started."""
+    ticks = int(stat(pid)[19]) / os.sysconf("SC_CLK_TCK")
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - ticks
+
+
 def limit(pid, option, user="tpx"):
     """Change a resource limit of a running process; option is prlimit(1)'s.
 
