@@ -25,6 +25,7 @@
 #include "relay/journal.h"
 #include "relay/patience.h"
 #include "relay/pump.h"
+#include "relay/reset.h"
 #include "relay/server.h"
 #include "relay/shortage.h"
 #include "relay/sniff.h"
@@ -51,10 +52,11 @@ struct flow {
 	enum flow_close first_end; /* who sent its end first */
 	short early; /* what the client's socket said before connected */
 	uint8_t connected;
-	uint8_t naming; /* it is not connected before its name is known */
-	uint8_t silent; /* the client has said nothing, as far as was seen */
-	uint8_t waited; /* it shall not wait for a name any more */
-	uint8_t learns; /* it finds out who speaks first */
+	uint8_t naming;	 /* it is not connected before its name is known */
+	uint8_t silent;	 /* the client has said nothing, as far as was seen */
+	uint8_t waited;	 /* it shall not wait for a name any more */
+	uint8_t unnamed; /* and was decided without one */
+	uint8_t learns;	 /* it finds out who speaks first */
 	LIST_ENTRY(flow) entry;
 };
 
@@ -82,6 +84,7 @@ struct flow_pool {
 	LIST_HEAD(, flow) live;
 	LIST_HEAD(, flow) spare;
 	flow_decide_fn *decide;
+	flow_forbid_fn *forbids;
 	flow_room_fn *room;
 	void *ctx;
 };
@@ -94,7 +97,7 @@ static void on_server(int, short, void *);
 struct flow_pool *
 flow_pool_new(struct event_base *base, struct journal *journal,
     struct broker *broker, uint32_t most, flow_decide_fn *decide,
-    flow_room_fn *room, void *ctx)
+    flow_forbid_fn *forbids, flow_room_fn *room, void *ctx)
 {
 	struct flow_pool *pool = calloc(1, sizeof(*pool));
 
@@ -117,6 +120,7 @@ flow_pool_new(struct event_base *base, struct journal *journal,
 	pool->broker = broker;
 	pool->most = most;
 	pool->decide = decide;
+	pool->forbids = forbids;
 	pool->room = room;
 	pool->ctx = ctx;
 	return pool;
@@ -167,22 +171,6 @@ flow_give_back(struct flow *flow)
 	LIST_INSERT_HEAD(&pool->spare, flow, entry);
 	pool->open--;
 	pool->full &= pool->open > pool->most - (pool->most + 7) / 8;
-}
-
-/* close(2) then sends RST instead of FIN (socket(7), SO_LINGER). */
-static void
-reset_on_close(int fd)
-{
-	struct linger now = { .l_onoff = 1, .l_linger = 0 };
-
-	(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
-}
-
-void
-flow_reset(int client)
-{
-	reset_on_close(client);
-	close(client);
 }
 
 static void
@@ -283,6 +271,10 @@ flow_pump(struct flow *flow, enum end from, short what)
 	    event_get_fd(&flow->socket[to]));
 	if (status == PUMP_FROM_FAILED || status == PUMP_TO_FAILED) {
 		flow_fail(flow, status == PUMP_FROM_FAILED ? from : to, errno);
+		return -1;
+	}
+	if (status == PUMP_FORBIDDEN) {
+		flow_end(flow, FLOW_CLOSE_POLICY, 0);
 		return -1;
 	}
 	if (flow->learns)
@@ -433,6 +425,7 @@ flow_named(struct flow *flow, const struct sniff_name *name)
 	wait_end(flow);
 	flow->naming = 0;
 	flow->waited = 1;
+	flow->unnamed = name == NULL;
 	flow->learns = flow->silent;
 	if (name != NULL)
 		start.host = name->host;
@@ -523,6 +516,9 @@ on_first_bytes(struct pump *pump, const void *bytes, size_t len)
 		return PUMP_HOLD;
 	record_name(flow->pool->journal, flow->record, status, &name);
 	wait_end(flow);
+	if (status == SNIFF_FOUND && flow->unnamed &&
+	    flow->pool->forbids(flow->pool->ctx, flow->record, name.host))
+		return PUMP_FORBID;
 	return PUMP_GO;
 }
 
@@ -581,7 +577,7 @@ client_refuse(struct flow_pool *pool, int client, struct flow_entry *record,
 {
 	record_tcp_info(record, client);
 	flow_close(pool, record, why, error);
-	flow_reset(client);
+	reset_and_close(client);
 }
 
 /* 0, or -1 when the flow is gone. */
@@ -595,7 +591,7 @@ flow_start(struct flow *flow, int client, int server, int64_t idle_us)
 	flow->early = 0;
 	flow->wait = NULL;
 	flow->silent = 1;
-	flow->waited = flow->learns = 0;
+	flow->waited = flow->unnamed = flow->learns = 0;
 	pump_init(&flow->pump[CLIENT], &flow->record->up_bytes, on_first_bytes);
 	pump_init(&flow->pump[SERVER], &flow->record->down_bytes, NULL);
 	socket_assign(flow, CLIENT, client);

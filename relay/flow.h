@@ -25,10 +25,17 @@ typedef void flow_room_fn(void *ctx);
  */
 typedef enum flow_action flow_decide_fn(void *ctx, struct flow_start *start);
 
+/*
+ * Whether the policy forbids a flow that was decided without a name, now that
+ * its first bytes have one; then the record says which rule it is.
+ */
+typedef int
+flow_forbid_fn(void *ctx, struct flow_entry *record, const char *host);
+
 /* most: flows at a time.  NULL with errno. */
-struct flow_pool *
-flow_pool_new(struct event_base *, struct journal *, struct broker *,
-    uint32_t most, flow_decide_fn *, flow_room_fn *, void *ctx);
+struct flow_pool *flow_pool_new(struct event_base *, struct journal *,
+    struct broker *, uint32_t most, flow_decide_fn *, flow_forbid_fn *,
+    flow_room_fn *, void *ctx);
 
 /*
  * Takes the client's non-blocking socket over and connects to the original
@@ -43,9 +50,6 @@ int flow_begin(struct flow_pool *, int client, const struct flow_start *);
 
 /* Resets a client whose flow the policy forbids, with a record. */
 int flow_block(struct flow_pool *, int client, const struct flow_start *);
-
-/* Resets a client that has no record, or has one already. */
-void flow_reset(int client);
 
 /* 1 when flow_begin() would find room. */
 int flow_pool_has_room(const struct flow_pool *);

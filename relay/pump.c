@@ -157,18 +157,21 @@ held_copy(const struct pump *pump)
 	return pump->rest->end;
 }
 
-/* Keeps the first bytes when more are wanted first; 0 when they go on. */
-static int
-first_hold(struct pump *pump, size_t len)
+/* What becomes of the first bytes: kept when more are wanted first. */
+static enum pump_look
+first_look(struct pump *pump, size_t len)
 {
+	enum pump_look verdict;
+
 	if (pump->look == NULL)
-		return 0;
+		return PUMP_GO;
 	rest_free(pump);
-	pump->held = pump->look(pump, shared, len) == PUMP_HOLD &&
-		     rest_keep(pump, shared, len) == 0;
-	if (!pump->held)
-		pump->look = NULL;
-	return pump->held;
+	verdict = pump->look(pump, shared, len);
+	pump->held = verdict == PUMP_HOLD && rest_keep(pump, shared, len) == 0;
+	if (pump->held)
+		return PUMP_HOLD;
+	pump->look = NULL;
+	return verdict == PUMP_FORBID ? PUMP_FORBID : PUMP_GO;
 }
 
 static enum pump_status
@@ -181,8 +184,14 @@ copy_once(struct pump *pump, int from, int to)
 	if (n <= 0)
 		return read_nothing(pump, n);
 	len += (size_t)n;
-	if (first_hold(pump, len))
+	switch (first_look(pump, len)) {
+	case PUMP_HOLD:
 		return PUMP_AGAIN;
+	case PUMP_FORBID:
+		return PUMP_FORBIDDEN;
+	case PUMP_GO:
+		break;
+	}
 	written = write_some(pump, to, shared, len);
 	if (written == -1)
 		return PUMP_TO_FAILED;

@@ -19,14 +19,16 @@ enum pump_status {
 	PUMP_DONE,  /* the end was read and everything before it written */
 	PUMP_FROM_FAILED, /* errno is of the reading side */
 	PUMP_TO_FAILED,	  /* errno is of the writing side */
+	PUMP_FORBIDDEN,	  /* by who looked at the first bytes */
 };
 
 struct pump;
 struct pump_rest; /* copied bytes that wait */
 
 enum pump_look {
-	PUMP_GO,   /* these bytes go on, and no other will be looked at */
-	PUMP_HOLD, /* none goes on until there are more, or pump_let_go() */
+	PUMP_GO,     /* these bytes go on, and no other will be looked at */
+	PUMP_FORBID, /* none goes on, ever */
+	PUMP_HOLD,   /* none goes on until there are more, or pump_let_go() */
 };
 
 /* Looks at all that was read since the beginning. */

@@ -35,6 +35,7 @@
 #include "relay/listener.h"
 #include "relay/names.h"
 #include "relay/pipe.h"
+#include "relay/reset.h"
 #include "relay/shortage.h"
 #include "relay/udp_flow.h"
 #include "relay/udp_listener.h"
@@ -211,6 +212,20 @@ decide_named(void *ctx, struct flow_start *start)
 	return FLOW_ACTION_BLOCK;
 }
 
+/* Too late for another way, but not for none. */
+static int
+forbids(void *ctx, struct flow_entry *record, const char *host)
+{
+	struct flow_start start = record_start(record);
+	enum flow_action action = decide(ctx, &start, host);
+
+	if (action != FLOW_ACTION_BLOCK &&
+	    (start.upstream == UPSTREAM_NONE || start.rule == record->rule))
+		return 0;
+	record_decide(record, &start);
+	return 1;
+}
+
 /* The kernel has decided by the same rules; it may have done so long ago. */
 static enum udp_decision
 decide_udp(void *ctx, struct flow_start *start)
@@ -238,7 +253,7 @@ flow_accept(struct relay *relay, int client, struct flow_start *start)
 	/* Which rule it counts in may depend on its name. */
 	if (!start->needs_name &&
 	    limit_admit(relay->limit, relay->policy.image, start) == -1) {
-		flow_reset(client);
+		reset_and_close(client);
 		return 0;
 	}
 	if (flow_begin(relay->flows, client, start) == 0)
@@ -593,8 +608,8 @@ flows_new(struct relay *relay)
 	uint32_t tcp = (descriptors - udp) / 2;
 
 	relay->flows = flow_pool_new(relay->base, relay->journal, relay->broker,
-	    tcp < relay->slots ? tcp : relay->slots, decide_named, on_room,
-	    relay);
+	    tcp < relay->slots ? tcp : relay->slots, decide_named, forbids,
+	    on_room, relay);
 	relay->udp = udp_flows_new(
 	    relay->base, relay->journal, relay->broker, udp, decide_udp, relay);
 	relay->shortage = shortage_new(relay->base, on_room, relay);

@@ -69,6 +69,26 @@ def test_a_flow_without_a_name_is_in_no_list(net, server, tpx):
     assert {row["rule"] for row in instance.rows(2)} == {last}
 
 
+def test_a_name_that_comes_late_does_not_get_past_a_rule(net, server, tpx):
+    """It is relayed for want of a name; the name is the end of it."""
+    instance = tpx(f"{ADS}\n{BLOCK}\ndefault relay")
+    for name, passes in (("x.ads.example", False), ("www.example.org", True)):
+        relayed = instance.status()["flows"]["relayed"]
+        with traffic.connect(net.client, net.SERVER4, ECHO) as sock:
+            sock.settimeout(10)
+            proc.wait_until(
+                lambda: instance.status()["flows"]["relayed"] > relayed)
+            sock.sendall(sni(name))
+            try:
+                assert (sock.recv(65536) == sni(name)) == passes
+            except ConnectionResetError:
+                assert not passes
+    rows = {row["host"]: row for row in instance.rows(2)}
+    row = rows["x.ads.example"]
+    assert (row["close"], row["rule"], row["up_bytes"]) == ("policy", BLOCK, 0)
+    assert rows["www.example.org"]["rule"] == "default relay"
+
+
 def test_a_name_leads_to_an_upstream(net, server, tpx):
     rule = 'relay proto tcp domain { "*.corp.example" } via corp'
     instance = tpx(f"upstream corp socks5 {net.SERVER4}:{PORT}\n{rule}")
