@@ -25,11 +25,21 @@ struct journal {
 	uint64_t acked;
 	uint64_t sent;
 	uint64_t closed;
+	uint64_t told;	  /* how many were dropped, as the log knows */
 	uint32_t *vacant; /* a stack of slots that were used before */
 	uint32_t nvacant;
 	struct ipc_channel *log;
 	struct event *timer;
 };
+
+static void
+timer_start(struct journal *journal)
+{
+	static const struct timeval delay = { .tv_usec = FLUSH_US };
+
+	if (!event_pending(journal->timer, EV_TIMEOUT, NULL))
+		event_add(journal->timer, &delay);
+}
 
 static void
 on_timer(int fd, short what, void *arg)
@@ -105,6 +115,15 @@ is_logged(const struct journal *journal, const struct flow_slot *slot)
 	       slot < journal->arena->slot + journal->slots;
 }
 
+/* The log is told with the next batch, or with one that has nothing else. */
+static void
+drop(struct journal *journal)
+{
+	atomic_fetch_add_explicit(
+	    &journal->arena->dropped, 1, memory_order_relaxed);
+	timer_start(journal);
+}
+
 struct flow_entry *
 journal_open(struct journal *journal)
 {
@@ -128,8 +147,7 @@ journal_open(struct journal *journal)
 		atomic_fetch_add_explicit(
 		    &journal->arena->open, 1, memory_order_relaxed);
 	else
-		atomic_fetch_add_explicit(
-		    &journal->arena->dropped, 1, memory_order_relaxed);
+		drop(journal);
 	return &slot->entry;
 }
 
@@ -138,8 +156,7 @@ journal_drop(struct journal *journal)
 {
 	atomic_fetch_add_explicit(
 	    &journal->arena->accepted, 1, memory_order_relaxed);
-	atomic_fetch_add_explicit(
-	    &journal->arena->dropped, 1, memory_order_relaxed);
+	drop(journal);
 }
 
 void
@@ -153,15 +170,6 @@ journal_set_host(struct journal *journal, struct flow_entry *entry,
 	flow_slot_set_host(journal->arena, journal->slots,
 	    (uint32_t)(slot - journal->arena->slot), host);
 	entry->host_source = (uint8_t)source;
-}
-
-static void
-timer_start(struct journal *journal)
-{
-	static const struct timeval delay = { .tv_usec = FLUSH_US };
-
-	if (!event_pending(journal->timer, EV_TIMEOUT, NULL))
-		event_add(journal->timer, &delay);
 }
 
 void
@@ -190,6 +198,7 @@ journal_set_log(struct journal *journal, struct ipc_channel *log)
 {
 	journal->log = log;
 	journal->sent = journal->acked;
+	journal->told = 0;
 	journal_flush(journal);
 }
 
@@ -223,13 +232,22 @@ batch_send(struct journal *journal)
 		MSG_FLOWS_BYTES(batch.count), -1) == -1)
 		return -1;
 	journal->sent = position;
+	journal->told = batch.dropped;
 	return 0;
+}
+
+/* Whether there is something to tell. */
+static int
+is_due(const struct journal *journal)
+{
+	return journal->sent < journal->closed ||
+	       journal->told != atomic_load(&journal->arena->dropped);
 }
 
 void
 journal_flush(struct journal *journal)
 {
-	while (journal->log != NULL && journal->sent < journal->closed) {
+	while (journal->log != NULL && is_due(journal)) {
 		/*
 		 * A record stays in the arena, where it survives this process,
 		 * rather than in a queue of messages.

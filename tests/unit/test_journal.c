@@ -202,6 +202,29 @@ test_without_a_log_what_finds_no_slot_is_counted(void **state)
 }
 
 static void
+test_the_log_is_told_of_drops_that_no_row_follows(void **state)
+{
+	struct msg_flows batch;
+
+	(void)state;
+	connect_log();
+	journal_drop(journal);
+	journal_drop(journal);
+	/* its timer is due */
+	assert_int_equal(event_base_loop(base, EVLOOP_ONCE), 0);
+	assert_true(batch_read(&batch));
+	assert_int_equal(batch.count, 0);
+	assert_int_equal(batch.dropped, 2);
+	journal_flush(journal);
+	assert_false(batch_read(&batch));
+	/* a new log knows nothing of it */
+	lose_log();
+	connect_log();
+	assert_true(batch_read(&batch));
+	assert_int_equal(batch.dropped, 2);
+}
+
+static void
 test_flow_without_a_slot_is_served_and_counted(void **state)
 {
 	struct flow_entry *record = NULL, *surplus;
@@ -328,6 +351,7 @@ main(void)
 		TEST(
 		    test_unacknowledged_records_are_sent_again_to_the_next_log),
 		TEST(test_without_a_log_what_finds_no_slot_is_counted),
+		TEST(test_the_log_is_told_of_drops_that_no_row_follows),
 		TEST(test_flow_without_a_slot_is_served_and_counted),
 		TEST(test_name_goes_with_its_record_and_no_other),
 		TEST(test_name_of_a_flow_without_a_slot_is_not_kept),
