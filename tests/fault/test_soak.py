@@ -136,7 +136,7 @@ def test_everything_is_back_after_mixed_traffic(net, server, tpx, seconds):
         proc.wait_until(lambda: settled(instance), PATIENCE_S,
                         "the end of flows")
     assert instance.by_role() == processes
-    proc.wait_until(lambda: descriptors(instance) == files or None, 10,
+    proc.wait_until(lambda: descriptors(instance) == files or None, 30,
                     "descriptors are back")
     grown = {proc.name(pid): proc.pss_kib(pid) - before
              for pid, before in memory.items()}
