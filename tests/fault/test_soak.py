@@ -32,11 +32,26 @@ PATIENCE_S = 180
 # what a process may have grown by, against its state after the first seconds
 GROWTH_KIB = 6 * 1024
 CPU_MOST = 0.02
+PIPES_KEPT = 48  # of a relay, as relay/pipe.c has it
+PIPES_OTHERS = 8  # the test's output, event loops
+
+
+def links(pid):
+    """What a process has open; of what was closed meanwhile nothing."""
+    for fd in os.listdir(f"/proc/{pid}/fd"):
+        with contextlib.suppress(FileNotFoundError):
+            yield os.readlink(f"/proc/{pid}/fd/{fd}")
 
 
 def descriptors(instance):
-    return {pid: len(os.listdir(f"/proc/{pid}/fd"))
-            for pid in instance.pids()}
+    """How many each process has, without the pipes that relays keep."""
+    counts = {}
+    for pid in instance.pids():
+        opened = list(links(pid))
+        pipes = sum(link.startswith("pipe:") for link in opened)
+        assert pipes <= 2 * PIPES_KEPT + PIPES_OTHERS, (pid, pipes)
+        counts[pid] = len(opened) - pipes
+    return counts
 
 
 def cut(net, address, chance):
