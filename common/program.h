@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: ISC */
+/* How a program that tpxd starts begins. */
+#ifndef COMMON_PROGRAM_H
+#define COMMON_PROGRAM_H
+
+/*
+ * Reads "[-v]", or "[-v] index" for one of several, begins the log, and leaves
+ * the end to the supervisor, also when signals come.  Exits with 2 when it was
+ * called otherwise.  name is kept, not copied.
+ */
+void program_begin(int argc, char *argv[], const char *name, int has_index);
+
+#endif
