@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: ISC
 """Reloads that the kernel refuses, and what reloads may not set off."""
 
-import pytest
+import contextlib
+import re
 
 from conftest import configuration
 from rig import proc
@@ -9,6 +10,20 @@ from rig import proc
 # one transaction of them tells more than a socket holds
 BIG = " ".join(f"10.{80 + high}.{mid}.{low}" for high in range(4)
                for mid in range(40) for low in range(0, 250, 2))
+
+
+@contextlib.contextmanager
+def foreign_guard(net):
+    """The name of the guard is somebody else's: the kernel refuses it."""
+    with net.gateway.spawn("sh", "-c", "(echo 'add table inet tpx_guard"
+                           " { flags owner; }'; sleep 60) | nft -i"):
+        proc.wait_until(lambda: "tpx_guard" in net.gateway.run(
+            "nft", "list", "tables").stdout, what="the foreign table")
+        yield
+
+
+def generation(instance):
+    return instance.status()["config"]["generation"]
 
 
 def test_own_big_sets_are_no_lost_events(net, tpx):
@@ -23,3 +38,20 @@ def test_own_big_sets_are_no_lost_events(net, tpx):
         what="the row of the last reload")
     assert instance.sql("SELECT message FROM events"
                         " WHERE kind IN ('resync', 'drift')") == []
+
+
+def test_a_refused_lease_is_never_in_the_kernel(net, tpx):
+    """Not even until the next heartbeat, which may never come."""
+    instance = tpx("default relay", mode="open", lease="5s")
+    with foreign_guard(net), net.gateway.spawn(
+            "nft", "monitor", "elements") as monitor:
+        proc.wait_until(lambda: "lease" in monitor.output(), what="a renewal")
+        instance.configure(configuration(
+            "default relay", mode="closed", lease="60s"))
+        result = instance.ctl("reload", check=False)
+        assert result.returncode == 1 and "kernel" in result.stderr
+        proc.wait_until(lambda: generation(instance) == 3,
+                        what="the one before, again")
+        told = monitor.output()
+    # two thirds of the lease are what the element has
+    assert set(re.findall(r"lease \{ tcp timeout (\w+)", told)) == {"3s332ms"}
