@@ -2,7 +2,7 @@
 /*
  * One question to tpxd over its control socket (unix(7), SOCK_SEQPACKET).
  * What comes back is checked by ipc_accept(); nothing is waited for longer
- * than five seconds.
+ * than five seconds, but for a configuration to be in force.
  */
 #ifndef CTL_CLIENT_H
 #define CTL_CLIENT_H

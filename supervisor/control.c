@@ -29,9 +29,6 @@
 #define QUEUE_LOW 64 /* messages in a client's queue: then no more for now */
 #define PACE_US 5000
 #define ALARM_SHOWN_US 90000000 /* a fight raises its alarm once a minute */
-#define LATE_S                                                  \
-	4 /* then who asked is told that it is not in force yet \
-	   */
 
 /* What an answer waits for. */
 enum awaited {
@@ -100,13 +97,13 @@ static void
 status_send(struct client *client)
 {
 	const struct tpxd *tpxd = client->control->tpxd;
-	const struct image_settings *settings =
-	    image_settings(tpxd->config.image);
+	const struct config *config = apply_in_force(tpxd);
+	const struct image_settings *settings = image_settings(config->image);
 	const struct msg_log_stats *log = &tpxd->log_stats;
 	struct worker_totals totals = workers_totals(tpxd);
 	struct msg_ctl_status status = {
 		.uptime_us = clock_mono_us() - tpxd->started_us,
-		.loaded_at_us = tpxd->config.loaded_at_us,
+		.loaded_at_us = config->loaded_at_us,
 		.open = totals.open,
 		.accepted = totals.accepted,
 		.relayed = totals.relayed,
@@ -119,7 +116,7 @@ status_send(struct client *client)
 		.state = tpxd->state,
 		.fail_open = settings->on_failure == ON_FAILURE_OPEN,
 		.lease_ms = settings->lease_ms,
-		.generation = settings->generation,
+		.generation = tpxd->in_force,
 	};
 
 	dns_count(tpxd, &status);
@@ -330,10 +327,15 @@ live_continue(struct client *client)
 static void
 await(struct client *client, enum awaited awaited)
 {
-	static const struct timeval limit = { .tv_sec = LATE_S };
+	/* then who asked is told that it is not so yet */
+	static const struct timeval limits[] = {
+		[AWAITS_STATE] = { .tv_sec = 4 },
+		[AWAITS_APPLY] = { .tv_sec = LIMIT_APPLY_S },
+		[AWAITS_KILL] = { .tv_sec = 4 },
+	};
 
 	client->awaits = awaited;
-	event_add(client->pace, &limit);
+	event_add(client->pace, &limits[awaited]);
 }
 
 static void
@@ -374,6 +376,8 @@ awaited_late(struct client *client)
 		(void)snprintf(text, sizeof(text),
 		    "%d relays have not answered",
 		    __builtin_popcountll(client->relays));
+	else if (client->awaits == AWAITS_APPLY && apply_refusal() != NULL)
+		(void)snprintf(text, sizeof(text), "%s", apply_refusal());
 	else
 		(void)snprintf(text, sizeof(text),
 		    "tpxd will do it as soon as netctl answers; it is %s",
@@ -444,8 +448,9 @@ static void
 answer_image(struct client *client)
 {
 	const struct tpxd *tpxd = client->control->tpxd;
+	const struct config *config = apply_in_force(tpxd);
 	struct msg_ctl_image body = {
-		.size_bytes = (uint32_t)tpxd->config.size_bytes,
+		.size_bytes = (uint32_t)config->size_bytes,
 		.uid = geteuid(),
 		.port4 = tpxd->ports.port4,
 		.port6 = tpxd->ports.port6,
@@ -459,7 +464,7 @@ answer_image(struct client *client)
 	};
 
 	(void)IPC_SEND(
-	    client->channel, MSG_CTL_IMAGE, client->id, &body, tpxd->config.fd);
+	    client->channel, MSG_CTL_IMAGE, client->id, &body, config->fd);
 	answer_end(client, 0, "");
 }
 
