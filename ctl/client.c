@@ -157,6 +157,7 @@ receive(struct client *client, struct client_message *out, const char **why)
 	memcpy(&header, client->inbox, sizeof(header));
 	out->type = header.type;
 	out->body = client->inbox + sizeof(header);
+	out->len = header.len_bytes;
 	*why = "an answer to another question";
 	return header.id == REQUEST_ID ? 0 : -1;
 }

@@ -16,7 +16,8 @@
 struct client_message {
 	enum msg_type type;
 	const void *body;
-	int fd; /* -1: none; closed after the handler, who may dup(2) it */
+	size_t len; /* of body */
+	int fd;	    /* -1: none; closed after the handler, who may dup(2) it */
 };
 
 /* 0, or -1 when the answer is no use any more; the failure was explained. */

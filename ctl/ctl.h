@@ -23,6 +23,7 @@ struct ctl {
  */
 int status_run(const struct ctl *, int argc, char *argv[]);
 int flows_run(const struct ctl *, int argc, char *argv[]);
+int metrics_run(const struct ctl *, int argc, char *argv[]);
 int dns_run(const struct ctl *, int argc, char *argv[]);
 int top_run(const struct ctl *, int argc, char *argv[]);
 int sql_run(const struct ctl *, int argc, char *argv[]);

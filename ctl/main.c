@@ -14,6 +14,7 @@ static const struct command {
 	const char *arguments;
 } commands[] = {
 	{ "status", status_run, "" },
+	{ "metrics", metrics_run, "" },
 	{ "flows", flows_run,
 	    "[--live] [--since 1h] [--client A] [--action A] [--host H]"
 	    " [-n N] [--follow] [--db FILE]" },

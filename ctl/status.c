@@ -263,6 +263,10 @@ on_message(void *ctx, const struct client_message *message)
 
 	if (message->type == MSG_CTL_STATUS)
 		memcpy(&status->main, message->body, sizeof(status->main));
+	if (message->type == MSG_CTL_DNS)
+		memcpy(&status->dns, message->body, message->len);
+	if (message->type == MSG_CTL_LOG)
+		memcpy(&status->log, message->body, message->len);
 	if (message->type == MSG_CTL_PROCESS &&
 	    status->nprocesses < STATUS_PROCESSES)
 		memcpy(&status->processes[status->nprocesses++], message->body,
@@ -274,6 +278,13 @@ on_message(void *ctx, const struct client_message *message)
 }
 
 int
+status_ask(const struct ctl *ctl, struct status *status)
+{
+	memset(status, 0, sizeof(*status));
+	return client_ask(ctl, IPC_CTL_COMMAND_STATUS, on_message, status);
+}
+
+int
 status_run(const struct ctl *ctl, int argc, char *argv[])
 {
 	static struct status status;
@@ -282,7 +293,7 @@ status_run(const struct ctl *ctl, int argc, char *argv[])
 	(void)argv;
 	if (argc != 1)
 		return CTL_USAGE;
-	result = client_ask(ctl, IPC_CTL_COMMAND_STATUS, on_message, &status);
+	result = status_ask(ctl, &status);
 	if (result != CTL_GOOD)
 		return result;
 	if (ctl->json)

@@ -343,6 +343,9 @@ stats_send(const struct dnsd *dnsd)
 	body.cache_hits = stats.cache_hits;
 	body.blocked = stats.blocked;
 	body.servfail = stats.servfail;
+	body.limited = stats.limited;
+	body.count = DNS_SOURCE_COUNT;
+	memcpy(body.latency, stats.latency, sizeof(body.latency));
 	(void)IPC_SEND(dnsd->supervisor, MSG_DNSD_STATS, 0, &body, -1);
 }
 

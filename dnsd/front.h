@@ -190,6 +190,7 @@ struct front_stats {
 	uint32_t waiting;  /* clients that wait for the resolver now */
 	uint32_t asked;	   /* questions at the resolver now */
 	uint32_t connections;
+	struct dns_latency latency[DNS_SOURCE_COUNT]; /* of rows of the log */
 };
 
 void front_stats(const struct front *, struct front_stats *);

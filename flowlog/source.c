@@ -46,7 +46,7 @@ struct sources {
 	struct ledger_datagram owned; /* in hand, of IPC_SOURCE_OWNERS */
 };
 
-static const enum batch_loss losses[LEDGER_LOSSES] = {
+static const enum flow_loss losses[LEDGER_LOSSES] = {
 	[LEDGER_OVERRUN] = LOSS_CONNTRACK,
 	[LEDGER_GAP] = LOSS_NFLOG,
 	[LEDGER_UNREADABLE] = LOSS_UNREADABLE,

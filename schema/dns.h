@@ -31,6 +31,25 @@ const char *dns_transport_word(unsigned int);
 const char *dns_source_word(unsigned int);
 const char *dns_security_word(unsigned int);
 
+#define DNS_ENUM_LATENCY(us) DNS_LATENCY_##us,
+
+enum dns_latency_bucket {
+	DNS_LATENCIES(DNS_ENUM_LATENCY) DNS_LATENCY_MORE,
+	DNS_LATENCY_BUCKETS
+};
+
+/* How long answers of one source took; an answer is in one bucket. */
+struct dns_latency {
+	uint64_t sum_us;
+	uint64_t bucket[DNS_LATENCY_BUCKETS];
+};
+
+/* The bound of a bucket, which belongs to it; 0: it has none. */
+uint32_t dns_latency_bound_us(unsigned int bucket);
+
+void dns_latency_count(struct dns_latency *, uint32_t us);
+void dns_latency_add(struct dns_latency *, const struct dns_latency *);
+
 #define DNS_TTL_NONE UINT32_MAX	 /* no record was sent */
 #define DNS_EDE_NONE UINT16_MAX	 /* no extended error */
 #define DNS_RULE_NONE UINT16_MAX /* no rule of the policy decided */

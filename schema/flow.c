@@ -15,6 +15,12 @@ static const char *const host_sources[] = { FLOW_HOST_SOURCES(FLOW_WORD) };
 static const char *const sources[] = { FLOW_SOURCES(FLOW_WORD) };
 static const char *const severities[] = { EVENT_SEVERITIES(FLOW_WORD) };
 
+#define LOSS_SOURCE(name, source, kind) source,
+#define LOSS_KIND(name, source, kind) kind,
+
+static const char *const loss_sources[] = { FLOW_LOSSES(LOSS_SOURCE) };
+static const char *const loss_kinds[] = { FLOW_LOSSES(LOSS_KIND) };
+
 /* 2020-01-01T00:00:00Z */
 #define FLOW_ID_EPOCH_MS 1577836800000LL
 /* Ids to hand out per worker and millisecond: 2^53 then lasts until 2089. */
@@ -62,6 +68,18 @@ const char *
 event_severity_word(unsigned int number)
 {
 	return word(severities, SEVERITY_COUNT, number);
+}
+
+const char *
+flow_loss_source(unsigned int number)
+{
+	return word(loss_sources, LOSS_COUNT, number);
+}
+
+const char *
+flow_loss_kind(unsigned int number)
+{
+	return word(loss_kinds, LOSS_COUNT, number);
 }
 
 static const struct {

@@ -23,6 +23,7 @@
 #define FLOW_ENUM_HOST(name, word) FLOW_HOST_##name,
 #define FLOW_ENUM_SOURCE(name, word) FLOW_SOURCE_##name,
 #define FLOW_ENUM_SEVERITY(name, word) SEVERITY_##name,
+#define FLOW_ENUM_LOSS(name, source, kind) LOSS_##name,
 
 enum flow_action { FLOW_ACTIONS(FLOW_ENUM_ACTION) FLOW_ACTION_COUNT };
 enum flow_capture { FLOW_CAPTURES(FLOW_ENUM_CAPTURE) FLOW_CAPTURE_COUNT };
@@ -30,6 +31,7 @@ enum flow_close { FLOW_CLOSES(FLOW_ENUM_CLOSE) FLOW_CLOSE_COUNT };
 enum flow_host_source { FLOW_HOST_SOURCES(FLOW_ENUM_HOST) FLOW_HOST_COUNT };
 enum flow_source { FLOW_SOURCES(FLOW_ENUM_SOURCE) FLOW_SOURCE_COUNT };
 enum event_severity { EVENT_SEVERITIES(FLOW_ENUM_SEVERITY) SEVERITY_COUNT };
+enum flow_loss { FLOW_LOSSES(FLOW_ENUM_LOSS) LOSS_COUNT };
 
 /* The word of a number, or "?" for a number that has none. */
 const char *flow_action_word(unsigned int);
@@ -38,6 +40,8 @@ const char *flow_close_word(unsigned int);
 const char *flow_host_source_word(unsigned int);
 const char *flow_source_word(unsigned int);
 const char *event_severity_word(unsigned int);
+const char *flow_loss_source(unsigned int);
+const char *flow_loss_kind(unsigned int);
 
 /*
  * Whether the name that a client sent is one that it was told for this address

@@ -101,6 +101,7 @@ status_send(struct client *client)
 	const struct image_settings *settings = image_settings(config->image);
 	const struct msg_log_stats *log = &tpxd->log_stats;
 	struct worker_totals totals = workers_totals(tpxd);
+	struct msg_dns_stats dns = dns_stats(tpxd);
 	struct msg_ctl_status status = {
 		.uptime_us = clock_mono_us() - tpxd->started_us,
 		.loaded_at_us = config->loaded_at_us,
@@ -119,7 +120,7 @@ status_send(struct client *client)
 		.generation = tpxd->in_force,
 	};
 
-	dns_count(tpxd, &status);
+	dns_count(&dns, &status);
 	(void)snprintf(status.version, sizeof(status.version), TPX_VERSION);
 	(void)snprintf(status.config_path, sizeof(status.config_path), "%s",
 	    tpxd->config_path);
@@ -127,6 +128,8 @@ status_send(struct client *client)
 	    image_log_dir(tpxd->config.image));
 	(void)IPC_SEND(
 	    client->channel, MSG_CTL_STATUS, client->id, &status, -1);
+	(void)IPC_SEND(client->channel, MSG_CTL_DNS, client->id, &dns, -1);
+	(void)IPC_SEND(client->channel, MSG_CTL_LOG, client->id, log, -1);
 }
 
 static void
