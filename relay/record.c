@@ -30,6 +30,10 @@ record_open(struct journal *journal, const struct flow_start *start)
 	record->capture = (uint8_t)start->capture;
 	if (start->by_dns)
 		journal_set_host(journal, record, FLOW_HOST_DNS, start->host);
+	if (start->sent != NULL)
+		record_name(journal, record,
+		    start->sent->host[0] != '\0' ? SNIFF_FOUND : SNIFF_NONE,
+		    start->sent);
 	record_decide(record, start);
 	return record;
 }

@@ -29,7 +29,9 @@ struct flow_start {
 	uint8_t needs_name; /* it shall be decided again when that is known */
 	uint8_t rule_needs_name; /* before that nothing must be let through */
 	uint8_t by_dns;		 /* host is the name its client asked for */
+	uint8_t looked;		 /* UDP: at what its client sent first */
 	const char *host;	 /* its name; NULL: not known */
+	const struct sniff_name *sent; /* UDP: there; NULL: that is no QUIC */
 	int error; /* of struct flow_entry: why a limit blocks it; else 0 */
 	const struct tally *tally; /* what the share is of */
 	struct tally_share share;  /* the flow gives it back at its end */
