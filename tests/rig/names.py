@@ -72,14 +72,17 @@ bogus IN A {SIGNED_BOGUS4}
 
 
 class Server:
-    """An authoritative server (nsd) for one zone, on port 53.  A context.
+    """An authoritative server (nsd) for one zone, or for several by name.
 
-    asked are the questions that reached it, as far as its interface saw them.
+    On port 53, if not told otherwise.  A context.
     """
 
-    def __init__(self, namespace, zone=ZONE, name=ZONE_NAME, port=53):
+    def __init__(self, namespace, zone=ZONE, name=ZONE_NAME, port=53,
+                 zones=None):
+        zones = zones or {name: zone}
         self._home = pathlib.Path(tempfile.mkdtemp(prefix="tpx-nsd-"))
-        (self._home / "zone").write_text(zone)
+        for number, text in enumerate(zones.values()):
+            (self._home / f"zone{number}").write_text(text)
         (self._home / "conf").write_text(f"""\
 server:
   port: {port}
@@ -98,16 +101,15 @@ server:
   ipv6-edns-size: 1232
 remote-control:
   control-enable: no
-zone:
-  name: "{name}"
-  zonefile: "zone"
-""")
+""" + "".join(f'zone:\n  name: "{of}"\n  zonefile: "zone{number}"\n'
+              for number, of in enumerate(zones)))
         try:
             self.process = namespace.spawn("nsd", "-d", "-c",
                                            self._home / "conf")
-            proc.wait_until(lambda: ask(namespace, "127.0.0.1", name, "SOA",
-                                        port=port, timeout_s=1).answer,
-                            10, "nsd answers")
+            for of in zones:
+                proc.wait_until(lambda: ask(
+                    namespace, "127.0.0.1", of, "SOA", port=port,
+                    timeout_s=1).answer, 10, f"nsd answers for {of}")
         except BaseException:
             self.close()
             raise
@@ -124,21 +126,25 @@ zone:
         shutil.rmtree(self._home, ignore_errors=True)
 
 
+def sign(name, text, *options):
+    """Zone and DS record of a text, signed with a key of its own."""
+    with tempfile.TemporaryDirectory(prefix="tpx-sign-") as home:
+        home = pathlib.Path(home)
+        (home / "zone").write_text(text)
+        key = subprocess.run(
+            ["ldns-keygen", "-a", "ECDSAP256SHA256", "-k", name],
+            cwd=home, check=True, capture_output=True, text=True).stdout
+        subprocess.run(["ldns-signzone", *options, "zone", key.strip()],
+                       cwd=home, check=True, capture_output=True)
+        return ((home / "zone.signed").read_text(),
+                (home / f"{key.strip()}.ds").read_text())
+
+
 class SignedServer(Server):
     """The same for a signed zone; the record of one name is another one."""
 
     def __init__(self, namespace, port=53):
-        with tempfile.TemporaryDirectory(prefix="tpx-sign-") as home:
-            home = pathlib.Path(home)
-            (home / "zone").write_text(SIGNED_ZONE)
-            key = subprocess.run(
-                ["ldns-keygen", "-a", "ECDSAP256SHA256", "-k", ZONE_NAME],
-                cwd=home, check=True, capture_output=True,
-                text=True).stdout.strip()
-            subprocess.run(["ldns-signzone", "-n", "zone", key], cwd=home,
-                           check=True, capture_output=True)
-            zone = (home / "zone.signed").read_text()
-            self._anchor = (home / f"{key}.ds").read_text()
+        zone, self._anchor = sign(ZONE_NAME, SIGNED_ZONE, "-n")
         super().__init__(namespace, zone.replace(SIGNED_BOGUS4, BOGUS4),
                          port=port)
 
