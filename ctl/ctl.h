@@ -28,6 +28,7 @@ int dns_run(const struct ctl *, int argc, char *argv[]);
 int top_run(const struct ctl *, int argc, char *argv[]);
 int sql_run(const struct ctl *, int argc, char *argv[]);
 int plan_run(const struct ctl *, int argc, char *argv[]);
+int explain_run(const struct ctl *, int argc, char *argv[]);
 int apply_run(const struct ctl *, int argc, char *argv[]);
 int confirm_run(const struct ctl *, int argc, char *argv[]);
 int reload_run(const struct ctl *, int argc, char *argv[]);

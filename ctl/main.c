@@ -27,6 +27,9 @@ static const struct command {
 	{ "sql", sql_run, "[--db FILE] 'SELECT ...'" },
 	{ "kill", kill_run, "FLOW-ID | --client A" },
 	{ "plan", plan_run, "[-f file]" },
+	{ "explain", explain_run,
+	    "PROTO SRC DST[:PORT] [user U | on INTERFACE] [domain D]"
+	    " [-f file]" },
 	{ "reload", reload_run, "" },
 	{ "apply", apply_run, "[-f file] [--confirm seconds]" },
 	{ "confirm", confirm_run, "" },

@@ -29,9 +29,8 @@
 #define QUEUE_LOW 64 /* messages in a client's queue: then no more for now */
 #define PACE_US 5000
 #define ALARM_SHOWN_US 90000000 /* a fight raises its alarm once a minute */
-#define LATE_S                                                  \
-	4 /* then who asked is told that it is not in force yet \
-	   */
+/* Then who asked is told that it is not in force yet. */
+#define LATE_S 4
 
 /* What an answer waits for. */
 enum awaited {
@@ -460,7 +459,12 @@ answer_image(struct client *client)
 		.dns_local6 = tpxd->dns.ports.dns_local6,
 		.dot = tpxd->dns.dot.port,
 	};
+	const struct config_domains *lists = &tpxd->config.domains;
+	struct msg_ctl_domains domains = { lists->size_bytes };
 
+	if (lists->fd != -1)
+		(void)IPC_SEND(client->channel, MSG_CTL_DOMAINS, client->id,
+		    &domains, lists->fd);
 	(void)IPC_SEND(
 	    client->channel, MSG_CTL_IMAGE, client->id, &body, tpxd->config.fd);
 	answer_end(client, 0, "");
