@@ -37,6 +37,7 @@ int pause_run(const struct ctl *, int argc, char *argv[]);
 int resume_run(const struct ctl *, int argc, char *argv[]);
 int kill_run(const struct ctl *, int argc, char *argv[]);
 int unblock_run(const struct ctl *, int argc, char *argv[]);
+int doctor_run(const struct ctl *, int argc, char *argv[]);
 int leaktest_run(const struct ctl *, int argc, char *argv[]);
 int version_run(const struct ctl *, int argc, char *argv[]);
 

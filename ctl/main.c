@@ -37,6 +37,7 @@ static const struct command {
 	{ "resume", resume_run, "" },
 	{ "guard", guard_run, "[-f file] [-x libexecdir]" },
 	{ "unblock", unblock_run, "[-x libexecdir]" },
+	{ "doctor", doctor_run, "[-f file]" },
 	{ "leaktest", leaktest_run, "[-f file] [--quick] [-x libexecdir]" },
 	{ "version", version_run, "" },
 };
