@@ -38,26 +38,41 @@ match_port(const struct image *image, struct image_span span, uint16_t port)
 	return span.count == 0;
 }
 
-static int
-match_rule(const struct image *image, const struct image_rule *rule,
+/* All but the name. */
+static enum policy_fit
+fit_first(const struct image *image, const struct image_rule *rule,
     unsigned int proto, const struct policy_query *query)
 {
-	return (rule->protos & proto) != 0 &&
-	       match_port(image, rule->ports, query->dport) &&
-	       match_addr(image, rule->from, &query->src) &&
-	       match_addr(image, rule->to, &query->dst);
+	if ((rule->protos & proto) == 0)
+		return POLICY_OTHER_PROTOCOL;
+	if (!match_port(image, rule->ports, query->dport))
+		return POLICY_OTHER_PORT;
+	if (!match_addr(image, rule->from, &query->src))
+		return POLICY_OTHER_SOURCE;
+	if (!match_addr(image, rule->to, &query->dst))
+		return POLICY_OTHER_DESTINATION;
+	return POLICY_FITS;
+}
+
+int
+policy_exclusion(
+    const struct image *image, const struct policy_query *query, uint32_t *i)
+{
+	unsigned int proto = proto_bit(query->proto);
+
+	for (*i = 0; *i < image_exclusion_count(image); (*i)++)
+		if (fit_first(image, image_exclusion(image, *i), proto,
+			query) == POLICY_FITS)
+			return 1;
+	return 0;
 }
 
 int
 policy_excluded(const struct image *image, const struct policy_query *query)
 {
-	unsigned int proto = proto_bit(query->proto);
 	uint32_t i;
 
-	for (i = 0; i < image_exclusion_count(image); i++)
-		if (match_rule(image, image_exclusion(image, i), proto, query))
-			return 1;
-	return 0;
+	return policy_exclusion(image, query, &i);
 }
 
 /* Names are looked up when the first rule asks, for all of them. */
@@ -75,6 +90,29 @@ match_domains(
 		    strlen(query->host), &lookup->lists);
 	lookup->done = 1;
 	return domain_set_has(&lookup->lists, list);
+}
+
+static enum policy_fit
+fit(const struct image *image, const struct image_rule *rule,
+    unsigned int proto, const struct policy_query *query, struct lookup *lookup)
+{
+	enum policy_fit first = fit_first(image, rule, proto, query);
+
+	if (first != POLICY_FITS || rule->domains == DOMAINS_NONE)
+		return first;
+	if (query->host == NULL)
+		return POLICY_NEEDS_NAME;
+	return match_domains(query, rule->domains, lookup) ? POLICY_FITS
+							   : POLICY_OTHER_NAME;
+}
+
+enum policy_fit
+policy_fit(const struct image *image, const struct image_rule *rule,
+    const struct policy_query *query)
+{
+	struct lookup lookup = { .done = 0 };
+
+	return fit(image, rule, proto_bit(query->proto), query, &lookup);
 }
 
 static void
@@ -102,20 +140,19 @@ policy_match(const struct image *image, const struct policy_query *query)
 	for (i = 0; i < image_rule_count(image); i++) {
 		const struct image_rule *rule = image_rule(image, i);
 
-		if (!match_rule(image, rule, proto, query))
-			continue;
-		if (rule->domains != DOMAINS_NONE && query->host == NULL) {
+		switch (fit(image, rule, proto, query, &lookup)) {
+		case POLICY_FITS:
+			decide(image, &verdict, proto, i, rule);
+			return verdict;
+		case POLICY_NEEDS_NAME:
 			decide(image, &verdict, proto, i, rule);
 			verdict.action = FLOW_ACTION_RELAY;
 			verdict.upstream = UPSTREAM_NONE;
 			verdict.needs_name = 1;
 			return verdict;
+		default:
+			break;
 		}
-		if (rule->domains != DOMAINS_NONE &&
-		    !match_domains(query, rule->domains, &lookup))
-			continue;
-		decide(image, &verdict, proto, i, rule);
-		return verdict;
 	}
 	verdict.upstream = image_settings(image)->default_upstream;
 	verdict.action = image_action(image, proto,

@@ -45,6 +45,26 @@ struct policy_verdict {
 struct policy_verdict
 policy_match(const struct image *, const struct policy_query *);
 
+/* Whether a rule matches, or the first of its selectors that does not. */
+enum policy_fit {
+	POLICY_FITS,
+	POLICY_OTHER_PROTOCOL,
+	POLICY_OTHER_PORT,
+	POLICY_OTHER_SOURCE,
+	POLICY_OTHER_DESTINATION,
+	POLICY_OTHER_NAME,
+	POLICY_NEEDS_NAME, /* all others match, and the name is not known */
+	POLICY_FIT_COUNT
+};
+
+/* By which policy_match() and policy_exclusion() go. */
+enum policy_fit policy_fit(const struct image *, const struct image_rule *,
+    const struct policy_query *);
+
+/* 1 and the first exclusion that matches. */
+int policy_exclusion(
+    const struct image *, const struct policy_query *, uint32_t *i);
+
 /* 1 when an exclusion matches: then nothing captures it, whatever rules say. */
 int policy_excluded(const struct image *, const struct policy_query *);
 

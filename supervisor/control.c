@@ -465,7 +465,12 @@ answer_image(struct client *client)
 		.dns_local6 = tpxd->dns.ports.dns_local6,
 		.dot = tpxd->dns.dot.port,
 	};
+	const struct config_domains *lists = &tpxd->config.domains;
+	struct msg_ctl_domains domains = { lists->size_bytes };
 
+	if (lists->fd != -1)
+		(void)IPC_SEND(client->channel, MSG_CTL_DOMAINS, client->id,
+		    &domains, lists->fd);
 	(void)IPC_SEND(
 	    client->channel, MSG_CTL_IMAGE, client->id, &body, config->fd);
 	answer_end(client, 0, "");
