@@ -88,6 +88,14 @@ decide(const struct image *image, struct policy_verdict *verdict,
 	verdict->item = rule;
 }
 
+/* What the rule asks about the name is not known. */
+static int
+lacks_name(const struct image_rule *rule, const struct policy_query *query)
+{
+	return (rule->domains != DOMAINS_NONE && query->host == NULL) ||
+	       (rule->names != 0 && query->name == 0);
+}
+
 struct policy_verdict
 policy_match(const struct image *image, const struct policy_query *query)
 {
@@ -104,7 +112,10 @@ policy_match(const struct image *image, const struct policy_query *query)
 
 		if (!match_rule(image, rule, proto, query))
 			continue;
-		if (rule->domains != DOMAINS_NONE && query->host == NULL) {
+		if (query->name != 0 && rule->names != 0 &&
+		    (rule->names & query->name) == 0)
+			continue;
+		if (lacks_name(rule, query)) {
 			decide(image, &verdict, proto, i, rule);
 			verdict.action = FLOW_ACTION_RELAY;
 			verdict.upstream = UPSTREAM_NONE;
@@ -129,6 +140,7 @@ policy_needs_name(const struct image *image, const struct policy_query *query)
 	struct policy_query unnamed = *query;
 
 	unnamed.host = NULL;
+	unnamed.name = 0;
 	return policy_match(image, &unnamed).needs_name;
 }
 
@@ -136,7 +148,7 @@ unsigned int
 policy_kernel_action(const struct image *image, const struct image_rule *rule,
     unsigned int proto)
 {
-	if (rule->domains != DOMAINS_NONE)
+	if (image_rule_needs_name(rule))
 		return FLOW_ACTION_RELAY;
 	return image_action(image, proto, rule->action, rule->upstream);
 }
