@@ -110,6 +110,18 @@ udp_host(const struct flow_start *start)
 	return sent != NULL && sent->unread ? NULL : start->host;
 }
 
+static enum udp_decision
+refuse(const struct judge *judge, const struct flow_start *start)
+{
+	const struct image_rule *rule =
+	    image_rule(judge->policy->image, start->rule);
+
+	if (denials_note(judge->denials, start, 0) && rule != NULL &&
+	    rule->mode == BLOCK_RESET)
+		return UDP_RESET;
+	return UDP_OVER;
+}
+
 enum udp_decision
 judge_udp(const struct judge *judge, struct flow_start *start)
 {
@@ -127,8 +139,8 @@ judge_udp(const struct judge *judge, struct flow_start *start)
 		action = FLOW_ACTION_BLOCK;
 	}
 	if (action == FLOW_ACTION_BLOCK)
-		denials_note(judge->denials, start, 0);
-	else if (limit_admit(judge->limit, judge->policy->image, start) == 0)
-		return UDP_BEGIN;
-	return UDP_OVER;
+		return refuse(judge, start);
+	if (limit_admit(judge->limit, judge->policy->image, start) == -1)
+		return UDP_OVER;
+	return UDP_BEGIN;
 }
