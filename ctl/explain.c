@@ -36,6 +36,7 @@ struct question {
 	const char *interface; /* NULL: as the route to src says */
 	char host[LIMIT_DOMAIN_BYTES];
 	int has_host;
+	unsigned int name; /* RULE_NAME_AGREES, ...; 0: not said */
 };
 
 /* 0 and a number of decimal digits up to most, or -1. */
@@ -162,6 +163,21 @@ take_domain(const char *text, struct question *question)
 }
 
 static int
+take_agreement(const char *text, struct question *question)
+{
+	static const char *const words[] = { RULE_NAME_WORDS };
+	size_t i;
+
+	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (strcmp(text, words[i]) == 0) {
+			question->name = 1U << i;
+			return 0;
+		}
+	log_warnx("%s: a name agrees, disagrees or is unverified", text);
+	return -1;
+}
+
+static int
 options_take(int argc, char *argv[], struct question *question)
 {
 	static const struct {
@@ -171,6 +187,7 @@ options_take(int argc, char *argv[], struct question *question)
 		{ "user", take_user },
 		{ "on", take_interface },
 		{ "domain", take_domain },
+		{ "name", take_agreement },
 	};
 	const size_t count = sizeof(options) / sizeof(options[0]);
 	size_t i;
@@ -247,6 +264,7 @@ explain(const struct ctl *ctl, const struct question *question,
 	query->flow.dst = question->dst;
 	query->flow.dport = question->dport;
 	query->flow.host = question->has_host ? question->host : NULL;
+	query->flow.name = question->name;
 	query->flow.index = index;
 	query->own_uid = own_uid;
 	query->qtype = addr_is_v4(&question->dst) ? TYPE_A : TYPE_AAAA;

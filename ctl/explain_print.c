@@ -111,6 +111,21 @@ put_list(
 		text_puts(text, "its own domains");
 }
 
+/* " agrees or unverified" */
+static void
+put_agreement(unsigned int names, struct text *text)
+{
+	static const char *const words[] = { RULE_NAME_WORDS };
+	const char *or = " ";
+	size_t i;
+
+	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if ((names >> i & 1) != 0) {
+			text_printf(text, "%s%s", or, words[i]);
+			or = " or ";
+		}
+}
+
 static void
 reason_fits(const struct explanation *it, const struct image_rule *rule,
     struct text *text)
@@ -135,6 +150,11 @@ reason_fits(const struct explanation *it, const struct image_rule *rule,
 	if (rule->domains != DOMAINS_NONE) {
 		text_printf(text, "%sthe name is in ", and);
 		put_list(it->image, rule, text);
+		and = ", ";
+	}
+	if (rule->names != 0) {
+		text_printf(text, "%sthe name is one that", and);
+		put_agreement(rule->names, text);
 		and = ", ";
 	}
 	if (*and == 'm')
@@ -183,12 +203,30 @@ reason_name(const struct explanation *it, const struct image_rule *rule,
 }
 
 static void
+reason_agreement(const struct explanation *it, const struct image_rule *rule,
+    struct text *text)
+{
+	(void)it;
+	text_puts(text, "the name is none that");
+	put_agreement(rule->names, text);
+}
+
+static void
 reason_unnamed(const struct explanation *it, const struct image_rule *rule,
     struct text *text)
 {
-	text_puts(text, "decides if the name is in ");
-	put_list(it->image, rule, text);
-	text_puts(text, ": say it, by: domain NAME");
+	int lacks_host =
+	    rule->domains != DOMAINS_NONE && it->query.flow.host == NULL;
+
+	if (lacks_host) {
+		text_puts(text, "decides if the name is in ");
+		put_list(it->image, rule, text);
+		text_puts(text, ": say it, by: domain NAME");
+		return;
+	}
+	text_puts(text, "decides if the name is one that");
+	put_agreement(rule->names, text);
+	text_puts(text, ": say it, by: name WORD");
 }
 
 static void (*const reasons[POLICY_FIT_COUNT])(
@@ -199,6 +237,7 @@ static void (*const reasons[POLICY_FIT_COUNT])(
 	[POLICY_OTHER_SOURCE] = reason_source,
 	[POLICY_OTHER_DESTINATION] = reason_destination,
 	[POLICY_OTHER_NAME] = reason_name,
+	[POLICY_OTHER_AGREEMENT] = reason_agreement,
 	[POLICY_NEEDS_NAME] = reason_unnamed,
 };
 

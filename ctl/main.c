@@ -29,7 +29,7 @@ static const struct command {
 	{ "plan", plan_run, "[-f file]" },
 	{ "explain", explain_run,
 	    "PROTO SRC DST[:PORT] [user U | on INTERFACE] [domain D]"
-	    " [-f file]" },
+	    " [name WORD] [-f file]" },
 	{ "reload", reload_run, "" },
 	{ "apply", apply_run, "[-f file] [--confirm seconds]" },
 	{ "confirm", confirm_run, "" },

@@ -6,6 +6,14 @@
 #define FIRST_PACKET \
 	"decided at the first packet by addresses, protocol and port; "
 
+#define TO_RELAY                                                             \
+	"; what its other selectors match goes to the relay, which decides " \
+	"by it and the rules behind it"
+#define BY_NAME "by the name" TO_RELAY
+#define BY_AGREEMENT                                                       \
+	"by the name that the client sends and those that it was told by " \
+	"DNS" TO_RELAY
+
 #define LIMITED_RATE \
 	"; beyond its rate a new flow is refused there, by a set of clients"
 #define LIMITED_FLOWS                                                       \
@@ -47,11 +55,9 @@ placement_of(const struct image *image, uint32_t rule)
 
 	if (item != NULL)
 		placement_limits(item, &placement);
-	if (item != NULL && item->domains != DOMAINS_NONE) {
+	if (item != NULL && image_rule_needs_name(item)) {
 		placement.place = "relay";
-		placement.why = "by the name; what its other selectors match "
-				"goes to the relay, which decides by it and "
-				"the rules behind it";
+		placement.why = item->names != 0 ? BY_AGREEMENT : BY_NAME;
 	}
 	return placement;
 }

@@ -164,6 +164,7 @@ struct conf_rule {
 	struct conf_addresses to;
 	struct conf_ports ports;
 	struct conf_list domains;
+	unsigned int names; /* RULE_NAME_AGREES, ...; 0: not written */
 	enum rule_source source;
 	struct conf_via via;
 	struct rule_limits limits;

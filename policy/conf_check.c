@@ -195,9 +195,13 @@ warn_rules(struct parser *parser)
 		else if (lacks_udp(conf, &rule->via) &&
 			 (rule->protos & ~decided & RULE_UDP) != 0)
 			warn_udp(parser, &rule->via);
+		if (rule->names != 0 && conf->dns.mode == DNS_OFF)
+			conf_report(parser->errors, CONF_WARNING, &rule->place,
+			    NULL, NULL,
+			    "without 'dns' every name is unverified");
 		if (rule->from.count == 0 && rule->to.count == 0 &&
 		    rule->ports.count == 0 &&
-		    rule->domains.list == DOMAINS_NONE)
+		    rule->domains.list == DOMAINS_NONE && rule->names == 0)
 			decided |= rule->protos;
 	}
 	if (lacks_udp(conf, &conf->default_via) && (decided & RULE_UDP) == 0)

@@ -305,6 +305,12 @@ image_exclusion_text(const struct image *image, uint32_t i)
 }
 
 int
+image_rule_needs_name(const struct image_rule *rule)
+{
+	return rule->domains != DOMAINS_NONE || rule->names != 0;
+}
+
+int
 image_has_pass(const struct image *image)
 {
 	const struct image_rule *rules = image_section(image, IMAGE_RULES);
@@ -314,7 +320,7 @@ image_has_pass(const struct image *image)
 		return 1;
 	for (i = 0; i < count(image, IMAGE_RULES); i++)
 		if (rules[i].action == FLOW_ACTION_PASS &&
-		    rules[i].domains == DOMAINS_NONE)
+		    !image_rule_needs_name(&rules[i]))
 			return 1;
 	return 0;
 }

@@ -22,7 +22,7 @@
 #include "schema/limits.h"
 
 #define IMAGE_MAGIC 0x69787074U /* "tpxi" */
-#define IMAGE_VERSION 6U
+#define IMAGE_VERSION 7U
 
 struct image_settings {
 	uint32_t generation;
@@ -146,6 +146,8 @@ struct image_rule {
 	uint32_t line;
 	uint16_t upstream; /* or UPSTREAM_NONE; only of what is relayed */
 	uint16_t domains;  /* a list's number, or DOMAINS_NONE */
+	uint8_t names;	   /* RULE_NAME_AGREES, ...; 0: whatever it is */
+	uint8_t reserved[3];
 	struct rule_limits limits; /* flows only of what is relayed */
 	struct image_span from;
 	struct image_span to;
@@ -241,6 +243,9 @@ const char *image_rule_text(const struct image *, uint32_t);
 uint32_t image_exclusion_count(const struct image *);
 const struct image_rule *image_exclusion(const struct image *, uint32_t i);
 const char *image_exclusion_text(const struct image *, uint32_t i);
+
+/* Whether no rule of the kernel can decide it: names decide about it. */
+int image_rule_needs_name(const struct image_rule *);
 
 /* Whether the kernel lets anything pass: by a rule, or by default. */
 int image_has_pass(const struct image *);

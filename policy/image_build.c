@@ -432,6 +432,7 @@ build_rule(struct builder *builder, enum image_section_name section,
 		.upstream = from->via.upstream,
 		.limits = from->limits,
 		.domains = from->domains.list,
+		.names = (uint8_t)from->names,
 	};
 
 	if (build_addresses(builder, &from->from, &rule.from) == -1 ||

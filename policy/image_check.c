@@ -481,6 +481,10 @@ check_domains(struct walk *walk)
 static const char *
 check_selectors(struct walk *walk, const struct image_rule *rule)
 {
+	static const uint8_t zero[sizeof(rule->reserved)];
+
+	if (memcmp(rule->reserved, zero, sizeof(zero)) != 0)
+		return "reserved bytes are not zero";
 	if (take_refs(walk, rule->from) == -1 ||
 	    take_refs(walk, rule->to) == -1)
 		return "a rule's addresses are not in order";
@@ -530,7 +534,8 @@ check_rule(struct walk *walk, const struct image_rule *rule)
 {
 	if (rule->action >= FLOW_ACTION_COUNT || rule->mode >= BLOCK_COUNT ||
 	    rule->source >= SOURCE_COUNT || rule->protos == 0 ||
-	    (rule->protos & ~RULE_PROTOS) != 0)
+	    (rule->protos & ~RULE_PROTOS) != 0 ||
+	    (rule->names & ~RULE_NAME_ALL) != 0)
 		return "a rule of an unknown kind";
 	if ((rule->mode != BLOCK_DEFAULT &&
 		rule->action != FLOW_ACTION_BLOCK) ||
@@ -556,8 +561,8 @@ check_exclusion(struct walk *walk, const struct image_rule *exclusion)
 	    exclusion->mode != BLOCK_DEFAULT || exclusion->idle_ms != 0 ||
 	    exclusion->source != SOURCE_HOST || has_limits(exclusion) ||
 	    exclusion->upstream != UPSTREAM_NONE ||
-	    exclusion->domains != DOMAINS_NONE || exclusion->protos == 0 ||
-	    (exclusion->protos & ~all) != 0 ||
+	    exclusion->domains != DOMAINS_NONE || exclusion->names != 0 ||
+	    exclusion->protos == 0 || (exclusion->protos & ~all) != 0 ||
 	    ((exclusion->protos & RULE_OTHER) != 0 &&
 		(exclusion->protos != all || exclusion->ports.count != 0)))
 		return "an exclusion of an unknown kind";

@@ -92,18 +92,31 @@ match_domains(
 	return domain_set_has(&lookup->lists, list);
 }
 
+/* What the rule asks about the name is not known. */
+static int
+lacks_name(const struct image_rule *rule, const struct policy_query *query)
+{
+	return (rule->domains != DOMAINS_NONE && query->host == NULL) ||
+	       (rule->names != 0 && query->name == 0);
+}
+
 static enum policy_fit
 fit(const struct image *image, const struct image_rule *rule,
     unsigned int proto, const struct policy_query *query, struct lookup *lookup)
 {
 	enum policy_fit first = fit_first(image, rule, proto, query);
 
-	if (first != POLICY_FITS || rule->domains == DOMAINS_NONE)
+	if (first != POLICY_FITS)
 		return first;
-	if (query->host == NULL)
+	if (query->name != 0 && rule->names != 0 &&
+	    (rule->names & query->name) == 0)
+		return POLICY_OTHER_AGREEMENT;
+	if (lacks_name(rule, query))
 		return POLICY_NEEDS_NAME;
-	return match_domains(query, rule->domains, lookup) ? POLICY_FITS
-							   : POLICY_OTHER_NAME;
+	if (rule->domains != DOMAINS_NONE &&
+	    !match_domains(query, rule->domains, lookup))
+		return POLICY_OTHER_NAME;
+	return POLICY_FITS;
 }
 
 enum policy_fit
@@ -166,6 +179,7 @@ policy_needs_name(const struct image *image, const struct policy_query *query)
 	struct policy_query unnamed = *query;
 
 	unnamed.host = NULL;
+	unnamed.name = 0;
 	return policy_match(image, &unnamed).needs_name;
 }
 
@@ -173,7 +187,7 @@ unsigned int
 policy_kernel_action(const struct image *image, const struct image_rule *rule,
     unsigned int proto)
 {
-	if (rule->domains != DOMAINS_NONE)
+	if (image_rule_needs_name(rule))
 		return FLOW_ACTION_RELAY;
 	return image_action(image, proto, rule->action, rule->upstream);
 }

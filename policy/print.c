@@ -211,6 +211,24 @@ print_domain(
 }
 
 static void
+print_names(unsigned int names, struct text *text)
+{
+	static const char *const words[] = { RULE_NAME_WORDS };
+	size_t i, count = 0;
+
+	if (names == 0)
+		return;
+	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		count += (names >> i) & 1;
+	text_puts(text, " name");
+	print_open(count, text);
+	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if ((names >> i & 1) != 0)
+			text_printf(text, " %s", words[i]);
+	print_close(count, text);
+}
+
+static void
 print_domains(const struct conf_domains *domains, struct text *text)
 {
 	if (domains->name[0] == '\0')
@@ -254,6 +272,7 @@ print_rule(
 	print_addresses("to", &rule->to, text);
 	print_ports(&rule->ports, text);
 	print_domain(conf, rule, text);
+	print_names(rule->names, text);
 	if (text->len == start)
 		text_puts(text, " to any");
 	text_puts(text, modes[rule->mode]);

@@ -441,7 +441,7 @@ render_blocks(const struct image *image, struct text *text)
 	for (i = 0; i < image_rule_count(image); i++) {
 		const struct image_rule *rule = image_rule(image, i);
 
-		if (rule->domains == DOMAINS_NONE &&
+		if (!image_rule_needs_name(rule) &&
 		    blocks(image, rule->protos, rule->action, rule->upstream))
 			render_block(image, i, rule->mode, text);
 	}

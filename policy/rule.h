@@ -52,6 +52,19 @@ enum dns_answer { ANSWER_NXDOMAIN, ANSWER_REFUSED, ANSWER_ZERO, ANSWER_COUNT };
 /* Of a rule that has no domains. */
 #define DOMAINS_NONE UINT16_MAX
 
+/*
+ * Bits of a rule's agreement: whether the name that a client sends is one that
+ * it was told for the address when it asked by DNS.  UNVERIFIED: it sends none,
+ * or was told none.
+ */
+#define RULE_NAME_AGREES 0x01U
+#define RULE_NAME_DISAGREES 0x02U
+#define RULE_NAME_UNVERIFIED 0x04U
+#define RULE_NAME_ALL 0x07U
+
+/* Their words, in that order. */
+#define RULE_NAME_WORDS "agrees", "disagrees", "unverified"
+
 #define DNS_PORT 53
 #define DNS_TLS_PORT 853
 

@@ -88,7 +88,7 @@ may_have_row(struct denials *denials, int64_t now_us)
 	return 1;
 }
 
-void
+int
 denials_note(struct denials *denials, const struct flow_start *start, int error)
 {
 	struct flow_entry *record = NULL;
@@ -96,13 +96,14 @@ denials_note(struct denials *denials, const struct flow_start *start, int error)
 
 	/* A connection is a flow of its own, whatever its ends. */
 	if (start->proto != IPPROTO_TCP && is_known(denials, start, now_us))
-		return;
+		return 0;
 	if (may_have_row(denials, now_us))
 		record = record_open(denials->journal, start);
 	record_blocked(denials->journal, record);
-	if (record == NULL)
+	if (record == NULL) {
 		journal_drop(denials->journal);
-	else
-		record_close(
-		    denials->journal, record, FLOW_CLOSE_POLICY, error);
+		return 0;
+	}
+	record_close(denials->journal, record, FLOW_CLOSE_POLICY, error);
+	return 1;
 }

@@ -19,8 +19,9 @@ struct denials *denials_new(struct journal *, uint64_t seed);
 /*
  * Accounts for a flow that its rule refuses; error: as in struct flow_entry.
  * One of UDP goes on sending: it has one row until it was silent for 70
- * seconds.  Beyond 100 rows a second it is counted as dropped.
+ * seconds.  Beyond 100 rows a second it is counted as dropped.  1 when it has
+ * got a row now.
  */
-void denials_note(struct denials *, const struct flow_start *, int error);
+int denials_note(struct denials *, const struct flow_start *, int error);
 
 #endif

@@ -12,12 +12,19 @@ static struct policy_verdict
 verdict_of(
     const struct judge *judge, const struct flow_start *start, const char *host)
 {
+	/* As a flow that has no name, or was told none, does not contradict. */
+	static const unsigned int names[FLOW_AGREEMENT_COUNT] = {
+		[FLOW_AGREEMENT_UNKNOWN] = RULE_NAME_UNVERIFIED,
+		[FLOW_AGREEMENT_YES] = RULE_NAME_AGREES,
+		[FLOW_AGREEMENT_NO] = RULE_NAME_DISAGREES,
+	};
 	struct policy_query query = { .proto = start->proto,
 		.src = start->src,
 		.dst = start->dst,
 		.dport = start->dport,
 		.host = host,
-		.index = judge->lists->now.index };
+		.index = judge->lists->now.index,
+		.name = start->looked ? names[start->agreement] : 0 };
 
 	return policy_match(judge->policy->image, &query);
 }
@@ -64,6 +71,7 @@ judge_named(const struct judge *judge, struct flow_start *start)
 	enum flow_action action;
 
 	names_find(start);
+	start->looked = 1;
 	action = decide(judge, start, start->host != NULL ? start->host : "");
 	if (action == FLOW_ACTION_BLOCK ||
 	    limit_take(judge->limit, judge->policy->image, start) == 0)
@@ -77,8 +85,10 @@ judge_forbids(
     const struct judge *judge, struct flow_entry *record, const char *host)
 {
 	struct flow_start start = record_start(record);
-	enum flow_action action = decide(judge, &start, host);
+	enum flow_action action;
 
+	start.looked = 1;
+	action = decide(judge, &start, host);
 	if (action != FLOW_ACTION_BLOCK &&
 	    (start.upstream == UPSTREAM_NONE || start.rule == record->rule))
 		return 0;
@@ -100,6 +110,18 @@ udp_host(const struct flow_start *start)
 	return sent != NULL && sent->unread ? NULL : start->host;
 }
 
+static enum udp_decision
+refuse(const struct judge *judge, const struct flow_start *start)
+{
+	const struct image_rule *rule =
+	    image_rule(judge->policy->image, start->rule);
+
+	if (denials_note(judge->denials, start, 0) && rule != NULL &&
+	    rule->mode == BLOCK_RESET)
+		return UDP_RESET;
+	return UDP_OVER;
+}
+
 enum udp_decision
 judge_udp(const struct judge *judge, struct flow_start *start)
 {
@@ -107,6 +129,9 @@ judge_udp(const struct judge *judge, struct flow_start *start)
 
 	if (start->sent == NULL || start->sent->host[0] == '\0')
 		names_find(start);
+	else
+		start->agreement =
+		    names_compare(&start->src, &start->dst, start->sent->host);
 	action = decide(judge, start, start->looked ? udp_host(start) : NULL);
 	if (action != FLOW_ACTION_BLOCK && start->rule_needs_name) {
 		if (!start->looked)
@@ -114,8 +139,8 @@ judge_udp(const struct judge *judge, struct flow_start *start)
 		action = FLOW_ACTION_BLOCK;
 	}
 	if (action == FLOW_ACTION_BLOCK)
-		denials_note(judge->denials, start, 0);
-	else if (limit_admit(judge->limit, judge->policy->image, start) == 0)
-		return UDP_BEGIN;
-	return UDP_OVER;
+		return refuse(judge, start);
+	if (limit_admit(judge->limit, judge->policy->image, start) == -1)
+		return UDP_OVER;
+	return UDP_BEGIN;
 }

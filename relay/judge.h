@@ -46,10 +46,11 @@ int judge_forbids(
     const struct judge *, struct flow_entry *record, const char *host);
 
 /*
- * OVER: the flow is refused, and accounted for.  UNNAMED, only while start does
- * not say looked: it is to be decided again when it does.
+ * OVER: the flow is refused, and accounted for; RESET: and its client is to be
+ * told, at most as often as there are rows.  UNNAMED, only while start does not
+ * say looked: it is to be decided again when it does.
  */
-enum udp_decision { UDP_OVER, UDP_BEGIN, UDP_UNNAMED };
+enum udp_decision { UDP_OVER, UDP_RESET, UDP_BEGIN, UDP_UNNAMED };
 
 enum udp_decision judge_udp(const struct judge *, struct flow_start *);
 

@@ -42,6 +42,6 @@ limit_admit(const struct limit *limit, const struct image *image,
 {
 	if (limit_take(limit, image, start) == 0)
 		return 0;
-	denials_note(limit->denials, start, FLOW_ERROR_MAX_FLOWS);
+	(void)denials_note(limit->denials, start, FLOW_ERROR_MAX_FLOWS);
 	return -1;
 }

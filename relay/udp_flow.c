@@ -198,9 +198,8 @@ flow_due_us(const struct udp_flow *flow)
 }
 
 static struct broker_flow
-ends_of(const struct udp_flow *flow)
+ends_of(const struct udp_key *key)
 {
-	const struct udp_key *key = &flow->entry.key;
 	struct broker_flow ends = { key->client, key->server, key->client_port,
 		key->server_port };
 
@@ -214,7 +213,7 @@ ends_of(const struct udp_flow *flow)
 static void
 flow_die(struct udp_flow *flow, enum flow_close why, int error)
 {
-	struct broker_flow ends = ends_of(flow);
+	struct broker_flow ends = ends_of(&flow->entry.key);
 
 	server_end(flow);
 	server_assign(flow, -1);
@@ -312,7 +311,7 @@ flow_answer(struct udp_flow *flow, const struct udp_packet *packets, int n)
 static int
 flow_waits(struct udp_flow *flow)
 {
-	struct broker_flow ends = ends_of(flow);
+	struct broker_flow ends = ends_of(&flow->entry.key);
 
 	if (udp_reply_fd(flow->reply) != -1 ||
 	    udp_reply_await(flow->reply, &ends, &flow->waiter) == -1)
@@ -456,8 +455,7 @@ flow_begin(struct udp_flows *flows, const struct udp_key *key,
 {
 	struct flow_entry *record;
 	struct udp_reply *reply;
-	struct broker_flow ends = { key->client, key->server, key->client_port,
-		key->server_port };
+	struct broker_flow ends = ends_of(key);
 	struct udp_flow *flow;
 	int fd, error;
 
@@ -496,6 +494,18 @@ start_of(const struct udp_key *key, enum flow_capture capture)
 		.capture = capture };
 
 	return start;
+}
+
+static enum udp_decision
+flow_judge(struct udp_flows *flows, const struct udp_key *key,
+    struct flow_start *start)
+{
+	enum udp_decision decision = judge_udp(flows->judge, start);
+	struct broker_flow ends = ends_of(key);
+
+	if (decision == UDP_RESET)
+		udp_refusal(flows->broker, &ends, ECONNREFUSED);
+	return decision;
 }
 
 static struct udp_flow *
@@ -586,7 +596,7 @@ on_named(void *ctx, const struct udp_named *named)
 
 	start.looked = 1;
 	start.sent = named->name;
-	if (judge_udp(flows->judge, &start) != UDP_BEGIN ||
+	if (flow_judge(flows, &named->key, &start) != UDP_BEGIN ||
 	    (flow = flow_new(flows, &named->key, &start)) == NULL)
 		return;
 	udp_watch_move(&flow->watch, named->watch);
@@ -598,18 +608,14 @@ flows_first(struct udp_flows *flows, enum flow_capture capture,
     const struct udp_key *key, const struct udp_packet *packets, int n)
 {
 	struct flow_start start = start_of(key, capture);
+	enum udp_decision decision;
 	struct udp_flow *flow;
 
-	switch (judge_udp(flows->judge, &start)) {
-	case UDP_BEGIN:
-		break;
-	case UDP_UNNAMED:
+	decision = flow_judge(flows, key, &start);
+	if (decision == UDP_UNNAMED)
 		udp_namings_packets(flows->namings, capture, key, packets, n);
-		return;
-	case UDP_OVER:
-		return;
-	}
-	if ((flow = flow_new(flows, key, &start)) == NULL)
+	if (decision != UDP_BEGIN ||
+	    (flow = flow_new(flows, key, &start)) == NULL)
 		return;
 	udp_watch_log(&flow->watch, flows->sniffs, packets);
 	flow_more(flow, packets, n);

@@ -101,6 +101,20 @@ def test_udp_to_a_name_in_a_list_has_a_row(net, zone, tpx, echo):
     assert instance.status()["flows"]["blocked"] == 1
 
 
+@pytest.mark.parametrize("mode, told", [("", False), (" with reset", True)],
+                         ids=["silent", "reset"])
+def test_a_client_of_udp_is_told_where_its_rule_says_so(
+        net, zone, tpx, echo, address, mode, told):
+    tpx(f'{DNS}\nblock domain "{NAME}"{mode}\ndefault relay')
+    learn(net, net.client, address)
+    with flow(net.client, address) as sock:
+        if not told:
+            assert not says(sock, b"word", answered=False)
+            return
+        with pytest.raises(ConnectionRefusedError):
+            says(sock, b"word")
+
+
 def begun(net, address, first):
     """Does a connection to the echo server live?"""
     with traffic.connect(net.client, address, ECHO) as sock:

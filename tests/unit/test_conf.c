@@ -525,8 +525,8 @@ test_an_error_cannot_drive_the_terminal(void **state)
 	conf_errors_format(&errors, "a\nb", text, sizeof(text) - 1, &out);
 	assert_string_equal(out.bytes,
 	    "a\\x0ab:2:7: unknown selector '\\xc3\\xa4'; expected proto, "
-	    "from, to, port, domain, with, via, source, idle, max-flows or "
-	    "max-rate\n"
+	    "from, to, port, domain, name, with, via, source, idle, max-flows "
+	    "or max-rate\n"
 	    "    block \\xc3\\xa4 \\x1b]0;x\\x07\n"
 	    "          ^~~~~~~~\n");
 	for (i = 0; i < out.len; i++)

@@ -271,6 +271,137 @@ test_a_pass_by_name_is_none_of_the_kernel(void **state)
 	free(other);
 }
 
+/* name 0: not known yet. */
+static struct policy_verdict
+match_name(const char *text, uint8_t proto, const char *host, unsigned int name)
+{
+	struct policy_query query = { .proto = proto,
+		.dport = 443,
+		.host = host,
+		.index = domains,
+		.name = name };
+	size_t len;
+	struct image *other = fixture_image(text, &len);
+	struct policy_verdict verdict = policy_match(other, &query);
+
+	assert_false(image_has_pass(other));
+	assert_true(policy_needs_name(other, &query));
+	verdict.item = NULL; /* it goes with the image */
+	free(other);
+	return verdict;
+}
+
+#define AGREES RULE_NAME_AGREES
+#define DISAGREES RULE_NAME_DISAGREES
+#define UNVERIFIED RULE_NAME_UNVERIFIED
+
+static void
+test_agreement_decides_what_the_kernel_cannot(void **state)
+{
+	static const char one[] =
+	    FIXTURE_CAPTURE "block name disagrees\ndefault relay\n";
+	static const char two[] =
+	    FIXTURE_CAPTURE "pass name { unverified agrees }\ndefault block\n";
+	static const char both[] =
+	    FIXTURE_CAPTURE "domains <ads> { ads.example }\n"
+			    "block domain <ads> name disagrees\n"
+			    "default relay\n";
+	static const struct {
+		const char *text;
+		const char *host;
+		unsigned int name;
+		enum flow_action action;
+		uint16_t rule;
+		int needs_name;
+	} cases[] = {
+		{ one, NULL, 0, FLOW_ACTION_RELAY, 0, 1 },
+		{ one, "x", DISAGREES, FLOW_ACTION_BLOCK, 0, 0 },
+		{ one, "x", AGREES, FLOW_ACTION_RELAY, FLOW_RULE_DEFAULT, 0 },
+		{ one, "", UNVERIFIED, FLOW_ACTION_RELAY, FLOW_RULE_DEFAULT,
+		    0 },
+		{ two, "x", DISAGREES, FLOW_ACTION_BLOCK, FLOW_RULE_DEFAULT,
+		    0 },
+		{ two, "x", AGREES, FLOW_ACTION_PASS, 0, 0 },
+		{ two, NULL, UNVERIFIED, FLOW_ACTION_PASS, 0, 0 },
+		{ both, "ads.example", DISAGREES, FLOW_ACTION_BLOCK, 0, 0 },
+		{ both, "ads.example", AGREES, FLOW_ACTION_RELAY,
+		    FLOW_RULE_DEFAULT, 0 },
+		{ both, "x", DISAGREES, FLOW_ACTION_RELAY, FLOW_RULE_DEFAULT,
+		    0 },
+		/* no name of it would match */
+		{ both, NULL, UNVERIFIED, FLOW_ACTION_RELAY, FLOW_RULE_DEFAULT,
+		    0 },
+		{ both, NULL, DISAGREES, FLOW_ACTION_RELAY, 0, 1 },
+	};
+	struct policy_verdict verdict;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		verdict = match_name(
+		    cases[i].text, IPPROTO_TCP, cases[i].host, cases[i].name);
+		if (verdict.action != cases[i].action ||
+		    verdict.rule != cases[i].rule ||
+		    verdict.needs_name != cases[i].needs_name)
+			fail_msg("case %zu: action %d, rule %u, needs %d", i,
+			    verdict.action, verdict.rule, verdict.needs_name);
+	}
+}
+
+static void
+test_the_kernel_relays_what_agreement_decides(void **state)
+{
+	static const struct render_local local = { 1, 2, 3, 4, 5 };
+	struct text named = { 0 }, relayed = { 0 };
+	struct image *other;
+	size_t len;
+
+	(void)state;
+	other = fixture_image(
+	    FIXTURE_CAPTURE "block name disagrees\npass to any\n", &len);
+	render_capture(other, &local, 1, &named);
+	free(other);
+	other =
+	    fixture_image(FIXTURE_CAPTURE "relay to any\npass to any\n", &len);
+	render_capture(other, &local, 1, &relayed);
+	free(other);
+	assert_string_equal(named.bytes, relayed.bytes);
+	text_free(&named);
+	text_free(&relayed);
+}
+
+static void
+test_agreement_has_one_form(void **state)
+{
+	struct conf *conf =
+	    fixture_conf(FIXTURE_CAPTURE "block name { unverified disagrees } "
+					 "domain x.y port 1\n"
+					 "pass name agrees\n");
+	struct text out = { 0 };
+
+	(void)state;
+	print_conf(conf, &out);
+	assert_non_null(strstr(out.bytes,
+	    "\nblock port 1 domain \"x.y\" name { disagrees unverified }\n"
+	    "pass name agrees\n"));
+	text_free(&out);
+	conf_free(conf);
+}
+
+static void
+test_agreement_without_dns_warns(void **state)
+{
+	static const char text[] = FIXTURE_CAPTURE "block name disagrees\n";
+	struct conf *conf;
+
+	(void)state;
+	assert_int_equal(
+	    conf_parse(text, strlen(text), NULL, &conf, &errors), 0);
+	assert_string_equal(
+	    errors.items[0].message, "without 'dns' every name is unverified");
+	conf_free(conf);
+}
+
 static void
 test_bad_lists_are_refused(void **state)
 {
@@ -281,7 +412,9 @@ test_bad_lists_are_refused(void **state)
 		"domains <a> { b\xc3\xbc.example }", "domains <a> { b",
 		"block domain", "block domain { }", "block domain <a> b",
 		"block domain { <a> }", "block domain a..b", "block domain *",
-		"exclude domain x.example", "dns block",
+		"exclude domain x.example", "block name", "block name { }",
+		"block name lies", "block name any", "exclude name agrees",
+		"block name agrees name disagrees", "dns block",
 		"dns block a answer zero", "dns block <a> zero",
 		"dns block <a> answer", "dns block <a> answer none" };
 	char text[160];
@@ -401,6 +534,10 @@ main(void)
 		    test_whether_a_name_is_needed_does_not_depend_on_it),
 		cmocka_unit_test(test_the_kernel_relays_what_a_name_decides),
 		cmocka_unit_test(test_a_pass_by_name_is_none_of_the_kernel),
+		cmocka_unit_test(test_agreement_decides_what_the_kernel_cannot),
+		cmocka_unit_test(test_the_kernel_relays_what_agreement_decides),
+		cmocka_unit_test(test_agreement_has_one_form),
+		cmocka_unit_test(test_agreement_without_dns_warns),
 		cmocka_unit_test(test_bad_lists_are_refused),
 		cmocka_unit_test(test_unknown_lists_suggest_the_nearest),
 		cmocka_unit_test(test_lists_that_nothing_uses_warn),

@@ -143,7 +143,8 @@ static const char *const lines[] = {
 	"default relay via up-2\n",
 	"block port 1-65535 with drop\n",
 	"dns forward tls { 9.9.9.9@1 \"a.b\" ::1 \"c\" }\n",
-	"block domain { \"*.A.b\" c } with drop\npass to <a> domain <d>\n",
+	"block domain { \"*.A.b\" c } with drop\npass to <a> domain <d>\n"
+	"relay name { unverified, agrees }\nblock name disagrees port 1\n",
 	"dns block <d>\ndns block <d> answer refused\n",
 	"dns rebind-allow { \"A.b.\" c }\ndns validate no\n",
 	"dns serve-stale 1500ms\ndns trust-anchor \"x y\"\n",

@@ -26,7 +26,7 @@ static const char sample[] =
     "dns forward tls { 9.9.9.9 \"a.b\" ::1@1 \"c\" }\n"
     "dns rebind-allow { \"d.e\" \"f\" }\n"
     "domains <l> { \"a.b\" }\ndns block <l> answer zero\n"
-    "block domain { \"*.x\" y }\n"
+    "block domain { \"*.x\" y } name { unverified disagrees }\n"
     "default block\nlog dir \"/log\" keep 1500ms max 1G\n"
     "control socket \"/s\"\n";
 
@@ -67,6 +67,9 @@ test_rules_arrive(void **state)
 	assert_int_equal(image_rule_count(image), 4);
 	assert_int_equal(rule->domains, DOMAINS_NONE);
 	assert_int_equal(image_rule(image, 3)->domains, 1);
+	assert_int_equal(rule->names, 0);
+	assert_int_equal(image_rule(image, 3)->names,
+	    RULE_NAME_DISAGREES | RULE_NAME_UNVERIFIED);
 	assert_int_equal(image_domains_count(image), 2);
 	assert_string_equal(image_domains(image, 0), "l");
 	assert_string_equal(image_domains(image, 1), "");
@@ -474,6 +477,16 @@ test_every_field_is_checked(void **state)
 }
 
 static void
+test_what_a_rule_says_of_names_is_checked(void **state)
+{
+	(void)state;
+	REFUSED(rules[0].names, 8, "a rule of an unknown kind");
+	REFUSED(rules[0].reserved[2], 1, "reserved bytes are not zero");
+	REFUSED(excl[0].names, 1, "an exclusion of an unknown kind");
+	REFUSED(excl[0].reserved[0], 1, "reserved bytes are not zero");
+}
+
+static void
 test_every_field_of_an_upstream_is_checked(void **state)
 {
 	static const char where[] = "an upstream's addresses are not in order";
@@ -601,6 +614,7 @@ main(void)
 		cmocka_unit_test(test_an_unaligned_image_is_refused),
 		cmocka_unit_test(test_a_changed_image_is_refused_or_harmless),
 		cmocka_unit_test(test_every_field_is_checked),
+		cmocka_unit_test(test_what_a_rule_says_of_names_is_checked),
 		cmocka_unit_test(test_every_field_of_an_upstream_is_checked),
 		cmocka_unit_test(test_every_field_of_dns_is_checked),
 	};
