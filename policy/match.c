@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "schema/dns.h"
+
 static unsigned int
 proto_bit(uint8_t proto)
 {
@@ -99,6 +101,12 @@ policy_match(const struct image *image, const struct policy_query *query)
 
 	if (proto == RULE_OTHER)
 		return verdict;
+	if (query->dport == DNS_TLS_PORT &&
+	    image_way_is_closed(image, WAY_ENCRYPTED)) {
+		verdict.action = FLOW_ACTION_BLOCK;
+		verdict.rule = DNS_RULE_WAY + WAY_ENCRYPTED;
+		return verdict;
+	}
 	for (i = 0; i < image_rule_count(image); i++) {
 		const struct image_rule *rule = image_rule(image, i);
 

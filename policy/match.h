@@ -28,9 +28,9 @@ struct policy_query {
 
 struct policy_verdict {
 	enum flow_action action;
-	uint16_t rule;		       /* its index, or FLOW_RULE_DEFAULT */
-	uint16_t upstream;	       /* its index, or UPSTREAM_NONE */
-	const struct image_rule *item; /* NULL for the default */
+	uint16_t rule;	   /* its index, FLOW_RULE_DEFAULT, or DNS_RULE_WAY.. */
+	uint16_t upstream; /* its index, or UPSTREAM_NONE */
+	const struct image_rule *item; /* NULL when it is no rule's */
 	int needs_name; /* then it is relayed to find out, and decided again */
 };
 
@@ -38,6 +38,8 @@ struct policy_verdict {
  * A rule with domains matches what has a name in its list.  As long as the name
  * is not known, the first such rule whose other selectors match decides nothing
  * but that the name is needed: what comes behind it must not be believed.
+ *
+ * Before all rules, a way past DNS that is closed is blocked by its port.
  *
  * UDP that a rule or the default would relay through an upstream is blocked, as
  * that rule.  What is neither TCP nor UDP passes by default.

@@ -89,6 +89,9 @@ stats_keep(struct dnsd *dnsd)
 	dnsd->before.cache_hits += dnsd->stats.cache_hits;
 	dnsd->before.blocked += dnsd->stats.blocked;
 	dnsd->before.servfail += dnsd->stats.servfail;
+	dnsd->before.limited += dnsd->stats.limited;
+	dnsd->before.repeated += dnsd->stats.repeated;
+	dnsd->before.unlogged += dnsd->stats.unlogged;
 	memset(&dnsd->stats, 0, sizeof(dnsd->stats));
 }
 
@@ -421,6 +424,9 @@ stats_add(struct msg_ctl_status *status, const struct msg_dns_stats *stats)
 	status->dns_cache_hits += stats->cache_hits;
 	status->dns_blocked += stats->blocked;
 	status->dns_servfail += stats->servfail;
+	status->dns_limited += stats->limited;
+	status->dns_repeated += stats->repeated;
+	status->dns_unlogged += stats->unlogged;
 }
 
 void

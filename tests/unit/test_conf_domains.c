@@ -118,16 +118,16 @@ test_the_first_block_that_has_the_name_answers(void **state)
 		const char *name;
 		uint16_t type;
 		enum dns_action action;
-		uint32_t block;
+		uint16_t rule;
 	} cases[] = {
-		{ "ads.example", TYPE_A, DNS_ZERO, 0 },
-		{ "ads.example", TYPE_AAAA, DNS_ZERO, 0 },
-		{ "ads.example", TYPE_MX, DNS_NODATA, 0 },
-		{ "a.click.example", TYPE_A, DNS_ZERO, 0 },
-		{ "click.example", TYPE_A, DNS_RESOLVE, 0 },
-		{ "a.ads.example", TYPE_A, DNS_RESOLVE, 0 },
-		{ "more.example", TYPE_A, DNS_NXDOMAIN, 1 },
-		{ "", TYPE_A, DNS_RESOLVE, 0 },
+		{ "ads.example", TYPE_A, DNS_ZERO, DNS_RULE_BLOCK },
+		{ "ads.example", TYPE_AAAA, DNS_ZERO, DNS_RULE_BLOCK },
+		{ "ads.example", TYPE_MX, DNS_NODATA, DNS_RULE_BLOCK },
+		{ "a.click.example", TYPE_A, DNS_ZERO, DNS_RULE_BLOCK },
+		{ "click.example", TYPE_A, DNS_RESOLVE, DNS_RULE_NONE },
+		{ "a.ads.example", TYPE_A, DNS_RESOLVE, DNS_RULE_NONE },
+		{ "more.example", TYPE_A, DNS_NXDOMAIN, DNS_RULE_BLOCK + 1 },
+		{ "", TYPE_A, DNS_RESOLVE, DNS_RULE_NONE },
 	};
 	struct dns_verdict verdict;
 	size_t i;
@@ -137,11 +137,10 @@ test_the_first_block_that_has_the_name_answers(void **state)
 		verdict = policy_dns(image, domains, cases[i].name,
 		    strlen(cases[i].name), cases[i].type);
 		assert_int_equal(verdict.action, cases[i].action);
-		assert_int_equal(verdict.block, cases[i].block);
+		assert_int_equal(verdict.rule, cases[i].rule);
 	}
 	assert_string_equal(
-	    policy_dns(image, domains, "ads.example", 11, TYPE_A).text,
-	    "dns block <ads> answer zero");
+	    image_block_text(image, 0), "dns block <ads> answer zero");
 }
 
 /* host NULL: not known yet. */
