@@ -74,7 +74,8 @@ judge_packet(const struct image *image, int v6, uint8_t proto,
 		return image_settings(image)->other_protocols == OTHER_BLOCK
 			   ? JUDGE_BLOCK
 			   : JUDGE_OTHER;
-	if (is_mapped)
+	if (is_mapped ||
+	    (dport == DNS_PORT && image_dns(image)->mode != DNS_OFF))
 		return JUDGE_BLOCK;
 	return classes[policy_match(image, &query).action];
 }
