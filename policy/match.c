@@ -91,7 +91,7 @@ decide(const struct image *image, struct policy_verdict *verdict,
 }
 
 struct policy_verdict
-policy_match(const struct image *image, const struct policy_query *query)
+policy_match_rules(const struct image *image, const struct policy_query *query)
 {
 	struct policy_verdict verdict = { FLOW_ACTION_PASS, FLOW_RULE_DEFAULT,
 		UPSTREAM_NONE, NULL, 0 };
@@ -101,12 +101,6 @@ policy_match(const struct image *image, const struct policy_query *query)
 
 	if (proto == RULE_OTHER)
 		return verdict;
-	if (query->dport == DNS_TLS_PORT &&
-	    image_way_is_closed(image, WAY_ENCRYPTED)) {
-		verdict.action = FLOW_ACTION_BLOCK;
-		verdict.rule = DNS_RULE_WAY + WAY_ENCRYPTED;
-		return verdict;
-	}
 	for (i = 0; i < image_rule_count(image); i++) {
 		const struct image_rule *rule = image_rule(image, i);
 
@@ -129,6 +123,19 @@ policy_match(const struct image *image, const struct policy_query *query)
 	verdict.action = image_action(image, proto,
 	    image_settings(image)->default_action, verdict.upstream);
 	return verdict;
+}
+
+struct policy_verdict
+policy_match(const struct image *image, const struct policy_query *query)
+{
+	static const struct policy_verdict closed = { FLOW_ACTION_BLOCK,
+		DNS_RULE_WAY + WAY_ENCRYPTED, UPSTREAM_NONE, NULL, 0 };
+
+	if (query->dport == DNS_TLS_PORT &&
+	    proto_bit(query->proto) != RULE_OTHER &&
+	    image_way_is_closed(image, WAY_ENCRYPTED))
+		return closed;
+	return policy_match_rules(image, query);
 }
 
 int

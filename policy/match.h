@@ -47,6 +47,10 @@ struct policy_verdict {
 struct policy_verdict
 policy_match(const struct image *, const struct policy_query *);
 
+/* What rules and the default decide, as if no way past DNS were closed. */
+struct policy_verdict
+policy_match_rules(const struct image *, const struct policy_query *);
+
 /* 1 when an exclusion matches: then nothing captures it, whatever rules say. */
 int policy_excluded(const struct image *, const struct policy_query *);
 

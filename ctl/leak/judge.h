@@ -45,4 +45,8 @@ enum verdict judge_arrival(
 enum judge_class judge_packet(const struct image *, int v6, uint8_t proto,
     const struct addr *src, const struct addr *dst, uint16_t dport);
 
+/* The same as if rules decided what is said of DNS before them. */
+enum judge_class judge_rules(const struct image *, int v6, uint8_t proto,
+    const struct addr *src, const struct addr *dst, uint16_t dport);
+
 #endif

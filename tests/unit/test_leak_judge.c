@@ -197,6 +197,9 @@ test_questions_that_are_answered_here_arrive_nowhere(void **state)
 		    judge_packet(image, 0, protos[i], &src, &dst, 443),
 		    JUDGE_PASS);
 		assert_int_equal(
+		    judge_rules(image, 0, protos[i], &src, &dst, 853),
+		    JUDGE_PASS);
+		assert_int_equal(
 		    judge_packet(image, 0, protos[i], &src, &excluded, 53),
 		    JUDGE_OTHER);
 	}
