@@ -53,6 +53,12 @@ static const struct plain rest[] = {
 	{ "tpx_dns_limited_total", "counter",
 	    "Questions beyond a client's rate, refused or dropped.",
 	    DNS(limited) },
+	{ "tpx_dns_repeated_total", "counter",
+	    "Questions that came again while their answer was awaited.",
+	    DNS(repeated) },
+	{ "tpx_dns_unlogged_total", "counter",
+	    "Answers that have no row because the configuration says so.",
+	    DNS(unlogged) },
 };
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))

@@ -16,6 +16,7 @@
 #include "ctl/image.h"
 #include "ctl/json.h"
 #include "ctl/placement.h"
+#include "ctl/plan_dns.h"
 #include "ctl/policy.h"
 #include "ctl/table.h"
 #include "policy/image.h"
@@ -193,6 +194,15 @@ json_upstreams(struct json *json, const struct image *image)
 }
 
 static void
+json_statement(
+    void *ctx, const char *statement, const char *place, const char *why)
+{
+	const struct placement placement = { statement, place, why, "", "" };
+
+	json_rule(ctx, &placement);
+}
+
+static void
 plan_json(const struct image *image, const struct text *nft,
     const struct text *routes)
 {
@@ -220,6 +230,9 @@ plan_json(const struct image *image, const struct text *nft,
 		json_rule(&json, &placement);
 	}
 	json_array_end(&json);
+	json_array(&json, "dns");
+	plan_dns_each(image, json_statement, &json);
+	json_array_end(&json);
 	json_object_end(&json);
 	(void)putchar('\n');
 }
@@ -231,6 +244,16 @@ text_rule(const struct placement *placement)
 	(void)table_text(stdout, placement->rule);
 	(void)printf("\n#     %s: %s%s%s\n", placement->place, placement->why,
 	    placement->rate, placement->flows);
+}
+
+static void
+text_statement(
+    void *ctx, const char *statement, const char *place, const char *why)
+{
+	const struct placement placement = { statement, place, why, "", "" };
+
+	(void)ctx;
+	text_rule(&placement);
 }
 
 static void
@@ -302,6 +325,9 @@ plan_text(const struct image *image, const struct text *nft,
 		    image, i < image_rule_count(image) ? i : FLOW_RULE_DEFAULT);
 		text_rule(&placement);
 	}
+	if (image_dns(image)->mode != DNS_OFF)
+		(void)printf("\n# what is kept of questions of DNS\n");
+	plan_dns_each(image, text_statement, NULL);
 }
 
 static int

@@ -80,6 +80,9 @@ json_dns(struct json *json, const struct msg_ctl_status *main)
 	json_uint(json, "cache_hits", main->dns_cache_hits);
 	json_uint(json, "blocked", main->dns_blocked);
 	json_uint(json, "servfail", main->dns_servfail);
+	json_uint(json, "limited", main->dns_limited);
+	json_uint(json, "repeated", main->dns_repeated);
+	json_uint(json, "unlogged", main->dns_unlogged);
 	json_object_end(json);
 }
 
@@ -230,9 +233,10 @@ text_main(const struct status *status, FILE *out)
 	    main->blocked);
 	(void)fprintf(out,
 	    "dns         %" PRIu64 " queries, %" PRIu64 " from the cache, "
-	    "%" PRIu64 " blocked, %" PRIu64 " failed\n",
+	    "%" PRIu64 " blocked, %" PRIu64 " failed, %" PRIu64 " limited, "
+	    "%" PRIu64 " not logged\n",
 	    main->dns_queries, main->dns_cache_hits, main->dns_blocked,
-	    main->dns_servfail);
+	    main->dns_servfail, main->dns_limited, main->dns_unlogged);
 	(void)fprintf(out,
 	    "log         %" PRIu64 " rows, %" PRIu64 " dropped, %" PRIu64
 	    " queued, %s, ",

@@ -98,6 +98,7 @@ report_reply(struct front *front, const struct reply *reply)
 							    : FLOW_ACTION_RELAY;
 	record->capture = client->capture;
 	record->worker = (uint8_t)front->settings.worker;
+	record->one_in = 1;
 	memcpy(record->rest, question->name, question->name_bytes);
 	if (answer->summary_bytes != 0)
 		memcpy(record->rest + question->name_bytes, answer->summary,

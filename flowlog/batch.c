@@ -18,6 +18,7 @@
 #include "flowlog/room.h"
 #include "flowlog/store.h"
 #include "policy/image.h"
+#include "policy/way.h"
 
 #define COMMIT_FLOWS 1000   /* waiting: commit now */
 #define COMMIT_US 200000    /* after the first */
@@ -309,12 +310,18 @@ write_upstreams(struct store *store, const struct image *image)
 	return 0;
 }
 
-/* In rows of dns. */
+/* In rows of dns, and of flows that take a closed way past it. */
 static int
 write_blocks(struct store *store, const struct image *image)
 {
+	enum dns_way way;
 	uint32_t i;
 
+	for (way = 0; way < WAY_COUNT; way++)
+		if (image_way_is_closed(image, way) &&
+		    store_add_rule(store, image_settings(image)->generation,
+			(uint16_t)(DNS_RULE_WAY + way), way_text(way, 1)) == -1)
+			return -1;
 	for (i = 0; i < image_block_count(image); i++)
 		if (store_add_rule(store, image_settings(image)->generation,
 			(uint16_t)(DNS_RULE_BLOCK + i),

@@ -31,6 +31,10 @@ conf_new(void)
 	conf->default_via.upstream = UPSTREAM_NONE;
 	conf->dns.validate = 1;
 	conf->dns.rebind_protect = 1;
+	conf->dns.max_rate = DNS_MAX_RATE;
+	conf->dns.closed = WAYS_CLOSED;
+	conf->dns.log_rest = 1;
+	conf->dns.log_blocked = 1;
 	return conf;
 }
 
@@ -70,6 +74,7 @@ conf_free(struct conf *conf)
 	for (i = 0; i < conf->dns.block_count; i++)
 		free(conf->dns.blocks[i].text);
 	free(conf->dns.blocks);
+	free(conf->dns.logs);
 	free(conf->dns.allow);
 	free(conf->dns.trust_anchor.text);
 	free(conf->dns.root_hints.text);

@@ -130,6 +130,13 @@ struct conf_block {
 	char *text; /* as of a rule */
 };
 
+/* Of the questions about names of a list, one in so many has a row; 0: none. */
+struct conf_dns_log {
+	struct conf_list domains;
+	uint32_t one_in;
+	struct place place;
+};
+
 struct conf_dns {
 	enum dns_mode mode;
 	int validate;
@@ -145,6 +152,12 @@ struct conf_dns {
 	struct conf_file tls_authorities;
 	struct conf_block *blocks; /* the first that matches answers */
 	size_t block_count;
+	uint32_t max_rate;   /* questions a second and client; 0: no limit */
+	unsigned int closed; /* bits of enum dns_way */
+	struct conf_dns_log *logs; /* the first that matches decides */
+	size_t log_count;
+	uint32_t log_rest; /* of what no list has; as in struct conf_dns_log */
+	uint32_t log_blocked; /* of what is blocked */
 };
 
 struct conf_via {

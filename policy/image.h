@@ -98,13 +98,24 @@ struct image_block {
 	struct image_string text;
 };
 
+/* Of questions about names of a list, one in so many has a row; 0: none. */
+struct image_dns_log {
+	uint16_t domains; /* a list's number */
+	uint8_t reserved[2];
+	uint32_t one_in;
+};
+
 /* What answers questions.  Texts are empty unless a file was named. */
 struct image_dns {
 	uint8_t mode; /* enum dns_mode */
 	uint8_t validate;
 	uint8_t rebind_protect;
 	uint8_t random_case;
-	uint32_t stale_s; /* how long stale answers are served; 0: not */
+	uint32_t stale_s;     /* how long stale answers are served; 0: not */
+	uint32_t max_rate;    /* of a client, a second; 0: no limit */
+	uint32_t closed;      /* bits of enum dns_way; 0 with DNS_OFF */
+	uint32_t log_rest;    /* what no list has, as in image_dns_log */
+	uint32_t log_blocked; /* what is blocked */
 	struct image_string trust_anchor;    /* DS and DNSKEY records */
 	struct image_string root_hints;	     /* NS, A and AAAA records */
 	struct image_string tls_authorities; /* certificates, PEM */
@@ -187,7 +198,13 @@ uint32_t image_block_count(const struct image *);
 const struct image_block *image_block(const struct image *, uint32_t i);
 const char *image_block_text(const struct image *, uint32_t i);
 
+/* The first whose list has a name decides which of its questions have rows. */
+uint32_t image_dns_log_count(const struct image *);
+const struct image_dns_log *image_dns_log(const struct image *, uint32_t i);
+
 const struct image_dns *image_dns(const struct image *);
+/* Whether clients are kept from that way past it. */
+int image_way_is_closed(const struct image *, enum dns_way);
 uint32_t image_dns_server_count(const struct image *);
 const struct image_dns_server *
 image_dns_server(const struct image *, uint32_t i);

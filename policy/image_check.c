@@ -422,11 +422,18 @@ check_dns(struct walk *walk)
 	uint32_t i;
 
 	if (dns->mode >= DNS_MODE_COUNT || dns->validate > 1 ||
-	    dns->rebind_protect > 1 || dns->random_case > 1)
+	    dns->rebind_protect > 1 || dns->random_case > 1 ||
+	    dns->closed >= WAY_BIT(WAY_COUNT))
 		return "unknown setting of dns";
+	if (dns->max_rate > LIMIT_COUNT_MAX ||
+	    dns->log_rest > LIMIT_COUNT_MAX ||
+	    dns->log_blocked > LIMIT_COUNT_MAX)
+		return "a number of dns out of range";
 	why = check_dns_servers(walk);
 	if (why != NULL)
 		return why;
+	if (dns->mode == DNS_OFF && dns->closed != 0)
+		return "a way past no dns is closed";
 	if (items(walk, IMAGE_DNS_ALLOW) > LIMIT_DNS_ALLOW)
 		return "too many domains of dns";
 	for (i = 0; i < items(walk, IMAGE_DNS_ALLOW); i++)
@@ -439,6 +446,24 @@ check_dns(struct walk *walk)
 	    take_text(walk, dns->root_hints, "\t\n") == -1 ||
 	    take_text(walk, dns->tls_authorities, "\t\n") == -1)
 		return "a file of dns is not in order";
+	return NULL;
+}
+
+static const char *
+check_dns_logs(struct walk *walk)
+{
+	const struct image_dns_log *log =
+	    image_section(walk->image, IMAGE_DNS_LOGS);
+	static const uint8_t zero[sizeof(log->reserved)];
+	uint32_t i;
+
+	if (items(walk, IMAGE_DNS_LOGS) > LIMIT_DNS_LOGS)
+		return "too many logs of dns";
+	for (i = 0; i < items(walk, IMAGE_DNS_LOGS); i++)
+		if (log[i].domains >= items(walk, IMAGE_DOMAINS) ||
+		    log[i].one_in > LIMIT_COUNT_MAX ||
+		    memcmp(log[i].reserved, zero, sizeof(zero)) != 0)
+			return "a log of dns is not in order";
 	return NULL;
 }
 
@@ -623,8 +648,8 @@ image_check(const void *bytes, size_t len, const char **why)
 {
 	static const char *(*const checks[])(struct walk *) = { check_settings,
 		check_names, check_users, check_upstreams, check_dns,
-		check_domains, check_sets, check_rules, check_exclusions,
-		check_rest };
+		check_domains, check_dns_logs, check_sets, check_rules,
+		check_exclusions, check_rest };
 	struct walk walk = { .image = bytes };
 	size_t i;
 

@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "schema/dns.h"
+
 static unsigned int
 proto_bit(uint8_t proto)
 {
@@ -140,7 +142,7 @@ decide(const struct image *image, struct policy_verdict *verdict,
 }
 
 struct policy_verdict
-policy_match(const struct image *image, const struct policy_query *query)
+policy_match_rules(const struct image *image, const struct policy_query *query)
 {
 	struct policy_verdict verdict = { FLOW_ACTION_PASS, FLOW_RULE_DEFAULT,
 		UPSTREAM_NONE, NULL, 0 };
@@ -171,6 +173,19 @@ policy_match(const struct image *image, const struct policy_query *query)
 	verdict.action = image_action(image, proto,
 	    image_settings(image)->default_action, verdict.upstream);
 	return verdict;
+}
+
+struct policy_verdict
+policy_match(const struct image *image, const struct policy_query *query)
+{
+	static const struct policy_verdict closed = { FLOW_ACTION_BLOCK,
+		DNS_RULE_WAY + WAY_ENCRYPTED, UPSTREAM_NONE, NULL, 0 };
+
+	if (query->dport == DNS_TLS_PORT &&
+	    proto_bit(query->proto) != RULE_OTHER &&
+	    image_way_is_closed(image, WAY_ENCRYPTED))
+		return closed;
+	return policy_match_rules(image, query);
 }
 
 int

@@ -33,9 +33,9 @@ struct policy_query {
 
 struct policy_verdict {
 	enum flow_action action;
-	uint16_t rule;		       /* its index, or FLOW_RULE_DEFAULT */
-	uint16_t upstream;	       /* its index, or UPSTREAM_NONE */
-	const struct image_rule *item; /* NULL for the default */
+	uint16_t rule;	   /* its index, FLOW_RULE_DEFAULT, or DNS_RULE_WAY.. */
+	uint16_t upstream; /* its index, or UPSTREAM_NONE */
+	const struct image_rule *item; /* NULL when it is no rule's */
 	int needs_name; /* then it is relayed to find out, and decided again */
 };
 
@@ -44,6 +44,8 @@ struct policy_verdict {
  * agrees so with what the client was told.  As long as that is not known, the
  * first such rule whose other selectors match decides nothing but that the name
  * is needed: what comes behind it must not be believed.
+ *
+ * Before all rules, a way past DNS that is closed is blocked by its port.
  *
  * UDP that a rule or the default would relay through an upstream is blocked, as
  * that rule.  What is neither TCP nor UDP passes by default.
@@ -71,6 +73,9 @@ enum policy_fit policy_fit(const struct image *, const struct image_rule *,
 /* 1 and the first exclusion that matches. */
 int policy_exclusion(
     const struct image *, const struct policy_query *, uint32_t *i);
+/* What rules and the default decide, as if no way past DNS were closed. */
+struct policy_verdict
+policy_match_rules(const struct image *, const struct policy_query *);
 
 /* 1 when an exclusion matches: then nothing captures it, whatever rules say. */
 int policy_excluded(const struct image *, const struct policy_query *);

@@ -3,6 +3,9 @@
 #include "policy/print.h"
 
 #include <inttypes.h>
+#include <stdio.h>
+
+#include "policy/way.h"
 
 struct unit {
 	const char *word;
@@ -246,6 +249,33 @@ print_domains(const struct conf_domains *domains, struct text *text)
 }
 
 static void
+print_rows(const char *about, uint32_t one_in, struct text *text)
+{
+	text_printf(text, "dns log %s", about);
+	if (one_in > 1)
+		text_printf(text, "sample %" PRIu32 "\n", one_in);
+	else
+		text_puts(text, one_in == 0 ? "no\n" : "all\n");
+}
+
+static void
+print_dns_logs(const struct conf_dns *dns, struct text *text)
+{
+	char about[LIMIT_NAME_BYTES + sizeof("<> ")];
+	size_t i;
+
+	for (i = 0; i < dns->log_count; i++) {
+		(void)snprintf(
+		    about, sizeof(about), "<%s> ", dns->logs[i].domains.name);
+		print_rows(about, dns->logs[i].one_in, text);
+	}
+	if (dns->mode == DNS_OFF)
+		return;
+	print_rows("", dns->log_rest, text);
+	print_rows("blocked ", dns->log_blocked, text);
+}
+
+static void
 print_dns_blocks(const struct conf_dns *dns, struct text *text)
 {
 	static const char *const words[ANSWER_COUNT] = { DNS_ANSWER_WORDS };
@@ -383,6 +413,8 @@ print_file(
 static void
 print_dns(const struct conf_dns *dns, struct text *text)
 {
+	enum dns_way way;
+
 	if (dns->mode == DNS_OFF) {
 		/* Nothing else has an effect, and would be warned of. */
 		text_puts(text, "dns off\n");
@@ -406,6 +438,13 @@ print_dns(const struct conf_dns *dns, struct text *text)
 		print_duration(dns->stale_s * 1000ULL, text);
 	text_printf(
 	    text, "\ndns random-case %s\n", dns->random_case ? "yes" : "no");
+	if (dns->max_rate == 0)
+		text_puts(text, "dns max-rate no\n");
+	else
+		text_printf(text, "dns max-rate %" PRIu32 "\n", dns->max_rate);
+	for (way = 0; way < WAY_COUNT; way++)
+		text_printf(text, "%s\n",
+		    way_text(way, (dns->closed & WAY_BIT(way)) != 0));
 }
 
 static void
@@ -499,6 +538,7 @@ print_conf(const struct conf *conf, struct text *text)
 	for (i = 0; i < conf->domains_count; i++)
 		print_domains(&conf->domains[i], text);
 	print_dns(&conf->dns, text);
+	print_dns_logs(&conf->dns, text);
 	print_dns_blocks(&conf->dns, text);
 	for (i = 0; i < conf->exclusion_count; i++)
 		print_exclusion(&conf->exclusions[i], text);

@@ -13,6 +13,7 @@
 
 #include "policy/render.h"
 #include "policy/render_limit.h"
+#include "schema/dns.h"
 
 #define NO_REF UINT32_MAX /* any address */
 #define ELEMENTS_PER_LINE 4
@@ -394,6 +395,9 @@ render_verdict(const struct image *image, const struct ends *to,
 	const struct line line = { "", end_in_target, &target };
 	uint32_t i;
 
+	if (image_way_is_closed(image, WAY_ENCRYPTED))
+		text_printf(text, "\t\tth dport %d goto block_%u\n",
+		    DNS_TLS_PORT, DNS_RULE_WAY + WAY_ENCRYPTED);
 	for (i = 0; i < image_rule_count(image); i++) {
 		const struct image_rule *rule = image_rule(image, i);
 
@@ -445,6 +449,9 @@ render_blocks(const struct image *image, struct text *text)
 		    blocks(image, rule->protos, rule->action, rule->upstream))
 			render_block(image, i, rule->mode, text);
 	}
+	if (image_way_is_closed(image, WAY_ENCRYPTED))
+		render_block(
+		    image, DNS_RULE_WAY + WAY_ENCRYPTED, BLOCK_RESET, text);
 	if (blocks(image, RULE_PROTOS, settings->default_action,
 		settings->default_upstream))
 		render_block(image, FLOW_RULE_DEFAULT, BLOCK_DEFAULT, text);

@@ -25,7 +25,7 @@ void render_tproxy(uint16_t port4, uint16_t port6, const char *protocols,
 /* Chains that tell whether a blocked flow is known, and refuse it. */
 void render_refusals(struct text *);
 
-/* A chain for each rule that blocks. */
+/* A chain for each rule that blocks, and for ways past DNS. */
 void render_blocks(const struct image *, struct text *);
 
 /*

@@ -49,6 +49,27 @@ enum dns_answer { ANSWER_NXDOMAIN, ANSWER_REFUSED, ANSWER_ZERO, ANSWER_COUNT };
 /* Their words, in that order. */
 #define DNS_ANSWER_WORDS "nxdomain", "refused", "zero"
 
+/*
+ * Ways of clients past the DNS that is answered here, each of which may be
+ * closed: browsers' own DNS over HTTPS, which a canary's name keeps away; the
+ * designated resolvers of RFC 9462; iCloud Private Relay; DNS over TLS or QUIC
+ * (RFC 7858, RFC 9250).
+ */
+enum dns_way {
+	WAY_CANARY,
+	WAY_DDR,
+	WAY_PRIVATE_RELAY,
+	WAY_ENCRYPTED,
+	WAY_COUNT
+};
+
+#define WAY_BIT(way) (1U << (way))
+/* Those that are closed when nothing is written. */
+#define WAYS_CLOSED (WAY_BIT(WAY_CANARY) | WAY_BIT(WAY_DDR))
+
+/* Questions a second and client when nothing is written. */
+#define DNS_MAX_RATE 20000U
+
 /* Of a rule that has no domains. */
 #define DOMAINS_NONE UINT16_MAX
 

@@ -257,7 +257,7 @@ is_in_range(const struct dns_record *record)
 	       (record->action == FLOW_ACTION_RELAY ||
 		   record->action == FLOW_ACTION_BLOCK) &&
 	       record->capture < FLOW_CAPTURE_COUNT &&
-	       record->worker < LIMIT_WORKERS &&
+	       record->worker < LIMIT_WORKERS && record->one_in != 0 &&
 	       record->summary_bytes <= LIMIT_DNS_SUMMARY_BYTES;
 }
 

@@ -29,6 +29,7 @@
 #define LIMIT_LIST_NAMES 1000000     /* of one list */
 #define LIMIT_INDEX_BYTES (1U << 30) /* a domain index */
 #define LIMIT_DNS_BLOCKS 256	     /* dns block statements */
+#define LIMIT_DNS_LOGS 256	     /* dns log statements about lists */
 #define LIMIT_DNS_SERVERS 16	     /* that questions are forwarded to */
 #define LIMIT_DNS_ALLOW 1024	     /* domains of dns rebind-allow */
 #define LIMIT_DNS_FILE_BYTES (64U << 10) /* each that it names */

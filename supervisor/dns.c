@@ -92,6 +92,8 @@ stats_add(struct msg_dns_stats *sum, const struct msg_dns_stats *stats)
 	sum->blocked += stats->blocked;
 	sum->servfail += stats->servfail;
 	sum->limited += stats->limited;
+	sum->repeated += stats->repeated;
+	sum->unlogged += stats->unlogged;
 	sum->count = DNS_SOURCE_COUNT;
 	for (i = 0; i < DNS_SOURCE_COUNT; i++)
 		dns_latency_add(&sum->latency[i], &stats->latency[i]);
@@ -447,6 +449,9 @@ dns_count(const struct msg_dns_stats *stats, struct msg_ctl_status *status)
 	status->dns_cache_hits = stats->cache_hits;
 	status->dns_blocked = stats->blocked;
 	status->dns_servfail = stats->servfail;
+	status->dns_limited = stats->limited;
+	status->dns_repeated = stats->repeated;
+	status->dns_unlogged = stats->unlogged;
 }
 
 void

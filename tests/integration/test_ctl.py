@@ -27,7 +27,8 @@ STATUS = {
          "processes", "flows", "dns", "log", "alarms"},
     "config": {"path", "generation", "loaded_at"},
     "flows": {"open", "accepted", "relayed", "passed", "blocked"},
-    "dns": {"queries", "cache_hits", "blocked", "servfail"},
+    "dns": {"queries", "cache_hits", "blocked", "servfail", "limited",
+            "repeated", "unlogged"},
     "log": {"rows", "dropped", "queued", "bytes", "path"},
 }
 PROCESS = {"name", "index", "pid", "state", "restarts", "heartbeat_age_ms",

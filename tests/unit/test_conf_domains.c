@@ -6,6 +6,7 @@
 
 #include "policy/conf_file.h"
 #include "policy/conf_index.h"
+#include "policy/domain_layout.h"
 #include "policy/match.h"
 #include "policy/match_dns.h"
 #include "policy/print.h"
@@ -118,16 +119,16 @@ test_the_first_block_that_has_the_name_answers(void **state)
 		const char *name;
 		uint16_t type;
 		enum dns_action action;
-		uint32_t block;
+		uint16_t rule;
 	} cases[] = {
-		{ "ads.example", TYPE_A, DNS_ZERO, 0 },
-		{ "ads.example", TYPE_AAAA, DNS_ZERO, 0 },
-		{ "ads.example", TYPE_MX, DNS_NODATA, 0 },
-		{ "a.click.example", TYPE_A, DNS_ZERO, 0 },
-		{ "click.example", TYPE_A, DNS_RESOLVE, 0 },
-		{ "a.ads.example", TYPE_A, DNS_RESOLVE, 0 },
-		{ "more.example", TYPE_A, DNS_NXDOMAIN, 1 },
-		{ "", TYPE_A, DNS_RESOLVE, 0 },
+		{ "ads.example", TYPE_A, DNS_ZERO, DNS_RULE_BLOCK },
+		{ "ads.example", TYPE_AAAA, DNS_ZERO, DNS_RULE_BLOCK },
+		{ "ads.example", TYPE_MX, DNS_NODATA, DNS_RULE_BLOCK },
+		{ "a.click.example", TYPE_A, DNS_ZERO, DNS_RULE_BLOCK },
+		{ "click.example", TYPE_A, DNS_RESOLVE, DNS_RULE_NONE },
+		{ "a.ads.example", TYPE_A, DNS_RESOLVE, DNS_RULE_NONE },
+		{ "more.example", TYPE_A, DNS_NXDOMAIN, DNS_RULE_BLOCK + 1 },
+		{ "", TYPE_A, DNS_RESOLVE, DNS_RULE_NONE },
 	};
 	struct dns_verdict verdict;
 	size_t i;
@@ -137,11 +138,10 @@ test_the_first_block_that_has_the_name_answers(void **state)
 		verdict = policy_dns(image, domains, cases[i].name,
 		    strlen(cases[i].name), cases[i].type);
 		assert_int_equal(verdict.action, cases[i].action);
-		assert_int_equal(verdict.block, cases[i].block);
+		assert_int_equal(verdict.rule, cases[i].rule);
 	}
 	assert_string_equal(
-	    policy_dns(image, domains, "ads.example", 11, TYPE_A).text,
-	    "dns block <ads> answer zero");
+	    image_block_text(image, 0), "dns block <ads> answer zero");
 }
 
 /* host NULL: not known yet. */
@@ -493,6 +493,42 @@ index_of(const char *list, struct text *out)
 	return bytes;
 }
 
+#define CLOSE_NAMES 1200
+#define CLOSE_HOMES 50
+#define NAME_BYTES 16
+
+/* So many names that one id has nowhere to keep them all. */
+static void
+test_names_that_are_too_close_are_kept_with_another_id(void **state)
+{
+	uint32_t homes = CLOSE_NAMES + CLOSE_NAMES * 3 / 4 + 1;
+	struct text list = { 0 }, out = { 0 };
+	struct domain_index *index;
+	struct domain_set set;
+	unsigned int number, found = 0;
+	char name[NAME_BYTES];
+	size_t len = 0;
+
+	(void)state;
+	for (number = 0; found < CLOSE_NAMES; number++) {
+		len = (size_t)snprintf(name, sizeof(name), "n%u.x", number);
+		if (domain_home(domain_hash(ID, name, len), homes) >=
+		    CLOSE_HOMES)
+			continue;
+		text_printf(&list, "%s\n", name);
+		found++;
+	}
+	(void)snprintf(name, sizeof(name), "n%u.x", number - 1);
+	index = index_of(list.bytes, &out);
+	assert_non_null(index);
+	assert_int_not_equal(domain_index_id(index), ID);
+	domain_index_find(index, name, len, &set);
+	assert_true(domain_set_has(&set, 0));
+	free(index);
+	text_free(&list);
+	text_free(&out);
+}
+
 static void
 test_a_list_in_a_file_is_in_the_index(void **state)
 {
@@ -541,6 +577,8 @@ main(void)
 		cmocka_unit_test(test_bad_lists_are_refused),
 		cmocka_unit_test(test_unknown_lists_suggest_the_nearest),
 		cmocka_unit_test(test_lists_that_nothing_uses_warn),
+		cmocka_unit_test(
+		    test_names_that_are_too_close_are_kept_with_another_id),
 		cmocka_unit_test(test_a_list_in_a_file_is_in_the_index),
 		cmocka_unit_test(test_a_bad_file_is_shown_with_its_line),
 	};

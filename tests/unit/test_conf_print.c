@@ -145,9 +145,12 @@ static const char *const lines[] = {
 	"dns forward tls { 9.9.9.9@1 \"a.b\" ::1 \"c\" }\n",
 	"block domain { \"*.A.b\" c } with drop\npass to <a> domain <d>\n"
 	"relay name { unverified, agrees }\nblock name disagrees port 1\n",
-	"dns block <d>\ndns block <d> answer refused\n",
+	"dns block <d>\ndns block <d> answer refused\n"
+	"dns log <d> sample 7\ndns log blocked no\ndns log <d> all\n",
 	"dns rebind-allow { \"A.b.\" c }\ndns validate no\n",
-	"dns serve-stale 1500ms\ndns trust-anchor \"x y\"\n",
+	"dns serve-stale 1500ms\ndns trust-anchor \"x y\"\n"
+	"dns max-rate no\ndns canary no\ndns ddr yes\ndns log no\n"
+	"dns private-relay no\ndns encrypted no\n",
 };
 #define LINES (sizeof(lines) / sizeof(lines[0]))
 

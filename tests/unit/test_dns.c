@@ -27,6 +27,7 @@ setup(void **state)
 	record.transport = DNS_TRANSPORT_TCP;
 	record.source = DNS_SOURCE_CACHE;
 	record.name_bytes = NAME_BYTES;
+	record.one_in = 1;
 	record.summary_bytes = SUMMARY_BYTES;
 	memcpy(record.rest, name, NAME_BYTES);
 	memcpy(record.rest + NAME_BYTES, summary, SUMMARY_BYTES);
@@ -74,6 +75,7 @@ test_numbers_out_of_range_are_refused(void **state)
 		{ offsetof(struct dns_record, action), FLOW_ACTION_PASS },
 		{ offsetof(struct dns_record, capture), FLOW_CAPTURE_COUNT },
 		{ offsetof(struct dns_record, worker), LIMIT_WORKERS },
+		{ offsetof(struct dns_record, one_in), 0 },
 		{ offsetof(struct dns_record, rcode) + 1, 0x10 },
 		{ offsetof(struct dns_record, summary_bytes) + 1, 0xff },
 		{ offsetof(struct dns_record, time_us) + 7, 0xff },

@@ -26,6 +26,7 @@ static const char sample[] =
     "dns forward tls { 9.9.9.9 \"a.b\" ::1@1 \"c\" }\n"
     "dns rebind-allow { \"d.e\" \"f\" }\n"
     "domains <l> { \"a.b\" }\ndns block <l> answer zero\n"
+    "dns log <l> sample 3\n"
     "block domain { \"*.x\" y } name { unverified disagrees }\n"
     "default block\nlog dir \"/log\" keep 1500ms max 1G\n"
     "control socket \"/s\"\n";
@@ -552,6 +553,12 @@ block_of(struct image *image)
 	return items_of(image, IMAGE_BLOCKS);
 }
 
+static struct image_dns_log *
+log_of(struct image *image)
+{
+	return items_of(image, IMAGE_DNS_LOGS);
+}
+
 static struct image_domains *
 domains_of(struct image *image)
 {
@@ -566,6 +573,8 @@ test_every_field_of_dns_is_checked(void **state)
 	static const char domain[] = "a domain of dns is not in order";
 	static const char block[] = "a block of dns is not in order";
 	static const char file[] = "a file of dns is not in order";
+	static const char log[] = "a log of dns is not in order";
+	static const char number[] = "a number of dns out of range";
 	static const char count[] = "bad number of servers of dns";
 
 	(void)state;
@@ -576,6 +585,13 @@ test_every_field_of_dns_is_checked(void **state)
 	REFUSED(image->dns.validate, 2, setting);
 	REFUSED(image->dns.rebind_protect, 2, setting);
 	REFUSED(image->dns.random_case, 2, setting);
+	REFUSED(image->dns.closed, 1U << WAY_COUNT, setting);
+	REFUSED(image->dns.max_rate, LIMIT_COUNT_MAX + 1, number);
+	REFUSED(image->dns.log_rest, LIMIT_COUNT_MAX + 1, number);
+	REFUSED(image->dns.log_blocked, UINT32_MAX, number);
+	REFUSED(log_of(image)->domains, 2, log);
+	REFUSED(log_of(image)->one_in, LIMIT_COUNT_MAX + 1, log);
+	REFUSED(log_of(image)->reserved[1], 1, log);
 	REFUSED(server_of(image, 0)->port, 0, server);
 	REFUSED(
 	    server_of(image, 1)->reserved[1], 1, "reserved bytes are not zero");
