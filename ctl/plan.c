@@ -29,8 +29,10 @@
 
 #define SYSCTL_PREFIX "sysctl -w "
 
+#define UNLOGGED "; its flows get no row"
+
 #define FIRST_PACKET \
-	"decided at the first packet by addresses, protocol and port; "
+	"decided at the first packet by addresses, protocol and port"
 
 #define LIMITED_RATE \
 	"; beyond its rate a new flow is refused there, by a set of clients"
@@ -44,6 +46,7 @@ struct placement {
 	const char *why;
 	const char *flows; /* "" or what its limits on them do */
 	const char *rate;
+	const char *unlogged;
 };
 
 /* What a tpxd that root starts would be bound to. */
@@ -102,10 +105,15 @@ static struct placement
 placement_of(const struct image *image, uint32_t rule)
 {
 	static const char *const why[FLOW_ACTION_COUNT] = {
-		[FLOW_ACTION_RELAY] = FIRST_PACKET "goes to the relay",
+		[FLOW_ACTION_RELAY] = FIRST_PACKET "; goes to the relay",
 		[FLOW_ACTION_PASS] =
-		    FIRST_PACKET "logged from connection tracking",
-		[FLOW_ACTION_BLOCK] = FIRST_PACKET "logged by nflog",
+		    FIRST_PACKET "; logged from connection tracking",
+		[FLOW_ACTION_BLOCK] = FIRST_PACKET "; logged by nflog",
+	};
+	static const char *const unlogged[FLOW_ACTION_COUNT] = {
+		[FLOW_ACTION_RELAY] = FIRST_PACKET "; goes to the relay",
+		[FLOW_ACTION_PASS] = FIRST_PACKET,
+		[FLOW_ACTION_BLOCK] = FIRST_PACKET,
 	};
 	const struct image_rule *item = image_rule(image, rule);
 	unsigned int action =
@@ -114,10 +122,15 @@ placement_of(const struct image *image, uint32_t rule)
 		.place = "kernel",
 		.why = why[action],
 		.flows = "",
-		.rate = "" };
+		.rate = "",
+		.unlogged = "" };
 
 	if (item != NULL)
 		placement_limits(item, &placement);
+	if (item != NULL && item->unlogged) {
+		placement.why = unlogged[action];
+		placement.unlogged = UNLOGGED;
+	}
 	if (item != NULL && item->domains != DOMAINS_NONE) {
 		placement.place = "relay";
 		placement.why = "by the name; what its other selectors match "
@@ -135,7 +148,8 @@ exclusion_of(const struct image *image, uint32_t i)
 		.why = "before every rule; as if nothing captured it, "
 		       "not logged",
 		.flows = "",
-		.rate = "" };
+		.rate = "",
+		.unlogged = "" };
 
 	return placement;
 }
@@ -203,8 +217,8 @@ json_rule(struct json *json, const struct placement *placement)
 {
 	char why[512];
 
-	(void)snprintf(why, sizeof(why), "%s%s%s", placement->why,
-	    placement->rate, placement->flows);
+	(void)snprintf(why, sizeof(why), "%s%s%s%s", placement->why,
+	    placement->rate, placement->flows, placement->unlogged);
 	json_object(json, NULL);
 	json_string(json, "rule", placement->rule);
 	json_string(json, "placement", placement->place);
@@ -302,8 +316,9 @@ text_rule(const struct placement *placement)
 {
 	(void)fputs("# ", stdout);
 	(void)table_text(stdout, placement->rule);
-	(void)printf("\n#     %s: %s%s%s\n", placement->place, placement->why,
-	    placement->rate, placement->flows);
+	(void)printf("\n#     %s: %s%s%s%s\n", placement->place,
+	    placement->why, placement->rate, placement->flows,
+	    placement->unlogged);
 }
 
 static void

@@ -388,7 +388,8 @@ send_stats(struct flowlog *flowlog)
 	struct msg_log_stats stats = { .dropped = batch_losses(flowlog->batch),
 		.queued = batch_waiting(flowlog->batch),
 		.passed = sources_passed(flowlog->sources),
-		.blocked = sources_blocked(flowlog->sources) };
+		.blocked = sources_blocked(flowlog->sources),
+		.unlogged = sources_unlogged(flowlog->sources) };
 
 	if (flowlog->store != NULL) {
 		stats.rows = store_rows(flowlog->store);

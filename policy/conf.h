@@ -167,6 +167,7 @@ struct conf_rule {
 	enum rule_source source;
 	struct conf_via via;
 	struct rule_limits limits;
+	int unlogged; /* its flows have no rows */
 	struct place place;
 	char *text; /* as written, on one line, without comments */
 };

@@ -314,7 +314,7 @@ image_has_pass(const struct image *image)
 		return 1;
 	for (i = 0; i < count(image, IMAGE_RULES); i++)
 		if (rules[i].action == FLOW_ACTION_PASS &&
-		    rules[i].domains == DOMAINS_NONE)
+		    rules[i].domains == DOMAINS_NONE && !rules[i].unlogged)
 			return 1;
 	return 0;
 }

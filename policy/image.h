@@ -22,7 +22,7 @@
 #include "schema/limits.h"
 
 #define IMAGE_MAGIC 0x69787074U /* "tpxi" */
-#define IMAGE_VERSION 6U
+#define IMAGE_VERSION 7U
 
 struct image_settings {
 	uint32_t generation;
@@ -134,8 +134,8 @@ struct image_upstream {
 
 /*
  * Spans: from and to are of refs (set numbers), ports of ports; empty: any.
- * An exclusion is a rule with action pass and no mode, source, idle_ms or
- * limits.
+ * An exclusion is a rule with action pass and no mode, source, idle_ms, limits
+ * or unlogged.
  */
 struct image_rule {
 	uint8_t action; /* enum flow_action */
@@ -146,6 +146,8 @@ struct image_rule {
 	uint32_t line;
 	uint16_t upstream; /* or UPSTREAM_NONE; only of what is relayed */
 	uint16_t domains;  /* a list's number, or DOMAINS_NONE */
+	uint8_t unlogged;  /* 1: its flows have no rows */
+	uint8_t reserved[3];
 	struct rule_limits limits; /* flows only of what is relayed */
 	struct image_span from;
 	struct image_span to;
@@ -242,7 +244,7 @@ uint32_t image_exclusion_count(const struct image *);
 const struct image_rule *image_exclusion(const struct image *, uint32_t i);
 const char *image_exclusion_text(const struct image *, uint32_t i);
 
-/* Whether the kernel lets anything pass: by a rule, or by default. */
+/* Whether the kernel lets pass what has rows: by a rule, or by default. */
 int image_has_pass(const struct image *);
 
 /*

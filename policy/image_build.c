@@ -432,6 +432,7 @@ build_rule(struct builder *builder, enum image_section_name section,
 		.upstream = from->via.upstream,
 		.limits = from->limits,
 		.domains = from->domains.list,
+		.unlogged = (uint8_t)from->unlogged,
 	};
 
 	if (build_addresses(builder, &from->from, &rule.from) == -1 ||

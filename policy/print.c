@@ -265,7 +265,7 @@ print_rule(
 		print_duration(rule->idle_ms, text);
 	}
 	print_limits(&rule->limits, text);
-	text_puts(text, "\n");
+	text_puts(text, rule->unlogged ? " log no\n" : "\n");
 }
 
 static void

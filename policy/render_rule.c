@@ -410,16 +410,23 @@ render_verdict(const struct image *image, const struct ends *to,
 	render_target(&target, text);
 }
 
+/* Nobody asks whether a flow without a row is known. */
 static void
 render_block(const struct image *image, uint32_t number, unsigned int mode,
     struct text *text)
 {
-	text_printf(text,
-	    "\tchain block_%" PRIu32 " {\n\t\tjump known_%s\n"
-	    "\t\tlog prefix \"%" PRIu32 ".%" PRIu32 "\" group %d\n"
-	    "\t\tgoto refuse_%s\n\t}\n",
-	    number, refusals[mode], image_settings(image)->generation, number,
-	    RENDER_LOG_GROUP, refusals[mode]);
+	const struct image_rule *rule = image_rule(image, number);
+
+	text_printf(text, "\tchain block_%" PRIu32 " {\n", number);
+	if (rule != NULL && rule->unlogged)
+		text_puts(text, "\t\tcounter\n");
+	else
+		text_printf(text,
+		    "\t\tjump known_%s\n"
+		    "\t\tlog prefix \"%" PRIu32 ".%" PRIu32 "\" group %d\n",
+		    refusals[mode], image_settings(image)->generation, number,
+		    RENDER_LOG_GROUP);
+	text_printf(text, "\t\tgoto refuse_%s\n\t}\n", refusals[mode]);
 }
 
 /* Something of what it decides. */

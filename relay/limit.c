@@ -77,6 +77,11 @@ account(struct limit *limit, const struct flow_start *start, int64_t now_us)
 {
 	struct flow_entry *record = NULL;
 
+	if (start->unlogged) {
+		record_blocked(limit->journal, NULL);
+		journal_skip(limit->journal);
+		return;
+	}
 	if (may_have_row(limit, now_us))
 		record = record_open(limit->journal, start);
 	record_blocked(limit->journal, record);

@@ -26,7 +26,8 @@ STATUS = {
     "": {"version", "state", "on_failure", "lease_ms", "uptime_s", "config",
          "processes", "flows", "dns", "log", "alarms"},
     "config": {"path", "generation", "loaded_at"},
-    "flows": {"open", "accepted", "relayed", "passed", "blocked"},
+    "flows": {"open", "accepted", "relayed", "passed", "blocked",
+              "unlogged"},
     "dns": {"queries", "cache_hits", "blocked", "servfail"},
     "log": {"rows", "dropped", "queued", "bytes", "path"},
 }

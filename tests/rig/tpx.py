@@ -123,17 +123,19 @@ class Tpx:
         return row
 
     def unaccounted(self):
-        """Accepted flows that are neither rows, nor drops, nor still open."""
+        """Accepted flows: neither rows, nor drops, nor unlogged, nor open."""
         status = self.status()
         rows = self.sql("SELECT count(*) AS n FROM flows WHERE final")[0]["n"]
         return (status["flows"]["accepted"] - status["flows"]["open"]
-                - status["log"]["dropped"] - rows)
+                - status["log"]["dropped"] - status["flows"]["unlogged"]
+                - rows)
 
-    def accounts(self, since=0.0):
+    def accounts(self, since=0.0, unlogged="relay"):
         """Flows begun that are neither rows nor drops nor open, by decider.
 
         relay: those that relays accepted.  block and pass: those that the
         kernel decided, packets that were lost on the way to the log included.
+        unlogged is whose rules have `log no', if any: their flows count too.
         since is when this tpxd was started (time.time()), if others have
         written the same log before.
         """
@@ -154,6 +156,7 @@ class Tpx:
                  # a lost packet was never counted as blocked
                  "block": flows["blocked"] + lost["block"],
                  "pass": flows["passed"] + lost["pass"]}
+        begun[unlogged] -= flows["unlogged"]
         return {action: int(begun[action] - rows[action] - lost[action])
                 for action in begun}
 

@@ -453,6 +453,10 @@ test_every_field_is_checked(void **state)
 	REFUSED(rules[2].limits.flows[1], LIMIT_COUNT_MAX + 1, odd);
 	REFUSED(rules[2].limits.rate[1].count, 1, odd);
 	REFUSED(excl[0].limits.rate[1].count, 1, excluded);
+	REFUSED(rules[0].unlogged, 2, kind);
+	REFUSED(rules[0].reserved[2], 1, zero);
+	REFUSED(excl[0].unlogged, 1, excluded);
+	REFUSED(excl[0].reserved[0], 1, zero);
 	REFUSED(rules[0].domains, 2, odd);
 	REFUSED(rules[0].to.count, 1, "a rule's addresses are not in order");
 	REFUSED(refs[0], 99, "a rule's addresses are not in order");
