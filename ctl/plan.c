@@ -316,9 +316,8 @@ text_rule(const struct placement *placement)
 {
 	(void)fputs("# ", stdout);
 	(void)table_text(stdout, placement->rule);
-	(void)printf("\n#     %s: %s%s%s%s\n", placement->place,
-	    placement->why, placement->rate, placement->flows,
-	    placement->unlogged);
+	(void)printf("\n#     %s: %s%s%s%s\n", placement->place, placement->why,
+	    placement->rate, placement->flows, placement->unlogged);
 }
 
 static void

@@ -533,9 +533,8 @@ check_rule(struct walk *walk, const struct image_rule *rule)
 	if (memcmp(rule->reserved, zero, sizeof(zero)) != 0)
 		return "reserved bytes are not zero";
 	if (rule->action >= FLOW_ACTION_COUNT || rule->mode >= BLOCK_COUNT ||
-	    rule->unlogged > 1 ||
-	    rule->source >= SOURCE_COUNT || rule->protos == 0 ||
-	    (rule->protos & ~RULE_PROTOS) != 0)
+	    rule->unlogged > 1 || rule->source >= SOURCE_COUNT ||
+	    rule->protos == 0 || (rule->protos & ~RULE_PROTOS) != 0)
 		return "a rule of an unknown kind";
 	if ((rule->mode != BLOCK_DEFAULT &&
 		rule->action != FLOW_ACTION_BLOCK) ||
@@ -566,8 +565,7 @@ check_exclusion(struct walk *walk, const struct image_rule *exclusion)
 	    exclusion->source != SOURCE_HOST || has_limits(exclusion) ||
 	    exclusion->upstream != UPSTREAM_NONE ||
 	    exclusion->domains != DOMAINS_NONE || exclusion->unlogged != 0 ||
-	    exclusion->protos == 0 ||
-	    (exclusion->protos & ~all) != 0 ||
+	    exclusion->protos == 0 || (exclusion->protos & ~all) != 0 ||
 	    ((exclusion->protos & RULE_OTHER) != 0 &&
 		(exclusion->protos != all || exclusion->ports.count != 0)))
 		return "an exclusion of an unknown kind";

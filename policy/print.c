@@ -273,6 +273,12 @@ print_table(const struct conf_table *table, struct text *text)
 {
 	size_t i;
 
+	if (table->file.path[0] != '\0') {
+		text_printf(text, "table <%s> file ", table->name);
+		print_string(table->file.path, text);
+		text_puts(text, "\n");
+		return;
+	}
 	text_printf(text, "table <%s> {", table->name);
 	for (i = 0; i < table->count; i++)
 		print_prefix(&table->prefixes[i], text);

@@ -189,10 +189,9 @@ journal_set_host(struct journal *journal, struct flow_entry *entry,
 static void
 count_unlogged(struct journal *journal, struct flow_slot *slot)
 {
-	uint64_t count =
-	    atomic_load_explicit(
-		&journal->arena->unlogged, memory_order_relaxed) +
-	    1;
+	uint64_t count = atomic_load_explicit(
+			     &journal->arena->unlogged, memory_order_relaxed) +
+			 1;
 
 	slot->counted = (uint32_t)count;
 	atomic_store_explicit(

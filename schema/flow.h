@@ -133,8 +133,8 @@ struct flow_arena {
 	_Atomic uint64_t relayed; /* of those, sent on to a server */
 	_Atomic uint64_t blocked;
 	_Atomic uint64_t open;
-	_Atomic uint64_t dropped; /* accepted flows whose row was given up */
-	_Atomic uint64_t refused; /* connections to the listener itself */
+	_Atomic uint64_t dropped;  /* accepted flows whose row was given up */
+	_Atomic uint64_t refused;  /* connections to the listener itself */
 	_Atomic uint64_t unlogged; /* ended flows that get no row */
 	struct flow_slot slot[];
 };

@@ -13,7 +13,8 @@
 #define LIMIT_RULES 4096
 #define LIMIT_EXCLUSIONS 256
 #define LIMIT_TABLES 1024
-#define LIMIT_NAME_BYTES 32 /* of a table or upstream, NUL included */
+#define LIMIT_TABLE_PREFIXES 250000 /* of a file */
+#define LIMIT_NAME_BYTES 32	    /* of a table or upstream, NUL included */
 #define LIMIT_UPSTREAMS 64
 #define LIMIT_UPSTREAM_ENDPOINTS 16 /* of one upstream */
 #define LIMIT_SECRETS_BYTES (LIMIT_UPSTREAMS * 256)

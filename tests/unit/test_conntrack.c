@@ -124,9 +124,8 @@ static void
 test_flow_of_a_rule_without_rows_gets_none(void **state)
 {
 	size_t len;
-	struct image *image = fixture_image(FIXTURE_CAPTURE
-	    "pass to 10.0.0.0/8 log no\ndefault pass\n",
-	    &len);
+	struct image *image = fixture_image(
+	    FIXTURE_CAPTURE "pass to 10.0.0.0/8 log no\ndefault pass\n", &len);
 	struct conntrack_event event;
 	struct flow_record row;
 

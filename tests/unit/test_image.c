@@ -453,10 +453,6 @@ test_every_field_is_checked(void **state)
 	REFUSED(rules[2].limits.flows[1], LIMIT_COUNT_MAX + 1, odd);
 	REFUSED(rules[2].limits.rate[1].count, 1, odd);
 	REFUSED(excl[0].limits.rate[1].count, 1, excluded);
-	REFUSED(rules[0].unlogged, 2, kind);
-	REFUSED(rules[0].reserved[2], 1, zero);
-	REFUSED(excl[0].unlogged, 1, excluded);
-	REFUSED(excl[0].reserved[0], 1, zero);
 	REFUSED(rules[0].domains, 2, odd);
 	REFUSED(rules[0].to.count, 1, "a rule's addresses are not in order");
 	REFUSED(refs[0], 99, "a rule's addresses are not in order");
@@ -475,6 +471,16 @@ test_every_field_is_checked(void **state)
 	REFUSED(excl[0].ports.first, 0, "a rule's ports are not in order");
 	REFUSED(excl[1].text.length, 3, "a rule's text is not in order");
 	REFUSED(rules[2].ports.count, 1, "a rule's ports are not in order");
+}
+
+static void
+test_whether_there_are_rows_is_checked(void **state)
+{
+	(void)state;
+	REFUSED(rules[0].unlogged, 2, "a rule of an unknown kind");
+	REFUSED(rules[0].reserved[2], 1, "reserved bytes are not zero");
+	REFUSED(excl[0].unlogged, 1, "an exclusion of an unknown kind");
+	REFUSED(excl[0].reserved[0], 1, "reserved bytes are not zero");
 }
 
 static void
@@ -605,6 +611,7 @@ main(void)
 		cmocka_unit_test(test_an_unaligned_image_is_refused),
 		cmocka_unit_test(test_a_changed_image_is_refused_or_harmless),
 		cmocka_unit_test(test_every_field_is_checked),
+		cmocka_unit_test(test_whether_there_are_rows_is_checked),
 		cmocka_unit_test(test_every_field_of_an_upstream_is_checked),
 		cmocka_unit_test(test_every_field_of_dns_is_checked),
 	};
