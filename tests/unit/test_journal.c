@@ -202,6 +202,7 @@ test_flow_without_a_row_is_counted_and_leaves_its_slot(void **state)
 	assert_int_equal(atomic_load(&arena->slot[0].state), FLOW_SLOT_FREE);
 	assert_int_equal(atomic_load(&arena->accepted), SLOTS * 2);
 	assert_int_equal(atomic_load(&arena->unlogged), SLOTS * 2);
+	assert_int_equal(arena->slot[0].counted, SLOTS * 2);
 	assert_int_equal(flow_arena_unlogged(arena, SLOTS), SLOTS * 2);
 	journal_skip(journal);
 	assert_int_equal(atomic_load(&arena->accepted), SLOTS * 2 + 1);
