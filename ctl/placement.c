@@ -4,7 +4,8 @@
 #include "schema/flow.h"
 
 #define FIRST_PACKET \
-	"decided at the first packet by addresses, protocol and port; "
+	"decided at the first packet by addresses, protocol and port"
+#define UNLOGGED "; its flows get no row"
 
 #define TO_RELAY                                                             \
 	"; what its other selectors match goes to the relay, which decides " \
@@ -39,10 +40,15 @@ struct placement
 placement_of(const struct image *image, uint32_t rule)
 {
 	static const char *const why[FLOW_ACTION_COUNT] = {
-		[FLOW_ACTION_RELAY] = FIRST_PACKET "goes to the relay",
+		[FLOW_ACTION_RELAY] = FIRST_PACKET "; goes to the relay",
 		[FLOW_ACTION_PASS] =
-		    FIRST_PACKET "logged from connection tracking",
-		[FLOW_ACTION_BLOCK] = FIRST_PACKET "logged by nflog",
+		    FIRST_PACKET "; logged from connection tracking",
+		[FLOW_ACTION_BLOCK] = FIRST_PACKET "; logged by nflog",
+	};
+	static const char *const unlogged[FLOW_ACTION_COUNT] = {
+		[FLOW_ACTION_RELAY] = FIRST_PACKET "; goes to the relay",
+		[FLOW_ACTION_PASS] = FIRST_PACKET,
+		[FLOW_ACTION_BLOCK] = FIRST_PACKET,
 	};
 	const struct image_rule *item = image_rule(image, rule);
 	unsigned int action =
@@ -51,10 +57,15 @@ placement_of(const struct image *image, uint32_t rule)
 		.place = "kernel",
 		.why = why[action],
 		.flows = "",
-		.rate = "" };
+		.rate = "",
+		.unlogged = "" };
 
 	if (item != NULL)
 		placement_limits(item, &placement);
+	if (item != NULL && item->unlogged) {
+		placement.why = unlogged[action];
+		placement.unlogged = UNLOGGED;
+	}
 	if (item != NULL && image_rule_needs_name(item)) {
 		placement.place = "relay";
 		placement.why = item->names != 0 ? BY_AGREEMENT : BY_NAME;
@@ -70,7 +81,8 @@ placement_of_exclusion(const struct image *image, uint32_t i)
 		.why = "before every rule; as if nothing captured it, "
 		       "not logged",
 		.flows = "",
-		.rate = "" };
+		.rate = "",
+		.unlogged = "" };
 
 	return placement;
 }

@@ -13,6 +13,7 @@ struct placement {
 	const char *why;
 	const char *flows; /* "" or what its limits on them do */
 	const char *rate;
+	const char *unlogged; /* "" or that it has no rows */
 };
 
 /* Of a rule, or of the default for any other number. */

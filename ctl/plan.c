@@ -131,8 +131,8 @@ json_rule(struct json *json, const struct placement *placement)
 {
 	char why[512];
 
-	(void)snprintf(why, sizeof(why), "%s%s%s", placement->why,
-	    placement->rate, placement->flows);
+	(void)snprintf(why, sizeof(why), "%s%s%s%s", placement->why,
+	    placement->rate, placement->flows, placement->unlogged);
 	json_object(json, NULL);
 	json_string(json, "rule", placement->rule);
 	json_string(json, "placement", placement->place);
@@ -197,7 +197,8 @@ static void
 json_statement(
     void *ctx, const char *statement, const char *place, const char *why)
 {
-	const struct placement placement = { statement, place, why, "", "" };
+	const struct placement placement = { statement, place, why, "", "",
+		"" };
 
 	json_rule(ctx, &placement);
 }
@@ -242,15 +243,16 @@ text_rule(const struct placement *placement)
 {
 	(void)fputs("# ", stdout);
 	(void)table_text(stdout, placement->rule);
-	(void)printf("\n#     %s: %s%s%s\n", placement->place, placement->why,
-	    placement->rate, placement->flows);
+	(void)printf("\n#     %s: %s%s%s%s\n", placement->place, placement->why,
+	    placement->rate, placement->flows, placement->unlogged);
 }
 
 static void
 text_statement(
     void *ctx, const char *statement, const char *place, const char *why)
 {
-	const struct placement placement = { statement, place, why, "", "" };
+	const struct placement placement = { statement, place, why, "", "",
+		"" };
 
 	(void)ctx;
 	text_rule(&placement);

@@ -405,6 +405,7 @@ send_stats(struct flowlog *flowlog)
 	struct msg_log_stats stats = { .queued = batch_waiting(flowlog->batch),
 		.passed = sources_passed(flowlog->sources),
 		.blocked = sources_blocked(flowlog->sources),
+		.unlogged = sources_unlogged(flowlog->sources),
 		.count = LOSS_COUNT };
 	unsigned int i;
 

@@ -21,7 +21,7 @@ state_fits(const struct ledger_state *state)
 	unsigned int i;
 
 	if (state->passed > COUNT_MOST || state->blocked > COUNT_MOST ||
-	    state->next_id > ID_MOST ||
+	    state->unlogged > COUNT_MOST || state->next_id > ID_MOST ||
 	    state->next_id % FLOW_ID_STEP != LIMIT_FLOW_WORKER ||
 	    state->head > state->tail || state->tail > COUNT_MOST ||
 	    state->tail - state->head > LIMIT_LEDGER_ROWS ||

@@ -183,18 +183,42 @@ struct change {
 	struct along along;
 };
 
+/*
+ * Each command that fills a set is a transaction of its own, as long as one may
+ * take at most; nothing leads to the set yet.
+ */
+static int
+prepare_run(const char *what, const struct image *image,
+    enum render_lease lease, struct text *text)
+{
+	const char *at = text->bytes, *next;
+	struct text part = { 0 };
+	int result = text_check(text);
+
+	while (result == 0 && *at != '\0') {
+		next = strstr(at + 1, "\n" RENDER_ADD_ELEMENT);
+		next = next != NULL ? next + 1 : strchr(at, '\0');
+		text_append(&part, at, (size_t)(next - at));
+		renew_live(image, lease);
+		result = nft_run(what, &part);
+		at = next;
+	}
+	text_free(text);
+	return result;
+}
+
 /* First everything is there, then rules lead to it. */
 static int
-sides_put(const struct sides *sides, struct change *change,
-    const struct text *table)
+sides_put(
+    const struct sides *sides, struct change *change, const struct text *table)
 {
 	enum render_side side = sides_next(sides);
 	struct text text = { 0 };
 
-	renew_live(change->before, change->lease);
 	side_prepare(table, side, &text);
 	along_add(&text, &change->along.prepare);
-	if (nft_run(change->what, &text) == -1)
+	if (prepare_run(change->what, change->before, change->lease, &text) ==
+	    -1)
 		return -1;
 	sides_settle();
 	renew_live(change->before, change->lease);

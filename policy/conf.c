@@ -59,8 +59,10 @@ conf_free(struct conf *conf)
 
 	if (conf == NULL)
 		return;
-	for (i = 0; i < conf->table_count; i++)
+	for (i = 0; i < conf->table_count; i++) {
 		free(conf->tables[i].prefixes);
+		free(conf->tables[i].file.text);
+	}
 	for (i = 0; i < conf->upstream_count; i++)
 		free(conf->upstreams[i].endpoints);
 	rules_free(conf->rules, conf->rule_count);

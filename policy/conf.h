@@ -34,11 +34,20 @@ struct conf_interface {
 	struct place place;
 };
 
+/* A file whose text is part of the policy, see conf_file.h. */
+struct conf_file {
+	char path[CONF_PATH_BYTES]; /* as written; "": none */
+	struct place place;
+	char *text; /* NULL until it was read; then it ends in a NUL */
+	size_t len;
+};
+
 struct conf_table {
 	char name[LIMIT_NAME_BYTES];
 	struct place place;
-	struct prefix *prefixes; /* in the order written */
+	struct prefix *prefixes; /* in the order written, or as in the file */
 	size_t count;
+	struct conf_file file;
 };
 
 /* A prefix, or a table when table is not CONF_NO_TABLE. */
@@ -92,14 +101,6 @@ struct conf_dns_server {
 
 struct conf_domain {
 	char name[LIMIT_DOMAIN_BYTES];
-};
-
-/* A file whose text is part of the policy, see conf_file.h. */
-struct conf_file {
-	char path[CONF_PATH_BYTES]; /* as written; "": none */
-	struct place place;
-	char *text; /* NULL until it was read; then it ends in a NUL */
-	size_t len;
 };
 
 struct conf_pattern {
@@ -181,6 +182,7 @@ struct conf_rule {
 	enum rule_source source;
 	struct conf_via via;
 	struct rule_limits limits;
+	int unlogged; /* its flows have no rows */
 	struct place place;
 	char *text; /* as written, on one line, without comments */
 };

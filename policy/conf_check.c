@@ -88,7 +88,7 @@ warn_tables(struct parser *parser, const uint8_t *used)
 		if (!used[i])
 			conf_report(parser->errors, CONF_WARNING, &table->place,
 			    NULL, NULL, "nothing uses table <%s>", table->name);
-		else if (table->count == 0)
+		else if (table->count == 0 && table->file.path[0] == '\0')
 			conf_report(parser->errors, CONF_WARNING, &table->place,
 			    NULL, NULL,
 			    "table <%s> is empty: no address is in it",
@@ -123,6 +123,9 @@ families_of(const struct conf *conf, const struct conf_addresses *addresses)
 			continue;
 		}
 		table = &conf->tables[item->table];
+		/* What is in a file is not known yet. */
+		if (table->file.path[0] != '\0')
+			families |= FAMILIES;
 		for (n = 0; n < table->count; n++)
 			families |= family_of(&table->prefixes[n]);
 	}

@@ -135,6 +135,19 @@ parse_idle(struct parser *parser, struct conf_rule *rule)
 }
 
 static int
+parse_rule_log(struct parser *parser, struct conf_rule *rule)
+{
+	static const char *const words[] = { "yes", "no" };
+	unsigned int choice;
+
+	if (parse_choice(parser, words, COUNT(words), "yes or no", &choice) ==
+	    -1)
+		return -1;
+	rule->unlogged = (int)choice;
+	return 0;
+}
+
+static int
 parse_source(struct parser *parser, struct conf_rule *rule)
 {
 	static const char *const words[] = { "client" };
@@ -213,7 +226,7 @@ static const struct selector {
 	{ "source", parse_source, ACTION(RELAY), 0 },
 	{ "max-flows", parse_max_flows, ACTION(RELAY), 0, 1 },
 	{ "max-rate", parse_max_rate, ACTION(RELAY) | ACTION(PASS), 0, 1 },
-	{ "log", NULL, ACTIONS_ALL, 0 },
+	{ "log", parse_rule_log, ACTIONS_ALL, 0 },
 };
 
 static int
@@ -234,7 +247,7 @@ unknown_selector(struct parser *parser, unsigned int kind)
 	    kind == EXCLUDE
 		? "proto, from, to or port"
 		: "proto, from, to, port, domain, name, with, via, source, "
-		  "idle, max-flows or max-rate",
+		  "idle, max-flows, max-rate or log",
 	    nearest.best, "unknown selector %s",
 	    conf_quote(token->bytes, token->len, quote));
 	return -1;

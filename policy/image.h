@@ -145,8 +145,8 @@ struct image_upstream {
 
 /*
  * Spans: from and to are of refs (set numbers), ports of ports; empty: any.
- * An exclusion is a rule with action pass and no mode, source, idle_ms or
- * limits.
+ * An exclusion is a rule with action pass and no mode, source, idle_ms, limits
+ * or unlogged.
  */
 struct image_rule {
 	uint8_t action; /* enum flow_action */
@@ -158,7 +158,8 @@ struct image_rule {
 	uint16_t upstream; /* or UPSTREAM_NONE; only of what is relayed */
 	uint16_t domains;  /* a list's number, or DOMAINS_NONE */
 	uint8_t names;	   /* RULE_NAME_AGREES, ...; 0: whatever it is */
-	uint8_t reserved[3];
+	uint8_t unlogged;  /* 1: its flows have no rows */
+	uint8_t reserved[2];
 	struct rule_limits limits; /* flows only of what is relayed */
 	struct image_span from;
 	struct image_span to;
@@ -264,7 +265,7 @@ const char *image_exclusion_text(const struct image *, uint32_t i);
 /* Whether no rule of the kernel can decide it: names decide about it. */
 int image_rule_needs_name(const struct image_rule *);
 
-/* Whether the kernel lets anything pass: by a rule, or by default. */
+/* Whether the kernel lets pass what has rows: by a rule, or by default. */
 int image_has_pass(const struct image *);
 
 /*

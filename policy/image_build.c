@@ -445,6 +445,7 @@ build_rule(struct builder *builder, enum image_section_name section,
 		.limits = from->limits,
 		.domains = from->domains.list,
 		.names = (uint8_t)from->names,
+		.unlogged = (uint8_t)from->unlogged,
 	};
 
 	if (build_addresses(builder, &from->from, &rule.from) == -1 ||

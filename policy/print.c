@@ -314,7 +314,7 @@ print_rule(
 		print_duration(rule->idle_ms, text);
 	}
 	print_limits(&rule->limits, text);
-	text_puts(text, "\n");
+	text_puts(text, rule->unlogged ? " log no\n" : "\n");
 }
 
 static void
@@ -322,6 +322,12 @@ print_table(const struct conf_table *table, struct text *text)
 {
 	size_t i;
 
+	if (table->file.path[0] != '\0') {
+		text_printf(text, "table <%s> file ", table->name);
+		print_string(table->file.path, text);
+		text_puts(text, "\n");
+		return;
+	}
 	text_printf(text, "table <%s> {", table->name);
 	for (i = 0; i < table->count; i++)
 		print_prefix(&table->prefixes[i], text);

@@ -7,9 +7,6 @@
 #include "policy/render.h"
 #include "policy/text.h"
 
-/* A set for each table and family that is not empty. */
-void render_tables(const struct image *, struct text *);
-
 /* Gives a conntrack entry the timeouts "relayed_tcp" and the like. */
 void render_timeout(const char *when, const char *name, struct text *);
 /* The same with those of relayed flows of UDP. */

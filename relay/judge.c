@@ -53,6 +53,9 @@ decide(const struct judge *judge, struct flow_start *start, const char *host)
 		start->idle_us = (int64_t)verdict.item->idle_ms * 1000;
 		start->source = (enum rule_source)verdict.item->source;
 	}
+	/* What its name is still to decide is no rule's yet. */
+	start->unlogged = verdict.item != NULL && !verdict.needs_name &&
+			  verdict.item->unlogged;
 	start->needs_name = (uint8_t)needs_name(judge, start, &verdict);
 	start->rule_needs_name = (uint8_t)verdict.needs_name;
 	return verdict.action;

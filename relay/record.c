@@ -80,6 +80,7 @@ record_decide(struct flow_entry *record, const struct flow_start *start)
 {
 	record->rule = start->rule;
 	record->generation = start->generation;
+	record->unlogged = start->unlogged;
 }
 
 void

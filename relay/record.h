@@ -28,6 +28,7 @@ struct flow_start {
 	enum rule_source source;
 	uint8_t needs_name; /* it shall be decided again when that is known */
 	uint8_t rule_needs_name; /* before that nothing must be let through */
+	uint8_t unlogged;	 /* its rule gives it no row */
 	uint8_t by_dns;		 /* host is the name its client asked for */
 	uint8_t looked;	  /* at what its client sent first, or no longer */
 	const char *host; /* its name; NULL: not known */

@@ -117,7 +117,7 @@ enum flow_slot_state { FLOW_SLOT_FREE, FLOW_SLOT_OPEN, FLOW_SLOT_CLOSED };
 
 struct flow_slot {
 	_Atomic uint32_t state;
-	uint32_t reserved;
+	uint32_t counted; /* the arena's unlogged with this one, or 0 */
 	struct flow_entry entry;
 	char host[FLOW_HOST_NEAR];
 };
@@ -137,8 +137,9 @@ struct flow_arena {
 	_Atomic uint64_t relayed; /* of those, sent on to a server */
 	_Atomic uint64_t blocked;
 	_Atomic uint64_t open;
-	_Atomic uint64_t dropped; /* accepted flows whose row was given up */
-	_Atomic uint64_t refused; /* connections to the listener itself */
+	_Atomic uint64_t dropped;  /* accepted flows whose row was given up */
+	_Atomic uint64_t refused;  /* connections to the listener itself */
+	_Atomic uint64_t unlogged; /* ended flows that get no row */
 	struct flow_slot slot[];
 };
 
@@ -154,6 +155,18 @@ struct flow_arena {
  */
 void flow_slot_read(const struct flow_arena *, uint32_t slots, uint32_t slot,
     struct flow_record *);
+
+/*
+ * Whether the flow in a slot gets no row, whoever finds it there when its relay
+ * is dead.
+ */
+int flow_slot_is_unlogged(const struct flow_slot *);
+
+/*
+ * The flows that got no row, those that were open when the relay died too: of
+ * a dead one, so that what is counted does not change meanwhile.
+ */
+uint64_t flow_arena_unlogged(const struct flow_arena *, uint32_t slots);
 
 /* Gives the flow in a slot its name, of less than FLOW_HOST_BYTES. */
 void flow_slot_set_host(

@@ -34,6 +34,7 @@ enum ledger_loss {
 struct ledger_state {
 	uint64_t passed;
 	uint64_t blocked;
+	uint64_t unlogged; /* of those passed: ended, without a row */
 	uint64_t lost[LEDGER_LOSSES];
 	/* Sums of drops in the log when the ledger began. */
 	uint64_t log_lost[LOSS_COUNT];

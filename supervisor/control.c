@@ -110,6 +110,7 @@ status_send(struct client *client)
 		.relayed = totals.relayed,
 		.passed = log->passed,
 		.blocked = totals.blocked + log->blocked,
+		.unlogged = totals.unlogged + log->unlogged,
 		.log_rows = log->rows,
 		.log_dropped = log->dropped,
 		.log_queued = log->queued,

@@ -126,11 +126,12 @@ class Tpx:
         return row
 
     def unaccounted(self):
-        """Accepted flows that are neither rows, nor drops, nor still open."""
+        """Accepted flows: neither rows, nor drops, nor unlogged, nor open."""
         status = self.status()
         rows = self.sql("SELECT count(*) AS n FROM flows WHERE final")[0]["n"]
         return (status["flows"]["accepted"] - status["flows"]["open"]
-                - status["log"]["dropped"] - rows)
+                - status["log"]["dropped"] - status["flows"]["unlogged"]
+                - rows)
 
     def passing(self, since):
         """Passed flows begun since then that conntrack holds: they are open.
@@ -143,12 +144,13 @@ class Tpx:
                    and int(seconds) <= age_s for mark, seconds in re.findall(
                        r" mark=(\d+) .*delta-time=(\d+)", table))
 
-    def accounts(self, since=0.0):
+    def accounts(self, since=0.0, unlogged="relay"):
         """Flows begun that are neither rows nor drops nor open, by decider.
 
         relay: those that relays accepted.  block and pass: those that the
         kernel decided, packets that were lost on the way to the log included.
         Of passed ones the number is right while none begins or ends.
+        unlogged is whose rules have `log no', if any: their flows count too.
         since is when this tpxd was started (time.time()), if others have
         written the same log before.
         """
@@ -169,6 +171,7 @@ class Tpx:
                  # a lost packet was never counted as blocked
                  "block": flows["blocked"] + lost["block"],
                  "pass": flows["passed"] + lost["pass"] - self.passing(since)}
+        begun[unlogged] -= flows["unlogged"]
         return {action: int(begun[action] - rows[action] - lost[action])
                 for action in begun}
 

@@ -41,8 +41,8 @@ test_everything_has_one_form(void **state)
 	      "block with drop port { 5-5, 6 } to { <t>,10.0.0.0/8 }\n"
 	      "relay max-rate 7/m max-flows 5 per client idle 90s max-flows "
 	      "9 proto tcp to any max-rate 8/s per client\n"
-	      "pass to any\n"
-	      "block to ::1 with reset\n"
+	      "pass to any log yes\n"
+	      "block log no to ::1 with reset\n"
 	      "table <t> {\n 192.0.2.1/32\n}\n"
 	      "capture forwarded on { b }\ncapture forwarded on a\n"
 	      "other-protocols block\nmark mask 0xE0\nworkers 2\nlease "
@@ -56,7 +56,7 @@ test_everything_has_one_form(void **state)
 	    "block to { <t> 10.0.0.0/8 } port { 5 6 } with drop\n"
 	    "relay proto tcp idle 90s max-flows 9 max-flows 5 per client "
 	    "max-rate 7/m max-rate 8/s per client\n"
-	    "pass to any\nblock to ::1 with reset\ndefault pass\n"
+	    "pass to any\nblock to ::1 with reset log no\ndefault pass\n"
 	    "control socket \"/run/tpx/tpxd.sock\"\n"
 	    "log dir \"/x \\\"y\\\\\" keep 2d max 1G\n");
 	text_free(&out);

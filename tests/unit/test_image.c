@@ -478,12 +478,14 @@ test_every_field_is_checked(void **state)
 }
 
 static void
-test_what_a_rule_says_of_names_is_checked(void **state)
+test_what_a_rule_says_of_names_and_rows_is_checked(void **state)
 {
 	(void)state;
 	REFUSED(rules[0].names, 8, "a rule of an unknown kind");
-	REFUSED(rules[0].reserved[2], 1, "reserved bytes are not zero");
+	REFUSED(rules[0].unlogged, 2, "a rule of an unknown kind");
+	REFUSED(rules[0].reserved[1], 1, "reserved bytes are not zero");
 	REFUSED(excl[0].names, 1, "an exclusion of an unknown kind");
+	REFUSED(excl[0].unlogged, 1, "an exclusion of an unknown kind");
 	REFUSED(excl[0].reserved[0], 1, "reserved bytes are not zero");
 }
 
@@ -630,7 +632,8 @@ main(void)
 		cmocka_unit_test(test_an_unaligned_image_is_refused),
 		cmocka_unit_test(test_a_changed_image_is_refused_or_harmless),
 		cmocka_unit_test(test_every_field_is_checked),
-		cmocka_unit_test(test_what_a_rule_says_of_names_is_checked),
+		cmocka_unit_test(
+		    test_what_a_rule_says_of_names_and_rows_is_checked),
 		cmocka_unit_test(test_every_field_of_an_upstream_is_checked),
 		cmocka_unit_test(test_every_field_of_dns_is_checked),
 	};
