@@ -9,6 +9,8 @@
 #include "ctl/placement.h"
 #include "ctl/table.h"
 #include "policy/text.h"
+#include "policy/way.h"
+#include "schema/dns.h"
 
 static const struct {
 	const char *word;
@@ -29,6 +31,7 @@ static const struct {
 	    "no host has that destination" },
 	[COURSE_LINK_LOCAL] = { "link-local",
 	    "nobody relays UDP of a link-local address (RFC 4291, 2.5.6)" },
+	[COURSE_WAY] = { "way", "a way past DNS that is closed" },
 	[COURSE_DNS] = { "dns", "a question of DNS, whoever was asked" },
 	[COURSE_KERNEL] = { "rule", "by its first packet" },
 	[COURSE_RELAY] = { "rule", "by the name of the server" },
@@ -38,12 +41,14 @@ static const char *const actions[COURSE_COUNT] = {
 	[COURSE_OTHER_BLOCKED] = "block",
 	[COURSE_UNSPECIFIED] = "block",
 	[COURSE_LINK_LOCAL] = "block",
+	[COURSE_WAY] = "block",
 };
 
 static const char *const places[COURSE_COUNT] = {
 	[COURSE_OTHER_BLOCKED] = "kernel",
 	[COURSE_UNSPECIFIED] = "kernel",
 	[COURSE_LINK_LOCAL] = "kernel",
+	[COURSE_WAY] = "kernel",
 	[COURSE_DNS] = "dnsd",
 	[COURSE_KERNEL] = "kernel",
 	[COURSE_RELAY] = "relay",
@@ -116,7 +121,7 @@ static void
 put_agreement(unsigned int names, struct text *text)
 {
 	static const char *const words[] = { RULE_NAME_WORDS };
-	const char *or = " ";
+	const char * or = " ";
 	size_t i;
 
 	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++)
@@ -352,6 +357,18 @@ json_flow(struct json *json, const struct course_query *query)
 	json_string(json, "domain", query->flow.host);
 }
 
+/* A statement of dns, if it is one. */
+static const char *
+dns_rule(const struct image *image, uint16_t rule, uint32_t *line)
+{
+	if (rule == DNS_RULE_NONE)
+		return NULL;
+	if (rule >= DNS_RULE_WAY)
+		return way_text((enum dns_way)(rule - DNS_RULE_WAY), 1);
+	*line = image_block(image, rule - DNS_RULE_BLOCK)->line;
+	return image_block_text(image, rule - DNS_RULE_BLOCK);
+}
+
 static const char *
 rule_of(const struct explanation *it, uint32_t *line)
 {
@@ -362,10 +379,10 @@ rule_of(const struct explanation *it, uint32_t *line)
 		*line = image_exclusion(it->image, course->exclusion)->line;
 		return image_exclusion_text(it->image, course->exclusion);
 	}
-	if (course->end == COURSE_DNS && course->dns.text != NULL) {
-		*line = image_block(it->image, course->dns.block)->line;
-		return course->dns.text;
-	}
+	if (course->end == COURSE_DNS && it->query.flow.host != NULL)
+		return dns_rule(it->image, course->dns.rule, line);
+	if (course->end == COURSE_WAY)
+		return dns_rule(it->image, course->verdict.rule, line);
 	if (!has_rules(it) || course->verdict.needs_name)
 		return NULL;
 	if (course->verdict.item != NULL)
@@ -466,10 +483,10 @@ text_decided(const struct explanation *it, FILE *out)
 	(void)fprintf(out, "\ndecided in  %s", places[it->course.end]);
 	if (has_rules(it)) {
 		placement = placement_of(it->image, it->course.verdict.rule);
-		(void)fprintf(out, ", %s%s%s",
+		(void)fprintf(out, ", %s%s%s%s",
 		    it->course.end == COURSE_RELAY ? "by the name of the server"
 						   : placement.why,
-		    placement.rate, placement.flows);
+		    placement.rate, placement.flows, placement.unlogged);
 	}
 	(void)putc('\n', out);
 	if ((more = upstream_of(it)) != NULL)

@@ -150,6 +150,9 @@ put_decided(struct metrics *metrics, const struct msg_ctl_status *main)
 
 		metrics_uint(metrics, "", labels, values[action]);
 	}
+	metrics_family(metrics, "tpx_flows_unlogged_total", "counter",
+	    "Flows that have no row because their rule says so.");
+	metrics_uint(metrics, "", NULL, main->unlogged);
 }
 
 static void

@@ -97,7 +97,7 @@ local(const struct image *image, const struct course_query *query,
 static struct dns_verdict
 dns_verdict(const struct image *image, const struct course_query *query)
 {
-	struct dns_verdict none = { DNS_RESOLVE, 0, NULL };
+	static const struct dns_verdict none = { DNS_RESOLVE, DNS_RULE_NONE };
 
 	if (query->flow.host == NULL)
 		return none;
@@ -110,6 +110,11 @@ by_rules(const struct image *image, const struct course_query *query,
     struct course *course)
 {
 	course->verdict = policy_match(image, &query->flow);
+	if (course->verdict.item == NULL &&
+	    course->verdict.rule != FLOW_RULE_DEFAULT) {
+		course->end = COURSE_WAY;
+		return;
+	}
 	course->end = policy_needs_name(image, &query->flow) ? COURSE_RELAY
 							     : COURSE_KERNEL;
 	if (course->end == COURSE_RELAY &&

@@ -35,6 +35,7 @@ enum course_end {
 	COURSE_OTHER_BLOCKED,
 	COURSE_UNSPECIFIED, /* to the address that no host has: dropped */
 	COURSE_LINK_LOCAL,  /* UDP that nobody may forward: dropped */
+	COURSE_WAY,	    /* past DNS, and closed: blocked */
 	COURSE_DNS,	    /* dnsd answers, or tells whom it asked */
 	COURSE_KERNEL,	    /* a rule decides, in the kernel */
 	COURSE_RELAY,	    /* a rule decides, when the name is known */
@@ -46,7 +47,7 @@ enum course_end {
 struct course {
 	enum course_end end;
 	uint32_t exclusion;	       /* of COURSE_EXCLUDED */
-	struct policy_verdict verdict; /* of COURSE_KERNEL and RELAY */
+	struct policy_verdict verdict; /* of COURSE_KERNEL, RELAY and WAY */
 	struct dns_verdict dns;	       /* of COURSE_DNS with a name */
 };
 

@@ -97,16 +97,12 @@ denials_note(struct denials *denials, const struct flow_start *start, int error)
 	/* A connection is a flow of its own, whatever its ends. */
 	if (start->proto != IPPROTO_TCP && is_known(denials, start, now_us))
 		return 0;
-	if (start->unlogged) {
-		record_blocked(denials->journal, NULL);
-		journal_skip(denials->journal);
-		return;
-	}
 	if (may_have_row(denials, now_us))
 		record = record_open(denials->journal, start);
 	record_blocked(denials->journal, record);
 	if (record == NULL) {
-		journal_drop(denials->journal);
+		(start->unlogged ? journal_skip : journal_drop)(
+		    denials->journal);
 		return 0;
 	}
 	record_close(denials->journal, record, FLOW_CLOSE_POLICY, error);

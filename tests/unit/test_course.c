@@ -31,8 +31,7 @@ course_in(const char *text)
 	struct image *image = fixture_image(text, &len);
 	struct course course = course_of(image, &query);
 
-	course.verdict.item = NULL; /* they go with the image */
-	course.dns.text = NULL;
+	course.verdict.item = NULL; /* it goes with the image */
 	free(image);
 	return course;
 }
@@ -249,10 +248,25 @@ test_the_first_selector_that_does_not_match_is_told(void **state)
 
 #define TEST(test) cmocka_unit_test_setup(test, set_up)
 
+static void
+test_a_closed_way_past_dns_is_before_rules(void **state)
+{
+	static const char dns[] = ALL "dns forward { 9.9.9.9 }\n";
+	char text[160];
+
+	(void)state;
+	flow(IPPROTO_TCP, "192.0.2.1", "192.0.2.2", 853);
+	assert_int_equal(course_in(dns).end, COURSE_KERNEL);
+	(void)snprintf(text, sizeof(text), "%sdns encrypted no\n", dns);
+	assert_int_equal(course_in(text).end, COURSE_WAY);
+	assert_true(COURSE_IS_CAPTURED(COURSE_WAY));
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		TEST(test_a_closed_way_past_dns_is_before_rules),
 		TEST(test_what_another_interface_brings_is_not_captured),
 		TEST(test_what_is_for_this_host_is_not_captured),
 		TEST(test_exclusions_come_first),

@@ -31,7 +31,7 @@ set_up(void **state)
 		.relayed = 3,
 		.passed = 4,
 		.blocked = 5,
-		.unlogged = 15,
+		.unlogged = 18,
 		.dns_queries = 11,
 		.dns_cache_hits = 12,
 		.dns_blocked = 13,
