@@ -5,24 +5,31 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Where an expression that begins with the mark ends: at what follows it. */
+#define WORD_BYTES 16 /* what is longer is cut: no word of interest is */
+
+/* What is left of a line. */
 struct words {
 	const char *at;
 };
 
+/* The next one; what stands in quotes is none. */
 static int
-next_word(struct words *words, char word[16])
+next_word(struct words *words, char word[WORD_BYTES])
 {
 	size_t len;
 
 	words->at += strspn(words->at, " \t");
+	while (*words->at == '"') {
+		words->at++;
+		words->at += strcspn(words->at, "\"");
+		words->at += *words->at == '"';
+		words->at += strspn(words->at, " \t");
+	}
 	len = strcspn(words->at, " \t\n");
-	if (len == 0)
-		return 0;
-	(void)memset(word, 0, 16);
-	memcpy(word, words->at, len < 15 ? len : 15);
+	memset(word, 0, WORD_BYTES);
+	memcpy(word, words->at, len < WORD_BYTES ? len : WORD_BYTES - 1);
 	words->at += len;
-	return 1;
+	return len > 0;
 }
 
 static int
@@ -62,33 +69,39 @@ number(const char *word, uint32_t *value)
 	return *end == '\0';
 }
 
-/* Behind "mark set": the bits that it changes. */
+/* What "& 0xff" or "| 0x1" behind a mark changes of it; 0: no such thing. */
 static uint32_t
-bits_set(struct words words)
+bits_of(struct words *words)
 {
-	uint32_t changed = 0, value;
-	char word[16];
-	int is_own = 0;
+	char how[WORD_BYTES], word[WORD_BYTES];
+	struct words behind = *words;
+	uint32_t value;
 
-	while (next_word(&words, word)) {
-		if (strcmp(word, "meta") == 0 || strcmp(word, "ct") == 0)
-			continue;
-		if (strcmp(word, "mark") == 0) {
-			is_own = 1;
-			continue;
-		}
-		if (!is_and(word) && !is_or(word))
-			break;
-		{
-			int keeps = is_and(word);
+	if (!next_word(&behind, how) || !(is_and(how) || is_or(how)))
+		return 0;
+	*words = behind;
+	/* What is no number may be any. */
+	if (!next_word(words, word) || !number(word, &value))
+		return UINT32_MAX;
+	return is_and(how) ? ~value : value;
+}
 
-			if (!next_word(&words, word) || !number(word, &value))
-				return UINT32_MAX;
-			changed |= keeps ? ~value : value;
-		}
-	}
-	/* A constant, a map, or another mark as it is. */
-	return is_own && changed != 0 ? changed : UINT32_MAX;
+/* Behind "mark set": a mark as it is, but for some bits; or all of them. */
+static uint32_t
+bits_set(struct words *words)
+{
+	uint32_t changed = 0, bits;
+	char word[WORD_BYTES];
+
+	if (!next_word(words, word))
+		return UINT32_MAX;
+	if (strcmp(word, "meta") == 0 || strcmp(word, "ct") == 0)
+		(void)next_word(words, word);
+	if (strcmp(word, "mark") != 0)
+		return UINT32_MAX;
+	while ((bits = bits_of(words)) != 0)
+		changed |= bits;
+	return changed != 0 ? changed : UINT32_MAX;
 }
 
 int
@@ -96,15 +109,19 @@ doctor_mark_is_used(const char *line, uint32_t mask)
 {
 	struct words words = { line };
 	uint32_t value;
-	char word[16];
+	char word[WORD_BYTES];
 
 	while (next_word(&words, word)) {
 		struct words behind = words;
 
 		if (strcmp(word, "mark") != 0 || !next_word(&behind, word))
 			continue;
-		if (strcmp(word, "set") == 0)
-			return (bits_set(behind) & mask) != 0;
+		if (strcmp(word, "set") == 0) {
+			if ((bits_set(&behind) & mask) != 0)
+				return 1;
+			words = behind;
+			continue;
+		}
 		if (is_and(word) && next_word(&behind, word) &&
 		    number(word, &value) && (value & mask) != 0)
 			return 1;

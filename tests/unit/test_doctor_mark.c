@@ -42,6 +42,9 @@ test_what_sets_bits_of_the_mask_uses_them(void **state)
 		    1 },
 		{ "\t\tmeta mark set meta mark | 0x00ff0000", 0 },
 		{ "\t\tmeta mark set mark or 0x1", 0 },
+		{ "\t\tct mark set ct mark | 0x00000001 "
+		  "meta mark set 0x00000002",
+		    1 },
 		{ "\t\tmeta mark set mark and 0xffff", 1 },
 		{ "\t\tmeta mark set meta mark & 0xffff00ff | 0x00000100", 0 },
 		{ "\t\tmeta mark set meta mark & 0xf8ffffff", 1 },
@@ -77,7 +80,8 @@ test_other_lines_have_no_mark(void **state)
 		{ "", 0 },
 		{ "mark", 0 },
 		{ "\t\tmeta mark set", 1 }, /* cut: who knows */
-		{ "\t\tcomment \"mark & 7\" accept", 0 },
+		{ "\t\tcomment \"a mark & 0x07000000 \" accept", 0 },
+		{ "\t\tcomment \"mark", 0 },
 		{ "\t\tiifname \"mark\" drop", 0 },
 		{ "\t\tip saddr 10.0.0.0/8 masquerade", 0 },
 	};
