@@ -86,7 +86,8 @@ setACL("0.0.0.0/0")
 setSecurityPollSuffix("")
 server = newServer({{address="{Topology.SERVER4}:{UPSTREAM_PORT}", sockets=8}})
 server:setUp()
-getPool(""):setCache(newPacketCache(1000000, {{maxTTL=86400, numberOfShards=8}}))
+cache = newPacketCache(1000000, {{maxTTL=86400, numberOfShards=8}})
+getPool(""):setCache(cache)
 addAction(AllRule(), LogAction("{{home}}/log", true, false, true))
 """
 DNSMASQ = f"""\

@@ -178,8 +178,8 @@ runs(void)
 
 	while ((statement = sqlite3_next_stmt(
 		    store_handle(store), statement)) != NULL)
-		count += sqlite3_stmt_status(
-		    statement, SQLITE_STMTSTATUS_RUN, 1);
+		count +=
+		    sqlite3_stmt_status(statement, SQLITE_STMTSTATUS_RUN, 1);
 	return count;
 }
 
@@ -198,8 +198,8 @@ test_two_workers_at_a_time_do_not_search_long(void **state)
 		for (i = 0; i < 64; i++) {
 			record = fixture_question(worker, 0);
 			record.time_us += i + (int)worker * 5;
-			record.cport = (uint16_t)(1000 * (worker + 1) +
-						  (unsigned int)i);
+			record.cport =
+			    (uint16_t)(1000 * (worker + 1) + (unsigned int)i);
 			assert_int_equal(
 			    dns_table_add(table, &record, &added), 0);
 			assert_int_equal(added, 1);
