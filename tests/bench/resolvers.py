@@ -114,9 +114,6 @@ class Resolver(Contender):
     def __init__(self, build=None):
         super().__init__(None, build, self.address)
 
-    def fresh(self):
-        return type(self)(self.build)
-
     def _tune(self):
         net = self.net
         net.client.run("ip", "-batch", "-", input="".join(

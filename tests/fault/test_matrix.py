@@ -10,24 +10,26 @@ import itertools
 
 import pytest
 
-from matrix import ABSENT, CASES, CONFIGURED, HELD, IN_A_LEASE, LEASE_S
+from matrix import CASES, CONFIGURED, HELD, IN_A_LEASE, LEASE_S
 from rig import report
 from stage import Stage, accepted_places
 
-report.absent = ABSENT
-
 
 def runs():
-    """Every row in every mode and place; what is not daily is long."""
+    """Every row in every mode and place; what is not daily is long.
+
+    The cells of a run stay in the process that plays it.
+    """
     places = accepted_places()
     for case in CASES:
         for mode, where in itertools.product(("closed", "open"), places):
             if where not in case.places:
                 continue
-            yield pytest.param(
-                (case, mode, where), id=f"{case.number}-{mode}-{where}",
-                marks=[] if (mode, where) in case.daily
-                else [pytest.mark.long])
+            name = f"{case.number}-{mode}-{where}"
+            marks = [pytest.mark.xdist_group(name)]
+            if (mode, where) not in case.daily:
+                marks.append(pytest.mark.long)
+            yield pytest.param((case, mode, where), id=name, marks=marks)
 
 
 @pytest.fixture(scope="module")
@@ -51,13 +53,13 @@ def expected_of(after, mode):
 @pytest.mark.parametrize("run", runs(), indirect=True, scope="module")
 @pytest.mark.parametrize("family, protocol", itertools.product(
     (4, 6), ("tcp", "udp")), ids="v4-tcp v4-udp v6-tcp v6-udp".split())
-def test_cell(run, family, protocol):
+def test_cell(run, family, protocol, record_property):
     case = run.case
     after = case.becomes(run.mode, protocol)
     seen, within_s = run.cell(family, protocol)
     leaks = [packet for packet in run.leaks if packet.protocol == protocol
              and (":" in packet.source) == (family == 6)]
-    report.add(report.Line(
+    report.record(record_property, report.Line(
         case.number, case.title, run.mode, run.where, f"v{family}", protocol,
         f"{after} in {case.limit_s:.1f} s", seen, within_s,
         after == CONFIGURED and case.limit_s <= IN_A_LEASE, len(leaks),
