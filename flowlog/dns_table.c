@@ -15,8 +15,13 @@
 #include "flowlog/bind.h"
 #include "flowlog/store.h"
 
-/* Another row may have that time; this many further ones are tried. */
+/*
+ * Another row may have that time; this many further ones are tried.  A worker
+ * gives times one behind the other to what it has read at once, so each step
+ * goes beyond that: else who comes second would look at all of it.
+ */
 #define IDS_TRIED 4096
+#define ID_STEP_US 67
 
 #define TYPE_A 1
 #define TYPE_AAAA 28
@@ -201,7 +206,7 @@ dns_table_add(
 	texts_fill(record, &text);
 	bind_record(statement, record, &text);
 	*added = 0;
-	for (i = 0; i < IDS_TRIED; i++, id++) {
+	for (i = 0; i < IDS_TRIED; i++, id += ID_STEP_US) {
 		(void)sqlite3_bind_int64(statement, 1, id);
 		if (run(table, ADD) == -1)
 			return -1;

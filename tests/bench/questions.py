@@ -11,9 +11,8 @@ from typing import NamedTuple
 
 from contenders import CannotMeasure
 from metrics import LOAD_SLACK_S, Sample
-from resolvers import NAME, PORT
+from resolvers import KNOWN, NAME, PORT
 
-KNOWN = 5000  # names that are asked for again and again
 ASKED = 200000  # questions in the list of those, which is gone through anew
 SOCKETS, THREADS, OUTSTANDING = 200, 2, 200
 WARM_RATE = 5000  # a second

@@ -13,6 +13,7 @@ from rig.tpx import Tpx
 
 PORT, UPSTREAM_PORT = 53, 5300
 NAME = "bench.example"
+KNOWN = 5000  # names n0, n1, ..., each with addresses of its own
 ZONE = f"""\
 $ORIGIN {NAME}.
 $TTL 86400
@@ -20,8 +21,9 @@ $TTL 86400
 @ IN NS ns
 ns IN A {Topology.SERVER4}
 * IN A 198.51.100.7
-* IN AAAA 2001:db8::7
-"""
+""" + "".join(
+    f"n{n} IN A 198.18.{n // 256}.{n % 256}\nn{n} IN AAAA 2001:db8::{n:x}\n"
+    for n in range(KNOWN))
 UPSTREAM = f"{Topology.SERVER4}@{UPSTREAM_PORT}"
 ANYBODY4 = "192.0.2.53"  # whom the clients of tpx ask
 # No client asks more than tpx's limits allow: each socket of the load has one
@@ -84,7 +86,8 @@ setACL("0.0.0.0/0")
 setSecurityPollSuffix("")
 server = newServer({{address="{Topology.SERVER4}:{UPSTREAM_PORT}", sockets=8}})
 server:setUp()
-getPool(""):setCache(newPacketCache(1000000, {{maxTTL=86400, numberOfShards=8}}))
+cache = newPacketCache(1000000, {{maxTTL=86400, numberOfShards=8}})
+getPool(""):setCache(cache)
 addAction(AllRule(), LogAction("{{home}}/log", true, false, true))
 """
 DNSMASQ = f"""\
@@ -110,9 +113,6 @@ class Resolver(Contender):
 
     def __init__(self, build=None):
         super().__init__(None, build, self.address)
-
-    def fresh(self):
-        return type(self)(self.build)
 
     def _tune(self):
         net = self.net
