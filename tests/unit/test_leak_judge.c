@@ -173,7 +173,7 @@ test_a_mapped_destination_is_blocked_whatever_rules_say(void **state)
 }
 
 static void
-test_a_question_that_is_answered_arrives_only_where_open_lets_it(void **state)
+test_a_question_arrives_only_where_open_lets_it(void **state)
 {
 	enum judge_stage stage;
 
@@ -234,7 +234,7 @@ main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(
-		    test_a_question_that_is_answered_arrives_only_where_open_lets_it),
+		    test_a_question_arrives_only_where_open_lets_it),
 		cmocka_unit_test(
 		    test_questions_that_are_answered_here_arrive_nowhere),
 		cmocka_unit_test(
