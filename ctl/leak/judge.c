@@ -21,6 +21,7 @@ static const uint8_t direct[ON_FAILURE_COUNT][JUDGE_CLASSES] = {
 	[ON_FAILURE_CLOSED] = {
 		[JUDGE_NEVER] = 0,
 		[JUDGE_BLOCK] = BARE,
+		[JUDGE_ANSWER] = BARE,
 		[JUDGE_RELAY] = BARE,
 		[JUDGE_PASS] = BARE | ARMED | FAILING,
 		[JUDGE_OTHER] = ANY,
@@ -28,10 +29,20 @@ static const uint8_t direct[ON_FAILURE_COUNT][JUDGE_CLASSES] = {
 	[ON_FAILURE_OPEN] = {
 		[JUDGE_NEVER] = 0,
 		[JUDGE_BLOCK] = UNARMED,
+		[JUDGE_ANSWER] = UNARMED,
 		[JUDGE_RELAY] = UNARMED,
 		[JUDGE_PASS] = ANY,
 		[JUDGE_OTHER] = ANY,
 	},
+};
+
+/*
+ * When it may arrive as a relay sent it.  Open, a question that finds nobody to
+ * answer it yet is a flow as any other, and relays may be there already.
+ */
+static const uint8_t relayed[ON_FAILURE_COUNT][JUDGE_CLASSES] = {
+	[ON_FAILURE_CLOSED] = { [JUDGE_RELAY] = ANY },
+	[ON_FAILURE_OPEN] = { [JUDGE_RELAY] = ANY, [JUDGE_ANSWER] = UNARMED },
 };
 
 const char *
@@ -52,9 +63,16 @@ judge_arrival(enum on_failure on_failure, enum judge_class class,
     enum judge_stage stage, enum judge_way way)
 {
 	if (way == JUDGE_RELAYED)
-		return class == JUDGE_RELAY ? ALLOW : DENY;
+		return (relayed[on_failure][class] & 1U << stage) != 0 ? ALLOW
+								       : DENY;
 	return (direct[on_failure][class] & 1U << stage) != 0 ? ALLOW : DENY;
 }
+
+static const enum judge_class classes[FLOW_ACTION_COUNT] = {
+	[FLOW_ACTION_RELAY] = JUDGE_RELAY,
+	[FLOW_ACTION_PASS] = JUDGE_PASS,
+	[FLOW_ACTION_BLOCK] = JUDGE_BLOCK,
+};
 
 /* What is said of it before any rule is asked, or JUDGE_CLASSES. */
 static enum judge_class
@@ -76,11 +94,6 @@ enum judge_class
 judge_rules(const struct image *image, int v6, uint8_t proto,
     const struct addr *src, const struct addr *dst, uint16_t dport)
 {
-	static const enum judge_class classes[FLOW_ACTION_COUNT] = {
-		[FLOW_ACTION_RELAY] = JUDGE_RELAY,
-		[FLOW_ACTION_PASS] = JUDGE_PASS,
-		[FLOW_ACTION_BLOCK] = JUDGE_BLOCK,
-	};
 	struct policy_query query = { proto, *src, *dst, dport };
 	enum judge_class class = judge_unruled(image, v6, &query);
 
@@ -94,10 +107,11 @@ judge_packet(const struct image *image, int v6, uint8_t proto,
     const struct addr *src, const struct addr *dst, uint16_t dport)
 {
 	struct policy_query query = { proto, *src, *dst, dport };
+	enum judge_class class = judge_unruled(image, v6, &query);
 
-	if (judge_unruled(image, v6, &query) == JUDGE_CLASSES &&
-	    ((dport == DNS_PORT && image_dns(image)->mode != DNS_OFF) ||
-		policy_match(image, &query).action == FLOW_ACTION_BLOCK))
-		return JUDGE_BLOCK;
-	return judge_rules(image, v6, proto, src, dst, dport);
+	if (class != JUDGE_CLASSES)
+		return class;
+	if (dport == DNS_PORT && image_dns(image)->mode != DNS_OFF)
+		return JUDGE_ANSWER;
+	return classes[policy_match(image, &query).action];
 }

@@ -13,6 +13,7 @@
 enum judge_class {
 	JUDGE_NEVER, /* nobody forwards it: multicast, broadcast */
 	JUDGE_BLOCK,
+	JUDGE_ANSWER, /* a question of DNS, which is answered here */
 	JUDGE_RELAY,
 	JUDGE_PASS,
 	/* Not captured: excluded, or neither TCP nor UDP and those pass. */
@@ -38,9 +39,8 @@ enum verdict judge_arrival(
     enum on_failure, enum judge_class, enum judge_stage, enum judge_way);
 
 /*
- * The class of a packet.  Questions of DNS that are answered here arrive as
- * little as what is blocked.  v6: it is one of IPv6 even if dst is v4-mapped;
- * such packets belong on no wire, and tpx blocks them.
+ * The class of a packet.  v6: it is one of IPv6 even if dst is v4-mapped; such
+ * packets belong on no wire, and tpx blocks them.
  */
 enum judge_class judge_packet(const struct image *, int v6, uint8_t proto,
     const struct addr *src, const struct addr *dst, uint16_t dport);

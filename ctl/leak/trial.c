@@ -154,7 +154,7 @@ trial_answered(struct trial *trial, int is_last)
 	for (i = 0; i < trial->sentinels.count; i++) {
 		item = &trial->sentinels.items[i];
 		if (!sentinel_is_question(item) || item->is_denied ||
-		    item->class != JUDGE_BLOCK || !item->can_arrive)
+		    item->class != JUDGE_ANSWER || !item->can_arrive)
 			continue;
 		missing++;
 		seen.src = item->target.src;

@@ -89,6 +89,8 @@ test_equal_questions_are_asked_once(void **state)
 	assert_int_equal(asks, 1);
 	front_stats(front, &stats);
 	assert_int_equal(stats.waiting, 2);
+	/* What has no row of its own is counted. */
+	assert_int_equal(stats.repeated, 1);
 	resolve_to(last_id(), "www.example", 300, 7);
 	UNTIL((replies += has_reply()) == 2);
 	front_stats(front, &stats);
@@ -255,17 +257,21 @@ test_policy_answers_by_itself(void **state)
 	static const struct {
 		enum front_answer answer;
 		unsigned int rcode;
-	} rows_of[] = { { FRONT_NXDOMAIN, WIRE_NXDOMAIN },
-		{ FRONT_REFUSED, WIRE_REFUSED }, { FRONT_ZERO, WIRE_NOERROR } };
+		unsigned int records;
+	} rows_of[] = { { FRONT_NXDOMAIN, WIRE_NXDOMAIN, 0 },
+		{ FRONT_REFUSED, WIRE_REFUSED, 0 },
+		{ FRONT_ZERO, WIRE_NOERROR, 1 },
+		{ FRONT_NODATA, WIRE_NOERROR, 0 } };
 	size_t i;
 
 	(void)state;
 	judged = "ads.example";
-	for (i = 0; i < 3; i++) {
+	for (i = 0; i < sizeof(rows_of) / sizeof(rows_of[0]); i++) {
 		verdict = (struct front_verdict){ rows_of[i].answer, 12, 15 };
 		send_udp(1, "Ads.Example", WIRE_A);
 		UNTIL(has_reply());
 		assert_int_equal(rcode(), rows_of[i].rcode);
+		assert_int_equal(row.answer_count, rows_of[i].records);
 		assert_int_equal(row.rule, 12);
 		assert_int_equal(row.ede, 15);
 		assert_int_equal(row.source, DNS_SOURCE_POLICY);

@@ -173,6 +173,25 @@ test_a_mapped_destination_is_blocked_whatever_rules_say(void **state)
 }
 
 static void
+test_a_question_arrives_only_where_open_lets_it(void **state)
+{
+	enum judge_stage stage;
+
+	(void)state;
+	for (stage = JUDGE_ARMED; stage < JUDGE_STAGES; stage += 1) {
+		assert_int_equal(direct(CLOSED, JUDGE_ANSWER, stage), DENY);
+		assert_int_equal(
+		    judge_arrival(CLOSED, JUDGE_ANSWER, stage, JUDGE_RELAYED),
+		    DENY);
+		assert_int_equal(direct(OPEN, JUDGE_ANSWER, stage),
+		    stage == JUDGE_ARMED ? DENY : ALLOW);
+		assert_int_equal(
+		    judge_arrival(OPEN, JUDGE_ANSWER, stage, JUDGE_RELAYED),
+		    stage == JUDGE_ARMED ? DENY : ALLOW);
+	}
+}
+
+static void
 test_questions_that_are_answered_here_arrive_nowhere(void **state)
 {
 	static const char text[] = FIXTURE_CAPTURE
@@ -189,7 +208,7 @@ test_questions_that_are_answered_here_arrive_nowhere(void **state)
 	for (i = 0; i < 2; i++) {
 		assert_int_equal(
 		    judge_packet(image, 0, protos[i], &src, &dst, 53),
-		    JUDGE_BLOCK);
+		    JUDGE_ANSWER);
 		assert_int_equal(
 		    judge_packet(image, 0, protos[i], &src, &dst, 853),
 		    JUDGE_BLOCK);
@@ -214,6 +233,8 @@ int
 main(void)
 {
 	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(
+		    test_a_question_arrives_only_where_open_lets_it),
 		cmocka_unit_test(
 		    test_questions_that_are_answered_here_arrive_nowhere),
 		cmocka_unit_test(
