@@ -50,7 +50,7 @@
 #define LEASE_PATIENCE(lease) ((lease) / 2)
 #define LEASE_ELEMENT(lease) ((lease)*2 / 3)
 
-#define LIMIT_APPLY_S 60 /* who applies one waits for it to be in force */
+#define LIMIT_APPLY_S 60      /* who applies one waits for it to be in force */
 #define LIMIT_CONFIRM_S 86400 /* to confirm an applied configuration in */
 /* How often an upstream that is checked is asked whether it is there. */
 #define LIMIT_CHECK_MIN_MS 1000U
