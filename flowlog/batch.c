@@ -26,6 +26,7 @@
 #define RETRY_FULL_US 1000000
 #define TRANSACTION_MAX 4096 /* flows; keeps a commit short */
 #define TRANSACTION_MIN 64
+#define EVENT_COUNTER "events"
 #define RETIRE_FLOWS 20000 /* a second: more than relays can make */
 
 struct waiting_flow {
@@ -56,6 +57,9 @@ struct batch {
 	uint64_t transaction;	   /* flows at a time, at present */
 	TAILQ_HEAD(, waiting_event) events;
 	size_t nevents;
+	uint64_t log_events;	     /* of others, before ids began with 1 */
+	uint32_t event_id;	     /* the last that was added */
+	uint32_t event_done;	     /* the last that is on disk */
 	uint64_t losses[LOSS_COUNT]; /* not yet written */
 	struct counted relays[LIMIT_WORKERS];
 	struct counted kernel[LOSS_COUNT];
@@ -221,11 +225,26 @@ batch_add_flow(struct batch *batch, const struct flow_record *record,
 	return 0;
 }
 
+/* 0, or -1 when it has been here before. */
+static int
+event_count(struct batch *batch, uint32_t id)
+{
+	if (batch->event_id == BATCH_EVENTS_UNKNOWN)
+		batch->event_id = id - 1;
+	if (id <= batch->event_id)
+		return -1;
+	batch_add_loss(batch, LOSS_EVENT, id - batch->event_id - 1);
+	batch->event_id = id;
+	return 0;
+}
+
 void
-batch_add_event(struct batch *batch, const struct msg_event *event)
+batch_add_event(struct batch *batch, const struct msg_event *event, uint32_t id)
 {
 	struct waiting_event *waiting;
 
+	if (id != 0 && event_count(batch, id) == -1)
+		return;
 	if (batch->nevents >= BATCH_EVENTS ||
 	    (waiting = malloc(sizeof(*waiting))) == NULL) {
 		batch_add_loss(batch, LOSS_EVENT, 1);
@@ -289,6 +308,23 @@ void
 batch_set_lost(struct batch *batch, enum flow_loss loss, uint64_t lost)
 {
 	batch->lost[loss] = lost;
+}
+
+void
+batch_set_events(struct batch *batch, uint64_t log_events, uint32_t id)
+{
+	batch->log_events = log_events;
+	batch->event_id = id;
+	batch->event_done = id;
+}
+
+uint64_t
+batch_log_events(struct batch *batch)
+{
+	uint64_t count = 0;
+
+	(void)store_get_counter(batch->store, EVENT_COUNTER, &count);
+	return count;
 }
 
 void
@@ -375,7 +411,11 @@ write_events(struct batch *batch)
 	TAILQ_FOREACH (waiting, &batch->events, entry)
 		if (store_add_event(batch->store, &waiting->event) == -1)
 			return -1;
-	return 0;
+	if (batch->event_id == batch->event_done)
+		return 0;
+	/* Who resends them finds them here, or neither. */
+	return store_set_counter(
+	    batch->store, EVENT_COUNTER, batch->log_events + batch->event_id);
 }
 
 static int
@@ -431,6 +471,10 @@ committed(struct batch *batch, uint64_t end, uint64_t added)
 		batch->kernel[i].changed = 0;
 	while (!TAILQ_EMPTY(&batch->events))
 		event_drop(batch, TAILQ_FIRST(&batch->events));
+	if (batch->event_id != batch->event_done) {
+		batch->event_done = batch->event_id;
+		batch->owner.events_done(batch->owner.ctx, batch->event_id);
+	}
 	for (; batch->head < end; batch->head++) {
 		waiting = &batch->ring[batch->head % BATCH_FLOWS];
 		if (waiting->origin.sequence > 0)

@@ -43,6 +43,9 @@ typedef void batch_done_fn(void *ctx, const struct batch_origin *);
 /* The database turned out to be damaged: batch_set_store() is due. */
 typedef void batch_damaged_fn(void *ctx);
 
+/* After a commit: events up to this id are on disk. */
+typedef void batch_events_fn(void *ctx, uint32_t id);
+
 /* Whose socket began a flow of this host, or FLOW_UID_NONE. */
 typedef uint32_t batch_uid_fn(void *ctx, const struct flow_record *);
 
@@ -50,6 +53,7 @@ struct batch_owner {
 	batch_done_fn *done;
 	batch_damaged_fn *damaged;
 	batch_uid_fn *uid_of;
+	batch_events_fn *events_done;
 	void *ctx;
 };
 
@@ -76,7 +80,24 @@ int batch_has_room(struct batch *);
 /* -1 with ENOBUFS when there is no room: it is counted as lost. */
 int batch_add_flow(
     struct batch *, const struct flow_record *, const struct batch_origin *);
-void batch_add_event(struct batch *, const struct msg_event *);
+
+/*
+ * id 0: an event of this process' own.  Else they come in order; one that is
+ * known is not added again, and of those that are missing each is a loss.
+ */
+void batch_add_event(struct batch *, const struct msg_event *, uint32_t id);
+
+#define BATCH_EVENTS_UNKNOWN UINT32_MAX /* what comes first is the next */
+
+/*
+ * Ids up to this one are known already; log_events: the log's count of them
+ * when ids began with 1.
+ */
+void batch_set_events(struct batch *, uint64_t log_events, uint32_t id);
+
+/* How many events with an id the log has counted, of anybody's. */
+uint64_t batch_log_events(struct batch *);
+
 void batch_add_loss(struct batch *, enum flow_loss, uint64_t count);
 
 /*

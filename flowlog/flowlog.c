@@ -68,7 +68,7 @@ report(struct flowlog *flowlog, const struct msg_event *event)
 {
 	if (flowlog->stop_by_us != 0 ||
 	    IPC_SEND(flowlog->supervisor, MSG_EVENT, 0, event, -1) == -1)
-		batch_add_event(flowlog->batch, event);
+		batch_add_event(flowlog->batch, event, 0);
 }
 
 static void
@@ -103,6 +103,17 @@ on_done(void *ctx, const struct batch_origin *origin)
 		workers_done(flowlog->workers, origin);
 	if (origin == NULL || origin->worker == LIMIT_FLOW_WORKER)
 		sources_done(flowlog->sources, origin);
+}
+
+/* What the supervisor need not send again. */
+static void
+on_events_done(void *ctx, uint32_t id)
+{
+	static const struct msg_empty body;
+	struct flowlog *flowlog = ctx;
+
+	ledger_set_events(flowlog->ledger, id);
+	(void)IPC_SEND(flowlog->supervisor, MSG_LOG_EVENTS_DONE, id, &body, -1);
 }
 
 /* Opens the database; one that is damaged makes room for a new one. */
@@ -168,7 +179,26 @@ ledger_begin(struct flowlog *flowlog, const uint64_t sums[LOSS_COUNT])
 	state->lost[LEDGER_NO_ROOM] =
 	    batch_kernel_known(flowlog->batch, LOSS_KERNEL_QUEUE);
 	memcpy(state->log_lost, sums, sizeof(state->log_lost));
+	state->log_events = batch_log_events(flowlog->batch);
 	ledger_commit(flowlog->ledger);
+}
+
+/*
+ * Which of the supervisor's events are on disk.  The log says it; one that has
+ * taken the place of a damaged one knows less than the ledger.
+ */
+static void
+events_begin(struct flowlog *flowlog, int found)
+{
+	const struct ledger_state *state = ledger_state(flowlog->ledger);
+	uint64_t count = batch_log_events(flowlog->batch);
+	uint64_t id = state->events;
+
+	if (count > state->log_events + id &&
+	    count - state->log_events < BATCH_EVENTS_UNKNOWN)
+		id = count - state->log_events;
+	batch_set_events(flowlog->batch, state->log_events,
+	    found == -1 ? BATCH_EVENTS_UNKNOWN : (uint32_t)id);
 }
 
 static int
@@ -191,6 +221,7 @@ ledger_start(struct flowlog *flowlog)
 	}
 	if (found != 1)
 		ledger_begin(flowlog, sums);
+	events_begin(flowlog, found);
 	for (i = 0; i < LOSS_COUNT; i++) {
 		before = ledger_state(flowlog->ledger)->log_lost[i];
 		batch_set_lost(
@@ -343,7 +374,7 @@ flowlog_on_event(void *ctx, struct ipc_message *message)
 {
 	struct flowlog *flowlog = ctx;
 
-	batch_add_event(flowlog->batch, message->body);
+	batch_add_event(flowlog->batch, message->body, message->id);
 }
 
 /* Waits a little for relays that have not closed their channel yet. */
@@ -447,7 +478,7 @@ static void
 parts_new(struct flowlog *flowlog)
 {
 	const struct batch_owner owner = { on_done, on_damaged, on_uid,
-		flowlog };
+		on_events_done, flowlog };
 
 	flowlog->batch = batch_new(flowlog->base, &owner);
 	if (flowlog->batch == NULL)

@@ -21,6 +21,7 @@ static int claimed; /* the capture table is ours */
 /* What a live lease stands for in the kernel. */
 static enum { STANDS_UNKNOWN, STANDS_CAPTURE, STANDS_PAUSE } standing;
 static uint16_t standing_dns; /* the port of dnsd's that it leads to, or 0 */
+static int untidy; /* what decided before, or its guard, could not be removed */
 
 static int
 is_closed(const struct image *image)
@@ -165,12 +166,21 @@ sweep(struct text *along)
 								      : result;
 }
 
+static int
+lease_renew(const struct image *image)
+{
+	struct text text = { 0 };
+
+	render_renew(image, &text);
+	return nft_run("lease", &text);
+}
+
 /* A big table takes the kernel long: nobody reads heartbeats meanwhile. */
 static void
 renew_live(const struct image *image, enum render_lease lease)
 {
 	if (lease != RENDER_NO_LEASE)
-		(void)capture_renew(image);
+		(void)lease_renew(image);
 }
 
 /* What a table is put in place of, and as what. */
@@ -230,6 +240,17 @@ sides_put(
 	return nft_run(change->what, &text);
 }
 
+static void
+tidy(void)
+{
+	struct text text = { 0 };
+
+	if (!untidy)
+		return;
+	render_remove_guard_beside(&text);
+	untidy = sweep(&text) == -1;
+}
+
 /*
  * Three transactions: what shall decide is made, decides, and what decided is
  * removed.  Whichever of the first two fails, what decided goes on.
@@ -246,6 +267,7 @@ table_put(struct change *change)
 	    change->lease == RENDER_PAUSE ? STANDS_PAUSE : STANDS_CAPTURE;
 	standing_dns = change->local->dns4;
 	render_capture(change->image, change->local, change->lease, &table);
+	tidy();
 	if (sweep(&nothing) == 0 && sides_look(&sides) == 0) {
 		result = sides_put(&sides, change, &table);
 		sides_free(&sides);
@@ -255,8 +277,9 @@ table_put(struct change *change)
 	else
 		stands = change->image;
 	renew_live(stands, change->lease);
-	/* If not now, then before the next. */
-	(void)sweep(&change->along.sweep);
+	/* If not now, then with a heartbeat. */
+	if (sweep(&change->along.sweep) == -1)
+		untidy = 1;
 	renew_live(stands, change->lease);
 	text_free(&change->along.prepare);
 	text_free(&change->along.switched);
@@ -350,10 +373,10 @@ capture_reconfigure(const struct image *before, const struct image *image,
 int
 capture_renew(const struct image *image)
 {
-	struct text text = { 0 };
+	int result = lease_renew(image);
 
-	render_renew(image, &text);
-	return nft_run("lease", &text);
+	tidy();
+	return result;
 }
 
 void

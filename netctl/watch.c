@@ -207,8 +207,7 @@ ignore_own(struct mnl_socket *socket)
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
 		    offsetof(struct nlmsghdr, nlmsg_pid)),
 		/* it loads what it takes for the network's byte order */
-		BPF_JUMP(
-		    BPF_JMP | BPF_JEQ | BPF_K, htonl(nft_portid()), 0, 1),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htonl(nft_portid()), 0, 1),
 		BPF_STMT(BPF_RET | BPF_K, 0),
 		BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
 	};

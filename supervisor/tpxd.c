@@ -52,8 +52,8 @@ void
 tpxd_change(struct tpxd *tpxd, enum state_input input, const char *why)
 {
 	const struct image *image = apply_in_force(tpxd)->image;
-	enum ipc_state state = state_next(
-	    tpxd->state, input, image_settings(image)->on_failure);
+	enum ipc_state state =
+	    state_next(tpxd->state, input, image_settings(image)->on_failure);
 	char message[128];
 
 	if (tpxd->state == state)
@@ -152,8 +152,10 @@ on_stop_limit(int fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
+	flowlog_give_up(tpxd);
 	tpxd_each_child(tpxd, kill_late, NULL);
 	tpxd->exit_code = 1;
+	tpxd_stop_next(tpxd);
 }
 
 static void
@@ -195,6 +197,8 @@ child_ended(struct tpxd *tpxd, struct child *child, int status)
 	child_gone(child, status);
 	if (child->role == IPC_RELAY)
 		worker_gone((struct worker *)(void *)child);
+	if (child->role == IPC_FLOWLOG)
+		flowlog_ended(tpxd, asked, status);
 	if (tpxd->state == IPC_STATE_STOPPING)
 		tpxd_stop_next(tpxd);
 	else if (child->role == IPC_NETCTL)

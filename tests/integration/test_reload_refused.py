@@ -2,10 +2,13 @@
 """Reloads that the kernel refuses, and what reloads may not set off."""
 
 import contextlib
+import pathlib
 import re
 
+import pytest
+
 from conftest import ECHO, configuration
-from rig import proc, traffic
+from rig import killpoint, proc, traffic
 
 # one transaction of them tells more than a socket holds
 BIG = " ".join(f"10.{80 + high}.{mid}.{low}" for high in range(4)
@@ -72,3 +75,95 @@ def test_a_generation_is_shown_once_its_rules_are_there(net, server, tpx):
         assert reload.wait(10) == 0
         assert shown(instance) == (2, "open", 30000)
         assert traffic.outcome(net.client, net.SERVER4, ECHO) != "served"
+
+
+# what a reload turns into one another
+RELAY = {"statements": "default relay", "mode": "closed", "lease": "20s"}
+BLOCK = {"statements": "default block", "mode": "closed", "lease": "20s"}
+OPEN_BLOCK = {**BLOCK, "mode": "open"}
+
+
+def rules(net):
+    """Both tables, without which side decides and of which generation."""
+    listed = net.gateway.run("nft", "-s", "-t", "list", "ruleset").stdout
+    assert "beside" not in listed
+    listed = re.sub(r"set (lease|blocked.) \{.*?\n\t\}\n", "", listed,
+                    flags=re.S)
+    sides = set(re.findall(r"(?:chain|set) \S+_([ab]) \{", listed))
+    assert len(sides) == 1, "not one side"
+    listed = re.sub(rf"_{sides.pop()}\b", "", listed)
+    listed = re.sub(r'prefix "\d+\.', 'prefix "', listed)
+    # what is made later stands further down
+    return (sorted(re.findall(r"^\t\w+ .*?^\t\}$", listed, re.M | re.S)),
+            *(net.gateway.ip(family, *words) for family in ("-4", "-6")
+              for words in (("rule",), ("route", "show", "table", "7479"))))
+
+
+def refused_at(net, instance, what, point, old, new):
+    """Whether the new one is in force; None once that needs fewer steps."""
+    worker, = instance.by_role()["netctl"]
+    told = instance.home / "refused"
+    killpoint.attach(worker, point, f"refuse-{what}", told)
+    instance.configure(configuration(**new[0]))
+    result = instance.ctl("reload", check=False)
+    if not told.exists():
+        return None
+    told.unlink()
+    done = result.returncode == 0
+    assert done or "refused by the kernel" in result.stderr
+    settings, wanted = new if done else old
+    outcome = traffic.outcome(net.client, net.SERVER4, ECHO)
+    assert (outcome == "served") == (settings is RELAY)
+    proc.wait_until(lambda: rules(net) == wanted, what=f"only {settings}")
+    status = instance.status()
+    assert (status["state"], status["on_failure"]) == (
+        "armed", settings["mode"])
+    # nobody was killed, and nobody is watched by two
+    proc.wait_until(lambda: "TracerPid:\t0" in pathlib.Path(
+        f"/proc/{worker}/status").read_text(), what="the tracer's end")
+    assert instance.by_role()["netctl"] == [worker]
+    return done
+
+
+def refused_everywhere(net, instance, other, what, points):
+    """How often the new one was in force after all, and how often not."""
+    there = [(RELAY, rules(net))]
+    instance.configure(configuration(**other))
+    instance.ctl("reload")
+    there.append((other, rules(net)))
+    now, results = 1, []
+    with traffic.Hammer(net.client, [net.SERVER4, net.SERVER6], ECHO):
+        for point in points:
+            done = refused_at(net, instance, what, point, there[now],
+                              there[1 - now])
+            if done is None:
+                break
+            results.append(done)
+            now = 1 - now if done else now
+    return results.count(True), results.count(False)
+
+
+OTHERS = pytest.mark.parametrize("other", [BLOCK, OPEN_BLOCK],
+                                 ids=["rules", "mode"])
+
+
+@pytest.mark.skipif(not killpoint.SUPPORTED, reason="numbers of system calls")
+@OTHERS
+def test_whatever_transaction_is_refused_it_is_the_old_one_or_the_new(
+        net, server, tpx, sniffer, other):
+    """That is told, and no packet goes direct meanwhile."""
+    done, refused = refused_everywhere(net, tpx(**RELAY), other, "rules",
+                                       range(1, 40))
+    # what is made and what leads to it are two, what is swept another
+    assert refused >= 2 and done >= 1
+    assert sniffer.direct() == []
+
+
+@pytest.mark.skipif(not killpoint.SUPPORTED, reason="numbers of system calls")
+@OTHERS
+def test_a_second_line_that_is_refused_in_part_is_made_complete(
+        net, server, tpx, sniffer, other):
+    done, refused = refused_everywhere(net, tpx(**RELAY), other, "routes",
+                                       range(1, 100, 5))
+    assert refused == 0 and done >= 2
+    assert sniffer.direct() == []

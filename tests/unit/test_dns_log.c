@@ -79,10 +79,17 @@ on_end(void *ctx, const char *why)
 }
 
 static void
+on_events(void *ctx, uint32_t id)
+{
+	(void)ctx;
+	(void)id;
+}
+
+static void
 log_start(void)
 {
 	static const struct batch_owner owner = { on_done, on_damaged, on_uid,
-		NULL };
+		on_events, NULL };
 	int ends[2];
 
 	batch = batch_new(base, &owner);
