@@ -96,8 +96,15 @@ static const struct option trusting[] = {
 	{ NULL, NULL },
 };
 
-/* Who is asked by name knows more of private networks than the library. */
+/*
+ * Who is asked by name knows more of private networks than the library.  And
+ * there is nobody to go to instead: one that has not answered for some seconds
+ * is asked again after some more, for else it would be left alone for up to a
+ * quarter of an hour when it is long back.
+ */
 static const struct option forwarding[] = {
+	{ "infra-cache-max-rtt:", "4000" },
+	{ "infra-host-ttl:", "5" },
 	{ "unblock-lan-zones:", "yes" },
 	{ "insecure-lan-zones:", "yes" },
 	{ NULL, NULL },
