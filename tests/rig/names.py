@@ -13,6 +13,7 @@ import struct
 import subprocess
 import tempfile
 
+import dns.edns
 import dns.flags
 import dns.message
 import dns.query
@@ -20,7 +21,9 @@ import dns.rcode
 
 from . import proc
 
+PORT = 53
 ZONE_NAME = "example.net"
+FRESH = f"fresh.{ZONE_NAME}"  # every name below it is there
 ADDRESS4, ADDRESS6 = "198.51.100.7", "2001:db8::7"
 MIDDLE_STRINGS = 4  # of 250 bytes: less than 1232
 BIG_STRINGS = 14  # more than that
@@ -39,6 +42,7 @@ alias IN CNAME www
 private IN A 10.1.2.3
 mapped IN AAAA ::ffff:10.1.2.3
 short 1 IN A {ADDRESS4}
+*.{FRESH}. IN A {ADDRESS4}
 """ + "".join(
     f'middle IN TXT "{number:03}{"m" * 247}"\n'
     for number in range(MIDDLE_STRINGS)
@@ -72,14 +76,17 @@ bogus IN A {SIGNED_BOGUS4}
 
 
 class Server:
-    """An authoritative server (nsd) for one zone, on port 53.  A context.
+    """An authoritative server (nsd) for a zone, on port 53.  A context.
 
-    asked are the questions that reached it, as far as its interface saw them.
+    others are texts of more zones by their names.
     """
 
-    def __init__(self, namespace, zone=ZONE, name=ZONE_NAME, port=53):
+    def __init__(self, namespace, zone=ZONE, name=ZONE_NAME, port=PORT,
+                 others=()):
         self._home = pathlib.Path(tempfile.mkdtemp(prefix="tpx-nsd-"))
-        (self._home / "zone").write_text(zone)
+        zones = {name: zone, **dict(others)}
+        for one, text in zones.items():
+            (self._home / f"zone.{one}").write_text(text)
         (self._home / "conf").write_text(f"""\
 server:
   port: {port}
@@ -98,10 +105,8 @@ server:
   ipv6-edns-size: 1232
 remote-control:
   control-enable: no
-zone:
-  name: "{name}"
-  zonefile: "zone"
-""")
+""" + "".join(f'zone:\n  name: "{one}"\n  zonefile: "zone.{one}"\n'
+              for one in zones))
         try:
             self.process = namespace.spawn("nsd", "-d", "-c",
                                            self._home / "conf")
@@ -146,10 +151,11 @@ class SignedServer(Server):
         path.write_text(f"; of a test\n{self._anchor}")
 
 
-def question(name, kind="A", edns=1232, checking_disabled=False):
-    """A question as a stub resolver sends it."""
+def question(name, kind="A", edns=1232, checking_disabled=False,
+             dnssec=False):
+    """A question as a stub resolver sends it; dnssec: with DO."""
     options = {"use_edns": 0, "payload": edns} if edns else {}
-    query = dns.message.make_query(name, kind, **options)
+    query = dns.message.make_query(name, kind, want_dnssec=dnssec, **options)
     if checking_disabled:
         query.flags |= dns.flags.CD
     return query
@@ -203,6 +209,16 @@ def texts(answer):
 
 def is_cut(answer):
     return bool(answer.flags & dns.flags.TC)
+
+
+def reasons(answer):
+    """The numbers of its extended errors (RFC 8914)."""
+    return {option.code for option in answer.options
+            if option.otype == dns.edns.OptionType.EDE}
+
+
+def is_authentic(answer):
+    return bool(answer.flags & dns.flags.AD)
 
 
 def rcode(answer):
