@@ -140,9 +140,22 @@ next_id(const struct flowlog *flowlog, uint64_t *next)
 	return 0;
 }
 
+/* Drops that are in the log, by what was lost. */
+static int
+losses_read(struct store *store, uint64_t sums[LOSS_COUNT])
+{
+	unsigned int i;
+
+	for (i = 0; i < LOSS_COUNT; i++)
+		if (store_sum_losses(store, flow_loss_source(i),
+			flow_loss_kind(i), &sums[i]) == -1)
+			return -1;
+	return 0;
+}
+
 /* Its counts go on from what the log holds of the time before it. */
 static void
-ledger_begin(struct flowlog *flowlog)
+ledger_begin(struct flowlog *flowlog, const uint64_t sums[LOSS_COUNT])
 {
 	struct ledger_state *state = ledger_stage(flowlog->ledger);
 
@@ -154,7 +167,7 @@ ledger_begin(struct flowlog *flowlog)
 	    batch_kernel_known(flowlog->batch, LOSS_UNREADABLE);
 	state->lost[LEDGER_NO_ROOM] =
 	    batch_kernel_known(flowlog->batch, LOSS_KERNEL_QUEUE);
-	state->log_lost = store_losses(flowlog->store);
+	memcpy(state->log_lost, sums, sizeof(state->log_lost));
 	ledger_commit(flowlog->ledger);
 }
 
@@ -162,12 +175,14 @@ static int
 ledger_start(struct flowlog *flowlog)
 {
 	struct msg_event event;
-	uint64_t id, lost, before;
+	uint64_t id, before, sums[LOSS_COUNT];
+	unsigned int i;
 	int found;
 
 	flowlog->ledger = ledger_open(flowlog->ledger_fd, &found);
 	close(flowlog->ledger_fd);
-	if (flowlog->ledger == NULL || next_id(flowlog, &id) == -1)
+	if (flowlog->ledger == NULL || next_id(flowlog, &id) == -1 ||
+	    losses_read(flowlog->store, sums) == -1)
 		return -1;
 	if (found == -1) {
 		event_make(&event, SEVERITY_WARNING, "ledger-unreadable",
@@ -175,10 +190,12 @@ ledger_start(struct flowlog *flowlog)
 		report(flowlog, &event);
 	}
 	if (found != 1)
-		ledger_begin(flowlog);
-	lost = store_losses(flowlog->store);
-	before = ledger_state(flowlog->ledger)->log_lost;
-	batch_set_lost(flowlog->batch, lost > before ? lost - before : 0);
+		ledger_begin(flowlog, sums);
+	for (i = 0; i < LOSS_COUNT; i++) {
+		before = ledger_state(flowlog->ledger)->log_lost[i];
+		batch_set_lost(
+		    flowlog->batch, i, sums[i] > before ? sums[i] - before : 0);
+	}
 	sources_set_ledger(flowlog->sources, flowlog->ledger, id);
 	return 0;
 }
@@ -385,15 +402,22 @@ static const struct ipc_handler handlers[] = {
 static void
 send_stats(struct flowlog *flowlog)
 {
-	struct msg_log_stats stats = { .dropped = batch_losses(flowlog->batch),
-		.queued = batch_waiting(flowlog->batch),
+	struct msg_log_stats stats = { .queued = batch_waiting(flowlog->batch),
 		.passed = sources_passed(flowlog->sources),
-		.blocked = sources_blocked(flowlog->sources) };
+		.blocked = sources_blocked(flowlog->sources),
+		.unlogged = sources_unlogged(flowlog->sources),
+		.count = LOSS_COUNT };
+	unsigned int i;
 
+	for (i = 0; i < LOSS_COUNT; i++)
+		stats.lost[i] = batch_losses_of(flowlog->batch, i);
 	if (flowlog->store != NULL) {
 		stats.rows = store_rows(flowlog->store);
 		stats.size_bytes = store_size_bytes(flowlog->store);
+		stats.lost[LOSS_ID_TAKEN] += store_taken(flowlog->store);
 	}
+	for (i = 0; i < LOSS_COUNT; i++)
+		stats.dropped += stats.lost[i];
 	/* The next second brings better ones. */
 	(void)IPC_SEND(flowlog->supervisor, MSG_LOG_STATS, 0, &stats, -1);
 }

@@ -46,7 +46,7 @@ struct sources {
 	struct ledger_datagram owned; /* in hand, of IPC_SOURCE_OWNERS */
 };
 
-static const enum batch_loss losses[LEDGER_LOSSES] = {
+static const enum flow_loss losses[LEDGER_LOSSES] = {
 	[LEDGER_OVERRUN] = LOSS_CONNTRACK,
 	[LEDGER_GAP] = LOSS_NFLOG,
 	[LEDGER_UNREADABLE] = LOSS_UNREADABLE,
@@ -117,6 +117,10 @@ on_conntrack(struct sources *sources, const struct nlmsghdr *header,
 		return;
 	}
 	conntrack_record(&event, sources->image, clock_real_us(), &record);
+	if (record.unlogged) {
+		state->unlogged++;
+		return;
+	}
 	add_row(sources, state, &record);
 }
 
@@ -438,6 +442,12 @@ uint64_t
 sources_passed(const struct sources *sources)
 {
 	return ledger_state(sources->ledger)->passed;
+}
+
+uint64_t
+sources_unlogged(const struct sources *sources)
+{
+	return ledger_state(sources->ledger)->unlogged;
 }
 
 uint64_t

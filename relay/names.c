@@ -3,8 +3,6 @@
 
 #include <sys/mman.h>
 
-#include <string.h>
-
 #include "common/clock.h"
 #include "common/memfd.h"
 #include "policy/binding.h"
@@ -63,18 +61,16 @@ names_find(struct flow_start *start)
 }
 
 enum flow_agreement
-names_compare(const struct flow_entry *record, const char *host)
+names_compare(
+    const struct addr *client, const struct addr *server, const char *host)
 {
 	static const enum flow_agreement agreements[] = {
 		[BINDING_UNKNOWN] = FLOW_AGREEMENT_UNKNOWN,
 		[BINDING_AGREES] = FLOW_AGREEMENT_YES,
 		[BINDING_CONTRADICTS] = FLOW_AGREEMENT_NO,
 	};
-	struct addr client, server;
 
 	if (names.count == 0)
 		return FLOW_AGREEMENT_UNKNOWN;
-	memcpy(client.byte, record->src, sizeof(client.byte));
-	memcpy(server.byte, record->dst, sizeof(server.byte));
-	return agreements[look_up(&client, &server, host)->verdict];
+	return agreements[look_up(client, server, host)->verdict];
 }

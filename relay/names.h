@@ -25,6 +25,7 @@ int names_add(uint64_t worker, int fd);
 void names_find(struct flow_start *);
 
 /* Whether a name that the client sent is one of those. */
-enum flow_agreement names_compare(const struct flow_entry *, const char *host);
+enum flow_agreement names_compare(
+    const struct addr *client, const struct addr *server, const char *host);
 
 #endif

@@ -34,8 +34,10 @@ enum ledger_loss {
 struct ledger_state {
 	uint64_t passed;
 	uint64_t blocked;
+	uint64_t unlogged; /* of those passed: ended, without a row */
 	uint64_t lost[LEDGER_LOSSES];
-	uint64_t log_lost; /* sum of drops in the log when the ledger began */
+	/* Sums of drops in the log when the ledger began. */
+	uint64_t log_lost[LOSS_COUNT];
 	uint64_t next_id;
 	uint64_t head; /* rows before it are on disk */
 	uint64_t tail; /* rows before it are in the ledger */

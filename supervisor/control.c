@@ -29,9 +29,6 @@
 #define QUEUE_LOW 64 /* messages in a client's queue: then no more for now */
 #define PACE_US 5000
 #define ALARM_SHOWN_US 90000000 /* a fight raises its alarm once a minute */
-#define LATE_S                                                  \
-	4 /* then who asked is told that it is not in force yet \
-	   */
 
 /* What an answer waits for. */
 enum awaited {
@@ -100,18 +97,20 @@ static void
 status_send(struct client *client)
 {
 	const struct tpxd *tpxd = client->control->tpxd;
-	const struct image_settings *settings =
-	    image_settings(tpxd->config.image);
+	const struct config *config = apply_in_force(tpxd);
+	const struct image_settings *settings = image_settings(config->image);
 	const struct msg_log_stats *log = &tpxd->log_stats;
 	struct worker_totals totals = workers_totals(tpxd);
+	struct msg_dns_stats dns = dns_stats(tpxd);
 	struct msg_ctl_status status = {
 		.uptime_us = clock_mono_us() - tpxd->started_us,
-		.loaded_at_us = tpxd->config.loaded_at_us,
+		.loaded_at_us = config->loaded_at_us,
 		.open = totals.open,
 		.accepted = totals.accepted,
 		.relayed = totals.relayed,
 		.passed = log->passed,
 		.blocked = totals.blocked + log->blocked,
+		.unlogged = totals.unlogged + log->unlogged,
 		.log_rows = log->rows,
 		.log_dropped = log->dropped,
 		.log_queued = log->queued,
@@ -119,10 +118,10 @@ status_send(struct client *client)
 		.state = tpxd->state,
 		.fail_open = settings->on_failure == ON_FAILURE_OPEN,
 		.lease_ms = settings->lease_ms,
-		.generation = settings->generation,
+		.generation = tpxd->in_force,
 	};
 
-	dns_count(tpxd, &status);
+	dns_count(&dns, &status);
 	(void)snprintf(status.version, sizeof(status.version), TPX_VERSION);
 	(void)snprintf(status.config_path, sizeof(status.config_path), "%s",
 	    tpxd->config_path);
@@ -130,6 +129,8 @@ status_send(struct client *client)
 	    image_log_dir(tpxd->config.image));
 	(void)IPC_SEND(
 	    client->channel, MSG_CTL_STATUS, client->id, &status, -1);
+	(void)IPC_SEND(client->channel, MSG_CTL_DNS, client->id, &dns, -1);
+	(void)IPC_SEND(client->channel, MSG_CTL_LOG, client->id, log, -1);
 }
 
 static void
@@ -330,10 +331,15 @@ live_continue(struct client *client)
 static void
 await(struct client *client, enum awaited awaited)
 {
-	static const struct timeval limit = { .tv_sec = LATE_S };
+	/* then who asked is told that it is not so yet */
+	static const struct timeval limits[] = {
+		[AWAITS_STATE] = { .tv_sec = 4 },
+		[AWAITS_APPLY] = { .tv_sec = LIMIT_APPLY_S },
+		[AWAITS_KILL] = { .tv_sec = 4 },
+	};
 
 	client->awaits = awaited;
-	event_add(client->pace, &limit);
+	event_add(client->pace, &limits[awaited]);
 }
 
 static void
@@ -374,6 +380,8 @@ awaited_late(struct client *client)
 		(void)snprintf(text, sizeof(text),
 		    "%d relays have not answered",
 		    __builtin_popcountll(client->relays));
+	else if (client->awaits == AWAITS_APPLY && apply_refusal() != NULL)
+		(void)snprintf(text, sizeof(text), "%s", apply_refusal());
 	else
 		(void)snprintf(text, sizeof(text),
 		    "tpxd will do it as soon as netctl answers; it is %s",
@@ -444,8 +452,9 @@ static void
 answer_image(struct client *client)
 {
 	const struct tpxd *tpxd = client->control->tpxd;
+	const struct config *config = apply_in_force(tpxd);
 	struct msg_ctl_image body = {
-		.size_bytes = (uint32_t)tpxd->config.size_bytes,
+		.size_bytes = (uint32_t)config->size_bytes,
 		.uid = geteuid(),
 		.port4 = tpxd->ports.port4,
 		.port6 = tpxd->ports.port6,
@@ -457,9 +466,14 @@ answer_image(struct client *client)
 		.dns_local6 = tpxd->dns.ports.dns_local6,
 		.dot = tpxd->dns.dot.port,
 	};
+	const struct config_domains *lists = &tpxd->config.domains;
+	struct msg_ctl_domains domains = { lists->size_bytes };
 
+	if (lists->fd != -1)
+		(void)IPC_SEND(client->channel, MSG_CTL_DOMAINS, client->id,
+		    &domains, lists->fd);
 	(void)IPC_SEND(
-	    client->channel, MSG_CTL_IMAGE, client->id, &body, tpxd->config.fd);
+	    client->channel, MSG_CTL_IMAGE, client->id, &body, config->fd);
 	answer_end(client, 0, "");
 }
 

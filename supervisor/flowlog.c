@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "common/clock.h"
@@ -180,7 +181,11 @@ on_log_stats(void *ctx, struct ipc_message *message)
 {
 	struct child *child = ctx;
 
-	child->tpxd->log_stats = *(const struct msg_log_stats *)message->body;
+	struct msg_log_stats *stats = &child->tpxd->log_stats;
+
+	memset(stats, 0, sizeof(*stats));
+	memcpy(stats, message->body, message->len);
+	stats->count = LOSS_COUNT;
 	event_flush(child->tpxd);
 }
 

@@ -13,7 +13,8 @@ import tempfile
 
 import pytest
 
-from rig import report, servers
+from rig import report as matrix
+from rig import servers
 from rig.net import Topology
 from rig.sniffer import Sniffer
 from rig.tpx import Tpx
@@ -139,9 +140,14 @@ def outside_of(net, server_address):
     return net.OUTSIDE6 if ":" in server_address else net.OUTSIDE4
 
 
+def pytest_runtest_logreport(report):
+    if report.when == "call":
+        matrix.collect(report.user_properties)
+
+
 def pytest_terminal_summary(terminalreporter):
-    if report.lines:
+    if matrix.lines:
         terminalreporter.section("fault matrix")
-        for line in (*report.table(), *report.summary()):
+        for line in (*matrix.table(), *matrix.summary()):
             terminalreporter.write_line(line)
-        report.write()
+        matrix.write()

@@ -56,8 +56,24 @@ judge_arrival(enum on_failure on_failure, enum judge_class class,
 	return (direct[on_failure][class] & 1U << stage) != 0 ? ALLOW : DENY;
 }
 
+/* What is said of it before any rule is asked, or JUDGE_CLASSES. */
+static enum judge_class
+judge_unruled(
+    const struct image *image, int v6, const struct policy_query *query)
+{
+	int is_mapped = v6 && addr_is_v4(&query->dst);
+
+	if (!is_mapped && policy_excluded(image, query))
+		return JUDGE_OTHER;
+	if (query->proto != IPPROTO_TCP && query->proto != IPPROTO_UDP)
+		return image_settings(image)->other_protocols == OTHER_BLOCK
+			   ? JUDGE_BLOCK
+			   : JUDGE_OTHER;
+	return is_mapped ? JUDGE_BLOCK : JUDGE_CLASSES;
+}
+
 enum judge_class
-judge_packet(const struct image *image, int v6, uint8_t proto,
+judge_rules(const struct image *image, int v6, uint8_t proto,
     const struct addr *src, const struct addr *dst, uint16_t dport)
 {
 	static const enum judge_class classes[FLOW_ACTION_COUNT] = {
@@ -66,15 +82,22 @@ judge_packet(const struct image *image, int v6, uint8_t proto,
 		[FLOW_ACTION_BLOCK] = JUDGE_BLOCK,
 	};
 	struct policy_query query = { proto, *src, *dst, dport };
-	int is_mapped = v6 && addr_is_v4(dst);
+	enum judge_class class = judge_unruled(image, v6, &query);
 
-	if (!is_mapped && policy_excluded(image, &query))
-		return JUDGE_OTHER;
-	if (proto != IPPROTO_TCP && proto != IPPROTO_UDP)
-		return image_settings(image)->other_protocols == OTHER_BLOCK
-			   ? JUDGE_BLOCK
-			   : JUDGE_OTHER;
-	if (is_mapped)
+	if (class != JUDGE_CLASSES)
+		return class;
+	return classes[policy_match_rules(image, &query).action];
+}
+
+enum judge_class
+judge_packet(const struct image *image, int v6, uint8_t proto,
+    const struct addr *src, const struct addr *dst, uint16_t dport)
+{
+	struct policy_query query = { proto, *src, *dst, dport };
+
+	if (judge_unruled(image, v6, &query) == JUDGE_CLASSES &&
+	    ((dport == DNS_PORT && image_dns(image)->mode != DNS_OFF) ||
+		policy_match(image, &query).action == FLOW_ACTION_BLOCK))
 		return JUDGE_BLOCK;
-	return classes[policy_match(image, &query).action];
+	return judge_rules(image, v6, proto, src, dst, dport);
 }

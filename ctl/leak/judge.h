@@ -38,10 +38,15 @@ enum verdict judge_arrival(
     enum on_failure, enum judge_class, enum judge_stage, enum judge_way);
 
 /*
- * The class of a packet.  v6: it is one of IPv6 even if dst is v4-mapped; such
- * packets belong on no wire, and tpx blocks them.
+ * The class of a packet.  Questions of DNS that are answered here arrive as
+ * little as what is blocked.  v6: it is one of IPv6 even if dst is v4-mapped;
+ * such packets belong on no wire, and tpx blocks them.
  */
 enum judge_class judge_packet(const struct image *, int v6, uint8_t proto,
+    const struct addr *src, const struct addr *dst, uint16_t dport);
+
+/* The same as if rules decided what is said of DNS before them. */
+enum judge_class judge_rules(const struct image *, int v6, uint8_t proto,
     const struct addr *src, const struct addr *dst, uint16_t dport);
 
 #endif

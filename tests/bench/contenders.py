@@ -12,8 +12,8 @@ import tempfile
 import threading
 
 from rig import proc, proxies
+from rig import tpx as instance
 from rig.net import Topology
-from rig.tpx import Tpx
 
 PORT = 8080
 SERVERS = 2
@@ -135,13 +135,17 @@ class Contender:
     def __exit__(self, *exception):
         self._stack.close()
 
-    def fresh(self):
-        """Another one like it, not started yet."""
-        return type(self)(self.load, self.build, self.target)
+    def another(self, kind=None):
+        """One of that kind, or like it, with its settings; not started yet."""
+        return (kind or type(self))(self.load, self.build, self.target)
 
     def pids(self):
         """Every process of the proxy."""
         return []
+
+    def workers(self):
+        """Those that carry the traffic."""
+        return self.pids()
 
     def lasting(self):
         """Those that must not be replaced while something is measured."""
@@ -237,16 +241,19 @@ class HAProxy(Contender):
         return [self.haproxy.pid]
 
 
-class TpxContender(Contender):
+class Tpx(Contender):
     name = "tpx"
     config = TPX_CONFIG
 
     def _capture(self):
         self.tpx = self._stack.enter_context(
-            Tpx(self.net.gateway, self.build, self.config))
+            instance.Tpx(self.net.gateway, self.build, self.config))
 
     def pids(self):
         return sorted(self.tpx.pids())
+
+    def workers(self):
+        return self.tpx.by_role()["relay"]
 
     def lasting(self):
         """Not the flow log, whose end has to cost nothing."""
@@ -270,9 +277,25 @@ class TpxContender(Contender):
             killer.join()
 
 
-class TpxSocks(TpxContender):
+class TpxUnlogged(Tpx):
+    """Without rows."""
+
+    name = "tpx, without log"
+    config = TPX_CONFIG.replace("default", "relay to any log no\ndefault")
+
+
+class TpxSource(Tpx):
+    """The server sees the client's address."""
+
+    name = "tpx, source client"
+    config = TPX_CONFIG.replace("default",
+                                "relay to any source client\ndefault")
+
+
+class TpxSocks(Tpx):
     """By way of a SOCKS5 server."""
 
+    name = "tpx, socks"
     config = TPX_CONFIG.replace("default relay", f"""
 upstream socks socks5 {Topology.SERVER4}:{SOCKS_PORT}
 default relay via socks""")
@@ -303,5 +326,5 @@ class Redsocks(Contender):
 
 def contenders(build):
     """Classes of the contenders: tpx is one if it has been built."""
-    own = [TpxContender] if build else []
+    own = [Tpx] if build else []
     return [Contender, HAProxy, *own]

@@ -12,8 +12,8 @@ import os
 import time
 from typing import NamedTuple
 
-from contenders import (FIRST4, PORT, CannotMeasure, Redsocks, TpxSocks,
-                        raise_descriptor_limit)
+from contenders import (PORT, CannotMeasure, Redsocks, Tpx, TpxSocks,
+                        TpxSource, TpxUnlogged, raise_descriptor_limit)
 from rig import proc
 
 ADDRESSES = 64
@@ -23,37 +23,56 @@ IDLE_DESCRIPTORS = 2 * IDLE_FLOWS + 1000
 LOAD_SLACK_S = 60
 
 
+class Target(NamedTuple):
+    """Where a value shall be; beside names the contender that it is of."""
+
+    limit: float
+    beside: str = None
+    most: bool = False
+
+    def met(self, value):
+        return value <= self.limit if self.most else value >= self.limit
+
+    def text(self, unit):
+        bound = f"{'<=' if self.most else '>='} {self.limit:g}"
+        return f"{bound} of {self.beside}" if self.beside \
+            else f"{bound} {unit}".replace(" share", "")
+
+
+def of_haproxy(limit, most=False):
+    return Target(limit, "haproxy", most)
+
+
 class Figure(NamedTuple):
+    """added, if not None, is for what it is more than without a proxy."""
+
     key: str
     title: str
     unit: str
-    # of the ratio tpx/haproxy, or None
-    at_least: float = None
-    # of the ratio tpx/routed, or None: what HAProxy does not do
-    at_least_routed: float = None
-    # of the value itself, or None
-    at_most: float = None
-    own_at_least: float = None
-    # also tell how much more it is than without a proxy
-    over_routed: bool = False
+    target: Target = None
+    added: Target = None
 
 
 FIGURES = (
-    Figure("stream1", "throughput, 1 stream", "Gbit/s", at_least=0.9),
-    Figure("stream8", "throughput, 8 streams", "Gbit/s", at_least=0.9),
-    Figure("connect", "new connections", "1/s", at_least=0.9),
-    Figure("request", "keep-alive requests", "1/s", at_least=0.9),
-    Figure("udp", "datagrams, 100 flows", "1/s", at_least_routed=0.6),
-    Figure("logless", "throughput, log killed", "share", own_at_least=0.98),
+    Figure("stream1", "throughput, 1 stream", "Gbit/s", of_haproxy(1.1)),
+    Figure("stream8", "throughput, 8 streams", "Gbit/s", of_haproxy(1.1)),
+    Figure("connect", "new connections", "1/s", of_haproxy(1.15)),
+    Figure("request", "keep-alive requests", "1/s", of_haproxy(1.1)),
+    Figure("udp", "datagrams, 100 flows", "1/s", Target(0.6, "routed")),
+    Figure("log", "throughput, log on to off", "share", Target(0.97)),
+    Figure("log_connect", "connections, log on to off", "share",
+           Target(0.97)),
+    Figure("logless", "throughput, log killed", "share", Target(0.98)),
     Figure("logless_connect", "connections, log killed", "share"),
-    Figure("socks", "SOCKS5, tpx of redsocks", "share", own_at_least=1.5),
+    Figure("source", "connections, source client", "share", Target(0.85)),
+    Figure("socks", "SOCKS5, tpx to redsocks", "share", Target(1.5)),
     Figure("socks_cpu", "  for each CPU second", "share"),
     Figure("socks_own", "  tpx", "1/s"),
     Figure("socks_peer", "  redsocks", "1/s"),
-    Figure("p50", "latency, median", "us", over_routed=True),
-    Figure("p999", "latency, p99.9", "us", over_routed=True),
+    Figure("p50", "latency, median", "us", added=of_haproxy(0.9, True)),
+    Figure("p999", "latency, p99.9", "us", added=of_haproxy(0.7, True)),
     Figure("rest", "memory at rest", "KiB"),
-    Figure("idle", "memory, idle connection", "KiB", at_most=3.0),
+    Figure("idle", "memory, idle connection", "KiB", Target(1.0, most=True)),
 )
 
 
@@ -90,9 +109,17 @@ class Rate:
     connections: int
     scale: float = 1
 
+    @contextlib.contextmanager
+    def subjects(self, started):
+        """The proxies whose calls say where the time goes."""
+        yield [contender for contender in started if contender.workers()]
+
+    def load(self, contender, seconds):
+        return run_load(contender, seconds, "-c", self.connections,
+                        "-a", ADDRESSES, self.mode)
+
     def measure(self, contender, seconds):
-        answer = run_load(contender, seconds, "-c", self.connections,
-                          "-a", ADDRESSES, self.mode)
+        answer = self.load(contender, seconds)
         sample = Sample(answer["count"] / answer["seconds"] * self.scale,
                         errors=answer["errors"])
         if answer["cpu_s"]:
@@ -108,17 +135,17 @@ class Datagrams(Rate):
         return {} if contender.name == "haproxy" else super().measure(
             contender, seconds)
 
+    @contextlib.contextmanager
+    def subjects(self, started):
+        yield [contender for contender in started
+               if contender.name == "tpx"]
 
-@dataclasses.dataclass
-class LogLess:
+
+class LogLess(Rate):
     """A rate while the flow log is killed again and again, of one before.
 
     Only of tpx.
     """
-
-    key: str
-    mode: str
-    connections: int
 
     def measure(self, contender, seconds):
         if contender.name != "tpx":
@@ -126,33 +153,44 @@ class LogLess:
         rates = []
         for meanwhile in (contextlib.nullcontext, contender.killing_log):
             with meanwhile():
-                answer = run_load(contender, seconds, "-c", self.connections,
-                                  "-a", ADDRESSES, self.mode)
+                answer = self.load(contender, seconds)
             rates.append(answer["count"] / answer["seconds"])
         return {self.key: Sample(rates[1] / rates[0])}
 
 
-class Socks:
-    """New connections by way of a SOCKS5 server, beside redsocks.
+@dataclasses.dataclass
+class Pair(Rate):
+    """A rate of the first kind as a share of the second's; both just started.
 
-    Both are started for it; of tpx alone.
+    With tpx alone.
     """
 
-    key = "socks"
+    kinds: tuple = ()
+    details: bool = False
 
     def measure(self, contender, seconds):
         if contender.name != "tpx":
             return {}
         rates, works = [], []
-        for kind in (TpxSocks, Redsocks):
-            with kind(contender.load, contender.build, FIRST4) as proxy:
-                answer = run_load(proxy, seconds, "-c", 64, "-a", ADDRESSES,
-                                  "connect")
+        for kind in self.kinds:
+            with contender.another(kind) as proxy:
+                answer = self.load(proxy, seconds)
             rates.append(answer["count"] / answer["seconds"])
             works.append(answer["total"] / answer["cpu_s"])
-        return {"socks": Sample(rates[0] / rates[1]),
-                "socks_cpu": Sample(works[0] / works[1]),
-                "socks_own": Sample(rates[0]), "socks_peer": Sample(rates[1])}
+        samples = {self.key: Sample(rates[0] / rates[1])}
+        if self.details:
+            samples |= {f"{self.key}_cpu": Sample(works[0] / works[1]),
+                        f"{self.key}_own": Sample(rates[0]),
+                        f"{self.key}_peer": Sample(rates[1])}
+        return samples
+
+    @contextlib.contextmanager
+    def subjects(self, started):
+        own = next(contender for contender in started
+                   if contender.name == "tpx")
+        with contextlib.ExitStack() as stack:
+            yield [stack.enter_context(own.another(kind))
+                   for kind in self.kinds]
 
 
 class Latency:
@@ -189,7 +227,7 @@ class Idle:
         if raise_descriptor_limit() < IDLE_DESCRIPTORS:
             raise CannotMeasure(f"{IDLE_FLOWS} flows need "
                                 f"{IDLE_DESCRIPTORS} descriptors (ulimit -n)")
-        with contender.fresh() as proxy:
+        with contender.another() as proxy:
             # a few flows first, for what is allocated with the first one
             run_load(proxy, 0.1, "connect")
             rest = settled(proxy.pss_kib)
@@ -233,9 +271,12 @@ METRICS = (
     Rate("connect", "connect", 64),
     Rate("request", "request", 64),
     Datagrams("udp", "datagram", 100),
+    Pair("log", "stream", 1, kinds=(Tpx, TpxUnlogged)),
+    Pair("log_connect", "connect", 64, kinds=(Tpx, TpxUnlogged)),
     LogLess("logless", "stream", 1),
     LogLess("logless_connect", "connect", 64),
-    Socks(),
+    Pair("source", "connect", 64, kinds=(TpxSource, Tpx)),
+    Pair("socks", "connect", 64, kinds=(TpxSocks, Redsocks), details=True),
     Latency(),
     Idle(),
 )

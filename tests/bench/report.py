@@ -15,6 +15,7 @@ class Results:
         self._samples = {}
         self.failures = []
         self.broken = []
+        self.calls = []  # lines on where the time goes
 
     def add(self, turn, contender, samples):
         for key, sample in samples.items():
@@ -29,6 +30,10 @@ class Results:
         text = f"{contender}, {metric}, {where}: {error}"
         self.failures.append(text.strip().replace("\n", "\n    "))
 
+    def missed(self):
+        """Keys of the figures that are not what they shall be."""
+        return {row.figure.key for row in self.rows() if row.met is False}
+
     def rows(self):
         """A Row for every figure that has samples."""
         for figure in FIGURES:
@@ -36,61 +41,46 @@ class Results:
             if not samples:
                 continue
             values = _each(samples, lambda sample: sample.value)
-            yield Row(figure, figure.title, figure.unit, values)
-            if figure.over_routed and ROUTED in values:
+            yield Row(figure, figure.title, figure.unit, values,
+                      figure.target)
+            if figure.added and ROUTED in values:
                 yield Row(figure, f"  added to {ROUTED}", figure.unit,
-                          _over(values, values[ROUTED]))
+                          _over(values, values[ROUTED]), figure.added)
             work = _each(samples, lambda sample: sample.per_cpu_s)
             if work:
                 yield Row(figure, "  for each CPU second",
                           figure.unit.replace("1/s", "").replace("/s", ""),
-                          work, aside=True)
+                          work)
 
 
 class Row:
-    """values: by contender, then by round.  aside: no target applies."""
+    """values: by contender, then by round."""
 
-    def __init__(self, figure, title, unit, values, aside=False):
+    def __init__(self, figure, title, unit, values, target=None):
         self.figure, self.title, self.unit = figure, title, unit
         self.values = values
-        self.aside = aside
         self.medians = {name: statistics.median(rounds.values())
                         for name, rounds in values.items()}
-        self.ratios = _ratios(
-            values, ROUTED if figure.at_least_routed else PEER)
+        self.ratios = _ratios(values, target and target.beside or PEER)
         self.ratio = statistics.median(self.ratios) if self.ratios else None
+        self.target = target.text(unit) if target else ""
+        self.met = self._met(target)
 
-    def target(self):
-        """What was asked for, as text, and whether it was met (or None)."""
-        figure = self.figure
-        if self.aside:
-            return "", None
-        if figure.at_least is not None:
-            met = None if self.ratio is None else self.ratio >= figure.at_least
-            return f"ratio >= {figure.at_least:g}", met
-        if figure.at_least_routed is not None:
-            met = (None if self.ratio is None
-                   else self.ratio >= figure.at_least_routed)
-            return f"of {ROUTED} >= {figure.at_least_routed:g}", met
-        if figure.own_at_least is not None:
-            own = self.medians.get(OWN)
-            met = None if own is None else own >= figure.own_at_least
-            return f">= {figure.own_at_least:g}", met
-        if figure.at_most is not None:
-            own = self.medians.get(OWN)
-            met = None if own is None else own <= figure.at_most
-            return f"<= {figure.at_most:g} {figure.unit}", met
-        return "", None
+    def _met(self, target):
+        """None if there is nothing to say it of."""
+        if target is None:
+            return None
+        value = self.ratio if target.beside else self.medians.get(OWN)
+        return None if value is None else target.met(value)
 
     def as_json(self):
-        target, met = self.target()
         return {
             "figure": self.figure.key, "title": self.title.strip(),
             "unit": self.unit, "median": self.medians,
             "rounds": {name: list(rounds.values())
                        for name, rounds in self.values.items()},
             "ratio": self.ratio, "ratios": self.ratios,
-            "target": target, "met": met}
+            "target": self.target, "met": self.met}
 
 
 def _each(samples, read):
@@ -131,10 +121,9 @@ def _ratio(row):
 
 
 def _verdict(row):
-    target, met = row.target()
-    if met is None:
-        return target
-    return f"{target}: {'met' if met else 'MISSED'}"
+    if row.met is None:
+        return row.target
+    return f"{row.target}: {'met' if row.met else 'MISSED'}"
 
 
 def text(results, names):
@@ -147,11 +136,11 @@ def text(results, names):
         medians = (_number(row.medians.get(name)) for name in names)
         lines.append(layout.format(row.title, row.unit, *medians, _ratio(row),
                                    _verdict(row)).rstrip())
-        if row.target()[1] is False:
-            missed.append(f"MISSED: {row.title}: "
+        if row.met is False:
+            missed.append(f"MISSED: {row.figure.title}: "
                           f"{_number(row.medians[OWN])} {row.unit}, ratio "
-                          f"{_ratio(row)}; target {row.target()[0]}")
-    lines += [""] * bool(missed) + missed
+                          f"{_ratio(row)}; target {row.target}")
+    lines += [""] * bool(missed) + missed + results.calls
     lines += [f"note: {line}" for line in results.broken]
     lines += [f"NOT MEASURED: {line}" for line in results.failures]
     return "\n".join(lines)

@@ -207,9 +207,3 @@ KILL_POINTS = Case("12", "kill -9 netctl between any two steps", "", CONFIGURED,
 # of what, and who is killed
 KILLS = (("start", "worker"), ("start", "both"),
          ("stop", "worker"), ("stop", "both"))
-
-# what no row is about
-ABSENT = (
-    "9, throughput while the flow log is away: not measured",
-    "16, a full conntrack table: its size belongs to the whole host",
-)

@@ -146,7 +146,7 @@ def cells():
 @pytest.mark.skipif(not killpoint.SUPPORTED, reason="numbers of system calls")
 @pytest.mark.parametrize("phase, who, stage, chosen", cells(),
                          indirect=["stage"])
-def test_killed_netctl(build, stage, phase, who, chosen):
+def test_killed_netctl(build, stage, phase, who, chosen, record_property):
     points = Points(stage, build, who)
     if stage.mode == "closed":
         stage.instance.ctl("guard", "-f", stage.instance.config, "-x", build)
@@ -166,7 +166,7 @@ def test_killed_netctl(build, stage, phase, who, chosen):
     seen = ", ".join(f"{number} {end}"
                      for end, number in points.ends.items() if number)
     for family, protocol in itertools.product((4, 6), ("tcp", "udp")):
-        report.add(report.Line(
+        report.record(record_property, report.Line(
             "12", f"kill -9 netctl ({who}) between steps of its {phase}",
             stage.mode, stage.where, f"v{family}", protocol,
             "armed or as configured", f"{count} points: {seen}",

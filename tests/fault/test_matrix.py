@@ -10,11 +10,9 @@ import itertools
 
 import pytest
 
-from matrix import ABSENT, CASES, CONFIGURED, HELD, IN_A_LEASE, LEASE_S
+from matrix import CASES, CONFIGURED, HELD, IN_A_LEASE, LEASE_S
 from rig import report
 from stage import Stage, accepted_places
-
-report.absent = ABSENT
 
 
 def runs():
@@ -27,17 +25,22 @@ def runs():
 
 
 def cells():
-    """Those of every run, one run after the other; not daily is long."""
+    """Those of every run, one run after the other; not daily is long.
+
+    The cells of a run stay in the process that plays it.
+    """
     for run in runs():
         case, mode, where = run
+        name = f"{case.number}-{mode}-{where}"
+        marks = [pytest.mark.xdist_group(name)]
+        if (mode, where) not in case.daily:
+            marks.append(pytest.mark.long)
         protocols = ("tcp", "udp") + (
             ("dns-tcp", "dns-udp") if case.answers else ())
         for family, protocol in itertools.product((4, 6), protocols):
             yield pytest.param(
-                run, family, protocol,
-                id=f"v{family}-{protocol}-{case.number}-{mode}-{where}",
-                marks=[] if (mode, where) in case.daily
-                else [pytest.mark.long])
+                run, family, protocol, id=f"v{family}-{protocol}-{name}",
+                marks=marks)
 
 
 @pytest.fixture(scope="module")
@@ -72,13 +75,13 @@ def look_at_answers(run, family, tcp):
 
 @pytest.mark.parametrize("run, family, protocol", cells(), indirect=["run"],
                          scope="module")
-def test_cell(run, family, protocol):
+def test_cell(run, family, protocol, record_property):
     case = run.case
     after = case.becomes(run.mode, protocol)
     seen, within_s = run.cell(family, protocol)
     leaks = [packet for packet in run.leaks if packet.protocol == protocol
              and (":" in packet.source) == (family == 6)]
-    report.add(report.Line(
+    report.record(record_property, report.Line(
         case.number, case.title, run.mode, run.where, f"v{family}", protocol,
         f"{after} in {case.limit_of(protocol):.1f} s", seen, within_s,
         after == CONFIGURED and case.limit_s <= IN_A_LEASE, len(leaks),

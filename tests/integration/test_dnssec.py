@@ -48,8 +48,7 @@ def tree():
 @pytest.fixture
 def zone(net, tree):
     net.gateway.ip("route", "add", "default", "via", net.SERVER4)
-    with names.Server(net.server, tree.top, port=PORT,
-                      others=tree.below) as server:
+    with names.Server(net.server, port=PORT, zones=tree.zones) as server:
         yield server
 
 

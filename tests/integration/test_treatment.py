@@ -104,7 +104,9 @@ class Place:
                 proc.wait_until(lambda: tap.having(word), 5, "the barrier")
 
 
-@pytest.fixture(scope="module", params=["armed", "closed", "open"])
+@pytest.fixture(scope="module", params=[
+    pytest.param(state, marks=pytest.mark.xdist_group(f"treatment-{state}"))
+    for state in ("armed", "closed", "open")])
 def place(request, build):
     with contextlib.ExitStack() as stack:
         yield Place(stack, build, request.param)

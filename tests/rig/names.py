@@ -76,17 +76,17 @@ bogus IN A {SIGNED_BOGUS4}
 
 
 class Server:
-    """An authoritative server (nsd) for a zone, on port 53.  A context.
+    """An authoritative server (nsd) for one zone, or for several by name.
 
-    others are texts of more zones by their names.
+    On port 53, if not told otherwise.  A context.
     """
 
     def __init__(self, namespace, zone=ZONE, name=ZONE_NAME, port=PORT,
-                 others=()):
+                 zones=None):
+        zones = zones or {name: zone}
         self._home = pathlib.Path(tempfile.mkdtemp(prefix="tpx-nsd-"))
-        zones = {name: zone, **dict(others)}
-        for one, text in zones.items():
-            (self._home / f"zone.{one}").write_text(text)
+        for number, text in enumerate(zones.values()):
+            (self._home / f"zone{number}").write_text(text)
         (self._home / "conf").write_text(f"""\
 server:
   port: {port}
@@ -105,14 +105,15 @@ server:
   ipv6-edns-size: 1232
 remote-control:
   control-enable: no
-""" + "".join(f'zone:\n  name: "{one}"\n  zonefile: "zone.{one}"\n'
-              for one in zones))
+""" + "".join(f'zone:\n  name: "{of}"\n  zonefile: "zone{number}"\n'
+              for number, of in enumerate(zones)))
         try:
             self.process = namespace.spawn("nsd", "-d", "-c",
                                            self._home / "conf")
-            proc.wait_until(lambda: ask(namespace, "127.0.0.1", name, "SOA",
-                                        port=port, timeout_s=1).answer,
-                            10, "nsd answers")
+            for of in zones:
+                proc.wait_until(lambda: ask(
+                    namespace, "127.0.0.1", of, "SOA", port=port,
+                    timeout_s=1).answer, 10, f"nsd answers for {of}")
         except BaseException:
             self.close()
             raise
@@ -129,21 +130,28 @@ remote-control:
         shutil.rmtree(self._home, ignore_errors=True)
 
 
+def _ldns(home, program, *words):
+    return subprocess.run([program, *words], cwd=home, check=True,
+                          capture_output=True, text=True).stdout.strip()
+
+
+def sign(name, text, *options, algorithms=("ECDSAP256SHA256",)):
+    """Zone and DS records of a text, signed with keys of its own."""
+    with tempfile.TemporaryDirectory(prefix="tpx-sign-") as home:
+        home = pathlib.Path(home)
+        (home / "zone").write_text(text)
+        keys = [_ldns(home, "ldns-keygen", "-a", algorithm, "-b", "2048",
+                      "-k", name) for algorithm in algorithms]
+        _ldns(home, "ldns-signzone", *options, "zone", *keys)
+        return (home / "zone.signed").read_text(), "".join(
+            (home / f"{key}.ds").read_text() for key in keys)
+
+
 class SignedServer(Server):
     """The same for a signed zone; the record of one name is another one."""
 
     def __init__(self, namespace, port=53):
-        with tempfile.TemporaryDirectory(prefix="tpx-sign-") as home:
-            home = pathlib.Path(home)
-            (home / "zone").write_text(SIGNED_ZONE)
-            key = subprocess.run(
-                ["ldns-keygen", "-a", "ECDSAP256SHA256", "-k", ZONE_NAME],
-                cwd=home, check=True, capture_output=True,
-                text=True).stdout.strip()
-            subprocess.run(["ldns-signzone", "-n", "zone", key], cwd=home,
-                           check=True, capture_output=True)
-            zone = (home / "zone.signed").read_text()
-            self._anchor = (home / f"{key}.ds").read_text()
+        zone, self._anchor = sign(ZONE_NAME, SIGNED_ZONE, "-n")
         super().__init__(namespace, zone.replace(SIGNED_BOGUS4, BOGUS4),
                          port=port)
 

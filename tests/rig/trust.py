@@ -2,16 +2,13 @@
 """A tree of signed zones (RFC 4035), in which everything is right or wrong.
 
     tree = trust.Tree()
-    with names.Server(net.server, tree.top, port=5300, others=tree.below):
+    with names.Server(net.server, port=5300, zones=tree.zones):
         tree.write_anchor(path)
 """
 
-import pathlib
 import re
-import subprocess
-import tempfile
 
-from .names import ADDRESS4, ZONE_NAME
+from .names import ADDRESS4, ZONE_NAME, sign
 
 GOOD = "ECDSAP256SHA256"
 CHANGED4 = "198.51.100.66"
@@ -54,23 +51,6 @@ SIGNED = {
 }
 
 
-def _ldns(home, program, *words):
-    return subprocess.run([program, *words], cwd=home, check=True,
-                          capture_output=True, text=True).stdout.strip()
-
-
-def sign(name, text, algorithms=(GOOD,), options=()):
-    """A zone with its signatures, and the DS records of its keys."""
-    with tempfile.TemporaryDirectory(prefix="tpx-sign-") as home:
-        home = pathlib.Path(home)
-        (home / "zone").write_text(text)
-        keys = [_ldns(home, "ldns-keygen", "-a", algorithm, "-b", "2048",
-                      "-k", name) for algorithm in algorithms]
-        _ldns(home, "ldns-signzone", *options, "zone", *keys)
-        return (home / "zone.signed").read_text(), "".join(
-            (home / f"{key}.ds").read_text() for key in keys)
-
-
 def without(text, owner, *words):
     """The records of an owner that begin with these words are left out."""
     pattern = r"^{}\.\s+\d+\s+IN\s+{}\b.*\n".format(
@@ -83,25 +63,24 @@ def without(text, owner, *words):
 class Tree:
     """example.net and the zones below it, each with a name www.
 
-    top is the text of the zone itself, below those of the others by their
-    names.
+    zones are their texts by their names.
     """
 
     def __init__(self):
-        self.below, records = {}, ""
+        self.zones, records = {}, ""
         for label, (algorithms, options) in SIGNED.items():
             name = f"{label}.{ZONE_NAME}"
             text = HEAD.format(name=name) + HOSTS
-            signed, ds = sign(name, text, algorithms, options)
-            self.below[name] = self._spoilt(label, name, text, signed)
+            signed, ds = sign(name, text, *options, algorithms=algorithms)
+            self.zones[name] = self._spoilt(label, name, text, signed)
             records += f"{label} IN NS ns\n{self._ds(label, name, ds)}"
         name = f"insecure.{ZONE_NAME}"
-        self.below[name] = HEAD.format(name=name) + HOSTS
+        self.zones[name] = HEAD.format(name=name) + HOSTS
         signed, self._anchor = sign(
             ZONE_NAME, HEAD.format(name=ZONE_NAME) + TOP
             + "insecure IN NS ns\n" + records)
-        self.top = without(self._changed(signed), f"stripped.{ZONE_NAME}",
-                           "RRSIG", "A")
+        self.zones[ZONE_NAME] = without(
+            self._changed(signed), f"stripped.{ZONE_NAME}", "RRSIG", "A")
 
     def _changed(self, text):
         """One address is another one than that which was signed."""

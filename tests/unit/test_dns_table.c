@@ -85,6 +85,7 @@ test_row_says_what_was_asked_and_answered(void **state)
 		{ "capture", "forwarded" },
 		{ "ede", NULL },
 		{ "worker", "3" },
+		{ "one_in", "1" },
 	};
 	struct dns_record record = fixture_question(3, 0);
 	char sql[100];
@@ -97,6 +98,19 @@ test_row_says_what_was_asked_and_answered(void **state)
 		    sql, sizeof(sql), "SELECT %s FROM dns", expected[i][0]);
 		assert_value(sql, expected[i][1]);
 	}
+}
+
+static void
+test_a_row_may_stand_for_several_questions(void **state)
+{
+	struct dns_record record = fixture_question(0, 0);
+
+	(void)state;
+	record.one_in = 10;
+	record.action = FLOW_ACTION_BLOCK;
+	add(&record);
+	assert_value("SELECT one_in FROM dns", "10");
+	assert_value("SELECT queries FROM dns_blocked", "10");
 }
 
 static void
@@ -241,6 +255,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		STORED(test_row_says_what_was_asked_and_answered),
+		STORED(test_a_row_may_stand_for_several_questions),
 		STORED(test_question_without_a_name_has_none),
 		STORED(test_answers_are_json_whatever_the_names_are),
 		STORED(test_same_question_told_twice_is_one_row),

@@ -344,8 +344,8 @@ test_errors_are_answered_and_junk_is_not(void **state)
 	UNTIL(has_reply());
 	assert_int_equal(wire_get16(reply.bytes), 8);
 	assert_int_equal(rcode(), WIRE_NOTIMP);
-	assert_int_equal(reply.len, 12);
-	assert_int_equal(row.name_bytes, 0);
+	assert_int_equal(reply.len, question.len);
+	assert_int_equal(row.name_bytes, 13);
 	front_stats(front, &stats);
 	assert_int_equal(stats.dropped, 2);
 }
@@ -359,6 +359,30 @@ test_what_was_not_captured_is_dropped(void **state)
 	send_udp(1, "www.example", WIRE_A);
 	UNTIL((front_stats(front, &stats), stats.dropped == 1));
 	assert_int_equal(asks, 0);
+}
+
+static void
+test_answers_are_counted_by_source_and_latency(void **state)
+{
+	uint64_t all = 0;
+	unsigned int i;
+
+	(void)state;
+	learn("www.example", 300);
+	send_udp(1, "www.example", WIRE_A);
+	UNTIL(rows == 2);
+	send_udp(2, "slow.example", WIRE_A);
+	UNTIL(asks == 2);
+	skew_us += 700000;
+	resolve_to(last_id(), "slow.example", 300, 7);
+	UNTIL(rows == 3);
+	front_stats(front, &stats);
+	assert_int_equal(
+	    stats.latency[DNS_SOURCE_RESOLVER].bucket[DNS_LATENCY_1000000], 1);
+	assert_true(stats.latency[DNS_SOURCE_RESOLVER].sum_us >= 700000);
+	for (i = 0; i < DNS_LATENCY_BUCKETS; i++)
+		all += stats.latency[DNS_SOURCE_CACHE].bucket[i];
+	assert_int_equal(all, 1);
 }
 
 #define TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
@@ -379,6 +403,7 @@ main(void)
 		TEST(test_failure_is_kept_for_seconds),
 		TEST(test_no_such_name_is_for_every_type),
 		TEST(test_below_a_proven_nothing_is_nothing),
+		TEST(test_answers_are_counted_by_source_and_latency),
 		TEST(test_policy_answers_by_itself),
 		TEST(test_alias_of_what_is_blocked_is_blocked),
 		TEST(test_flood_of_misses_is_refused_and_not_logged),

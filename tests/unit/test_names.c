@@ -40,11 +40,8 @@ static enum flow_agreement
 agreement(uint8_t client, uint8_t server, const char *host)
 {
 	struct flow_start start = start_of(client, server);
-	struct flow_entry record = { 0 };
 
-	memcpy(record.src, start.src.byte, sizeof(record.src));
-	memcpy(record.dst, start.dst.byte, sizeof(record.dst));
-	return names_compare(&record, host);
+	return names_compare(&start.src, &start.dst, host);
 }
 
 static void
