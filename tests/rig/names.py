@@ -13,6 +13,7 @@ import struct
 import subprocess
 import tempfile
 
+import dns.edns
 import dns.flags
 import dns.message
 import dns.query
@@ -20,7 +21,9 @@ import dns.rcode
 
 from . import proc
 
+PORT = 53
 ZONE_NAME = "example.net"
+FRESH = f"fresh.{ZONE_NAME}"  # every name below it is there
 ADDRESS4, ADDRESS6 = "198.51.100.7", "2001:db8::7"
 MIDDLE_STRINGS = 4  # of 250 bytes: less than 1232
 BIG_STRINGS = 14  # more than that
@@ -39,6 +42,7 @@ alias IN CNAME www
 private IN A 10.1.2.3
 mapped IN AAAA ::ffff:10.1.2.3
 short 1 IN A {ADDRESS4}
+*.{FRESH}. IN A {ADDRESS4}
 """ + "".join(
     f'middle IN TXT "{number:03}{"m" * 247}"\n'
     for number in range(MIDDLE_STRINGS)
@@ -77,7 +81,7 @@ class Server:
     On port 53, if not told otherwise.  A context.
     """
 
-    def __init__(self, namespace, zone=ZONE, name=ZONE_NAME, port=53,
+    def __init__(self, namespace, zone=ZONE, name=ZONE_NAME, port=PORT,
                  zones=None):
         zones = zones or {name: zone}
         self._home = pathlib.Path(tempfile.mkdtemp(prefix="tpx-nsd-"))
@@ -126,18 +130,21 @@ remote-control:
         shutil.rmtree(self._home, ignore_errors=True)
 
 
-def sign(name, text, *options):
-    """Zone and DS record of a text, signed with a key of its own."""
+def _ldns(home, program, *words):
+    return subprocess.run([program, *words], cwd=home, check=True,
+                          capture_output=True, text=True).stdout.strip()
+
+
+def sign(name, text, *options, algorithms=("ECDSAP256SHA256",)):
+    """Zone and DS records of a text, signed with keys of its own."""
     with tempfile.TemporaryDirectory(prefix="tpx-sign-") as home:
         home = pathlib.Path(home)
         (home / "zone").write_text(text)
-        key = subprocess.run(
-            ["ldns-keygen", "-a", "ECDSAP256SHA256", "-k", name],
-            cwd=home, check=True, capture_output=True, text=True).stdout
-        subprocess.run(["ldns-signzone", *options, "zone", key.strip()],
-                       cwd=home, check=True, capture_output=True)
-        return ((home / "zone.signed").read_text(),
-                (home / f"{key.strip()}.ds").read_text())
+        keys = [_ldns(home, "ldns-keygen", "-a", algorithm, "-b", "2048",
+                      "-k", name) for algorithm in algorithms]
+        _ldns(home, "ldns-signzone", *options, "zone", *keys)
+        return (home / "zone.signed").read_text(), "".join(
+            (home / f"{key}.ds").read_text() for key in keys)
 
 
 class SignedServer(Server):
@@ -152,10 +159,11 @@ class SignedServer(Server):
         path.write_text(f"; of a test\n{self._anchor}")
 
 
-def question(name, kind="A", edns=1232, checking_disabled=False):
-    """A question as a stub resolver sends it."""
+def question(name, kind="A", edns=1232, checking_disabled=False,
+             dnssec=False):
+    """A question as a stub resolver sends it; dnssec: with DO."""
     options = {"use_edns": 0, "payload": edns} if edns else {}
-    query = dns.message.make_query(name, kind, **options)
+    query = dns.message.make_query(name, kind, want_dnssec=dnssec, **options)
     if checking_disabled:
         query.flags |= dns.flags.CD
     return query
@@ -209,6 +217,16 @@ def texts(answer):
 
 def is_cut(answer):
     return bool(answer.flags & dns.flags.TC)
+
+
+def reasons(answer):
+    """The numbers of its extended errors (RFC 8914)."""
+    return {option.code for option in answer.options
+            if option.otype == dns.edns.OptionType.EDE}
+
+
+def is_authentic(answer):
+    return bool(answer.flags & dns.flags.AD)
 
 
 def rcode(answer):

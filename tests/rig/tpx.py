@@ -151,6 +151,7 @@ class Tpx:
         kernel decided, packets that were lost on the way to the log included.
         Of passed ones the number is right while none begins or ends.
         unlogged is whose rules have `log no', if any: their flows count too.
+        dns: questions, as far as every dnsd has told of them.
         since is when this tpxd was started (time.time()), if others have
         written the same log before.
         """
@@ -161,16 +162,22 @@ class Tpx:
             " count(*) FILTER (WHERE action = 'block') AS block,"
             " count(*) FILTER (WHERE action = 'pass') AS pass"
             " FROM flows WHERE final AND start_us >= ?", since * 1e6)
+        rows |= self.sql("SELECT count(*) AS dns FROM dns"
+                         " WHERE time_us >= ?", since * 1e6)[0]
         lost, = self.sql(
-            "SELECT total(count) FILTER (WHERE source IN ('relay', 'flowlog'))"
-            " AS relay, total(count) FILTER (WHERE source = 'nflog') AS block,"
-            " total(count) FILTER (WHERE source = 'conntrack') AS pass"
+            "SELECT total(count) FILTER (WHERE source IN ('relay', 'flowlog')"
+            " AND kind NOT LIKE 'dns-%') AS relay,"
+            " total(count) FILTER (WHERE source = 'nflog') AS block,"
+            " total(count) FILTER (WHERE source = 'conntrack') AS pass,"
+            " total(count) FILTER (WHERE source = 'dnsd' OR kind LIKE 'dns-%')"
+            " AS dns"
             " FROM drops WHERE julianday(time) >= julianday(?, 'unixepoch')",
             since)
         begun = {"relay": flows["accepted"] - flows["open"],
                  # a lost packet was never counted as blocked
                  "block": flows["blocked"] + lost["block"],
-                 "pass": flows["passed"] + lost["pass"] - self.passing(since)}
+                 "pass": flows["passed"] + lost["pass"] - self.passing(since),
+                 "dns": status["dns"]["queries"]}
         begun[unlogged] -= flows["unlogged"]
         return {action: int(begun[action] - rows[action] - lost[action])
                 for action in begun}
