@@ -26,6 +26,7 @@
 #include "flowlog/worker.h"
 #include "ipc/channel.h"
 #include "ipc/loop.h"
+#include "policy/bindings.h"
 #include "policy/image.h"
 #include "policy/mapping.h"
 #include "schema/flowlog.sql.h"
@@ -319,6 +320,16 @@ flowlog_on_dnsd(void *ctx, struct ipc_message *message)
 		log_warn("tpx-dnsd[%u]", (unsigned int)worker->worker);
 }
 
+static void
+flowlog_on_names(void *ctx, struct ipc_message *message)
+{
+	const struct msg_worker *worker = message->body;
+
+	(void)ctx;
+	if (bindings_add(worker->worker, message->fd) == -1)
+		fatal("names");
+}
+
 /* Says which arenas are of no more use: once all that waits is on disk. */
 static void
 arenas_done(struct flowlog *flowlog)
@@ -424,6 +435,7 @@ static const struct ipc_handler handlers[] = {
 	{ MSG_LOG_RELAY, flowlog_on_relay },
 	{ MSG_LOG_ARENA, flowlog_on_arena },
 	{ MSG_LOG_DNSD, flowlog_on_dnsd },
+	{ MSG_LOG_NAMES, flowlog_on_names },
 	{ MSG_LOG_SOURCE, flowlog_on_source },
 	{ MSG_EVENT, flowlog_on_event },
 	{ MSG_STOP, flowlog_on_stop },

@@ -19,6 +19,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "flowlog/conntrack.h"
+#include "flowlog/host.h"
 #include "flowlog/ledger.h"
 #include "flowlog/nflog.h"
 #include "flowlog/owner.h"
@@ -63,6 +64,7 @@ follow(struct sources *sources)
 
 	while (sources->followed < ledger_state(sources->ledger)->tail) {
 		ledger_row(sources->ledger, sources->followed, &record);
+		host_find(&record);
 		/* To add one may write it, and then all is written. */
 		origin.sequence = ++sources->followed;
 		(void)batch_add_flow(sources->batch, &record, &origin);

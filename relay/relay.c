@@ -23,6 +23,7 @@
 #include "common/memfd.h"
 #include "ipc/channel.h"
 #include "ipc/loop.h"
+#include "policy/bindings.h"
 #include "policy/lists.h"
 #include "policy/mapping.h"
 #include "policy/secret.h"
@@ -34,7 +35,6 @@
 #include "relay/judge.h"
 #include "relay/limit.h"
 #include "relay/listener.h"
-#include "relay/names.h"
 #include "relay/pipe.h"
 #include "relay/reset.h"
 #include "relay/shortage.h"
@@ -321,7 +321,7 @@ on_relay_names(void *ctx, struct ipc_message *message)
 	const struct msg_worker *body = message->body;
 
 	(void)ctx;
-	if (names_add(body->worker, message->fd) == -1)
+	if (bindings_add(body->worker, message->fd) == -1)
 		fatal("names");
 }
 

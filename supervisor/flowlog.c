@@ -155,6 +155,8 @@ on_log_ready(void *ctx, struct ipc_message *message)
 	child->state = CHILD_RUNNING;
 	child->answered_us = clock_mono_us();
 	ipc_channel_set_phase(child->channel, IPC_PHASE_RUN);
+	/* Before the flows that may have one. */
+	names_to_flowlog(child->tpxd);
 	sources_send(child->tpxd);
 	arenas_send(child->tpxd);
 	event_resend(child->tpxd);

@@ -13,7 +13,7 @@
 
 #include "common/clock.h"
 #include "common/memfd.h"
-#include "policy/binding.h"
+#include "policy/bindings.h"
 #include "relay/names.h"
 
 #define TTL_S 3600
@@ -64,7 +64,7 @@ table_add(size_t n, uint64_t worker)
 
 	binding_table_init(map, seed);
 	tables[n] = map;
-	status = names_add(worker, fd);
+	status = bindings_add(worker, fd);
 	close(fd);
 	return status;
 }
@@ -162,7 +162,7 @@ test_what_is_no_table_is_refused(void **state)
 	int fd = memfd_shared("test", 4096, &map);
 
 	(void)state;
-	assert_int_equal(names_add(1, fd), -1);
+	assert_int_equal(bindings_add(1, fd), -1);
 	munmap(map, 4096);
 	close(fd);
 }
