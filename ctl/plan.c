@@ -31,6 +31,10 @@
 
 #define UNLOGGED "; its flows get no row"
 
+#define OWNED                                                               \
+	"; only what this host's own sockets send has a user and a group, " \
+	"nothing that is forwarded"
+
 #define FIRST_PACKET \
 	"decided at the first packet by addresses, protocol and port"
 
@@ -47,6 +51,7 @@ struct placement {
 	const char *flows; /* "" or what its limits on them do */
 	const char *rate;
 	const char *unlogged;
+	const char *owned;
 };
 
 /* What a tpxd that root starts would be bound to. */
@@ -123,10 +128,13 @@ placement_of(const struct image *image, uint32_t rule)
 		.why = why[action],
 		.flows = "",
 		.rate = "",
-		.unlogged = "" };
+		.unlogged = "",
+		.owned = "" };
 
 	if (item != NULL)
 		placement_limits(item, &placement);
+	if (item != NULL && image_has_owner(item))
+		placement.owned = OWNED;
 	if (item != NULL && item->unlogged) {
 		placement.why = unlogged[action];
 		placement.unlogged = UNLOGGED;
@@ -149,8 +157,11 @@ exclusion_of(const struct image *image, uint32_t i)
 		       "not logged",
 		.flows = "",
 		.rate = "",
-		.unlogged = "" };
+		.unlogged = "",
+		.owned = "" };
 
+	if (image_has_owner(image_exclusion(image, i)))
+		placement.owned = OWNED;
 	return placement;
 }
 
@@ -217,8 +228,9 @@ json_rule(struct json *json, const struct placement *placement)
 {
 	char why[512];
 
-	(void)snprintf(why, sizeof(why), "%s%s%s%s", placement->why,
-	    placement->rate, placement->flows, placement->unlogged);
+	(void)snprintf(why, sizeof(why), "%s%s%s%s%s", placement->why,
+	    placement->owned, placement->rate, placement->flows,
+	    placement->unlogged);
 	json_object(json, NULL);
 	json_string(json, "rule", placement->rule);
 	json_string(json, "placement", placement->place);
@@ -227,12 +239,24 @@ json_rule(struct json *json, const struct placement *placement)
 }
 
 static void
+json_ids(struct json *json, const char *key, const struct uid_range *ids,
+    uint32_t count)
+{
+	char buf[UIDS_TEXT_BYTES];
+	uint32_t i;
+
+	json_array(json, key);
+	for (i = 0; i < count; i++)
+		json_string(json, NULL, uids_format(&ids[i], buf, sizeof(buf)));
+	json_array_end(json);
+}
+
+static void
 json_captured(struct json *json, const struct image *image)
 {
 	static const char *const words[LOCAL_COUNT] = { "none", "host",
 		"users" };
-	const struct uid_range *users;
-	char buf[UIDS_TEXT_BYTES];
+	const struct uid_range *ids;
 	uint32_t i, count;
 
 	json_object(json, "captured");
@@ -241,12 +265,10 @@ json_captured(struct json *json, const struct image *image)
 		json_string(json, NULL, image_interface(image, i));
 	json_array_end(json);
 	json_string(json, "local", words[image_settings(image)->local]);
-	json_array(json, "users");
-	users = image_users(image, &count);
-	for (i = 0; i < count; i++)
-		json_string(
-		    json, NULL, uids_format(&users[i], buf, sizeof(buf)));
-	json_array_end(json);
+	ids = image_users(image, &count);
+	json_ids(json, "users", ids, count);
+	ids = image_groups(image, &count);
+	json_ids(json, "groups", ids, count);
 	json_object_end(json);
 }
 
@@ -316,15 +338,29 @@ text_rule(const struct placement *placement)
 {
 	(void)fputs("# ", stdout);
 	(void)table_text(stdout, placement->rule);
-	(void)printf("\n#     %s: %s%s%s%s\n", placement->place, placement->why,
-	    placement->rate, placement->flows, placement->unlogged);
+	(void)printf("\n#     %s: %s%s%s%s%s\n", placement->place,
+	    placement->why, placement->owned, placement->rate, placement->flows,
+	    placement->unlogged);
+}
+
+static void
+text_ids(const char *what, const struct uid_range *ids, uint32_t count)
+{
+	char buf[UIDS_TEXT_BYTES];
+	uint32_t i;
+
+	if (count == 0)
+		return;
+	(void)printf("# local: %s", what);
+	for (i = 0; i < count; i++)
+		(void)printf(" %s", uids_format(&ids[i], buf, sizeof(buf)));
+	(void)puts(", except " PRIVILEGE_USER "'s");
 }
 
 static void
 text_captured(const struct image *image)
 {
-	const struct uid_range *users;
-	char buf[UIDS_TEXT_BYTES];
+	const struct uid_range *ids;
 	uint32_t i, count;
 
 	if (image_interface_count(image) > 0)
@@ -335,13 +371,10 @@ text_captured(const struct image *image)
 		(void)putchar('\n');
 	if (image_settings(image)->local == LOCAL_HOST)
 		(void)puts("# local: the whole host, except " PRIVILEGE_USER);
-	users = image_users(image, &count);
-	if (count > 0)
-		(void)fputs("# local: uids", stdout);
-	for (i = 0; i < count; i++)
-		(void)printf(" %s", uids_format(&users[i], buf, sizeof(buf)));
-	if (count > 0)
-		(void)puts(", except " PRIVILEGE_USER "'s");
+	ids = image_users(image, &count);
+	text_ids("uids", ids, count);
+	ids = image_groups(image, &count);
+	text_ids("gids", ids, count);
 }
 
 static void

@@ -124,6 +124,10 @@ int parse_dns_block(struct parser *);
 void resolve_domains(struct parser *);
 void warn_domains(struct parser *);
 
+/* conf_owner.c */
+int parse_user_ids(struct parser *, struct conf_ids *);
+int parse_group_ids(struct parser *, struct conf_ids *);
+
 /* conf_capture.c */
 int parse_capture(struct parser *);
 

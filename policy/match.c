@@ -39,11 +39,34 @@ match_port(const struct image *image, struct image_span span, uint16_t port)
 }
 
 static int
+match_id(const struct image *image, struct image_span span, uint32_t id)
+{
+	const struct uid_range *ids = image_owners(image, span);
+	uint32_t i;
+
+	for (i = 0; i < span.count; i++)
+		if (id >= ids[i].first && id <= ids[i].last)
+			return 1;
+	return span.count == 0;
+}
+
+static int
+match_owner(const struct image *image, const struct image_rule *rule,
+    const struct policy_owner *owner)
+{
+	if (!image_has_owner(rule))
+		return 1;
+	return owner != NULL && match_id(image, rule->users, owner->uid) &&
+	       match_id(image, rule->groups, owner->gid);
+}
+
+static int
 match_rule(const struct image *image, const struct image_rule *rule,
     unsigned int proto, const struct policy_query *query)
 {
 	return (rule->protos & proto) != 0 &&
 	       match_port(image, rule->ports, query->dport) &&
+	       match_owner(image, rule, query->owner) &&
 	       match_addr(image, rule->from, &query->src) &&
 	       match_addr(image, rule->to, &query->dst);
 }

@@ -12,6 +12,12 @@
 #include "policy/domain_index.h"
 #include "policy/image.h"
 
+/* Whose socket of this host sends: what rules with users or groups ask. */
+struct policy_owner {
+	uint32_t uid;
+	uint32_t gid;
+};
+
 struct policy_query {
 	uint8_t proto; /* IPPROTO_ */
 	struct addr src;
@@ -24,6 +30,8 @@ struct policy_query {
 	const char *host;
 	const struct domain_index
 	    *index; /* the image's own; not without host */
+	/* NULL: no socket of this host, so that no such rule matches. */
+	const struct policy_owner *owner;
 };
 
 struct policy_verdict {

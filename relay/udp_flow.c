@@ -530,7 +530,8 @@ flow_new(struct udp_flows *flows, enum flow_capture capture,
 		.sport = key->client_port,
 		.dport = key->server_port,
 		.proto = IPPROTO_UDP,
-		.capture = capture };
+		.capture = capture,
+		.owner = packets[0].hops };
 	struct udp_flow *flow;
 
 	switch (decide(flows, &start, packets, n)) {

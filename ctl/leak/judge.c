@@ -58,14 +58,16 @@ judge_arrival(enum on_failure on_failure, enum judge_class class,
 
 enum judge_class
 judge_packet(const struct image *image, int v6, uint8_t proto,
-    const struct addr *src, const struct addr *dst, uint16_t dport)
+    const struct addr *src, const struct addr *dst, uint16_t dport,
+    const struct policy_owner *owner)
 {
 	static const enum judge_class classes[FLOW_ACTION_COUNT] = {
 		[FLOW_ACTION_RELAY] = JUDGE_RELAY,
 		[FLOW_ACTION_PASS] = JUDGE_PASS,
 		[FLOW_ACTION_BLOCK] = JUDGE_BLOCK,
 	};
-	struct policy_query query = { proto, *src, *dst, dport };
+	struct policy_query query = { proto, *src, *dst, dport,
+		.owner = owner };
 	int is_mapped = v6 && addr_is_v4(dst);
 
 	if (!is_mapped && policy_excluded(image, &query))

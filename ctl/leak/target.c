@@ -172,7 +172,7 @@ target_find(const struct image *image,
 		target->dst = dst->at[i / nports % dst->count];
 		target->dport = ports[i % nports];
 		if (judge_packet(image, v6, proto, &target->src, &target->dst,
-			target->dport) == wanted)
+			target->dport, NULL) == wanted)
 			return 1;
 	}
 	return 0;

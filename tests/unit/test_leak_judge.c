@@ -101,7 +101,7 @@ class_of(const char *rules, int v6, uint8_t proto, const char *to)
 
 	(void)snprintf(text, sizeof(text), FIXTURE_CAPTURE "%s", rules);
 	image = fixture_image(text, &len);
-	class = judge_packet(image, v6, proto, &src, &dst, 80);
+	class = judge_packet(image, v6, proto, &src, &dst, 80, NULL);
 	free(image);
 	return class;
 }
