@@ -32,7 +32,9 @@ struct question {
 	struct addr dst;
 	uint16_t dport;
 	int has_user;
-	uint32_t uid;
+	uint32_t uid; /* of root without one */
+	int has_group;
+	uint32_t gid;
 	const char *interface; /* NULL: as the route to src says */
 	char host[LIMIT_DOMAIN_BYTES];
 	int has_host;
@@ -118,26 +120,40 @@ dst_parse(const char *text, struct question *question)
 	return addr_parse(text, &question->dst);
 }
 
+/* what: "user" or "group", whose names are in the file. */
 static int
-take_user(const char *text, struct question *question)
+id_parse(const char *text, const char *path, const char *what, uint32_t *id)
 {
 	struct users users = { 0 };
 	const struct user *user;
 	int result = 0;
 
-	question->has_user = 1;
-	if (number_parse(text, UINT32_MAX - 1, &question->uid) == 0)
+	if (number_parse(text, UINT32_MAX - 1, id) == 0)
 		return 0;
-	if (users_read(USERS_PATH, &users) == -1)
-		log_warn("%s", USERS_PATH);
+	if (users_read(path, &users) == -1)
+		log_warn("%s", path);
 	if ((user = users_find(&users, text)) != NULL) {
-		question->uid = user->uid;
+		*id = user->uid;
 	} else {
-		log_warnx("%s: no user", text);
+		log_warnx("%s: no %s", text, what);
 		result = -1;
 	}
 	users_free(&users);
 	return result;
+}
+
+static int
+take_user(const char *text, struct question *question)
+{
+	question->has_user = 1;
+	return id_parse(text, USERS_PATH, "user", &question->uid);
+}
+
+static int
+take_group(const char *text, struct question *question)
+{
+	question->has_group = 1;
+	return id_parse(text, GROUPS_PATH, "group", &question->gid);
 }
 
 static int
@@ -178,6 +194,12 @@ take_agreement(const char *text, struct question *question)
 }
 
 static int
+has_owner(const struct question *question)
+{
+	return question->has_user || question->has_group;
+}
+
+static int
 options_take(int argc, char *argv[], struct question *question)
 {
 	static const struct {
@@ -185,6 +207,7 @@ options_take(int argc, char *argv[], struct question *question)
 		int (*take)(const char *, struct question *);
 	} options[] = {
 		{ "user", take_user },
+		{ "group", take_group },
 		{ "on", take_interface },
 		{ "domain", take_domain },
 		{ "name", take_agreement },
@@ -201,9 +224,9 @@ options_take(int argc, char *argv[], struct question *question)
 		if (options[i].take(argv[1], question) == -1)
 			return CTL_FAILED;
 	}
-	if (question->has_user && question->interface != NULL) {
-		log_warnx("a user's flows begin on this host, and come in on "
-			  "no interface");
+	if (has_owner(question) && question->interface != NULL) {
+		log_warnx("flows of a user or group begin on this host, and "
+			  "come in on no interface");
 		return CTL_FAILED;
 	}
 	return argc == 0 ? CTL_GOOD : CTL_USAGE;
@@ -225,6 +248,20 @@ question_take(int argc, char *argv[], struct question *question)
 	return options_take(argc - 3, argv + 3, question);
 }
 
+/* Whose it is if it begins here; a user's group is the one of passwd(5). */
+static struct policy_owner
+owner_of(const struct question *question)
+{
+	struct policy_owner owner = { question->uid, question->gid };
+	const struct passwd *user;
+
+	if (question->has_group)
+		return owner;
+	user = getpwuid(question->uid);
+	owner.gid = user != NULL ? user->pw_gid : POLICY_ID_UNKNOWN;
+	return owner;
+}
+
 /* Where it begins: here, or behind an interface. */
 static int
 begin_find(
@@ -232,10 +269,9 @@ begin_find(
 {
 	out->capture = FLOW_CAPTURE_FORWARDED;
 	out->interface = question->interface;
-	out->uid = question->uid;
-	if (question->has_user)
+	if (has_owner(question))
 		out->capture = FLOW_CAPTURE_LOCAL;
-	if (question->has_user || question->interface != NULL)
+	if (has_owner(question) || question->interface != NULL)
 		return 0;
 	if (site_find(&question->src, src) == -1) {
 		log_warn("routes");
@@ -270,6 +306,9 @@ explain(const struct ctl *ctl, const struct question *question,
 	query->qtype = addr_is_v4(&question->dst) ? TYPE_A : TYPE_AAAA;
 	if (begin_find(question, &src, query) == -1)
 		return CTL_FAILED;
+	explanation.owner = owner_of(question);
+	if (query->capture == FLOW_CAPTURE_LOCAL)
+		query->flow.owner = &explanation.owner;
 	if (site_find(&question->dst, &dst) == -1) {
 		log_warn("routes");
 		return CTL_FAILED;

@@ -24,6 +24,7 @@ int site_find(const struct addr *, struct site *);
 
 struct explanation {
 	const struct image *image;
+	struct policy_owner owner; /* what query.flow.owner points to */
 	struct course_query query;
 	struct course course;
 };

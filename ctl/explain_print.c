@@ -19,7 +19,8 @@ static const struct {
 	[COURSE_INTERFACE] = { "interface",
 	    "it comes from an interface that is not captured" },
 	[COURSE_OWN] = { "own", "it is tpx's own" },
-	[COURSE_USER] = { "user", "no flows of this user are captured" },
+	[COURSE_USER] = { "user",
+	    "no flows of this user and group are captured" },
 	[COURSE_HERE] = { "here",
 	    "it is for this host itself, or a multicast or broadcast" },
 	[COURSE_EXCLUDED] = { "excluded", "it is excluded" },
@@ -131,6 +132,19 @@ put_agreement(unsigned int names, struct text *text)
 		}
 }
 
+/* As far as the rule asks: "uid 33 with gid 33" */
+static void
+put_owner(const struct explanation *it, const struct image_rule *rule,
+    struct text *text)
+{
+	if (rule->users.count > 0)
+		text_printf(text, "uid %" PRIu32, it->owner.uid);
+	if (rule->users.count > 0 && rule->groups.count > 0)
+		text_puts(text, " with ");
+	if (rule->groups.count > 0)
+		text_printf(text, "gid %" PRIu32, it->owner.gid);
+}
+
 static void
 reason_fits(const struct explanation *it, const struct image_rule *rule,
     struct text *text)
@@ -150,6 +164,12 @@ reason_fits(const struct explanation *it, const struct image_rule *rule,
 	if (rule->ports.count > 0) {
 		text_printf(
 		    text, "%sport %u is one of its", and, it->query.flow.dport);
+		and = ", ";
+	}
+	if (image_has_owner(rule)) {
+		text_printf(text, "%s", and);
+		put_owner(it, rule, text);
+		text_puts(text, " is one of its");
 		and = ", ";
 	}
 	if (rule->domains != DOMAINS_NONE) {
@@ -181,6 +201,26 @@ reason_port(const struct explanation *it, const struct image_rule *rule,
 {
 	(void)rule;
 	text_printf(text, "port %u is none of its", it->query.flow.dport);
+}
+
+static void
+reason_owner(const struct explanation *it, const struct image_rule *rule,
+    struct text *text)
+{
+	if (it->query.flow.owner == NULL) {
+		text_puts(text, "only what this host's own sockets send has "
+				"a user and a group");
+		return;
+	}
+	if (rule->groups.count > 0 && it->owner.gid == POLICY_ID_UNKNOWN) {
+		text_printf(text,
+		    "uid %" PRIu32 " has no group that is known: say it, by: "
+		    "group GROUP",
+		    it->owner.uid);
+		return;
+	}
+	put_owner(it, rule, text);
+	text_puts(text, " is none of its");
 }
 
 static void
@@ -239,6 +279,7 @@ static void (*const reasons[POLICY_FIT_COUNT])(
 	[POLICY_FITS] = reason_fits,
 	[POLICY_OTHER_PROTOCOL] = reason_protocol,
 	[POLICY_OTHER_PORT] = reason_port,
+	[POLICY_OTHER_OWNER] = reason_owner,
 	[POLICY_OTHER_SOURCE] = reason_source,
 	[POLICY_OTHER_DESTINATION] = reason_destination,
 	[POLICY_OTHER_NAME] = reason_name,
@@ -338,6 +379,20 @@ json_asked(void *ctx, const struct asked *asked)
 	json_object_end(json);
 }
 
+/* NULL: it has none. */
+static void
+json_owner(struct json *json, const struct policy_owner *owner)
+{
+	if (owner != NULL)
+		json_uint(json, "uid", owner->uid);
+	else
+		json_null(json, "uid");
+	if (owner != NULL && owner->gid != POLICY_ID_UNKNOWN)
+		json_uint(json, "gid", owner->gid);
+	else
+		json_null(json, "gid");
+}
+
 static void
 json_flow(struct json *json, const struct course_query *query)
 {
@@ -350,10 +405,7 @@ json_flow(struct json *json, const struct course_query *query)
 	json_uint(json, "dport", query->flow.dport);
 	json_string(json, "capture", flow_capture_word(query->capture));
 	json_string(json, "interface", is_local ? NULL : query->interface);
-	if (is_local)
-		json_uint(json, "uid", query->uid);
-	else
-		json_null(json, "uid");
+	json_owner(json, query->flow.owner);
 	json_string(json, "domain", query->flow.host);
 }
 
@@ -426,6 +478,15 @@ explain_print_json(const struct explanation *it, FILE *out)
 }
 
 static void
+text_owner(const struct policy_owner *owner, FILE *out)
+{
+	(void)fprintf(out, ", this host's own, of uid %" PRIu32, owner->uid);
+	if (owner->gid != POLICY_ID_UNKNOWN)
+		(void)fprintf(out, " and gid %" PRIu32, owner->gid);
+	(void)putc('\n', out);
+}
+
+static void
 text_flow(const struct course_query *query, FILE *out)
 {
 	char src[ADDR_TEXT_BYTES], dst[ENDPOINT_TEXT_BYTES];
@@ -441,9 +502,8 @@ text_flow(const struct course_query *query, FILE *out)
 	    query->flow.dport != 0
 		? endpoint_format(&query->flow.dst, query->flow.dport, dst)
 		: addr_format(&query->flow.dst, dst));
-	if (query->capture == FLOW_CAPTURE_LOCAL)
-		(void)fprintf(
-		    out, ", this host's own, of uid %" PRIu32 "\n", query->uid);
+	if (query->flow.owner != NULL)
+		text_owner(query->flow.owner, out);
 	else
 		(void)fprintf(out, ", forwarded, from %s\n", query->interface);
 }
@@ -483,10 +543,11 @@ text_decided(const struct explanation *it, FILE *out)
 	(void)fprintf(out, "\ndecided in  %s", places[it->course.end]);
 	if (has_rules(it)) {
 		placement = placement_of(it->image, it->course.verdict.rule);
-		(void)fprintf(out, ", %s%s%s%s",
+		(void)fprintf(out, ", %s%s%s%s%s",
 		    it->course.end == COURSE_RELAY ? "by the name of the server"
 						   : placement.why,
-		    placement.rate, placement.flows, placement.unlogged);
+		    placement.owned, placement.rate, placement.flows,
+		    placement.unlogged);
 	}
 	(void)putc('\n', out);
 	if ((more = upstream_of(it)) != NULL)

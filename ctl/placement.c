@@ -7,6 +7,10 @@
 	"decided at the first packet by addresses, protocol and port"
 #define UNLOGGED "; its flows get no row"
 
+#define OWNED                                                               \
+	"; only what this host's own sockets send has a user and a group, " \
+	"nothing that is forwarded"
+
 #define TO_RELAY                                                             \
 	"; what its other selectors match goes to the relay, which decides " \
 	"by it and the rules behind it"
@@ -58,10 +62,13 @@ placement_of(const struct image *image, uint32_t rule)
 		.why = why[action],
 		.flows = "",
 		.rate = "",
-		.unlogged = "" };
+		.unlogged = "",
+		.owned = "" };
 
 	if (item != NULL)
 		placement_limits(item, &placement);
+	if (item != NULL && image_has_owner(item))
+		placement.owned = OWNED;
 	if (item != NULL && item->unlogged) {
 		placement.why = unlogged[action];
 		placement.unlogged = UNLOGGED;
@@ -82,7 +89,10 @@ placement_of_exclusion(const struct image *image, uint32_t i)
 		       "not logged",
 		.flows = "",
 		.rate = "",
-		.unlogged = "" };
+		.unlogged = "",
+		.owned = "" };
 
+	if (image_has_owner(image_exclusion(image, i)))
+		placement.owned = OWNED;
 	return placement;
 }

@@ -14,6 +14,7 @@ struct placement {
 	const char *flows; /* "" or what its limits on them do */
 	const char *rate;
 	const char *unlogged; /* "" or that it has no rows */
+	const char *owned;    /* "" or what has an owner */
 };
 
 /* Of a rule, or of the default for any other number. */

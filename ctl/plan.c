@@ -131,8 +131,9 @@ json_rule(struct json *json, const struct placement *placement)
 {
 	char why[512];
 
-	(void)snprintf(why, sizeof(why), "%s%s%s%s", placement->why,
-	    placement->rate, placement->flows, placement->unlogged);
+	(void)snprintf(why, sizeof(why), "%s%s%s%s%s", placement->why,
+	    placement->owned, placement->rate, placement->flows,
+	    placement->unlogged);
 	json_object(json, NULL);
 	json_string(json, "rule", placement->rule);
 	json_string(json, "placement", placement->place);
@@ -141,12 +142,24 @@ json_rule(struct json *json, const struct placement *placement)
 }
 
 static void
+json_ids(struct json *json, const char *key, const struct uid_range *ids,
+    uint32_t count)
+{
+	char buf[UIDS_TEXT_BYTES];
+	uint32_t i;
+
+	json_array(json, key);
+	for (i = 0; i < count; i++)
+		json_string(json, NULL, uids_format(&ids[i], buf, sizeof(buf)));
+	json_array_end(json);
+}
+
+static void
 json_captured(struct json *json, const struct image *image)
 {
 	static const char *const words[LOCAL_COUNT] = { "none", "host",
 		"users" };
-	const struct uid_range *users;
-	char buf[UIDS_TEXT_BYTES];
+	const struct uid_range *ids;
 	uint32_t i, count;
 
 	json_object(json, "captured");
@@ -155,12 +168,10 @@ json_captured(struct json *json, const struct image *image)
 		json_string(json, NULL, image_interface(image, i));
 	json_array_end(json);
 	json_string(json, "local", words[image_settings(image)->local]);
-	json_array(json, "users");
-	users = image_users(image, &count);
-	for (i = 0; i < count; i++)
-		json_string(
-		    json, NULL, uids_format(&users[i], buf, sizeof(buf)));
-	json_array_end(json);
+	ids = image_users(image, &count);
+	json_ids(json, "users", ids, count);
+	ids = image_groups(image, &count);
+	json_ids(json, "groups", ids, count);
 	json_object_end(json);
 }
 
@@ -197,7 +208,7 @@ static void
 json_statement(
     void *ctx, const char *statement, const char *place, const char *why)
 {
-	const struct placement placement = { statement, place, why, "", "",
+	const struct placement placement = { statement, place, why, "", "", "",
 		"" };
 
 	json_rule(ctx, &placement);
@@ -243,15 +254,30 @@ text_rule(const struct placement *placement)
 {
 	(void)fputs("# ", stdout);
 	(void)table_text(stdout, placement->rule);
-	(void)printf("\n#     %s: %s%s%s%s\n", placement->place, placement->why,
-	    placement->rate, placement->flows, placement->unlogged);
+	(void)printf("\n#     %s: %s%s%s%s%s\n", placement->place,
+	    placement->why, placement->owned, placement->rate, placement->flows,
+	    placement->unlogged);
+}
+
+static void
+text_ids(const char *what, const struct uid_range *ids, uint32_t count)
+{
+	char buf[UIDS_TEXT_BYTES];
+	uint32_t i;
+
+	if (count == 0)
+		return;
+	(void)printf("# local: %s", what);
+	for (i = 0; i < count; i++)
+		(void)printf(" %s", uids_format(&ids[i], buf, sizeof(buf)));
+	(void)puts(", except " PRIVILEGE_USER "'s");
 }
 
 static void
 text_statement(
     void *ctx, const char *statement, const char *place, const char *why)
 {
-	const struct placement placement = { statement, place, why, "", "",
+	const struct placement placement = { statement, place, why, "", "", "",
 		"" };
 
 	(void)ctx;
@@ -261,8 +287,7 @@ text_statement(
 static void
 text_captured(const struct image *image)
 {
-	const struct uid_range *users;
-	char buf[UIDS_TEXT_BYTES];
+	const struct uid_range *ids;
 	uint32_t i, count;
 
 	if (image_interface_count(image) > 0)
@@ -273,13 +298,10 @@ text_captured(const struct image *image)
 		(void)putchar('\n');
 	if (image_settings(image)->local == LOCAL_HOST)
 		(void)puts("# local: the whole host, except " PRIVILEGE_USER);
-	users = image_users(image, &count);
-	if (count > 0)
-		(void)fputs("# local: uids", stdout);
-	for (i = 0; i < count; i++)
-		(void)printf(" %s", uids_format(&users[i], buf, sizeof(buf)));
-	if (count > 0)
-		(void)puts(", except " PRIVILEGE_USER "'s");
+	ids = image_users(image, &count);
+	text_ids("uids", ids, count);
+	ids = image_groups(image, &count);
+	text_ids("gids", ids, count);
 }
 
 static void

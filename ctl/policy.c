@@ -98,14 +98,17 @@ static struct conf *
 conf_load(const char *path, const char *text, size_t len,
     struct policy_bytes *out, struct conf_errors *errors)
 {
-	struct users users = { 0 };
+	struct users groups = { 0 }, users = { .groups = &groups };
 	struct conf *conf;
 	int result;
 
 	if (users_read(USERS_PATH, &users) == -1)
 		log_warn("%s", USERS_PATH);
+	if (users_read(GROUPS_PATH, &groups) == -1)
+		log_warn("%s", GROUPS_PATH);
 	result = conf_parse(text, len, &users, &conf, errors);
 	users_free(&users);
+	users_free(&groups);
 	if (result == 0 && (directory_set(conf, path) == -1 ||
 			       conf_files_read(conf, file_read, errors) == -1 ||
 			       lists_build(conf, out) == -1)) {
@@ -162,7 +165,7 @@ policy_read_whole(const char *path, struct policy_bytes *out)
 
 	if (result == CTL_GOOD &&
 	    image_build(conf, 1, &out->image, &out->image_bytes) == -1) {
-		log_warn("%s", path);
+		log_warnx("%s: %s", path, image_build_error(errno));
 		result = CTL_FAILED;
 	}
 	conf_free(conf);

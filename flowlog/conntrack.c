@@ -134,17 +134,21 @@ packets32(uint64_t packets)
 	return packets > UINT32_MAX ? UINT32_MAX : (uint32_t)packets;
 }
 
-static void
-record_rule(const struct conntrack_event *event, const struct image *image,
+void
+conntrack_rule(const struct image *image, const struct policy_owner *owner,
     struct flow_record *record)
 {
-	struct policy_query query = { .proto = event->proto,
-		.src = event->src,
-		.dst = event->dst,
-		.dport = event->dport };
-	struct policy_verdict verdict = policy_match(image, &query);
+	struct policy_query query = {
+		.proto = record->proto, .dport = record->dport, .owner = owner
+	};
+	struct policy_verdict verdict;
 
+	memcpy(query.src.byte, record->src, sizeof(query.src.byte));
+	memcpy(query.dst.byte, record->dst, sizeof(query.dst.byte));
+	verdict = policy_match(image, &query);
 	record->rule = verdict.rule;
+	record->generation = 0;
+	record->unlogged = 0;
 	if (verdict.action != FLOW_ACTION_PASS)
 		return;
 	record->generation = image_settings(image)->generation;
@@ -180,5 +184,5 @@ conntrack_record(const struct conntrack_event *event, const struct image *image,
 			      : FLOW_CAPTURE_FORWARDED;
 	record->final = 1;
 	record->worker = LIMIT_FLOW_WORKER;
-	record_rule(event, image, record);
+	conntrack_rule(image, NULL, record);
 }

@@ -13,6 +13,7 @@
 
 struct image;
 struct nlmsghdr;
+struct policy_owner;
 
 enum conntrack_kind { CONNTRACK_OTHER, CONNTRACK_NEW, CONNTRACK_DESTROY };
 
@@ -48,5 +49,9 @@ int conntrack_passed(const struct conntrack_event *, const struct image *);
  */
 void conntrack_record(const struct conntrack_event *, const struct image *,
     int64_t now_us, struct flow_record *);
+
+/* The rule once more, where it is known whose socket began the flow. */
+void conntrack_rule(
+    const struct image *, const struct policy_owner *, struct flow_record *);
 
 #endif

@@ -200,6 +200,7 @@ parse_sender(
 	packet->uid = FLOW_UID_NONE;
 	if (found->of[NFULA_UID] != NULL)
 		packet->uid = netlink_be32(found->of[NFULA_UID]);
+	packet->gid = netlink_be32(found->of[NFULA_GID]);
 	packet->local = netlink_copy(found->of[NFULA_PACKET_HDR], &hook,
 			    sizeof(hook)) == 0 &&
 			hook.hook == NF_INET_LOCAL_OUT;
@@ -255,6 +256,7 @@ nflog_record(const struct nflog_packet *packet, int64_t now_us,
 	record->up_packets = 1;
 	record->connect_us = FLOW_CONNECT_NONE;
 	record->uid = packet->uid;
+	record->upstream = FLOW_UPSTREAM_NONE;
 	record->generation = packet->generation;
 	record->rule = packet->rule;
 	record->sport = packet->sport;

@@ -30,6 +30,7 @@ struct nflog_packet {
 	uint16_t sport; /* 0 in fragments and where there are none */
 	uint16_t dport;
 	uint32_t len_bytes; /* with its IP header */
+	uint32_t gid;	    /* only with a uid */
 };
 
 /*

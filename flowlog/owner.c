@@ -18,6 +18,7 @@ struct owner_key {
 struct owner {
 	struct owner_key key;
 	uint32_t uid; /* FLOW_UID_NONE: nobody is here */
+	uint32_t gid;
 	uint32_t next;
 };
 
@@ -97,7 +98,8 @@ link_of(struct owners *owners, const struct owner_key *key)
 }
 
 void
-owners_add(struct owners *owners, const struct flow_record *record)
+owners_add(
+    struct owners *owners, const struct flow_record *record, uint32_t gid)
 {
 	struct owner *owner = &owners->ring[owners->at];
 	struct owner_key key;
@@ -115,18 +117,23 @@ owners_add(struct owners *owners, const struct flow_record *record)
 	link = bucket_of(owners, &key);
 	owner->key = key;
 	owner->uid = record->uid;
+	owner->gid = gid;
 	owner->next = *link;
 	*link = owners->at;
 	owners->at = (owners->at + 1) % OWNERS_MOST;
 }
 
 uint32_t
-owners_take(struct owners *owners, const struct flow_record *record)
+owners_take(
+    struct owners *owners, const struct flow_record *record, uint32_t *gid)
 {
 	struct owner_key key;
 	uint32_t *link;
 
 	key_of(record, &key);
 	link = link_of(owners, &key);
-	return *link == NONE ? FLOW_UID_NONE : forget(owners, link);
+	if (*link == NONE)
+		return FLOW_UID_NONE;
+	*gid = owners->ring[*link].gid;
+	return forget(owners, link);
 }

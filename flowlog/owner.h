@@ -19,9 +19,10 @@ struct owners *owners_new(void); /* NULL with ENOMEM */
 void owners_free(struct owners *);
 
 /* The addresses, ports and protocol of a record, and the uid that began it. */
-void owners_add(struct owners *, const struct flow_record *);
+void owners_add(struct owners *, const struct flow_record *, uint32_t gid);
 
-/* The uid, or FLOW_UID_NONE; it is then forgotten. */
-uint32_t owners_take(struct owners *, const struct flow_record *);
+/* The uid and *gid, or FLOW_UID_NONE; they are then forgotten. */
+uint32_t
+owners_take(struct owners *, const struct flow_record *, uint32_t *gid);
 
 #endif

@@ -23,6 +23,7 @@
 #include "flowlog/ledger.h"
 #include "flowlog/nflog.h"
 #include "flowlog/owner.h"
+#include "policy/match.h"
 
 #define READS_PER_EVENT 64 /* then the others have their turn */
 #define DRAIN_READS 4096
@@ -91,13 +92,28 @@ static void
 add_row(struct sources *sources, struct ledger_state *state,
     struct flow_record *record)
 {
-	if (record->capture == FLOW_CAPTURE_LOCAL &&
-	    record->uid == FLOW_UID_NONE)
-		record->uid = sources_uid(sources, record);
 	if (sources->has_room)
 		ledger_add_row(sources->ledger, state, record);
 	else
 		state->lost[LEDGER_NO_ROOM]++;
+}
+
+static uint32_t
+owner_take(struct sources *, const struct flow_record *, uint32_t *gid);
+
+/* Whose socket began it, which the rule may depend on. */
+static void
+add_owner(struct sources *sources, struct flow_record *record)
+{
+	struct policy_owner owner;
+
+	if (record->capture != FLOW_CAPTURE_LOCAL ||
+	    record->uid != FLOW_UID_NONE)
+		return;
+	owner.uid = owner_take(sources, record, &owner.gid);
+	record->uid = owner.uid;
+	if (owner.uid != FLOW_UID_NONE)
+		conntrack_rule(sources->image, &owner, record);
 }
 
 static void
@@ -119,6 +135,7 @@ on_conntrack(struct sources *sources, const struct nlmsghdr *header,
 		return;
 	}
 	conntrack_record(&event, sources->image, clock_real_us(), &record);
+	add_owner(sources, &record);
 	if (record.unlogged) {
 		state->unlogged++;
 		return;
@@ -161,7 +178,7 @@ on_owner(struct sources *sources, const struct nlmsghdr *header,
 	if (nflog_parse(header, &packet) == -1)
 		return;
 	nflog_record(&packet, 0, &record);
-	owners_add(sources->owners, &record);
+	owners_add(sources->owners, &record, packet.gid);
 }
 
 /* overrun: what is lost when the kernel says ENOBUFS. */
@@ -429,15 +446,24 @@ sources_drain(struct sources *sources)
 			read_some(&sources->source[i], DRAIN_READS);
 }
 
-uint32_t
-sources_uid(struct sources *sources, const struct flow_record *record)
+static uint32_t
+owner_take(
+    struct sources *sources, const struct flow_record *record, uint32_t *gid)
 {
 	struct source *source = &sources->source[IPC_SOURCE_OWNERS];
 
 	/* It was told before the flow reached anybody. */
 	if (source->fd != -1)
 		read_some(source, DRAIN_READS);
-	return owners_take(sources->owners, record);
+	return owners_take(sources->owners, record, gid);
+}
+
+uint32_t
+sources_uid(struct sources *sources, const struct flow_record *record)
+{
+	uint32_t gid;
+
+	return owner_take(sources, record, &gid);
 }
 
 uint64_t

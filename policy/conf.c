@@ -47,6 +47,8 @@ rules_free(struct conf_rule *rules, size_t count)
 		free(rules[i].from.items);
 		free(rules[i].to.items);
 		free(rules[i].ports.items);
+		free(rules[i].users.items);
+		free(rules[i].groups.items);
 		free(rules[i].text);
 	}
 	free(rules);
@@ -82,7 +84,8 @@ conf_free(struct conf *conf)
 	free(conf->dns.root_hints.text);
 	free(conf->dns.tls_authorities.text);
 	free(conf->interfaces);
-	free(conf->users);
+	free(conf->users.items);
+	free(conf->groups.items);
 	free(conf->tables);
 	free(conf->upstreams);
 	free(conf);

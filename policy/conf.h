@@ -70,10 +70,16 @@ struct conf_ports {
 	size_t count;
 };
 
-/* Written as a name, or as numbers when name is "". */
+/* Written as a name, or as numbers when name is "".  A group is one, too. */
 struct conf_user {
 	char name[USERS_NAME_BYTES];
 	struct uid_range uids;
+};
+
+/* In the order written; count 0: any. */
+struct conf_ids {
+	struct conf_user *items;
+	size_t count;
 };
 
 struct conf_endpoint {
@@ -177,6 +183,8 @@ struct conf_rule {
 	struct conf_addresses from;
 	struct conf_addresses to;
 	struct conf_ports ports;
+	struct conf_ids users; /* with these, only of this host's sockets */
+	struct conf_ids groups;
 	struct conf_list domains;
 	unsigned int names; /* RULE_NAME_AGREES, ...; 0: not written */
 	enum rule_source source;
@@ -203,8 +211,8 @@ struct conf {
 	struct conf_interface *interfaces;
 	size_t interface_count;
 	enum capture_local local;
-	struct conf_user *users; /* in the order written */
-	size_t user_count;
+	struct conf_ids users;	/* of this host, that are captured, and */
+	struct conf_ids groups; /* so are these */
 	struct conf_table *tables;
 	size_t table_count;
 	struct conf_upstream *upstreams;

@@ -132,6 +132,12 @@ families_of(const struct conf *conf, const struct conf_addresses *addresses)
 	return families;
 }
 
+static int
+has_owner(const struct conf_rule *rule)
+{
+	return rule->users.count > 0 || rule->groups.count > 0;
+}
+
 /* An exclusion that is not what was meant leaves no trace in the log. */
 static void
 warn_exclusions(struct parser *parser)
@@ -151,9 +157,13 @@ warn_exclusions(struct parser *parser)
 		else if ((from & to) == 0)
 			message = "the exclusion never matches: one side is "
 				  "IPv4, the other IPv6";
+		else if (has_owner(exclusion) && conf->local == LOCAL_NONE)
+			message = "the exclusion never matches: only this "
+				  "host's own sockets have a user, and none is "
+				  "captured";
 		else if (exclusion->from.count == 0 &&
 			 exclusion->to.count == 0 &&
-			 exclusion->ports.count == 0 &&
+			 exclusion->ports.count == 0 && !has_owner(exclusion) &&
 			 (exclusion->protos & RULE_PROTOS) == RULE_PROTOS)
 			message = "the exclusion is of everything: no tcp or "
 				  "udp is captured";
@@ -195,6 +205,11 @@ warn_rules(struct parser *parser)
 			    NULL, NULL,
 			    "the rule is never reached: those before it "
 			    "decide everything");
+		else if (has_owner(rule) && conf->local == LOCAL_NONE)
+			conf_report(parser->errors, CONF_WARNING, &rule->place,
+			    NULL, NULL,
+			    "the rule never matches: only this host's own "
+			    "sockets have a user, and none is captured");
 		else if (lacks_udp(conf, &rule->via) &&
 			 (rule->protos & ~decided & RULE_UDP) != 0)
 			warn_udp(parser, &rule->via);
@@ -203,7 +218,7 @@ warn_rules(struct parser *parser)
 			    NULL, NULL,
 			    "without 'dns' every name is unverified");
 		if (rule->from.count == 0 && rule->to.count == 0 &&
-		    rule->ports.count == 0 &&
+		    rule->ports.count == 0 && !has_owner(rule) &&
 		    rule->domains.list == DOMAINS_NONE && rule->names == 0)
 			decided |= rule->protos;
 	}

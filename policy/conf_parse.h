@@ -152,6 +152,10 @@ void warn_domains(struct parser *);
 /* conf_dns_log.c */
 int parse_dns_log(struct parser *, struct conf_dns *);
 
+/* conf_owner.c */
+int parse_user_ids(struct parser *, struct conf_ids *);
+int parse_group_ids(struct parser *, struct conf_ids *);
+
 /* conf_capture.c */
 int parse_capture(struct parser *);
 

@@ -160,6 +160,18 @@ parse_source(struct parser *parser, struct conf_rule *rule)
 }
 
 static int
+parse_user(struct parser *parser, struct conf_rule *rule)
+{
+	return parse_user_ids(parser, &rule->users);
+}
+
+static int
+parse_group(struct parser *parser, struct conf_rule *rule)
+{
+	return parse_group_ids(parser, &rule->groups);
+}
+
+static int
 parse_domain_selector(struct parser *parser, struct conf_rule *rule)
 {
 	return parse_rule_domain(parser, &rule->domains);
@@ -219,8 +231,8 @@ static const struct selector {
 	{ "idle", parse_idle, ACTION(RELAY), 0 },
 	{ "domain", parse_domain_selector, ACTIONS_ALL, 1 },
 	{ "name", parse_name, ACTIONS_ALL, 1 },
-	{ "user", NULL, KINDS_ALL, 1 },
-	{ "group", NULL, KINDS_ALL, 1 },
+	{ "user", parse_user, KINDS_ALL, 1 },
+	{ "group", parse_group, KINDS_ALL, 1 },
 	{ "cgroup", NULL, KINDS_ALL, 1 },
 	{ "via", parse_rule_via, ACTION(RELAY), 0 },
 	{ "source", parse_source, ACTION(RELAY), 0 },
@@ -244,10 +256,10 @@ unknown_selector(struct parser *parser, unsigned int kind)
 		if ((selectors[i].kinds & kind) != 0)
 			nearest_try(&nearest, selectors[i].word);
 	conf_report(parser->errors, CONF_ERROR, &token->place,
-	    kind == EXCLUDE
-		? "proto, from, to or port"
-		: "proto, from, to, port, domain, name, with, via, source, "
-		  "idle, max-flows, max-rate or log",
+	    kind == EXCLUDE ? "proto, from, to, port, user or group"
+			    : "proto, from, to, port, user, group, domain, "
+			      "name, with, via, source, idle, "
+			      "max-flows, max-rate or log",
 	    nearest.best, "unknown selector %s",
 	    conf_quote(token->bytes, token->len, quote));
 	return -1;
@@ -345,9 +357,10 @@ parse_selectors(
 	if (matches == 0) {
 		conf_report(parser->errors, CONF_ERROR, &parser->keyword.place,
 		    kind == EXCLUDE
-			? "proto, from, to or port ('to any' for everything)"
-			: "proto, from, to, port, domain or name ('to any' "
-			  "for everything)",
+			? "proto, from, to, port, user or group ('to any' for "
+			  "everything)"
+			: "proto, from, to, port, user, group, domain or name "
+			  "('to any' for everything)",
 		    NULL, "the %s does not say what it is for",
 		    kind == EXCLUDE ? "exclusion" : "rule");
 		return -1;

@@ -21,18 +21,28 @@ is_captured_interface(const struct image *image, const char *interface)
 }
 
 static int
-is_captured_user(const struct image *image, uint32_t uid)
+has_id(const struct uid_range *ids, uint32_t count, uint32_t id)
 {
-	const struct uid_range *users;
-	uint32_t i, count;
+	uint32_t i;
+
+	for (i = 0; i < count; i++)
+		if (id >= ids[i].first && id <= ids[i].last)
+			return 1;
+	return 0;
+}
+
+static int
+is_captured_owner(const struct image *image, const struct policy_owner *owner)
+{
+	const struct uid_range *users, *groups;
+	uint32_t nusers, ngroups;
 
 	if (image_settings(image)->local != LOCAL_USERS)
 		return image_settings(image)->local == LOCAL_HOST;
-	users = image_users(image, &count);
-	for (i = 0; i < count; i++)
-		if (uid >= users[i].first && uid <= users[i].last)
-			return 1;
-	return 0;
+	users = image_users(image, &nusers);
+	groups = image_groups(image, &ngroups);
+	return has_id(users, nusers, owner->uid) ||
+	       has_id(groups, ngroups, owner->gid);
 }
 
 static int
@@ -78,20 +88,21 @@ forwarded(const struct image *image, const struct course_query *query,
 	return query->is_here ? COURSE_HERE : GOES_ON;
 }
 
-/* The chain "local", which has the user last. */
+/* The chain "local", which has users and groups last. */
 static enum course_end
 local(const struct image *image, const struct course_query *query,
     uint32_t *exclusion)
 {
 	if (image_settings(image)->local == LOCAL_NONE)
 		return COURSE_USER;
-	if (query->uid == query->own_uid)
+	if (query->flow.owner->uid == query->own_uid)
 		return COURSE_OWN;
 	if (query->is_here)
 		return COURSE_HERE;
 	if (policy_exclusion(image, &query->flow, exclusion))
 		return COURSE_EXCLUDED;
-	return is_captured_user(image, query->uid) ? GOES_ON : COURSE_USER;
+	return is_captured_owner(image, query->flow.owner) ? GOES_ON
+							   : COURSE_USER;
 }
 
 static struct dns_verdict

@@ -14,10 +14,10 @@
 #include "policy/match_dns.h"
 
 struct course_query {
-	struct policy_query flow; /* host NULL: its name is not known */
+	/* host NULL: its name is not known; owner: of LOCAL, and only there */
+	struct policy_query flow;
 	enum flow_capture capture;
 	const char *interface; /* FORWARDED: where it comes in */
-	uint32_t uid;	       /* LOCAL: whose socket it is */
 	uint32_t own_uid;      /* of tpx */
 	int is_here;	       /* its destination is local, broadcast, ... */
 	uint16_t qtype;	       /* of a question that flow.host is asked for */
@@ -27,7 +27,7 @@ enum course_end {
 	/* Not captured: it goes as if there were no tpx. */
 	COURSE_INTERFACE, /* comes from another interface */
 	COURSE_OWN,	  /* tpx's own */
-	COURSE_USER,	  /* of another user, or nothing local is captured */
+	COURSE_USER,	  /* of other owners, or nothing local is captured */
 	COURSE_HERE,	  /* for this host itself, or for many */
 	COURSE_EXCLUDED,
 	COURSE_OTHER_PASSES, /* neither TCP nor UDP */

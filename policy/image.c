@@ -205,6 +205,19 @@ image_users(const struct image *image, uint32_t *n)
 	return image_section(image, IMAGE_USERS);
 }
 
+const struct uid_range *
+image_groups(const struct image *image, uint32_t *n)
+{
+	*n = count(image, IMAGE_GROUPS);
+	return image_section(image, IMAGE_GROUPS);
+}
+
+int
+image_has_owner(const struct image_rule *rule)
+{
+	return rule->users.count > 0 || rule->groups.count > 0;
+}
+
 uint32_t
 image_table_count(const struct image *image)
 {
@@ -383,6 +396,14 @@ image_ports(const struct image *image, struct image_span span)
 	const struct port_range *ports = image_section(image, IMAGE_PORTS);
 
 	return ports + span.first;
+}
+
+const struct uid_range *
+image_owners(const struct image *image, struct image_span span)
+{
+	const struct uid_range *owners = image_section(image, IMAGE_OWNERS);
+
+	return owners + span.first;
 }
 
 uint32_t

@@ -22,7 +22,7 @@
 #include "schema/limits.h"
 
 #define IMAGE_MAGIC 0x69787074U /* "tpxi" */
-#define IMAGE_VERSION 7U
+#define IMAGE_VERSION 8U
 
 struct image_settings {
 	uint32_t generation;
@@ -144,9 +144,10 @@ struct image_upstream {
 };
 
 /*
- * Spans: from and to are of refs (set numbers), ports of ports; empty: any.
- * An exclusion is a rule with action pass and no mode, source, idle_ms, limits
- * or unlogged.
+ * Spans: from and to are of refs (set numbers), ports of ports, users and
+ * groups of owners; empty: any.  With users or groups it is only for what
+ * sockets of this host send. An exclusion is a rule with action pass and no
+ * mode, source, idle_ms, limits or unlogged.
  */
 struct image_rule {
 	uint8_t action; /* enum flow_action */
@@ -164,17 +165,23 @@ struct image_rule {
 	struct image_span from;
 	struct image_span to;
 	struct image_span ports;
+	struct image_span users;
+	struct image_span groups;
 	struct image_string text;
 };
 
 struct image; /* the block of bytes */
 
 /*
- * 0 and bytes to free(3), or -1 with ENOMEM, or EFBIG when it would be larger
- * than LIMIT_IMAGE_BYTES.  conf must come from conf_parse().
+ * 0 and bytes to free(3), or -1 with ENOMEM, EFBIG when it would be larger than
+ * LIMIT_IMAGE_BYTES, or E2BIG when rules tell too many kinds of users and
+ * groups apart (OWNER_CLASSES_MAX).  conf must come from conf_parse().
  */
 int image_build(
     const struct conf *, uint32_t generation, void **bytes, size_t *len);
+
+/* What errno of that means, a static string or that of strerror(3). */
+const char *image_build_error(int error);
 
 /* Gives an image that nobody shares yet another generation. */
 void image_stamp(void *bytes, uint32_t generation);
@@ -226,8 +233,12 @@ const char *image_dns_tls_authorities(const struct image *);
 uint32_t image_interface_count(const struct image *);
 const char *image_interface(const struct image *, uint32_t);
 
-/* Sorted, apart from each other; none unless local is LOCAL_USERS. */
+/*
+ * Sorted, apart from each other; none unless local is LOCAL_USERS.  What is of
+ * one of the users or one of the groups is captured.
+ */
 const struct uid_range *image_users(const struct image *, uint32_t *count);
+const struct uid_range *image_groups(const struct image *, uint32_t *count);
 
 uint32_t image_table_count(const struct image *);
 const char *image_table(const struct image *, uint32_t); /* its name */
@@ -281,6 +292,10 @@ int image_lends_udp(const struct image *);
 /* The i-th item of a rule's span, i below its count. */
 uint32_t image_ref(const struct image *, struct image_span, uint32_t i);
 const struct port_range *image_ports(const struct image *, struct image_span);
+const struct uid_range *image_owners(const struct image *, struct image_span);
+
+/* Whether a rule is only for sockets of some users or groups of this host. */
+int image_has_owner(const struct image_rule *);
 
 /* A set's ranges and how many; set numbers come from image_ref(). */
 uint32_t image_set_count(const struct image *);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "policy/image_layout.h"
+#include "policy/owner_class.h"
 #include "policy/text.h"
 
 struct builder {
@@ -283,27 +284,39 @@ compare_users(const void *a, const void *b)
 
 /* No range ends in UINT32_MAX, so there is always a next one. */
 static int
-build_users(struct builder *builder, const struct conf *conf)
+build_ids(struct builder *builder, enum image_section_name section,
+    const struct conf_ids *ids)
 {
 	struct uid_range *merged;
 	size_t i, n = 0;
 
-	if (conf->user_count == 0)
+	if (ids->count == 0)
 		return 0;
-	merged = calloc(conf->user_count, sizeof(*merged));
+	merged = calloc(ids->count, sizeof(*merged));
 	if (merged == NULL)
 		return -1;
-	for (i = 0; i < conf->user_count; i++)
-		merged[i] = conf->users[i].uids;
-	qsort(merged, conf->user_count, sizeof(*merged), compare_users);
-	for (i = 0; i < conf->user_count; i++) {
+	for (i = 0; i < ids->count; i++)
+		merged[i] = ids->items[i].uids;
+	qsort(merged, ids->count, sizeof(*merged), compare_users);
+	for (i = 0; i < ids->count; i++) {
 		if (n == 0 || merged[i].first > merged[n - 1].last + 1)
 			merged[n++] = merged[i];
 		else if (merged[i].last > merged[n - 1].last)
 			merged[n - 1].last = merged[i].last;
 	}
-	append(builder, IMAGE_USERS, merged, n * sizeof(*merged));
+	append(builder, section, merged, n * sizeof(*merged));
 	free(merged);
+	return 0;
+}
+
+static int
+build_owners(struct builder *builder, const struct conf_ids *ids,
+    struct image_span *span)
+{
+	span->first = items(builder, IMAGE_OWNERS);
+	if (build_ids(builder, IMAGE_OWNERS, ids) == -1)
+		return -1;
+	span->count = items(builder, IMAGE_OWNERS) - span->first;
 	return 0;
 }
 
@@ -450,7 +463,9 @@ build_rule(struct builder *builder, enum image_section_name section,
 
 	if (build_addresses(builder, &from->from, &rule.from) == -1 ||
 	    build_addresses(builder, &from->to, &rule.to) == -1 ||
-	    build_ports(builder, &from->ports, &rule.ports) == -1)
+	    build_ports(builder, &from->ports, &rule.ports) == -1 ||
+	    build_owners(builder, &from->users, &rule.users) == -1 ||
+	    build_owners(builder, &from->groups, &rule.groups) == -1)
 		return -1;
 	rule.text = append_string(builder, from->text);
 	append(builder, section, &rule, sizeof(rule));
@@ -507,7 +522,8 @@ build_sections(struct builder *builder, const struct conf *conf)
 		append(
 		    builder, IMAGE_INTERFACES, &interface, sizeof(interface));
 	}
-	if (build_users(builder, conf) == -1)
+	if (build_ids(builder, IMAGE_USERS, &conf->users) == -1 ||
+	    build_ids(builder, IMAGE_GROUPS, &conf->groups) == -1)
 		return -1;
 	for (i = 0; i < conf->table_count; i++)
 		if (build_table(builder, &conf->tables[i]) == -1)
@@ -568,6 +584,25 @@ put_together(const struct builder *builder)
 	return bytes;
 }
 
+/* Which the marks of packets have to tell. */
+static int
+owners_fit(const struct image *image)
+{
+	struct owner_classes owners = { .classes = 0 };
+	int result = owner_classes_make(&owners, image);
+
+	owner_classes_release(&owners);
+	return result == 0;
+}
+
+const char *
+image_build_error(int error)
+{
+	return error == E2BIG ? "rules tell too many kinds of users and groups "
+				"apart"
+			      : strerror(error);
+}
+
 int
 image_build(
     const struct conf *conf, uint32_t generation, void **bytes, size_t *len)
@@ -585,5 +620,9 @@ image_build(
 	}
 	for (i = 0; i < IMAGE_SECTION_COUNT; i++)
 		text_free(&builder.sections[i]);
+	if (*bytes != NULL && !owners_fit(*bytes)) {
+		free(*bytes);
+		*bytes = NULL;
+	}
 	return *bytes == NULL ? -1 : 0;
 }

@@ -11,6 +11,7 @@
 #include "policy/image_layout.h"
 #include "policy/mark.h"
 #include "policy/name.h"
+#include "policy/owner_class.h"
 
 /* Where the walk stands: how much of each section has been referred to. */
 struct walk {
@@ -284,21 +285,41 @@ take_ports(struct walk *walk, struct image_span span)
 	return 0;
 }
 
+static int
+check_ids(const struct uid_range *ids, uint32_t count)
+{
+	uint32_t i;
+
+	for (i = 0; i < count; i++)
+		if (ids[i].first > ids[i].last || ids[i].last == UINT32_MAX ||
+		    (i > 0 && ids[i].first <= ids[i - 1].last + 1))
+			return -1;
+	return 0;
+}
+
 static const char *
 check_users(struct walk *walk)
 {
-	uint32_t i, count;
-	const struct uid_range *users = image_users(walk->image, &count);
-	int has_users = walk->image->settings.local == LOCAL_USERS;
+	uint32_t nusers, ngroups;
+	const struct uid_range *users = image_users(walk->image, &nusers);
+	const struct uid_range *groups = image_groups(walk->image, &ngroups);
+	int has_owners = walk->image->settings.local == LOCAL_USERS;
 
-	if (count > LIMIT_USERS || (count > 0) != has_users)
+	if (nusers > LIMIT_USERS || ngroups > LIMIT_USERS ||
+	    (nusers > 0 || ngroups > 0) != has_owners)
 		return "bad number of users";
-	for (i = 0; i < count; i++)
-		if (users[i].first > users[i].last ||
-		    users[i].last == UINT32_MAX ||
-		    (i > 0 && users[i].first <= users[i - 1].last + 1))
-			return "users are not in order";
+	if (check_ids(users, nusers) == -1 || check_ids(groups, ngroups) == -1)
+		return "users are not in order";
 	return NULL;
+}
+
+static int
+take_owners(struct walk *walk, struct image_span span)
+{
+	if (span.count > LIMIT_USERS ||
+	    take(walk, IMAGE_OWNERS, span.first, span.count) == -1)
+		return -1;
+	return check_ids(image_owners(walk->image, span), span.count);
 }
 
 static int
@@ -515,6 +536,9 @@ check_selectors(struct walk *walk, const struct image_rule *rule)
 		return "a rule's addresses are not in order";
 	if (take_ports(walk, rule->ports) == -1)
 		return "a rule's ports are not in order";
+	if (take_owners(walk, rule->users) == -1 ||
+	    take_owners(walk, rule->groups) == -1)
+		return "a rule's users are not in order";
 	if (take_string(walk, rule->text) == -1)
 		return "a rule's text is not in order";
 	return NULL;
@@ -637,13 +661,23 @@ check_exclusions(struct walk *walk)
 	return NULL;
 }
 
+static const char *
+check_owners(struct walk *walk)
+{
+	struct owner_classes owners = { .classes = 0 };
+	int result = owner_classes_make(&owners, walk->image);
+
+	owner_classes_release(&owners);
+	return result == -1 ? "rules tell too many owners apart" : NULL;
+}
+
 /* Nothing is left that no rule, set or setting refers to. */
 static const char *
 check_rest(struct walk *walk)
 {
 	static const enum image_section_name referred[] = { IMAGE_REFS,
-		IMAGE_PORTS, IMAGE_RANGES4, IMAGE_RANGES6, IMAGE_ENDPOINTS,
-		IMAGE_STRINGS };
+		IMAGE_PORTS, IMAGE_OWNERS, IMAGE_RANGES4, IMAGE_RANGES6,
+		IMAGE_ENDPOINTS, IMAGE_STRINGS };
 	size_t i;
 
 	for (i = 0; i < sizeof(referred) / sizeof(referred[0]); i++)
@@ -658,7 +692,7 @@ image_check(const void *bytes, size_t len, const char **why)
 	static const char *(*const checks[])(struct walk *) = { check_settings,
 		check_names, check_users, check_upstreams, check_dns,
 		check_domains, check_dns_logs, check_sets, check_rules,
-		check_exclusions, check_rest };
+		check_exclusions, check_rest, check_owners };
 	struct walk walk = { .image = bytes };
 	size_t i;
 

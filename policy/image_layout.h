@@ -22,6 +22,7 @@
 	X(INTERFACES, struct image_interface)   \
 	X(TABLES, struct image_table)           \
 	X(USERS, struct uid_range)              \
+	X(GROUPS, struct uid_range)             \
 	X(UPSTREAMS, struct image_upstream)     \
 	X(ENDPOINTS, struct image_endpoint)     \
 	X(DNS_SERVERS, struct image_dns_server) \
@@ -33,6 +34,7 @@
 	X(EXCLUSIONS, struct image_rule)        \
 	X(REFS, uint32_t)                       \
 	X(PORTS, struct port_range)             \
+	X(OWNERS, struct uid_range)             \
 	X(SETS, struct image_set)               \
 	X(RANGES4, struct image_range4)         \
 	X(RANGES6, struct image_range6)         \

@@ -40,6 +40,28 @@ match_port(const struct image *image, struct image_span span, uint16_t port)
 	return span.count == 0;
 }
 
+static int
+match_id(const struct image *image, struct image_span span, uint32_t id)
+{
+	const struct uid_range *ids = image_owners(image, span);
+	uint32_t i;
+
+	for (i = 0; i < span.count; i++)
+		if (id >= ids[i].first && id <= ids[i].last)
+			return 1;
+	return span.count == 0;
+}
+
+static int
+match_owner(const struct image *image, const struct image_rule *rule,
+    const struct policy_owner *owner)
+{
+	if (!image_has_owner(rule))
+		return 1;
+	return owner != NULL && match_id(image, rule->users, owner->uid) &&
+	       match_id(image, rule->groups, owner->gid);
+}
+
 /* All but the name. */
 static enum policy_fit
 fit_first(const struct image *image, const struct image_rule *rule,
@@ -49,6 +71,8 @@ fit_first(const struct image *image, const struct image_rule *rule,
 		return POLICY_OTHER_PROTOCOL;
 	if (!match_port(image, rule->ports, query->dport))
 		return POLICY_OTHER_PORT;
+	if (!match_owner(image, rule, query->owner))
+		return POLICY_OTHER_OWNER;
 	if (!match_addr(image, rule->from, &query->src))
 		return POLICY_OTHER_SOURCE;
 	if (!match_addr(image, rule->to, &query->dst))

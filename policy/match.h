@@ -12,6 +12,14 @@
 #include "policy/domain_index.h"
 #include "policy/image.h"
 
+#define POLICY_ID_UNKNOWN UINT32_MAX /* no list has it */
+
+/* Whose socket of this host sends: what rules with users or groups ask. */
+struct policy_owner {
+	uint32_t uid;
+	uint32_t gid;
+};
+
 struct policy_query {
 	uint8_t proto; /* IPPROTO_ */
 	struct addr src;
@@ -29,6 +37,8 @@ struct policy_query {
 	 * kernel.  Without host it may be known.
 	 */
 	unsigned int name;
+	/* NULL: no socket of this host, so that no such rule matches. */
+	const struct policy_owner *owner;
 };
 
 struct policy_verdict {
@@ -58,6 +68,7 @@ enum policy_fit {
 	POLICY_FITS,
 	POLICY_OTHER_PROTOCOL,
 	POLICY_OTHER_PORT,
+	POLICY_OTHER_OWNER,
 	POLICY_OTHER_SOURCE,
 	POLICY_OTHER_DESTINATION,
 	POLICY_OTHER_NAME,

@@ -127,6 +127,32 @@ print_ports(const struct conf_ports *ports, struct text *text)
 }
 
 static void
+print_id(const struct conf_user *id, struct text *text)
+{
+	if (id->name[0] != '\0') {
+		text_printf(text, " %s", id->name);
+		return;
+	}
+	text_printf(text, " %" PRIu32, id->uids.first);
+	if (id->uids.last != id->uids.first)
+		text_printf(text, "-%" PRIu32, id->uids.last);
+}
+
+static void
+print_ids(const char *word, const struct conf_ids *ids, struct text *text)
+{
+	size_t i;
+
+	if (ids->count == 0)
+		return;
+	text_printf(text, " %s", word);
+	print_open(ids->count, text);
+	for (i = 0; i < ids->count; i++)
+		print_id(&ids->items[i], text);
+	print_close(ids->count, text);
+}
+
+static void
 print_exclusion(const struct conf_rule *exclusion, struct text *text)
 {
 	static const char *const protos[] = {
@@ -144,6 +170,8 @@ print_exclusion(const struct conf_rule *exclusion, struct text *text)
 	print_addresses("from", &exclusion->from, text);
 	print_addresses("to", &exclusion->to, text);
 	print_ports(&exclusion->ports, text);
+	print_ids("user", &exclusion->users, text);
+	print_ids("group", &exclusion->groups, text);
 	if (text->len == start)
 		text_puts(text, " to any");
 	text_puts(text, "\n");
@@ -301,6 +329,8 @@ print_rule(
 	print_addresses("from", &rule->from, text);
 	print_addresses("to", &rule->to, text);
 	print_ports(&rule->ports, text);
+	print_ids("user", &rule->users, text);
+	print_ids("group", &rule->groups, text);
 	print_domain(conf, rule, text);
 	print_names(rule->names, text);
 	if (text->len == start)
@@ -469,32 +499,13 @@ print_forwarded(const struct conf *conf, struct text *text)
 }
 
 static void
-print_user(const struct conf_user *user, struct text *text)
-{
-	if (user->name[0] != '\0') {
-		text_printf(text, " %s", user->name);
-		return;
-	}
-	text_printf(text, " %" PRIu32, user->uids.first);
-	if (user->uids.last != user->uids.first)
-		text_printf(text, "-%" PRIu32, user->uids.last);
-}
-
-static void
 print_local(const struct conf *conf, struct text *text)
 {
-	size_t i;
-
 	if (conf->local == LOCAL_NONE)
 		return;
 	text_puts(text, "capture local");
-	if (conf->local == LOCAL_USERS) {
-		text_puts(text, " user");
-		print_open(conf->user_count, text);
-		for (i = 0; i < conf->user_count; i++)
-			print_user(&conf->users[i], text);
-		print_close(conf->user_count, text);
-	}
+	print_ids("user", &conf->users, text);
+	print_ids("group", &conf->groups, text);
 	text_puts(text, "\n");
 }
 

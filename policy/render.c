@@ -271,7 +271,8 @@ render_first(
 	    "\t\ttcp flags & (syn | ack) != syn socket transparent 1 "
 	    "goto ours\n",
 	    mask_of(image), ~mask_of(image));
-	render_exclusions(image, "goto excluded", text);
+	render_exclusions(
+	    image, FLOW_CAPTURE_FORWARDED, "goto excluded", "", text);
 	if (render_dns_is_on(image, lease))
 		render_dns_first(text);
 	text_puts(text, "\t\tmeta l4proto != 6 accept\n"
@@ -529,7 +530,9 @@ render_exclusion_ends(const struct image *image, struct text *text)
 	term_mark_set(image, "meta mark", MARK_EXCLUDED, text);
 	text_puts(text, "accept\n\t}\n\tchain excluded_flow {\n");
 	term_excluded_begin(image, text);
-	text_puts(text, "\t\taccept\n\t}\n");
+	text_puts(text, "\t\taccept\n\t}\n\tchain excluded_own {\n\t\t");
+	term_mark_set(image, "ct mark", MARK_EXCLUDED, text);
+	text_puts(text, "goto excluded\n\t}\n");
 }
 
 void

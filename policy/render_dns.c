@@ -110,7 +110,7 @@ dns_local(const struct image *image, const struct render_local *local,
 	    "\t\tfib daddr type " TERM_LOCAL_TYPES " accept\n"
 	    "\t\t" TERM_MAPPED " accept\n",
 	    local->uid);
-	render_exclusions(image, "accept", text);
+	render_exclusions(image, FLOW_CAPTURE_LOCAL, "accept", "accept", text);
 	text_puts(text, "\t\tmeta l4proto != @lease accept\n");
 	term_users(image, "dns_local", text);
 	text_puts(text, "\t}\n");

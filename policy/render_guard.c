@@ -10,6 +10,7 @@
 
 #include "policy/render.h"
 #include "policy/render_addr.h"
+#include "policy/render_owner.h"
 #include "policy/render_rule.h"
 #include "policy/render_term.h"
 
@@ -48,7 +49,8 @@ guard_excluded(const struct image *image, struct text *text)
 	text_puts(text, "\t\tct direction reply ");
 	term_mark_is(image, "ct mark", MARK_EXCLUDED, text);
 	text_puts(text, "goto let\n");
-	render_exclusions(image, "goto excluded", text);
+	render_exclusions(
+	    image, FLOW_CAPTURE_FORWARDED, "goto excluded", "", text);
 }
 
 /*
@@ -119,6 +121,11 @@ guard_output(const struct image *image, const struct render_local *local,
 	uint32_t count;
 
 	guard_output_end(image, text);
+	if (render_excludes_owners(image)) {
+		text_puts(text, "\tchain excluded_own {\n\t\t");
+		term_mark_set(image, "ct mark", MARK_EXCLUDED, text);
+		text_puts(text, "accept\n\t}\n");
+	}
 	term_unmarked(image, local->uid, text);
 	term_unowned(text);
 	text_puts(text, "\tchain output {\n"
@@ -141,7 +148,9 @@ guard_output(const struct image *image, const struct render_local *local,
 	    "\t\tfib daddr type " TERM_LOCAL_TYPES " accept\n" TERM_DHCP);
 	if (is_captured(image, &count))
 		term_answers(image, text);
-	render_exclusions(image, "accept", text);
+	term_excluded_own(image, text);
+	render_exclusions(
+	    image, FLOW_CAPTURE_LOCAL, "accept", "goto excluded_own", text);
 	term_users(image, "guarded", text);
 	text_puts(text, "\t}\n");
 }

@@ -14,6 +14,7 @@
 #include <inttypes.h>
 
 #include "policy/render_dns.h"
+#include "policy/render_owner.h"
 #include "policy/render_rule.h"
 #include "policy/render_term.h"
 
@@ -49,6 +50,8 @@ local_ends(const struct image *image, struct text *text)
 {
 	text_puts(text, "\tchain local_relay {\n");
 	local_owner(image, text);
+	if (render_has_owners(image))
+		text_puts(text, "\t\tjump owner\n");
 	render_udp_timeout(image, "ct state new meta l4proto 17", text);
 	mark_both(image, MARK_OURS, MARK_RELAYED, text);
 	text_puts(text, "\tchain local_pass {\n");
@@ -131,8 +134,12 @@ local_decided(const struct image *image, const struct render_local *local,
 	term_mark_is(image, "meta mark", MARK_AS_CLIENT, text);
 	text_puts(text, "accept\n\t\tct direction original ");
 	term_mark_is(image, "ct mark", MARK_RELAYED, text);
-	term_mark_set(image, "meta mark", MARK_OURS, text);
-	text_puts(text, "accept\n");
+	if (render_has_owners(image)) {
+		text_puts(text, "goto local_again\n");
+	} else {
+		term_mark_set(image, "meta mark", MARK_OURS, text);
+		text_puts(text, "accept\n");
+	}
 	term_looped(image, text);
 	text_puts(text, "\t\tct direction reply accept\n\t\t");
 	term_mark_is(image, "ct mark", MARK_OURS, text);
@@ -161,7 +168,9 @@ local_output(const struct image *image, const struct render_local *local,
 	    local->uid);
 	if (image_interface_count(image) > 0)
 		term_answers(image, text);
-	render_exclusions(image, "goto excluded", text);
+	term_excluded_own(image, text);
+	render_exclusions(image, FLOW_CAPTURE_LOCAL, "goto excluded",
+	    "goto excluded_own", text);
 	/* A lapse ends what passes, as it does for what is forwarded. */
 	text_puts(text, "\t\tmeta l4proto @lease ");
 	term_mark_is(image, "ct mark", MARK_PASS_LOCAL, text);
@@ -185,10 +194,25 @@ render_local_looped(const struct image *image, const struct render_local *local,
 	text_puts(text, "\t\tcounter drop\n\t}\n");
 }
 
+/* A relay may see the first of a flow in any of these packets. */
+static void
+local_again(const struct image *image, struct text *text)
+{
+	if (!render_has_owners(image))
+		return;
+	render_owners(image, text);
+	text_puts(text, "\tchain local_again {\n"
+			"\t\ttcp flags & (syn | ack) == syn jump owner\n"
+			"\t\tmeta l4proto 17 jump owner\n\t\t");
+	term_mark_set(image, "meta mark", MARK_OURS, text);
+	text_puts(text, "accept\n\t}\n");
+}
+
 void
 render_local(const struct image *image, const struct render_local *local,
     enum render_lease lease, struct text *text)
 {
+	local_again(image, text);
 	local_ends(image, text);
 	render_verdicts(image, FLOW_CAPTURE_LOCAL, lease, text);
 	local_captured(image, lease, text);

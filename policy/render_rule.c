@@ -13,6 +13,7 @@
 #include "policy/render.h"
 #include "policy/render_addr.h"
 #include "policy/render_limit.h"
+#include "policy/render_owner.h"
 #include "schema/dns.h"
 
 #define REJECT_TCP "\t\tmeta l4proto 6 counter reject with tcp reset\n"
@@ -153,6 +154,7 @@ render_parts(const struct image *image, const struct image_rule *rule,
 			render_addr(
 			    image, pair->family, "daddr", pair->to, to, text);
 			render_ports_match(image, rule->ports, text);
+			render_owner(image, rule, text);
 			line->end(line->ctx, text);
 		}
 }
@@ -251,7 +253,10 @@ render_verdict(const struct image *image, const struct ends *to,
 		const struct image_rule *rule = image_rule(image, i);
 
 		target_set(&target, image, i);
-		if ((rule->protos & proto) != 0)
+		/* What is forwarded has no socket here. */
+		if ((rule->protos & proto) != 0 &&
+		    (to->capture == FLOW_CAPTURE_LOCAL ||
+			!image_has_owner(rule)))
 			render_rule(image, rule, &line, text);
 	}
 	target.action =
@@ -348,8 +353,8 @@ end_in_words(const void *ctx, struct text *text)
 }
 
 void
-render_exclusions(
-    const struct image *image, const char *verdict, struct text *text)
+render_exclusions(const struct image *image, enum flow_capture capture,
+    const char *verdict, const char *owned, struct text *text)
 {
 	static const char *const protocols[] = {
 		[RULE_TCP] = "meta l4proto 6 ",
@@ -357,11 +362,16 @@ render_exclusions(
 		[RULE_PROTOS] = "meta l4proto { 6, 17 } ",
 		[RULE_PROTOS | RULE_OTHER] = "",
 	};
-	struct line line = { .end = end_in_words, .ctx = verdict };
+	struct line line = { .end = end_in_words };
 	uint32_t i;
 
 	for (i = 0; i < image_exclusion_count(image); i++) {
-		line.protocol = protocols[image_exclusion(image, i)->protos];
-		render_rule(image, image_exclusion(image, i), &line, text);
+		const struct image_rule *exclusion = image_exclusion(image, i);
+
+		if (image_has_owner(exclusion) && capture != FLOW_CAPTURE_LOCAL)
+			continue;
+		line.protocol = protocols[exclusion->protos];
+		line.ctx = image_has_owner(exclusion) ? owned : verdict;
+		render_rule(image, exclusion, &line, text);
 	}
 }

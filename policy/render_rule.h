@@ -33,8 +33,12 @@ void render_blocks(const struct image *, struct text *);
 void render_verdicts(
     const struct image *, enum flow_capture, enum render_lease, struct text *);
 
-/* Lines that give what is excluded that verdict, as "goto excluded". */
-void
-render_exclusions(const struct image *, const char *verdict, struct text *);
+/*
+ * Lines that give what is excluded that verdict, as "goto excluded"; owned: the
+ * verdict where that depends on the socket's owner, so that a packet without a
+ * socket does not show it.
+ */
+void render_exclusions(const struct image *, enum flow_capture,
+    const char *verdict, const char *owned, struct text *);
 
 #endif

@@ -3,6 +3,8 @@
 
 #include <inttypes.h>
 
+#include "policy/render_owner.h"
+
 static uint32_t
 mask_of(const struct image *image)
 {
@@ -21,20 +23,32 @@ term_interfaces(const struct image *image, struct text *text)
 	text_puts(text, count > 1 ? " }" : "");
 }
 
+static void
+lead_ids(const char *field, const struct uid_range *ids, uint32_t count,
+    const char *chain, struct text *text)
+{
+	uint32_t i;
+
+	for (i = 0; i < count; i++) {
+		text_printf(text, "\t\tmeta %s %" PRIu32, field, ids[i].first);
+		if (ids[i].last != ids[i].first)
+			text_printf(text, "-%" PRIu32, ids[i].last);
+		text_printf(text, " goto %s\n", chain);
+	}
+}
+
 void
 term_users(const struct image *image, const char *chain, struct text *text)
 {
-	uint32_t i, count;
-	const struct uid_range *users = image_users(image, &count);
+	const struct uid_range *ids;
+	uint32_t count;
 
 	if (image_settings(image)->local != LOCAL_USERS)
 		text_printf(text, "\t\tgoto %s\n", chain);
-	for (i = 0; i < count; i++) {
-		text_printf(text, "\t\tmeta skuid %" PRIu32, users[i].first);
-		if (users[i].last != users[i].first)
-			text_printf(text, "-%" PRIu32, users[i].last);
-		text_printf(text, " goto %s\n", chain);
-	}
+	ids = image_users(image, &count);
+	lead_ids("skuid", ids, count, chain, text);
+	ids = image_groups(image, &count);
+	lead_ids("skgid", ids, count, chain, text);
 }
 
 static void
@@ -139,6 +153,16 @@ term_excluded_begin(const struct image *image, struct text *text)
 	text_puts(text, "\t\tct state new fib saddr . iif oif exists ");
 	term_mark_set(image, "ct mark", MARK_EXCLUDED, text);
 	text_puts(text, "\n");
+}
+
+void
+term_excluded_own(const struct image *image, struct text *text)
+{
+	if (!render_excludes_owners(image))
+		return;
+	text_puts(text, "\t\tct direction original ");
+	term_mark_is(image, "ct mark", MARK_EXCLUDED, text);
+	text_puts(text, "jump unowned\n");
 }
 
 void

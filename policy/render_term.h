@@ -108,6 +108,12 @@ void term_removal(const char *table, const char *flags, struct text *);
 void term_excluded_begin(const struct image *, struct text *);
 
 /*
+ * What the kernel itself sends for a flow whose owner is excluded belongs to no
+ * socket any more; for the chain "unowned".
+ */
+void term_excluded_own(const struct image *, struct text *);
+
+/*
  * The chain "strayed": on its way to a relay a packet takes the loopback
  * interface.  One of a socket that is bound to another interface cannot.
  */

@@ -6,11 +6,12 @@
 #include "relay/denial.h"
 #include "relay/limit.h"
 #include "relay/names.h"
+#include "relay/owner.h"
 #include "relay/upstream.h"
 
 static struct policy_verdict
-verdict_of(
-    const struct judge *judge, const struct flow_start *start, const char *host)
+verdict_of(const struct judge *judge, const struct flow_start *start,
+    const char *host, const struct policy_owner *owner)
 {
 	/* As a flow that has no name, or was told none, does not contradict. */
 	static const unsigned int names[FLOW_AGREEMENT_COUNT] = {
@@ -24,7 +25,8 @@ verdict_of(
 		.dport = start->dport,
 		.host = host,
 		.index = judge->lists->now.index,
-		.name = start->looked ? names[start->agreement] : 0 };
+		.name = start->looked ? names[start->agreement] : 0,
+		.owner = owner };
 
 	return policy_match(judge->policy->image, &query);
 }
@@ -43,8 +45,14 @@ needs_name(const struct judge *judge, const struct flow_start *start,
 static enum flow_action
 decide(const struct judge *judge, struct flow_start *start, const char *host)
 {
-	struct policy_verdict verdict = verdict_of(judge, start, host);
+	struct policy_owner owner;
+	const struct policy_owner *known =
+	    owner_find(judge->owners, start, &owner);
+	struct policy_verdict verdict = verdict_of(judge, start, host, known);
 
+	/* Whose it may be, the kernel knew: no rule is passed over. */
+	if (known == NULL && owner_is_asked(judge->owners, start))
+		verdict.action = FLOW_ACTION_BLOCK;
 	start->rule = verdict.rule;
 	start->upstreams = *judge->upstreams;
 	start->upstream = verdict.upstream;
@@ -90,6 +98,9 @@ judge_forbids(
 	struct flow_start start = record_start(record);
 	enum flow_action action;
 
+	if (owner_is_asked(judge->owners, &start) &&
+	    owner_is_before(judge->owners, &start))
+		return 0;
 	start.looked = 1;
 	action = decide(judge, &start, host);
 	if (action != FLOW_ACTION_BLOCK &&

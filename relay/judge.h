@@ -12,6 +12,7 @@
 
 #include "policy/lists.h"
 #include "policy/mapping.h"
+#include "policy/owner_class.h"
 #include "relay/record.h"
 
 struct denials;
@@ -21,7 +22,8 @@ struct upstreams;
 /* What is in use where these point to, at the time of each call. */
 struct judge {
 	const struct mapping *policy;
-	const struct lists *lists; /* of that policy */
+	const struct lists *lists;	    /* of that policy */
+	const struct owner_classes *owners; /* of that policy */
 	struct upstreams *const *upstreams;
 	const struct limit *limit;
 	struct denials *denials;

@@ -2,8 +2,10 @@
 /* Accepts clients; reads nothing of them. */
 #include "relay/listener.h"
 
+#include <linux/tcp.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
+#include <netinet/ip.h>
+#include <netinet/ip6.h>
 #include <sys/socket.h>
 
 #include <errno.h>
@@ -103,6 +105,46 @@ listener_waiting(const struct listener *listener)
 	if (getsockopt(listener->fd, IPPROTO_TCP, TCP_INFO, &info, &len) == -1)
 		return 0;
 	return info.tcpi_unacked;
+}
+
+int
+listener_is_own(const struct sockaddr_storage *to, uint16_t port)
+{
+	const struct sockaddr_in *v4 = (const void *)to;
+	const struct sockaddr_in6 *v6 = (const void *)to;
+
+	if (to->ss_family == AF_INET)
+		return ntohl(v4->sin_addr.s_addr) == INADDR_LOOPBACK &&
+		       ntohs(v4->sin_port) == port;
+	return IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr) &&
+	       ntohs(v6->sin6_port) == port;
+}
+
+void
+listener_keep_first(struct listener *listener, int keep)
+{
+	(void)setsockopt(
+	    listener->fd, IPPROTO_TCP, TCP_SAVE_SYN, &keep, sizeof(keep));
+}
+
+uint8_t
+listener_first_hops(int client)
+{
+	union {
+		struct ip v4;
+		struct ip6_hdr v6;
+		uint8_t bytes[256]; /* all of its headers */
+	} packet = { .bytes = { 0 } };
+	socklen_t len = sizeof(packet);
+
+	/* Without room for it the kernel forgets it. */
+	if (getsockopt(client, IPPROTO_TCP, TCP_SAVED_SYN, &packet, &len) ==
+		-1 ||
+	    len < sizeof(packet.v4))
+		return 0;
+	if (packet.v4.ip_v == 4)
+		return packet.v4.ip_ttl;
+	return len < sizeof(packet.v6) ? 0 : packet.v6.ip6_hlim;
 }
 
 void

@@ -7,11 +7,12 @@
 #ifndef RELAY_LISTENER_H
 #define RELAY_LISTENER_H
 
+#include <sys/socket.h>
+
 #include <stdint.h>
 
 struct event_base;
 struct listener;
-struct sockaddr;
 
 /*
  * client is a non-blocking socket, the callee's from now on; or -1, with errno
@@ -36,6 +37,18 @@ void listener_serve(struct listener *);
 
 /* Connections in the backlog. */
 uint32_t listener_waiting(const struct listener *);
+
+/* Whether somebody on this host connected to a listener itself. */
+int listener_is_own(const struct sockaddr_storage *to, uint16_t port);
+
+/* Whether those that are accepted from now on keep their first packet. */
+void listener_keep_first(struct listener *, int keep);
+
+/*
+ * The time to live or hop limit of the packet that a client began with, and
+ * its socket kept until now; 0 when it has none.
+ */
+uint8_t listener_first_hops(int client);
 
 void listener_free(struct listener *);
 

@@ -40,6 +40,7 @@ record_open(struct journal *journal, const struct flow_start *start)
 	record->proto = start->proto;
 	record->action = FLOW_ACTION_RELAY;
 	record->capture = (uint8_t)start->capture;
+	record->owner = start->owner;
 	if (start->by_dns)
 		journal_set_host(journal, record, FLOW_HOST_DNS, start->host);
 	if (start->sent != NULL)
@@ -55,7 +56,9 @@ record_start(const struct flow_entry *record)
 		.dport = record->dport,
 		.proto = record->proto,
 		.capture = (enum flow_capture)record->capture,
-		.agreement = (enum flow_agreement)record->dns_agrees };
+		.agreement = (enum flow_agreement)record->dns_agrees,
+		.owner = record->owner,
+		.generation = record->generation };
 
 	memcpy(start.src.byte, record->src, sizeof(start.src.byte));
 	memcpy(start.dst.byte, record->dst, sizeof(start.dst.byte));

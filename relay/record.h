@@ -21,7 +21,8 @@ struct flow_start {
 	uint16_t rule; /* or FLOW_RULE_DEFAULT */
 	uint8_t proto; /* IPPROTO_ */
 	enum flow_capture capture;
-	uint32_t generation;
+	uint8_t owner; /* its mark, policy/owner_class.h; 0: none was told */
+	uint32_t generation;	     /* of what decided; 0: nothing yet */
 	int64_t idle_us;	     /* 0: what is usual for the protocol */
 	struct upstreams *upstreams; /* NULL only with UPSTREAM_NONE */
 	uint16_t upstream;	     /* or UPSTREAM_NONE */

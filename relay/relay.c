@@ -7,7 +7,6 @@
 #include "relay/relay.h"
 
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include <errno.h>
@@ -35,6 +34,7 @@
 #include "relay/judge.h"
 #include "relay/limit.h"
 #include "relay/listener.h"
+#include "relay/owner.h"
 #include "relay/pipe.h"
 #include "relay/reset.h"
 #include "relay/shortage.h"
@@ -42,8 +42,7 @@
 #include "relay/udp_listener.h"
 #include "relay/upstream.h"
 
-#define FDS_RESERVED 168 /* pipes, channels, listeners, checks, reserve */
-#define FDS_UDP_PART 4	 /* one part in so many is for UDP */
+#define FDS_UDP_PART 4 /* one part in so many is for UDP */
 #define CALLBACKS_PER_LOOP 16
 #define SHUTDOWN_LIMIT_MS 2000
 
@@ -75,6 +74,7 @@ struct relay {
 	struct shortage *shortage;
 	struct mapping policy;
 	struct lists lists;	     /* of that policy */
+	struct owner_classes owners; /* of that policy */
 	struct upstreams *upstreams; /* of that policy */
 	struct checks *checks;
 	struct tally tally;
@@ -139,21 +139,6 @@ notice_lack(struct relay *relay)
 		run_short(relay, error);
 }
 
-/* Somebody on this host connected to the listener itself. */
-static int
-is_own_listener(
-    const struct entrance *entrance, const struct sockaddr_storage *local)
-{
-	const struct sockaddr_in *v4 = (const void *)local;
-	const struct sockaddr_in6 *v6 = (const void *)local;
-
-	if (local->ss_family == AF_INET)
-		return ntohl(v4->sin_addr.s_addr) == INADDR_LOOPBACK &&
-		       ntohs(v4->sin_port) == entrance->port;
-	return IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr) &&
-	       ntohs(v6->sin6_port) == entrance->port;
-}
-
 static int
 flow_accept(struct relay *relay, int client, struct flow_start *start)
 {
@@ -186,7 +171,7 @@ on_client(void *ctx, int client, const struct sockaddr *from)
 		return;
 	}
 	if (getsockname(client, (struct sockaddr *)&local, &len) == -1 ||
-	    is_own_listener(entrance, &local) ||
+	    listener_is_own(&local, entrance->port) ||
 	    addr_from_sockaddr(from, &start.src, &start.sport) == -1 ||
 	    addr_from_sockaddr(
 		(struct sockaddr *)&local, &start.dst, &start.dport) == -1) {
@@ -194,6 +179,8 @@ on_client(void *ctx, int client, const struct sockaddr *from)
 		close(client);
 		return;
 	}
+	if (owner_is_asked(&relay->owners, &start))
+		start.owner = listener_first_hops(client);
 	if (flow_accept(relay, client, &start) == -1) {
 		atomic_fetch_add(&journal_arena(relay->journal)->refused, 1);
 		close(client);
@@ -262,6 +249,19 @@ upstreams_replace(struct relay *relay)
 	secrets_forget(secrets);
 }
 
+/* The kernel keeps what a client begins with only for who asks. */
+static void
+owners_ask(struct relay *relay)
+{
+	int i;
+
+	for (i = 0; i < IPC_LISTENER_COUNT; i++)
+		if (relay->entrances[i].listener != NULL &&
+		    relay->entrances[i].capture == FLOW_CAPTURE_LOCAL)
+			listener_keep_first(relay->entrances[i].listener,
+			    relay->owners.classes > 0);
+}
+
 static void
 on_config(void *ctx, struct ipc_message *message)
 {
@@ -274,6 +274,9 @@ on_config(void *ctx, struct ipc_message *message)
 		fatalx("configuration: %s", why);
 	if (lists_take(&relay->lists, relay->policy.image, &why) == -1)
 		fatalx("configuration: %s", why);
+	if (owner_classes_make(&relay->owners, relay->policy.image) == -1)
+		fatal("users");
+	owners_ask(relay);
 	upstreams_replace(relay);
 }
 
@@ -492,22 +495,6 @@ on_supervisor_end(void *ctx, const char *why)
 	event_base_loopbreak(relay->base);
 }
 
-/* What the limit allows for flows. */
-static uint32_t
-descriptors_most(void)
-{
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) == -1)
-		fatal("getrlimit");
-	if (limit.rlim_cur < FDS_RESERVED + 2 * FDS_UDP_PART)
-		fatalx("descriptor limit %ju is too low",
-		    (uintmax_t)limit.rlim_cur);
-	if (limit.rlim_cur - FDS_RESERVED > 2 * LIMIT_FLOW_SLOTS)
-		return 2 * LIMIT_FLOW_SLOTS;
-	return (uint32_t)limit.rlim_cur - FDS_RESERVED;
-}
-
 static void
 judge_init(struct relay *relay)
 {
@@ -515,6 +502,7 @@ judge_init(struct relay *relay)
 
 	judge->policy = &relay->policy;
 	judge->lists = &relay->lists;
+	judge->owners = &relay->owners;
 	judge->upstreams = &relay->upstreams;
 	judge->denials = denials_new(relay->journal, relay->tally.seed);
 	judge->limit = limit_new(judge->denials, &relay->tally);
@@ -526,7 +514,7 @@ judge_init(struct relay *relay)
 static void
 flows_new(struct relay *relay)
 {
-	uint32_t descriptors = descriptors_most();
+	uint32_t descriptors = shortage_budget(2 * FDS_UDP_PART);
 	uint32_t udp = descriptors / FDS_UDP_PART;
 	uint32_t tcp = (descriptors - udp) / 2;
 
@@ -596,6 +584,7 @@ relay_loop(struct relay *relay)
 	journal_set_log(relay->journal, relay->log);
 	if (ipc_send_empty(relay->supervisor, MSG_RELAY_READY, -1) == -1)
 		fatal("the supervisor left before the start");
+	owners_ask(relay);
 	each_listener(relay, listener_resume);
 	listen_udp(relay);
 	event_base_dispatch(relay->base);

@@ -5,6 +5,7 @@
  */
 #include "relay/shortage.h"
 
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include <errno.h>
@@ -13,7 +14,9 @@
 #include <unistd.h>
 
 #include "common/log.h"
+#include "schema/limits.h"
 
+#define FDS_RESERVED 168 /* pipes, channels, listeners, checks, reserve */
 #define RESERVE_FDS 16
 #define ROOM_FDS 16 /* to be had besides: or the next flow begins it anew */
 #define RESERVE_BYTES (512 * 1024)
@@ -164,4 +167,19 @@ enum ipc_lack
 shortage_kind(const struct shortage *shortage)
 {
 	return shortage->kind;
+}
+
+uint32_t
+shortage_budget(uint32_t least)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == -1)
+		fatal("getrlimit");
+	if (limit.rlim_cur < FDS_RESERVED + least)
+		fatalx("descriptor limit %ju is too low",
+		    (uintmax_t)limit.rlim_cur);
+	if (limit.rlim_cur - FDS_RESERVED > 2 * LIMIT_FLOW_SLOTS)
+		return 2 * LIMIT_FLOW_SLOTS;
+	return (uint32_t)limit.rlim_cur - FDS_RESERVED;
 }

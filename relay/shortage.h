@@ -8,6 +8,8 @@
 #ifndef RELAY_SHORTAGE_H
 #define RELAY_SHORTAGE_H
 
+#include <stdint.h>
+
 #include "schema/msg.h"
 
 struct event_base;
@@ -31,6 +33,12 @@ void shortage_begin(struct shortage *, int error);
  * second by itself, unless there was no memory for the timer.
  */
 void shortage_probe(struct shortage *);
+
+/*
+ * Descriptors that the limit allows for flows.  Fatal when it is fewer than
+ * that.
+ */
+uint32_t shortage_budget(uint32_t least);
 
 /* What is short, or IPC_LACK_NOTHING. */
 enum ipc_lack shortage_kind(const struct shortage *);

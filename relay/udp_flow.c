@@ -484,16 +484,15 @@ flow_begin(struct udp_flows *flows, const struct udp_key *key,
 }
 
 static struct flow_start
-start_of(const struct udp_key *key, enum flow_capture capture)
+start_of(const struct udp_key *key, enum flow_capture capture, uint8_t owner)
 {
-	struct flow_start start = { .src = key->client,
+	return (struct flow_start){ .src = key->client,
 		.dst = key->server,
 		.sport = key->client_port,
 		.dport = key->server_port,
 		.proto = IPPROTO_UDP,
-		.capture = capture };
-
-	return start;
+		.capture = capture,
+		.owner = owner };
 }
 
 static enum udp_decision
@@ -591,7 +590,8 @@ static void
 on_named(void *ctx, const struct udp_named *named)
 {
 	struct udp_flows *flows = ctx;
-	struct flow_start start = start_of(&named->key, named->capture);
+	struct flow_start start =
+	    start_of(&named->key, named->capture, named->owner);
 	struct udp_flow *flow;
 
 	start.looked = 1;
@@ -607,7 +607,7 @@ static void
 flows_first(struct udp_flows *flows, enum flow_capture capture,
     const struct udp_key *key, const struct udp_packet *packets, int n)
 {
-	struct flow_start start = start_of(key, capture);
+	struct flow_start start = start_of(key, capture, packets[0].hops);
 	enum udp_decision decision;
 	struct udp_flow *flow;
 

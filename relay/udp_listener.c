@@ -73,6 +73,8 @@ udp_listener_new(
 	listener->fd = fd;
 	listener->port = port;
 	listener->capture = capture;
+	if (capture == FLOW_CAPTURE_LOCAL)
+		udp_prepare_hops(fd);
 	listener->readable =
 	    event_new(base, fd, EV_READ | EV_PERSIST, on_readable, listener);
 	if (listener->readable != NULL)

@@ -18,6 +18,7 @@ struct naming {
 	struct udp_hold *hold;
 	struct patience_wait *wait;
 	enum flow_capture capture;
+	uint8_t owner;
 	SLIST_ENTRY(naming) spare;
 };
 
@@ -73,6 +74,7 @@ naming_over(struct naming *naming, const struct sniff_name *name)
 	struct udp_namings *namings = naming->namings;
 	struct udp_named named = { .key = naming->entry.key,
 		.capture = naming->capture,
+		.owner = naming->owner,
 		.name = name,
 		.watch = &naming->watch };
 
@@ -115,6 +117,7 @@ naming_begin(struct udp_namings *namings, const struct udp_named *named)
 	naming->entry.key = named->key;
 	naming->entry.active_us = clock_mono_us();
 	naming->capture = named->capture;
+	naming->owner = named->owner;
 	naming->hold = NULL;
 	udp_watch_move(&naming->watch, named->watch);
 	(void)udp_table_add(namings->table, &naming->entry);
@@ -158,9 +161,11 @@ udp_namings_packets(struct udp_namings *namings, enum flow_capture capture,
     const struct udp_key *key, const struct udp_packet *packets, int n)
 {
 	struct udp_entry *entry = udp_table_find(namings->table, key);
-	struct udp_named named = {
-		.key = *key, .capture = capture, .packets = packets, .n = n
-	};
+	struct udp_named named = { .key = *key,
+		.capture = capture,
+		.owner = packets[0].hops,
+		.packets = packets,
+		.n = n };
 
 	if (entry != NULL)
 		naming_more((struct naming *)(void *)entry, packets, n);

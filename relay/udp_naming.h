@@ -21,6 +21,7 @@ struct udp_namings;
 struct udp_named {
 	struct udp_key key;
 	enum flow_capture capture;
+	uint8_t owner; /* of the first one, see struct flow_start */
 	const struct sniff_name *name;	  /* NULL: no QUIC, or not all of it */
 	struct udp_watch *watch;	  /* to go on with */
 	const struct udp_packet *packets; /* from the first one on */

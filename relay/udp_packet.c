@@ -19,7 +19,7 @@
 union control {
 	struct cmsghdr align;
 	char bytes[CMSG_SPACE(sizeof(struct sockaddr_in6)) +
-		   CMSG_SPACE(sizeof(int))];
+		   CMSG_SPACE(sizeof(int)) + CMSG_SPACE(sizeof(int))];
 };
 
 /* Messages for one kind of socket; the kernel changes those that it fills. */
@@ -71,6 +71,16 @@ udp_prepare_apart(int fd, int family)
 }
 
 void
+udp_prepare_hops(int fd)
+{
+	static const int on = 1;
+
+	/* One of them is of the other family. */
+	(void)setsockopt(fd, IPPROTO_IP, IP_RECVTTL, &on, sizeof(on));
+	(void)setsockopt(fd, IPPROTO_IPV6, IPV6_RECVHOPLIMIT, &on, sizeof(on));
+}
+
+void
 udp_discard_errors(int fd)
 {
 	struct msghdr header = { 0 };
@@ -106,12 +116,20 @@ is_destination(const struct cmsghdr *item)
 		   item->cmsg_type == IPV6_ORIGDSTADDR);
 }
 
+static int
+is_hops(const struct cmsghdr *item)
+{
+	return (item->cmsg_level == IPPROTO_IP && item->cmsg_type == IP_TTL) ||
+	       (item->cmsg_level == IPPROTO_IPV6 &&
+		   item->cmsg_type == IPV6_HOPLIMIT);
+}
+
 static void
 control_read(struct msghdr *header, struct udp_packet *packet)
 {
 	struct sockaddr_storage name;
 	struct cmsghdr *item;
-	int segment;
+	int segment, hops;
 
 	for (item = CMSG_FIRSTHDR(header); item != NULL;
 	     item = CMSG_NXTHDR(header, item)) {
@@ -119,6 +137,9 @@ control_read(struct msghdr *header, struct udp_packet *packet)
 		    item->cmsg_type == UDP_GRO) {
 			memcpy(&segment, CMSG_DATA(item), sizeof(segment));
 			packet->segment = (uint16_t)segment;
+		} else if (is_hops(item)) {
+			memcpy(&hops, CMSG_DATA(item), sizeof(hops));
+			packet->hops = (uint8_t)hops;
 		} else if (is_destination(item)) {
 			memcpy(&name, CMSG_DATA(item),
 			    item->cmsg_len - CMSG_LEN(0));

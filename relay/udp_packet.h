@@ -22,6 +22,7 @@ struct udp_packet {
 	/* Of a socket that is not connected; ports in host order: */
 	struct addr src, dst; /* dst: the original destination */
 	uint16_t sport, dport;
+	uint8_t hops; /* its time to live or hop limit; 0: not asked for */
 };
 
 /* How many datagrams it is. */
@@ -36,6 +37,9 @@ void udp_prepare(int fd, int family);
 
 /* The same without gathering: each datagram has a header of its own. */
 void udp_prepare_apart(int fd, int family);
+
+/* Has a socket tell the hops of what comes to it. */
+void udp_prepare_hops(int fd);
 
 /* Reads off what the kernel says besides about errors. */
 void udp_discard_errors(int fd);

@@ -139,12 +139,14 @@ static struct conf *
 conf_read(const char *path, struct config_domains *domains)
 {
 	static struct conf_errors errors;
-	struct users users = { 0 };
+	struct users groups = { 0 }, users = { .groups = &groups };
 	struct source source;
 	struct conf *conf = NULL;
 
 	if (users_read(USERS_PATH, &users) == -1)
 		log_warn("%s", USERS_PATH);
+	if (users_read(GROUPS_PATH, &groups) == -1)
+		log_warn("%s", GROUPS_PATH);
 	if (source_read(path, &source) == 0) {
 		conf = conf_load(path, &source, &users, domains, &errors);
 		if (conf == NULL && errors.errors == 0)
@@ -152,6 +154,7 @@ conf_read(const char *path, struct config_domains *domains)
 		errors_show(&errors, path, &source);
 	}
 	users_free(&users);
+	users_free(&groups);
 	free(source.text);
 	return conf;
 }
@@ -167,7 +170,7 @@ passwords_check(const struct conf *conf, const char *path)
 	int result;
 
 	if (image_build(conf, 1, &bytes, &len) == -1) {
-		log_warn("%s", path);
+		log_warnx("%s: %s", path, image_build_error(errno));
 		return -1;
 	}
 	result = secrets_read(bytes, &secrets, why, sizeof(why));
@@ -243,12 +246,13 @@ config_load(const char *path, uint32_t generation, struct config *config)
 	if (conf == NULL)
 		return -1;
 	result = image_build(conf, generation, &bytes, &len);
-	conf_free(conf);
 	if (result == 0)
 		result = image_seal(bytes, len, config);
+	if (result == -1)
+		log_warnx("%s: %s", path, image_build_error(errno));
+	conf_free(conf);
 	free(bytes);
 	if (result == -1) {
-		log_warn("%s", path);
 		domains_free(&domains);
 		return -1;
 	}

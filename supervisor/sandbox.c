@@ -27,6 +27,8 @@ static const struct sandbox_path paths[] = {
 	{ "/lib/ld64.so.1", SANDBOX_EXECUTE },
 	{ "/etc/ld.so.cache", SANDBOX_READ },
 	{ "/proc", SANDBOX_READ },
+	/* passwd(5) and group(5), which are replaced when they change */
+	{ "/etc", SANDBOX_READ },
 	/* for tpx-dot: certificate authorities */
 	{ "/etc/ssl/certs", SANDBOX_READ },
 	{ "/usr/share/ca-certificates", SANDBOX_READ },

@@ -9,11 +9,14 @@ is_captured(const struct image *image, uint32_t ours, uint32_t uid)
 
 	if (uid == ours)
 		return 0;
+	if (image_settings(image)->local == LOCAL_HOST)
+		return 1;
 	ranges = image_users(image, &count);
 	for (i = 0; i < count; i++)
 		if (ranges[i].first <= uid && uid <= ranges[i].last)
 			return 1;
-	return count == 0;
+	ranges = image_groups(image, &count);
+	return count > 0 && ranges[0].first == ACCOUNT_GID;
 }
 
 /* The nearest to the edge of a range that is not tpx's own uid, or -1. */

@@ -14,6 +14,8 @@
 #define ACCOUNT_MOST 4
 #define ACCOUNT_NOBODY 65534U /* one of the whole host, beside root */
 
+#define ACCOUNT_GID 0U /* of all of them */
+
 struct account {
 	uint32_t uid;
 	int is_captured;

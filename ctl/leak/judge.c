@@ -104,9 +104,11 @@ judge_rules(const struct image *image, int v6, uint8_t proto,
 
 enum judge_class
 judge_packet(const struct image *image, int v6, uint8_t proto,
-    const struct addr *src, const struct addr *dst, uint16_t dport)
+    const struct addr *src, const struct addr *dst, uint16_t dport,
+    const struct policy_owner *owner)
 {
-	struct policy_query query = { proto, *src, *dst, dport };
+	struct policy_query query = { proto, *src, *dst, dport,
+		.owner = owner };
 	enum judge_class class = judge_unruled(image, v6, &query);
 
 	if (class != JUDGE_CLASSES)

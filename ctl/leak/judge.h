@@ -8,6 +8,7 @@
 #include "common/addr.h"
 #include "ipc/msg.h"
 #include "policy/image.h"
+#include "policy/match.h"
 
 /* What the policy says of a sentinel. */
 enum judge_class {
@@ -39,11 +40,13 @@ enum verdict judge_arrival(
     enum on_failure, enum judge_class, enum judge_stage, enum judge_way);
 
 /*
- * The class of a packet.  v6: it is one of IPv6 even if dst is v4-mapped; such
- * packets belong on no wire, and tpx blocks them.
+ * The class of a packet; owner: whose socket of this host sends it, or NULL.
+ * v6: it is one of IPv6 even if dst is v4-mapped; such packets belong on no
+ * wire, and tpx blocks them.
  */
 enum judge_class judge_packet(const struct image *, int v6, uint8_t proto,
-    const struct addr *src, const struct addr *dst, uint16_t dport);
+    const struct addr *src, const struct addr *dst, uint16_t dport,
+    const struct policy_owner *);
 
 /* The same as if rules decided what is said of DNS before them. */
 enum judge_class judge_rules(const struct image *, int v6, uint8_t proto,

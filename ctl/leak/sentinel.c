@@ -256,8 +256,11 @@ class_of(const struct plan *plan, const struct sentinel *sentinel)
 {
 	const struct sentinel_kind *kind = plan->kind;
 	const struct target *target = &sentinel->target;
+	struct policy_owner owner = { .gid = ACCOUNT_GID };
 	enum judge_class class;
 
+	if (plan->origin->is_own)
+		owner.uid = plan->user->account.uid;
 	if (kind->is_local && !plan->origin->is_own)
 		return JUDGE_NEVER;
 	if (plan->origin->is_own &&
@@ -265,7 +268,7 @@ class_of(const struct plan *plan, const struct sentinel *sentinel)
 		is_let_go_on(plan->image, kind)))
 		return JUDGE_OTHER;
 	class = judge_packet(plan->image, plan->v6, kind->proto, &target->src,
-	    &target->dst, target->dport);
+	    &target->dst, target->dport, plan->origin->is_own ? &owner : NULL);
 	return plan->is_forged && class != JUDGE_OTHER ? JUDGE_BLOCK : class;
 }
 

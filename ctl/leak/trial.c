@@ -174,7 +174,7 @@ class_unknown(const struct trial *trial, const struct packet_seen *seen)
 	return seen->proto == IPPROTO_TCP || seen->proto == IPPROTO_UDP
 		   ? JUDGE_BLOCK
 		   : judge_packet(trial->image, 0, seen->proto, &seen->src,
-			 &seen->dst, 0);
+			 &seen->dst, 0, NULL);
 }
 
 /* A sentinel of the gateway itself, as it was sent. */

@@ -17,10 +17,12 @@
 
 #define FIXTURE_CAPTURE "capture forwarded on eth0\n"
 
-/* The only users that its configurations can name. */
+/* The only users and groups that its configurations can name. */
 static struct user fixture_user[] = { { "www-data", 33 }, { "tpx", 990 },
 	{ "build", 1200 } };
-static const struct users fixture_users = { fixture_user, 3 };
+static struct user fixture_group[] = { { "staff", 50 }, { "build", 1201 } };
+static const struct users fixture_groups = { fixture_group, 2, NULL };
+static const struct users fixture_users = { fixture_user, 3, &fixture_groups };
 
 static inline struct conf *
 fixture_conf(const char *text)

@@ -40,7 +40,7 @@ test_nothing_local_is_captured_by_default(void **state)
 
 	(void)state;
 	assert_int_equal(conf->local, LOCAL_NONE);
-	assert_int_equal(conf->user_count, 0);
+	assert_int_equal(conf->users.count, 0);
 	assert_int_equal(conf->exclusion_count, 0);
 	conf_free(conf);
 }
@@ -65,15 +65,15 @@ test_statements_with_users_add_up(void **state)
 
 	(void)state;
 	assert_int_equal(conf->local, LOCAL_USERS);
-	assert_int_equal(conf->user_count, 4);
-	assert_string_equal(conf->users[0].name, "www-data");
-	assert_int_equal(conf->users[0].uids.first, 33);
-	assert_int_equal(conf->users[0].uids.last, 33);
-	assert_string_equal(conf->users[1].name, "");
-	assert_int_equal(conf->users[1].uids.first, 1000);
-	assert_int_equal(conf->users[1].uids.last, 1999);
-	assert_int_equal(conf->users[2].uids.last, 0);
-	assert_int_equal(conf->users[3].uids.first, 4294967294);
+	assert_int_equal(conf->users.count, 4);
+	assert_string_equal(conf->users.items[0].name, "www-data");
+	assert_int_equal(conf->users.items[0].uids.first, 33);
+	assert_int_equal(conf->users.items[0].uids.last, 33);
+	assert_string_equal(conf->users.items[1].name, "");
+	assert_int_equal(conf->users.items[1].uids.first, 1000);
+	assert_int_equal(conf->users.items[1].uids.last, 1999);
+	assert_int_equal(conf->users.items[2].uids.last, 0);
+	assert_int_equal(conf->users.items[3].uids.first, 4294967294);
 	conf_free(conf);
 }
 
@@ -89,7 +89,7 @@ test_a_user_may_be_called_as_a_statement(void **state)
 	(void)state;
 	assert_int_equal(
 	    conf_parse(text, strlen(text), &users, &conf, &errors), 0);
-	assert_int_equal(conf->users[0].uids.first, 7);
+	assert_int_equal(conf->users.items[0].uids.first, 7);
 	conf_free(conf);
 }
 
@@ -123,6 +123,53 @@ test_without_a_list_of_users_numbers_are_known(void **state)
 	conf_free(conf);
 	assert_int_equal(
 	    conf_parse(name, strlen(name), NULL, &conf, &errors), -1);
+}
+
+static void
+test_groups_are_captured_beside_users(void **state)
+{
+	struct conf *conf =
+	    fixture_conf("capture local user 7 group { build }\n"
+			 "capture local group { 5-6 staff }\n");
+
+	(void)state;
+	assert_int_equal(conf->local, LOCAL_USERS);
+	assert_int_equal(conf->users.count, 1);
+	assert_int_equal(conf->groups.count, 3);
+	assert_string_equal(conf->groups.items[0].name, "build");
+	assert_int_equal(conf->groups.items[0].uids.first, 1201);
+	assert_int_equal(conf->groups.items[1].uids.last, 6);
+	conf_free(conf);
+	assert_string_equal(error_of("capture local group www-data\n")->message,
+	    "there is no group 'www-data' in /etc/group");
+	error_of("capture local group 1 group 2\n");
+	error_of("capture local group\n");
+	error_of("capture local users 1\n");
+}
+
+static void
+test_rules_and_exclusions_have_owners(void **state)
+{
+	struct conf *conf =
+	    fixture_conf("capture local\n"
+			 "exclude group { staff 5-6 } user www-data\n"
+			 "block user 33 to any\n");
+
+	(void)state;
+	assert_string_equal(
+	    conf->exclusions[0].users.items[0].name, "www-data");
+	assert_int_equal(conf->exclusions[0].groups.count, 2);
+	assert_int_equal(conf->exclusions[0].protos, RULE_PROTOS | RULE_OTHER);
+	assert_int_equal(conf->rules[0].users.items[0].uids.last, 33);
+	conf_free(conf);
+	assert_string_equal(warning_of("exclude user 5\n"),
+	    "the exclusion never matches: only this host's own sockets have a "
+	    "user, and none is captured");
+	assert_string_equal(warning_of("block user 5\n"),
+	    "the rule never matches: only this host's own sockets have a user, "
+	    "and none is captured");
+	assert_string_equal(
+	    warning_of("capture local\nblock user 5\nblock to ::1\n"), "");
 }
 
 static void
@@ -183,7 +230,7 @@ test_wrong_selectors_of_an_exclusion_are_explained(void **state)
 	    "'idle' does not go with 'exclude'");
 	error_of(FIXTURE_CAPTURE "exclude prot tcp\n");
 	assert_string_equal(
-	    errors.items[0].expected, "proto, from, to or port");
+	    errors.items[0].expected, "proto, from, to, port, user or group");
 	assert_string_equal(errors.items[0].suggestion, "proto");
 	error_of(FIXTURE_CAPTURE "table <lan> { }\nexclude to <lon>\n");
 	assert_string_equal(errors.items[0].suggestion, "<lan>");
@@ -219,6 +266,8 @@ main(void)
 		    test_every_unknown_user_is_told_with_the_nearest),
 		cmocka_unit_test(
 		    test_without_a_list_of_users_numbers_are_known),
+		cmocka_unit_test(test_groups_are_captured_beside_users),
+		cmocka_unit_test(test_rules_and_exclusions_have_owners),
 		cmocka_unit_test(
 		    test_the_whole_host_goes_with_no_other_statement),
 		cmocka_unit_test(test_an_exclusion_has_the_selectors_of_a_rule),

@@ -68,6 +68,8 @@ test_what_is_captured_has_one_form(void **state)
 	static const char *const cases[][2] = {
 		{ "capture local\n", "capture local\n" },
 		{ "capture local user { 33 }\n", "capture local user 33\n" },
+		{ "capture local group { staff, 9 } user 7\n",
+		    "capture local user 7 group { staff 9 }\n" },
 		{ "capture local user www-data\ncapture local user { 5-6 "
 		  "8-8, www-data }\n",
 		    "capture local user { www-data 5-6 8 www-data }\n" },

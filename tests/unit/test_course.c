@@ -13,6 +13,7 @@
 #define TPX 990
 
 static struct course_query query;
+static struct policy_owner owner;
 
 static struct addr
 addr_of(const char *text)
@@ -56,6 +57,16 @@ set_up(void **state)
 	return 0;
 }
 
+static void
+as_local(uint32_t uid, uint32_t gid)
+{
+	query.capture = FLOW_CAPTURE_LOCAL;
+	query.interface = NULL;
+	owner.uid = uid;
+	owner.gid = gid;
+	query.flow.owner = &owner;
+}
+
 #define ALL FIXTURE_CAPTURE "block to any\n"
 
 static void
@@ -95,27 +106,54 @@ test_users_are_told_apart(void **state)
 {
 	static const struct {
 		const char *capture;
-		uint32_t uid;
+		uint32_t uid, gid;
 		enum course_end end;
 	} cases[] = {
-		{ "capture forwarded on eth0\n", 0, COURSE_USER },
-		{ "capture local\n", 0, COURSE_KERNEL },
-		{ "capture local\n", TPX, COURSE_OWN },
-		{ "capture local user { 5-7 33 }\n", 4, COURSE_USER },
-		{ "capture local user { 5-7 33 }\n", 5, COURSE_KERNEL },
-		{ "capture local user { 5-7 33 }\n", 7, COURSE_KERNEL },
-		{ "capture local user { 5-7 33 }\n", 8, COURSE_USER },
-		{ "capture local user { 5-7 33 }\n", 33, COURSE_KERNEL },
+		{ "capture forwarded on eth0\n", 0, 0, COURSE_USER },
+		{ "capture local\n", 0, 0, COURSE_KERNEL },
+		{ "capture local\n", TPX, 0, COURSE_OWN },
+		{ "capture local user { 5-7 33 }\n", 4, 5, COURSE_USER },
+		{ "capture local user { 5-7 33 }\n", 5, 0, COURSE_KERNEL },
+		{ "capture local user { 5-7 33 }\n", 7, 0, COURSE_KERNEL },
+		{ "capture local user { 5-7 33 }\n", 8, 0, COURSE_USER },
+		{ "capture local user { 5-7 33 }\n", 33, 0, COURSE_KERNEL },
+		{ "capture local group { 5-7 33 }\n", 5, 4, COURSE_USER },
+		{ "capture local group { 5-7 33 }\n", 0, 7, COURSE_KERNEL },
+		{ "capture local group 7\n", TPX, 7, COURSE_OWN },
+		{ "capture local group 7\n", 7, POLICY_ID_UNKNOWN,
+		    COURSE_USER },
+		{ "capture local user 5 group 7\n", 5, 0, COURSE_KERNEL },
+		{ "capture local user 5 group 7\n", 0, 7, COURSE_KERNEL },
+		{ "capture local user 5 group 7\n", 7, 5, COURSE_USER },
+		/* Exclusions are asked before who is captured. */
+		{ "capture local user 5\nexclude user 6\n", 6, 0,
+		    COURSE_EXCLUDED },
+		{ "capture local user 5\nexclude user 5 group 7\n", 5, 7,
+		    COURSE_EXCLUDED },
+		{ "capture local user 5\nexclude user 5 group 7\n", 5, 8,
+		    COURSE_KERNEL },
 	};
 	size_t i;
 
 	(void)state;
-	query.capture = FLOW_CAPTURE_LOCAL;
-	query.interface = NULL;
+	as_local(0, 0);
 	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		query.uid = cases[i].uid;
+		owner.uid = cases[i].uid;
+		owner.gid = cases[i].gid;
 		assert_int_equal(course_in(cases[i].capture).end, cases[i].end);
 	}
+}
+
+static void
+test_what_is_forwarded_has_no_owner(void **state)
+{
+	struct course course;
+
+	(void)state;
+	course = course_in(FIXTURE_CAPTURE
+	    "exclude user 0-4294967294\nblock group 0-4294967294\n");
+	assert_int_equal(course.end, COURSE_KERNEL);
+	assert_int_equal(course.verdict.rule, FLOW_RULE_DEFAULT);
 }
 
 static void
@@ -226,6 +264,11 @@ test_the_first_selector_that_does_not_match_is_told(void **state)
 		{ "block proto udp to 10.0.0.1 port 81",
 		    POLICY_OTHER_PROTOCOL },
 		{ "block to 10.0.0.1 port 81", POLICY_OTHER_PORT },
+		{ "block port 80 user 6", POLICY_OTHER_OWNER },
+		{ "block user 5 group 6", POLICY_OTHER_OWNER },
+		{ "block user 5 group 7 to 10.0.0.1",
+		    POLICY_OTHER_DESTINATION },
+		{ "block user 5 group 7", POLICY_FITS },
 		{ "block from 10.0.0.1 to 10.0.0.1", POLICY_OTHER_SOURCE },
 		{ "block to 10.0.0.1 port 80", POLICY_OTHER_DESTINATION },
 		{ "block from 192.0.2.1 to any port 80", POLICY_FITS },
@@ -235,6 +278,7 @@ test_the_first_selector_that_does_not_match_is_told(void **state)
 	size_t i, len;
 
 	(void)state;
+	as_local(5, 7);
 	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		(void)snprintf(text, sizeof(text), "%s%s\n", FIXTURE_CAPTURE,
 		    cases[i].rule);
@@ -271,6 +315,7 @@ main(void)
 		TEST(test_what_is_for_this_host_is_not_captured),
 		TEST(test_exclusions_come_first),
 		TEST(test_users_are_told_apart),
+		TEST(test_what_is_forwarded_has_no_owner),
 		TEST(test_other_protocols_have_a_statement_of_their_own),
 		TEST(test_questions_are_for_dnsd_when_there_is_one),
 		TEST(test_nobody_relays_for_a_link_local_address),

@@ -101,7 +101,7 @@ class_of(const char *rules, int v6, uint8_t proto, const char *to)
 
 	(void)snprintf(text, sizeof(text), FIXTURE_CAPTURE "%s", rules);
 	image = fixture_image(text, &len);
-	class = judge_packet(image, v6, proto, &src, &dst, 80);
+	class = judge_packet(image, v6, proto, &src, &dst, 80, NULL);
 	free(image);
 	return class;
 }
@@ -207,25 +207,26 @@ test_questions_that_are_answered_here_arrive_nowhere(void **state)
 	(void)state;
 	for (i = 0; i < 2; i++) {
 		assert_int_equal(
-		    judge_packet(image, 0, protos[i], &src, &dst, 53),
+		    judge_packet(image, 0, protos[i], &src, &dst, 53, NULL),
 		    JUDGE_ANSWER);
 		assert_int_equal(
-		    judge_packet(image, 0, protos[i], &src, &dst, 853),
+		    judge_packet(image, 0, protos[i], &src, &dst, 853, NULL),
 		    JUDGE_BLOCK);
 		assert_int_equal(
-		    judge_packet(image, 0, protos[i], &src, &dst, 443),
+		    judge_packet(image, 0, protos[i], &src, &dst, 443, NULL),
 		    JUDGE_PASS);
 		assert_int_equal(
 		    judge_rules(image, 0, protos[i], &src, &dst, 853),
 		    JUDGE_PASS);
-		assert_int_equal(
-		    judge_packet(image, 0, protos[i], &src, &excluded, 53),
+		assert_int_equal(judge_packet(image, 0, protos[i], &src,
+				     &excluded, 53, NULL),
 		    JUDGE_OTHER);
 	}
 	free(image);
 	image = fixture_image(FIXTURE_CAPTURE "pass to any\n", &len);
 	assert_int_equal(
-	    judge_packet(image, 0, IPPROTO_UDP, &src, &dst, 53), JUDGE_PASS);
+	    judge_packet(image, 0, IPPROTO_UDP, &src, &dst, 53, NULL),
+	    JUDGE_PASS);
 	free(image);
 }
 

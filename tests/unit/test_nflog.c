@@ -55,6 +55,7 @@ test_a_packet_of_this_host_tells_whose_it_is(void **state)
 	mnl_attr_put_u32(message, NFULA_UID, htonl(33));
 	assert_int_equal(nflog_parse(message, &packet), 0);
 	nflog_record(&packet, 1234567, &row);
+	assert_int_equal(row.upstream, FLOW_UPSTREAM_NONE);
 	assert_int_equal(row.capture, FLOW_CAPTURE_LOCAL);
 	assert_int_equal(row.uid, 33);
 	put("7.3", tcp4, sizeof(tcp4), 9);

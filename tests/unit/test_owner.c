@@ -9,6 +9,8 @@
 
 #include <cmocka.h>
 
+static uint32_t gid;
+
 static struct flow_record
 flow(uint32_t number, uint32_t uid)
 {
@@ -28,13 +30,14 @@ test_an_owner_is_told_once(void **state)
 	struct flow_record udp = one;
 
 	(void)state;
-	owners_add(owners, &one);
-	owners_add(owners, &other);
+	owners_add(owners, &one, 7);
+	owners_add(owners, &other, 7);
 	udp.proto = IPPROTO_UDP;
-	assert_int_equal(owners_take(owners, &udp), FLOW_UID_NONE);
-	assert_int_equal(owners_take(owners, &one), 33);
-	assert_int_equal(owners_take(owners, &one), FLOW_UID_NONE);
-	assert_int_equal(owners_take(owners, &other), 0);
+	assert_int_equal(owners_take(owners, &udp, &gid), FLOW_UID_NONE);
+	assert_int_equal(owners_take(owners, &one, &gid), 33);
+	assert_int_equal(gid, 7);
+	assert_int_equal(owners_take(owners, &one, &gid), FLOW_UID_NONE);
+	assert_int_equal(owners_take(owners, &other, &gid), 0);
 	owners_free(owners);
 }
 
@@ -46,12 +49,12 @@ test_the_last_word_counts(void **state)
 	struct flow_record nobody = flow(2, FLOW_UID_NONE);
 
 	(void)state;
-	owners_add(owners, &first);
-	owners_add(owners, &again);
-	owners_add(owners, &nobody);
-	assert_int_equal(owners_take(owners, &first), 34);
-	assert_int_equal(owners_take(owners, &first), FLOW_UID_NONE);
-	assert_int_equal(owners_take(owners, &nobody), FLOW_UID_NONE);
+	owners_add(owners, &first, 7);
+	owners_add(owners, &again, 7);
+	owners_add(owners, &nobody, 7);
+	assert_int_equal(owners_take(owners, &first, &gid), 34);
+	assert_int_equal(owners_take(owners, &first, &gid), FLOW_UID_NONE);
+	assert_int_equal(owners_take(owners, &nobody, &gid), FLOW_UID_NONE);
 	owners_free(owners);
 }
 
@@ -65,11 +68,11 @@ test_the_oldest_makes_room(void **state)
 	(void)state;
 	for (i = 0; i < OWNERS_MOST * 2 + 10; i++) {
 		record = flow(i, i);
-		owners_add(owners, &record);
+		owners_add(owners, &record, 7);
 	}
 	for (i = 0; i < OWNERS_MOST * 2 + 10; i++) {
 		record = flow(i, 0);
-		assert_int_equal(owners_take(owners, &record),
+		assert_int_equal(owners_take(owners, &record, &gid),
 		    i < OWNERS_MOST + 10 ? FLOW_UID_NONE : i);
 	}
 	owners_free(owners);
