@@ -26,6 +26,7 @@ kind, address, port = sys.argv[1], sys.argv[2], int(sys.argv[3])
 family = socket.AF_INET6 if ":" in address else socket.AF_INET
 sock = socket.socket(family, getattr(socket, kind))
 sock.settimeout(4)
+sock.bind(("", int(sys.argv[4])))
 sock.connect((address, port))
 sock.send(b"hello")
 print(len(sock.recv(100)))
@@ -36,11 +37,11 @@ def identity(uid, gid):
     return ("setpriv", f"--reuid={uid}", f"--regid={gid}", "--clear-groups")
 
 
-def serves(net, uid, gid, address, port=ECHO, kind="SOCK_STREAM"):
+def serves(net, uid, gid, address, port=ECHO, kind="SOCK_STREAM", sport=0):
     """Is a process of that user and group served?"""
     done = net.gateway.run(
         *identity(uid, gid), "/usr/bin/python3", "-c", ASK, kind, address,
-        port, check=False)
+        port, sport, check=False)
     return done.returncode == 0 and done.stdout.strip() not in ("", "0")
 
 
@@ -113,6 +114,19 @@ def test_datagrams_show_their_owner(net, tpx, address):
                           "SOCK_DGRAM") == served
     rows = {row["uid"]: row["rule"] for row in instance.rows(2, "uid > 0")}
     assert rows == {ALICE: rules[1], BOB: rules[0]}
+
+
+def test_a_flow_that_begins_anew_for_its_relay_shows_its_owner_again(
+        net, tpx, address):
+    """The kernel knows it still, and asks no rule."""
+    rule = f"relay proto udp user {ALICE} idle 500ms"
+    instance = tpx(rule, capture=LOCAL)
+    with UdpServer(net.server, UDP_PORT):
+        for count in (1, 2):
+            assert serves(net, ALICE, GUESTS, address, UDP_PORT,
+                          "SOCK_DGRAM", 20001)
+            rows = instance.rows(count)
+    assert {row["rule"] for row in rows} == {rule}
 
 
 def test_datagrams_that_wait_for_a_name_keep_their_owner(
