@@ -109,7 +109,7 @@ void resolve_vias(struct parser *);
 
 /* conf_dns.c */
 int parse_dns(struct parser *);
-/* Reports a kind of statement that was there before. */
+/* Kinds of dns statements that stand once. */
 enum dns_option {
 	OPTION_MODE,
 	OPTION_VALIDATE,
@@ -129,6 +129,7 @@ enum dns_option {
 	OPTION_LOG_BLOCKED,
 	OPTION_COUNT
 };
+/* Remembers one, or reports that it was there before. */
 void parse_dns_once(struct parser *, const struct token *word, enum dns_option);
 /* Of a dns statement that may stand any number of times. */
 void warn_dns_off(struct parser *, const struct place *);

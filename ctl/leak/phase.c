@@ -215,7 +215,7 @@ wait_armed(struct run *run)
 static void
 check_questions(struct run *run)
 {
-	int64_t limit_us = clock_mono_us() + PATIENCE_US / 2;
+	int64_t limit_us = clock_mono_us() + PATIENCE_US / 4;
 	struct trial *trial = run->trial;
 
 	while (trial_answered(trial, 0) > 0 && trial->leaked == 0 &&
