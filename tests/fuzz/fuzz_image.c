@@ -7,18 +7,39 @@
 
 #include "policy/image.h"
 #include "policy/match.h"
+#include "policy/owner_class.h"
 #include "policy/render.h"
 #include "policy/routes.h"
+
+static void
+use_owners(const struct image *image, struct text *out)
+{
+	struct owner_classes owners = { .classes = 0 };
+	struct policy_owner owner;
+	const struct uid_range *ids;
+	uint32_t i, count;
+
+	ids = image_users(image, &count);
+	for (i = 0; i < count; i++)
+		text_printf(out, "%u", ids[i].last);
+	ids = image_groups(image, &count);
+	for (i = 0; i < count; i++)
+		text_printf(out, "%u", ids[i].last);
+	if (owner_classes_make(&owners, image) == 0)
+		for (i = 0; i <= UINT8_MAX; i++)
+			owner_class_find(&owners, (uint8_t)i, &owner);
+	owner_classes_release(&owners);
+}
 
 static void
 use_image(const struct image *image)
 {
 	static const uint8_t protos[] = { IPPROTO_TCP, IPPROTO_UDP };
 	const struct render_local local = { 1, 2, 3, 4, 5, 6, 7, 8, 9 };
-	struct policy_query query = { .dport = 80 };
+	const struct policy_owner owner = { 33, 33 };
+	struct policy_query query = { .dport = 80, .owner = &owner };
 	struct text out = { 0 };
-	const struct uid_range *users;
-	uint32_t i, count;
+	uint32_t i;
 
 	render_capture(image, &local, 1, &out);
 	render_guard(image, &local, &out);
@@ -39,9 +60,7 @@ use_image(const struct image *image)
 	for (i = 0; i < image_dns_log_count(image); i++)
 		text_puts(&out,
 		    image_domains(image, image_dns_log(image, i)->domains));
-	users = image_users(image, &count);
-	for (i = 0; i < count; i++)
-		text_printf(&out, "%u", users[i].last);
+	use_owners(image, &out);
 	for (i = 0; i < 4; i++) {
 		memset(query.src.byte, i & 1 ? 0xff : 0, 10);
 		memset(query.src.byte + 10, 0xff, 6);
