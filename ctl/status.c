@@ -69,6 +69,7 @@ json_flows(struct json *json, const struct msg_ctl_status *main)
 	json_uint(json, "relayed", main->relayed);
 	json_uint(json, "passed", main->passed);
 	json_uint(json, "blocked", main->blocked);
+	json_uint(json, "refused", main->refused);
 	json_object_end(json);
 }
 
@@ -225,9 +226,10 @@ text_main(const struct status *status, FILE *out)
 	    main->generation, when_format(main->loaded_at_us, when));
 	(void)fprintf(out,
 	    "flows       %" PRIu64 " open, %" PRIu64 " accepted, %" PRIu64
-	    " relayed, %" PRIu64 " passed, %" PRIu64 " blocked\n",
+	    " relayed, %" PRIu64 " passed, %" PRIu64 " blocked, %" PRIu64
+	    " refused\n",
 	    main->open, main->accepted, main->relayed, main->passed,
-	    main->blocked);
+	    main->blocked, main->refused);
 	(void)fprintf(out,
 	    "dns         %" PRIu64 " queries, %" PRIu64 " from the cache, "
 	    "%" PRIu64 " blocked, %" PRIu64 " failed\n",

@@ -112,6 +112,7 @@ status_send(struct client *client)
 		.relayed = totals.relayed,
 		.passed = log->passed,
 		.blocked = totals.blocked + log->blocked,
+		.refused = totals.refused,
 		.log_rows = log->rows,
 		.log_dropped = log->dropped,
 		.log_queued = log->queued,
