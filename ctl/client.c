@@ -15,10 +15,12 @@
 #include "ipc/msg.h"
 
 #define WAIT_MS 5000
+#define WAIT_APPLY_MS ((LIMIT_APPLY_S + 1) * 1000)
 #define REQUEST_ID 1
 
 struct client {
 	int fd;
+	int wait_ms; /* for each answer */
 	struct ipc_gate gate;
 	_Alignas(16) uint8_t inbox[LIMIT_MESSAGE_BYTES];
 };
@@ -141,7 +143,7 @@ receive(struct client *client, struct client_message *out, const char **why)
 
 	out->fd = -1;
 	*why = "no answer in time";
-	if (poll(&ready, 1, WAIT_MS) <= 0)
+	if (poll(&ready, 1, client->wait_ms) <= 0)
 		return -1;
 	n = recvmsg(client->fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	*why = "it closed the connection";
@@ -155,6 +157,7 @@ receive(struct client *client, struct client_message *out, const char **why)
 	memcpy(&header, client->inbox, sizeof(header));
 	out->type = header.type;
 	out->body = client->inbox + sizeof(header);
+	out->len = header.len_bytes;
 	*why = "an answer to another question";
 	return header.id == REQUEST_ID ? 0 : -1;
 }
@@ -197,6 +200,7 @@ client_open(struct client *client, const struct ctl *ctl)
 		IPC_PHASE_RUN };
 
 	client->gate = gate;
+	client->wait_ms = WAIT_MS;
 	client->fd = client_connect(ctl->socket);
 	return client->fd == -1 ? connect_failed(ctl->socket) : CTL_GOOD;
 }
@@ -289,6 +293,7 @@ client_apply(const struct ctl *ctl, uint32_t confirm_s,
 
 	if (result != CTL_GOOD)
 		return result;
+	client.wait_ms = WAIT_APPLY_MS;
 	if (make(ctx, &config) == -1)
 		result = CTL_FAILED;
 	else if (config_send(&client, confirm_s, &config) == -1)

@@ -2,7 +2,7 @@
 /*
  * One question to tpxd over its control socket (unix(7), SOCK_SEQPACKET).
  * What comes back is checked by ipc_accept(); nothing is waited for longer
- * than five seconds.
+ * than five seconds, but for a configuration to be in force.
  */
 #ifndef CTL_CLIENT_H
 #define CTL_CLIENT_H
@@ -16,7 +16,8 @@
 struct client_message {
 	enum msg_type type;
 	const void *body;
-	int fd; /* -1: none; closed after the handler, who may dup(2) it */
+	size_t len; /* of body */
+	int fd;	    /* -1: none; closed after the handler, who may dup(2) it */
 };
 
 /* 0, or -1 when the answer is no use any more; the failure was explained. */

@@ -23,10 +23,12 @@ struct ctl {
  */
 int status_run(const struct ctl *, int argc, char *argv[]);
 int flows_run(const struct ctl *, int argc, char *argv[]);
+int metrics_run(const struct ctl *, int argc, char *argv[]);
 int dns_run(const struct ctl *, int argc, char *argv[]);
 int top_run(const struct ctl *, int argc, char *argv[]);
 int sql_run(const struct ctl *, int argc, char *argv[]);
 int plan_run(const struct ctl *, int argc, char *argv[]);
+int explain_run(const struct ctl *, int argc, char *argv[]);
 int apply_run(const struct ctl *, int argc, char *argv[]);
 int confirm_run(const struct ctl *, int argc, char *argv[]);
 int reload_run(const struct ctl *, int argc, char *argv[]);
@@ -35,6 +37,7 @@ int pause_run(const struct ctl *, int argc, char *argv[]);
 int resume_run(const struct ctl *, int argc, char *argv[]);
 int kill_run(const struct ctl *, int argc, char *argv[]);
 int unblock_run(const struct ctl *, int argc, char *argv[]);
+int doctor_run(const struct ctl *, int argc, char *argv[]);
 int leaktest_run(const struct ctl *, int argc, char *argv[]);
 int version_run(const struct ctl *, int argc, char *argv[]);
 

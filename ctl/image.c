@@ -7,12 +7,27 @@
 #include "ctl/client.h"
 
 static int
+on_domains(struct image_answer *answer, const struct client_message *message)
+{
+	const struct msg_ctl_domains *body = message->body;
+	const char *why;
+
+	if (lists_map(&answer->domains, message->fd, body->size_bytes, &why) ==
+	    0)
+		return 0;
+	log_warnx("the lists of domains that tpxd sent: %s", why);
+	return -1;
+}
+
+static int
 on_image(void *ctx, const struct client_message *message)
 {
 	const struct msg_ctl_image *body = message->body;
 	struct image_answer *answer = ctx;
 	const char *why;
 
+	if (message->type == MSG_CTL_DOMAINS)
+		return on_domains(answer, message);
 	if (message->type != MSG_CTL_IMAGE)
 		return 0;
 	answer->local.port4 = body->port4;

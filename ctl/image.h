@@ -5,11 +5,13 @@
 
 #include "ctl/ctl.h"
 
+#include "policy/lists.h"
 #include "policy/mapping.h"
 #include "policy/render.h"
 
 struct image_answer {
-	struct mapping policy; /* checked, and mapped until the end */
+	struct mapping policy;	      /* checked, and mapped until the end */
+	struct lists_mapping domains; /* the same; index NULL: none */
 	struct render_local local;
 };
 

@@ -14,6 +14,7 @@ static const struct command {
 	const char *arguments;
 } commands[] = {
 	{ "status", status_run, "" },
+	{ "metrics", metrics_run, "" },
 	{ "flows", flows_run,
 	    "[--live] [--since 1h] [--client A] [--action A] [--host H]"
 	    " [-n N] [--follow] [--db FILE]" },
@@ -26,6 +27,9 @@ static const struct command {
 	{ "sql", sql_run, "[--db FILE] 'SELECT ...'" },
 	{ "kill", kill_run, "FLOW-ID | --client A" },
 	{ "plan", plan_run, "[-f file]" },
+	{ "explain", explain_run,
+	    "PROTO SRC DST[:PORT] [user U | on INTERFACE] [domain D]"
+	    " [name WORD] [-f file]" },
 	{ "reload", reload_run, "" },
 	{ "apply", apply_run, "[-f file] [--confirm seconds]" },
 	{ "confirm", confirm_run, "" },
@@ -33,6 +37,7 @@ static const struct command {
 	{ "resume", resume_run, "" },
 	{ "guard", guard_run, "[-f file] [-x libexecdir]" },
 	{ "unblock", unblock_run, "[-x libexecdir]" },
+	{ "doctor", doctor_run, "[-f file]" },
 	{ "leaktest", leaktest_run, "[-f file] [--quick] [-x libexecdir]" },
 	{ "version", version_run, "" },
 };

@@ -15,6 +15,8 @@
 #include "ctl/ctl.h"
 #include "ctl/image.h"
 #include "ctl/json.h"
+#include "ctl/placement.h"
+#include "ctl/plan_dns.h"
 #include "ctl/policy.h"
 #include "ctl/table.h"
 #include "policy/image.h"
@@ -28,23 +30,6 @@
 #define UIDS_TEXT_BYTES sizeof("4294967294-4294967294")
 
 #define SYSCTL_PREFIX "sysctl -w "
-
-#define FIRST_PACKET \
-	"decided at the first packet by addresses, protocol and port; "
-
-#define LIMITED_RATE \
-	"; beyond its rate a new flow is refused there, by a set of clients"
-#define LIMITED_FLOWS                                                       \
-	"; beyond its number of open flows the relays refuse, which count " \
-	"them"
-
-struct placement {
-	const char *rule;
-	const char *place;
-	const char *why;
-	const char *flows; /* "" or what its limits on them do */
-	const char *rate;
-};
 
 /* What a tpxd that root starts would be bound to. */
 static struct render_local
@@ -83,63 +68,6 @@ render_all(const struct image *image, const struct render_local *local,
 	render_routes(image, routes);
 }
 
-static void
-placement_limits(const struct image_rule *rule, struct placement *placement)
-{
-	const struct rule_limits *limits = &rule->limits;
-	size_t i;
-
-	for (i = 0; i < LIMIT_SCOPES; i++) {
-		if (limits->rate[i].count != 0)
-			placement->rate = LIMITED_RATE;
-		if (limits->flows[i] != 0)
-			placement->flows = LIMITED_FLOWS;
-	}
-}
-
-/* A flow's first packet shows all but its name. */
-static struct placement
-placement_of(const struct image *image, uint32_t rule)
-{
-	static const char *const why[FLOW_ACTION_COUNT] = {
-		[FLOW_ACTION_RELAY] = FIRST_PACKET "goes to the relay",
-		[FLOW_ACTION_PASS] =
-		    FIRST_PACKET "logged from connection tracking",
-		[FLOW_ACTION_BLOCK] = FIRST_PACKET "logged by nflog",
-	};
-	const struct image_rule *item = image_rule(image, rule);
-	unsigned int action =
-	    item != NULL ? item->action : image_settings(image)->default_action;
-	struct placement placement = { .rule = image_rule_text(image, rule),
-		.place = "kernel",
-		.why = why[action],
-		.flows = "",
-		.rate = "" };
-
-	if (item != NULL)
-		placement_limits(item, &placement);
-	if (item != NULL && item->domains != DOMAINS_NONE) {
-		placement.place = "relay";
-		placement.why = "by the name; what its other selectors match "
-				"goes to the relay, which decides by it and "
-				"the rules behind it";
-	}
-	return placement;
-}
-
-static struct placement
-exclusion_of(const struct image *image, uint32_t i)
-{
-	struct placement placement = { .rule = image_exclusion_text(image, i),
-		.place = "kernel",
-		.why = "before every rule; as if nothing captured it, "
-		       "not logged",
-		.flows = "",
-		.rate = "" };
-
-	return placement;
-}
-
 /* "33" or "1000-1999" */
 static const char *
 uids_format(const struct uid_range *uids, char *buf, size_t size)
@@ -166,7 +94,7 @@ each_line(struct text *text, void (*print)(void *, const char *), void *ctx)
 		print(ctx, line);
 }
 
-struct lists {
+struct listing {
 	struct json *json;
 	int sysctls; /* this time, else routes */
 };
@@ -174,26 +102,26 @@ struct lists {
 static void
 list_line(void *ctx, const char *line)
 {
-	const struct lists *lists = ctx;
+	const struct listing *listing = ctx;
 	size_t prefix = strlen(SYSCTL_PREFIX);
 	int is_sysctl = strncmp(line, SYSCTL_PREFIX, prefix) == 0;
 
-	if (is_sysctl == lists->sysctls)
+	if (is_sysctl == listing->sysctls)
 		json_string(
-		    lists->json, NULL, is_sysctl ? line + prefix : line);
+		    listing->json, NULL, is_sysctl ? line + prefix : line);
 }
 
 static void
 json_list(
     struct json *json, const char *key, int sysctls, const struct text *routes)
 {
-	struct lists lists = { json, sysctls };
+	struct listing listing = { json, sysctls };
 	struct text copy = { 0 };
 
 	if (routes->bytes != NULL)
 		text_puts(&copy, routes->bytes);
 	json_array(json, key);
-	each_line(&copy, list_line, &lists);
+	each_line(&copy, list_line, &listing);
 	json_array_end(json);
 	text_free(&copy);
 }
@@ -203,8 +131,8 @@ json_rule(struct json *json, const struct placement *placement)
 {
 	char why[512];
 
-	(void)snprintf(why, sizeof(why), "%s%s%s", placement->why,
-	    placement->rate, placement->flows);
+	(void)snprintf(why, sizeof(why), "%s%s%s%s", placement->why,
+	    placement->rate, placement->flows, placement->unlogged);
 	json_object(json, NULL);
 	json_string(json, "rule", placement->rule);
 	json_string(json, "placement", placement->place);
@@ -266,6 +194,16 @@ json_upstreams(struct json *json, const struct image *image)
 }
 
 static void
+json_statement(
+    void *ctx, const char *statement, const char *place, const char *why)
+{
+	const struct placement placement = { statement, place, why, "", "",
+		"" };
+
+	json_rule(ctx, &placement);
+}
+
+static void
 plan_json(const struct image *image, const struct text *nft,
     const struct text *routes)
 {
@@ -282,7 +220,7 @@ plan_json(const struct image *image, const struct text *nft,
 	json_upstreams(&json, image);
 	json_array(&json, "exclusions");
 	for (i = 0; i < image_exclusion_count(image); i++) {
-		placement = exclusion_of(image, i);
+		placement = placement_of_exclusion(image, i);
 		json_rule(&json, &placement);
 	}
 	json_array_end(&json);
@@ -293,6 +231,9 @@ plan_json(const struct image *image, const struct text *nft,
 		json_rule(&json, &placement);
 	}
 	json_array_end(&json);
+	json_array(&json, "dns");
+	plan_dns_each(image, json_statement, &json);
+	json_array_end(&json);
 	json_object_end(&json);
 	(void)putchar('\n');
 }
@@ -302,8 +243,19 @@ text_rule(const struct placement *placement)
 {
 	(void)fputs("# ", stdout);
 	(void)table_text(stdout, placement->rule);
-	(void)printf("\n#     %s: %s%s%s\n", placement->place, placement->why,
-	    placement->rate, placement->flows);
+	(void)printf("\n#     %s: %s%s%s%s\n", placement->place, placement->why,
+	    placement->rate, placement->flows, placement->unlogged);
+}
+
+static void
+text_statement(
+    void *ctx, const char *statement, const char *place, const char *why)
+{
+	const struct placement placement = { statement, place, why, "", "",
+		"" };
+
+	(void)ctx;
+	text_rule(&placement);
 }
 
 static void
@@ -367,7 +319,7 @@ plan_text(const struct image *image, const struct text *nft,
 	text_upstreams(image);
 	(void)printf("\n# where each rule is decided\n");
 	for (i = 0; i < image_exclusion_count(image); i++) {
-		placement = exclusion_of(image, i);
+		placement = placement_of_exclusion(image, i);
 		text_rule(&placement);
 	}
 	for (i = 0; i <= image_rule_count(image); i++) {
@@ -375,6 +327,9 @@ plan_text(const struct image *image, const struct text *nft,
 		    image, i < image_rule_count(image) ? i : FLOW_RULE_DEFAULT);
 		text_rule(&placement);
 	}
+	if (image_dns(image)->mode != DNS_OFF)
+		(void)printf("\n# what is kept of questions of DNS\n");
+	plan_dns_each(image, text_statement, NULL);
 }
 
 static int

@@ -15,6 +15,7 @@
 #include "policy/conf_file.h"
 #include "policy/conf_index.h"
 #include "policy/image.h"
+#include "policy/table_list.h"
 
 /* A file's bytes for free(3), NULL with errno.  A pipe is fine. */
 static char *
@@ -73,10 +74,13 @@ directory_set(struct conf *conf, const char *path)
 }
 
 static int
-domains_build(struct conf *conf, struct policy_bytes *out)
+lists_build(struct conf *conf, struct policy_bytes *out)
 {
 	struct text text = { 0 };
-	int result;
+	int result, tables = table_lists_read(conf, &text);
+
+	if (tables == -1 && errno != EINVAL)
+		log_warn("tables");
 
 	/* Nobody who writes a list can foresee that. */
 	result = conf_index_build(conf, (uint64_t)clock_real_us() | 1,
@@ -86,7 +90,7 @@ domains_build(struct conf *conf, struct policy_bytes *out)
 	if (text.len > 0)
 		(void)fputs(text.bytes, stderr);
 	text_free(&text);
-	return result;
+	return tables == -1 ? -1 : result;
 }
 
 /* What is wrong goes to errors, or to the log when they stay empty. */
@@ -104,7 +108,7 @@ conf_load(const char *path, const char *text, size_t len,
 	users_free(&users);
 	if (result == 0 && (directory_set(conf, path) == -1 ||
 			       conf_files_read(conf, file_read, errors) == -1 ||
-			       domains_build(conf, out) == -1)) {
+			       lists_build(conf, out) == -1)) {
 		conf_free(conf);
 		conf = NULL;
 	}

@@ -69,6 +69,7 @@ json_flows(struct json *json, const struct msg_ctl_status *main)
 	json_uint(json, "relayed", main->relayed);
 	json_uint(json, "passed", main->passed);
 	json_uint(json, "blocked", main->blocked);
+	json_uint(json, "unlogged", main->unlogged);
 	json_uint(json, "refused", main->refused);
 	json_object_end(json);
 }
@@ -81,6 +82,9 @@ json_dns(struct json *json, const struct msg_ctl_status *main)
 	json_uint(json, "cache_hits", main->dns_cache_hits);
 	json_uint(json, "blocked", main->dns_blocked);
 	json_uint(json, "servfail", main->dns_servfail);
+	json_uint(json, "limited", main->dns_limited);
+	json_uint(json, "repeated", main->dns_repeated);
+	json_uint(json, "unlogged", main->dns_unlogged);
 	json_object_end(json);
 }
 
@@ -227,14 +231,15 @@ text_main(const struct status *status, FILE *out)
 	(void)fprintf(out,
 	    "flows       %" PRIu64 " open, %" PRIu64 " accepted, %" PRIu64
 	    " relayed, %" PRIu64 " passed, %" PRIu64 " blocked, %" PRIu64
-	    " refused\n",
+	    " refused, %" PRIu64 " unlogged\n",
 	    main->open, main->accepted, main->relayed, main->passed,
-	    main->blocked, main->refused);
+	    main->blocked, main->refused, main->unlogged);
 	(void)fprintf(out,
 	    "dns         %" PRIu64 " queries, %" PRIu64 " from the cache, "
-	    "%" PRIu64 " blocked, %" PRIu64 " failed\n",
+	    "%" PRIu64 " blocked, %" PRIu64 " failed, %" PRIu64 " limited, "
+	    "%" PRIu64 " not logged\n",
 	    main->dns_queries, main->dns_cache_hits, main->dns_blocked,
-	    main->dns_servfail);
+	    main->dns_servfail, main->dns_limited, main->dns_unlogged);
 	(void)fprintf(out,
 	    "log         %" PRIu64 " rows, %" PRIu64 " dropped, %" PRIu64
 	    " queued, %s, ",
@@ -265,6 +270,10 @@ on_message(void *ctx, const struct client_message *message)
 
 	if (message->type == MSG_CTL_STATUS)
 		memcpy(&status->main, message->body, sizeof(status->main));
+	if (message->type == MSG_CTL_DNS)
+		memcpy(&status->dns, message->body, message->len);
+	if (message->type == MSG_CTL_LOG)
+		memcpy(&status->log, message->body, message->len);
 	if (message->type == MSG_CTL_PROCESS &&
 	    status->nprocesses < STATUS_PROCESSES)
 		memcpy(&status->processes[status->nprocesses++], message->body,
@@ -276,6 +285,13 @@ on_message(void *ctx, const struct client_message *message)
 }
 
 int
+status_ask(const struct ctl *ctl, struct status *status)
+{
+	memset(status, 0, sizeof(*status));
+	return client_ask(ctl, IPC_CTL_COMMAND_STATUS, on_message, status);
+}
+
+int
 status_run(const struct ctl *ctl, int argc, char *argv[])
 {
 	static struct status status;
@@ -284,7 +300,7 @@ status_run(const struct ctl *ctl, int argc, char *argv[])
 	(void)argv;
 	if (argc != 1)
 		return CTL_USAGE;
-	result = client_ask(ctl, IPC_CTL_COMMAND_STATUS, on_message, &status);
+	result = status_ask(ctl, &status);
 	if (result != CTL_GOOD)
 		return result;
 	if (ctl->json)

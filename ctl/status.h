@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdio.h>
 
+#include "ctl/ctl.h"
 #include "schema/msg.h"
 
 #define STATUS_PROCESSES (LIMIT_WORKERS + 8)
@@ -17,7 +18,12 @@ struct status {
 	size_t nprocesses;
 	struct msg_ctl_text alarms[STATUS_ALARMS];
 	size_t nalarms;
+	struct msg_dns_stats dns;
+	struct msg_log_stats log;
 };
+
+/* Asks for it; returns an enum ctl_exit and has explained any failure. */
+int status_ask(const struct ctl *, struct status *);
 
 /* The keys are a contract: DESIGN's order, none left out. */
 void status_print_json(const struct status *, FILE *);

@@ -177,17 +177,31 @@ is_below(const uint8_t *name, size_t name_bytes, const uint8_t *end,
 	       dname_equal(name + at, end, end_bytes);
 }
 
+static int
+is_of_due_name(const struct taking *taking, const struct record *record)
+{
+	return record->owner_bytes == taking->chain_bytes &&
+	       dname_equal(record->owner, taking->chain, taking->chain_bytes);
+}
+
 /* Whether a record of the answer section is about the name that is due. */
 static int
 is_due(const struct taking *taking, const struct record *record)
 {
-	if (record->owner_bytes == taking->chain_bytes &&
-	    dname_equal(record->owner, taking->chain, taking->chain_bytes))
+	if (is_of_due_name(taking, record))
 		return 1;
 	/* A DNAME stands before the alias that it made, its signature too. */
 	return record->covered == WIRE_DNAME &&
 	       is_below(taking->chain, taking->chain_bytes, record->owner,
 		   record->owner_bytes);
+}
+
+/* Not what only leads to another name: DNAME, and signatures of aliases. */
+static int
+is_asked_for(const struct taking *taking, const struct record *record)
+{
+	return record->data.type == taking->question->qtype &&
+	       is_of_due_name(taking, record);
 }
 
 static int
@@ -202,7 +216,7 @@ is_wanted(struct taking *taking, const struct record *record)
 		if (record->covered != taking->kept_type)
 			return 0;
 	}
-	if (type == qtype || taking->dnssec_ok)
+	if (is_asked_for(taking, record) || taking->dnssec_ok)
 		return 1;
 	return type != WIRE_RRSIG && type != WIRE_NSEC && type != WIRE_NSEC3;
 }
@@ -244,14 +258,14 @@ is_signature_of_alias(const struct taking *taking, const struct record *record)
 static int
 take_answer(struct taking *taking, const struct record *record)
 {
-	uint16_t type = record->data.type, qtype = taking->question->qtype;
+	uint16_t type = record->data.type;
 
 	if (type == WIRE_OPT ||
 	    (!is_due(taking, record) && !is_signature_of_alias(taking, record)))
 		return 0;
 	if (!is_wanted(taking, record))
 		return 0;
-	if (type == qtype || qtype == WIRE_ANY)
+	if (taking->question->qtype == WIRE_ANY || is_asked_for(taking, record))
 		taking->positive = 1;
 	if (keep(taking, record,
 		at_most(record->ttl_s, taking->limits->ttl_max_s)) == -1)

@@ -11,6 +11,8 @@ block_answer(struct answer_maker *maker, const struct question *question,
 		answer_zero(maker, question, answer);
 	else if (verdict->answer == FRONT_NXDOMAIN)
 		answer_error(answer, WIRE_NXDOMAIN, DNS_EDE_NONE);
+	else if (verdict->answer == FRONT_NODATA)
+		answer_error(answer, WIRE_NOERROR, DNS_EDE_NONE);
 	else
 		answer_error(answer, WIRE_REFUSED, DNS_EDE_NONE);
 	answer->ede = verdict->ede;

@@ -7,9 +7,11 @@
  */
 #include "dnsd/dnsd.h"
 
+#include <netinet/in.h>
+#include <sys/random.h>
+
 #include <errno.h>
 #include <event2/event.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +21,7 @@
 #include "common/memfd.h"
 #include "dnsd/front.h"
 #include "dnsd/journal.h"
+#include "dnsd/sampler.h"
 #include "dnsd/verdict.h"
 #include "ipc/channel.h"
 #include "ipc/loop.h"
@@ -29,8 +32,7 @@
 #define CALLBACKS_PER_LOOP 16
 #define FLUSH_MS 500
 #define CACHE_BYTES (32U << 20)
-/* Of one client, a second: far more than a host asks, far less than a flood. */
-#define RATE 20000
+/* Of one client, a second: far more than a host asks that the cache lacks. */
 #define RATE_MISS 500
 
 /* An answer that comes in parts. */
@@ -47,6 +49,7 @@ struct dnsd {
 	struct ipc_channel *resolver; /* NULL: none */
 	struct ipc_channel *log;      /* NULL: none */
 	struct journal *journal;
+	struct sampler sampler;
 	struct front *front;
 	struct front_listener listeners[IPC_LISTENER_COUNT];
 	int listening; /* how many there are */
@@ -208,7 +211,11 @@ on_record(void *ctx, const struct dns_record *record)
 {
 	struct dnsd *dnsd = ctx;
 
-	journal_add(dnsd->journal, record);
+	uint32_t one_in = sampler_take(
+	    &dnsd->sampler, dnsd->policy.image, dnsd->lists.now.index, record);
+
+	if (one_in != 0)
+		journal_add(dnsd->journal, record, one_in);
 }
 
 static void
@@ -257,8 +264,8 @@ settings_of(const struct dnsd *dnsd, struct front_settings *settings)
 	settings->port = DNS_PORT;
 	settings->cache_bytes = CACHE_BYTES;
 	settings->stale_s = image_dns(image)->stale_s;
-	settings->rate = RATE;
-	settings->rate_miss = RATE_MISS;
+	settings->rate = image_dns(image)->max_rate;
+	settings->rate_miss = settings->rate == 0 ? 0 : RATE_MISS;
 }
 
 static void
@@ -286,6 +293,7 @@ on_config(void *ctx, struct ipc_message *message)
 		fatalx("configuration: %s", why);
 	if (lists_take(&dnsd->lists, dnsd->policy.image, &why) == -1)
 		fatalx("configuration: %s", why);
+	sampler_reset(&dnsd->sampler);
 	if (dnsd->front == NULL)
 		return;
 	settings_of(dnsd, &settings);
@@ -343,6 +351,11 @@ stats_send(const struct dnsd *dnsd)
 	body.cache_hits = stats.cache_hits;
 	body.blocked = stats.blocked;
 	body.servfail = stats.servfail;
+	body.limited = stats.limited;
+	body.repeated = stats.repeated;
+	body.unlogged = sampler_omitted(&dnsd->sampler);
+	body.count = DNS_SOURCE_COUNT;
+	memcpy(body.latency, stats.latency, sizeof(body.latency));
 	(void)IPC_SEND(dnsd->supervisor, MSG_DNSD_STATS, 0, &body, -1);
 }
 
@@ -398,11 +411,13 @@ dnsd_new(void)
 {
 	struct dnsd *dnsd = calloc(1, sizeof(*dnsd));
 	struct front_settings settings;
+	uint64_t seed;
 
-	if (dnsd == NULL ||
+	if (dnsd == NULL || getrandom(&seed, sizeof(seed), 0) != sizeof(seed) ||
 	    (dnsd->base = ipc_loop_new(CALLBACKS_PER_LOOP)) == NULL ||
 	    (dnsd->journal = journal_new(dnsd->base)) == NULL)
 		fatal("event base");
+	sampler_init(&dnsd->sampler, seed);
 	dnsd->supervisor =
 	    ipc_channel_new(dnsd->base, DNSD_CHANNEL_FD, IPC_DNSD,
 		IPC_SUPERVISOR, supervisor_handlers, on_supervisor_end, dnsd);

@@ -37,7 +37,8 @@ enum front_answer {
 	FRONT_PASS,	/* nothing: the question is looked up */
 	FRONT_NXDOMAIN, /* no such name */
 	FRONT_REFUSED,
-	FRONT_ZERO, /* 0.0.0.0 or ::, no data for other types */
+	FRONT_ZERO,   /* 0.0.0.0 or ::, no data for other types */
+	FRONT_NODATA, /* the name is there, with nothing of that type */
 };
 
 struct front_verdict {
@@ -183,6 +184,7 @@ struct front_stats {
 	uint64_t blocked;  /* answered by the policy */
 	uint64_t servfail; /* answers */
 	uint64_t limited;  /* beyond a client's rate: refused or dropped */
+	uint64_t repeated; /* by who waits for it: one answer, and one row */
 	uint64_t dropped;  /* no question: answers, junk, to the listener */
 	uint64_t unsent;   /* answers for which a socket had no room */
 	uint64_t bad;	   /* resolutions that could not be taken */
@@ -190,6 +192,7 @@ struct front_stats {
 	uint32_t waiting;  /* clients that wait for the resolver now */
 	uint32_t asked;	   /* questions at the resolver now */
 	uint32_t connections;
+	struct dns_latency latency[DNS_SOURCE_COUNT]; /* of rows of the log */
 };
 
 void front_stats(const struct front *, struct front_stats *);

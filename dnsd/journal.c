@@ -99,7 +99,8 @@ on_timer(int fd, short what, void *arg)
 }
 
 void
-journal_add(struct journal *journal, const struct dns_record *record)
+journal_add(
+    struct journal *journal, const struct dns_record *record, uint32_t one_in)
 {
 	size_t bytes = dns_record_bytes(record);
 	struct message *message = message_at(journal, journal->last);
@@ -118,6 +119,9 @@ journal_add(struct journal *journal, const struct dns_record *record)
 		journal->lost = 0;
 	}
 	memcpy(message->byte + message->bytes, record, bytes);
+	memcpy(message->byte + message->bytes +
+		   offsetof(struct dns_record, one_in),
+	    &one_in, sizeof(one_in));
 	message->bytes += bytes;
 	message->sequence = ++journal->sequence;
 	timer_start(journal);

@@ -24,7 +24,8 @@ struct journal;
 struct journal *journal_new(struct event_base *);
 void journal_free(struct journal *); /* NULL is fine */
 
-void journal_add(struct journal *, const struct dns_record *);
+/* one_in: how many questions it stands for. */
+void journal_add(struct journal *, const struct dns_record *, uint32_t one_in);
 
 /* The way to the flow log, or NULL while there is none.  Not owned. */
 void journal_set_log(struct journal *, struct ipc_channel *);

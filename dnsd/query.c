@@ -99,33 +99,43 @@ header_parse(const uint8_t *message, struct query *query)
 	query->question.qtype = 0;
 }
 
+/* What is behind the question: nothing, or OPT. */
+static int
+rest_parse(const uint8_t *message, size_t len, size_t at, struct query *query)
+{
+	uint16_t additional = wire_get16(message + 10);
+
+	if (wire_get32(message + 6) != 0 || additional > ADDITIONAL_MAX)
+		return WIRE_FORMERR;
+	if (additional == 0)
+		return at == len ? QUERY_GOOD : WIRE_FORMERR;
+	return opt_parse(message, len, at, query);
+}
+
 int
 query_parse(const uint8_t *message, size_t len, struct query *query)
 {
 	size_t at = WIRE_HEADER_BYTES;
-	uint16_t additional;
-	int verdict, of_type;
+	int of_kind, verdict;
 
 	if (len < WIRE_HEADER_BYTES || (wire_get16(message + 2) & WIRE_QR) != 0)
 		return QUERY_DROP;
 	header_parse(message, query);
-	if (query->opcode != 0)
-		return WIRE_NOTIMP;
-	if (wire_get16(message + 4) != 1)
-		return WIRE_FORMERR;
-	if (question_parse(message, len, &at, query) != QUERY_GOOD)
-		return WIRE_FORMERR;
-	of_type = type_verdict(query->question.qtype);
-	/* A transfer may have more behind its question (RFC 1995, 3). */
-	if (of_type == WIRE_REFUSED)
-		return of_type;
-	additional = wire_get16(message + 10);
-	if (wire_get32(message + 6) != 0 || additional > ADDITIONAL_MAX)
-		return WIRE_FORMERR;
-	verdict = additional == 0 ? (at == len ? QUERY_GOOD : WIRE_FORMERR)
-				  : opt_parse(message, len, at, query);
+	of_kind = query->opcode == 0 ? QUERY_GOOD : WIRE_NOTIMP;
+	if (wire_get16(message + 4) != 1 ||
+	    question_parse(message, len, &at, query) != QUERY_GOOD)
+		return of_kind == QUERY_GOOD ? WIRE_FORMERR : of_kind;
+	if (of_kind == QUERY_GOOD)
+		of_kind = type_verdict(query->question.qtype);
+	verdict = rest_parse(message, len, at, query);
+	/*
+	 * Those may have more behind a question (RFC 1995, 3; RFC 2136, 2.3).
+	 * If it is OPT alone, the answer has it too (RFC 6891, 6.1.1).
+	 */
+	if (of_kind == WIRE_REFUSED || of_kind == WIRE_NOTIMP)
+		return of_kind;
 	if (verdict == QUERY_GOOD)
-		verdict = of_type;
+		verdict = of_kind;
 	if (verdict == QUERY_GOOD && query->qclass != WIRE_CLASS_IN)
 		verdict = WIRE_REFUSED;
 	return verdict;

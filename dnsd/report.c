@@ -77,6 +77,8 @@ report_reply(struct front *front, const struct reply *reply)
 	record->time_us = reply->asked_us + front->epoch_us;
 	record->latency_us =
 	    (uint32_t)(now_us > reply->asked_us ? now_us - reply->asked_us : 0);
+	dns_latency_count(
+	    &front->stats.latency[reply->source], record->latency_us);
 	record->ttl_s = answer_ttl(answer, reply->age);
 	record->generation = front->settings.generation;
 	memcpy(record->client, client->addr.byte, sizeof(record->client));
@@ -96,6 +98,7 @@ report_reply(struct front *front, const struct reply *reply)
 							    : FLOW_ACTION_RELAY;
 	record->capture = client->capture;
 	record->worker = (uint8_t)front->settings.worker;
+	record->one_in = 1;
 	memcpy(record->rest, question->name, question->name_bytes);
 	if (answer->summary_bytes != 0)
 		memcpy(record->rest + question->name_bytes, answer->summary,

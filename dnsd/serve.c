@@ -303,8 +303,10 @@ wait_for(struct front *front, const struct client *client,
 	}
 	if (place == PENDING_DENIED)
 		return 0;
-	if (place == PENDING_AGAIN)
+	if (place == PENDING_AGAIN) {
+		front->stats.repeated++;
 		return 1;
+	}
 	waiter->rule = rule;
 	if (client->transport == DNS_TRANSPORT_TCP)
 		tcp_hold(client->connection);

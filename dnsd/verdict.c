@@ -12,7 +12,7 @@ static const enum front_answer answers[] = {
 	[DNS_NXDOMAIN] = FRONT_NXDOMAIN,
 	[DNS_REFUSE] = FRONT_REFUSED,
 	[DNS_ZERO] = FRONT_ZERO,
-	[DNS_NODATA] = FRONT_ZERO,
+	[DNS_NODATA] = FRONT_NODATA,
 };
 
 size_t
@@ -42,13 +42,13 @@ verdict_on(const struct image *image, const struct domain_index *index,
 	char text[LIMIT_DNS_NAME_BYTES];
 	struct dns_verdict found;
 
-	if (image_block_count(image) == 0)
+	if (image_block_count(image) == 0 && image_dns(image)->closed == 0)
 		return;
 	found = policy_dns(
 	    image, index, text, verdict_name(name, name_bytes, text), qtype);
 	if (found.action == DNS_RESOLVE)
 		return;
 	verdict->answer = answers[found.action];
-	verdict->rule = (uint16_t)(DNS_RULE_BLOCK + found.block);
+	verdict->rule = found.rule;
 	verdict->ede = WIRE_EDE_BLOCKED;
 }

@@ -36,7 +36,9 @@ slot_read(const struct flow_arena *arena, uint32_t slots, uint32_t slot,
 	    &arena->slot[slot].state, memory_order_acquire);
 	struct flow_record record;
 
-	if (state == FLOW_SLOT_FREE)
+	/* The supervisor counts the ones without a row. */
+	if (state == FLOW_SLOT_FREE ||
+	    flow_slot_is_unlogged(&arena->slot[slot]))
 		return;
 	flow_slot_read(arena, slots, slot, &record);
 	if (state == FLOW_SLOT_OPEN)

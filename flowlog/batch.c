@@ -18,6 +18,7 @@
 #include "flowlog/room.h"
 #include "flowlog/store.h"
 #include "policy/image.h"
+#include "policy/way.h"
 
 #define COMMIT_FLOWS 1000   /* waiting: commit now */
 #define COMMIT_US 200000    /* after the first */
@@ -25,6 +26,7 @@
 #define RETRY_FULL_US 1000000
 #define TRANSACTION_MAX 4096 /* flows; keeps a commit short */
 #define TRANSACTION_MIN 64
+#define EVENT_COUNTER "events"
 #define RETIRE_FLOWS 20000 /* a second: more than relays can make */
 
 struct waiting_flow {
@@ -55,32 +57,17 @@ struct batch {
 	uint64_t transaction;	   /* flows at a time, at present */
 	TAILQ_HEAD(, waiting_event) events;
 	size_t nevents;
+	uint64_t log_events;	     /* of others, before ids began with 1 */
+	uint32_t event_id;	     /* the last that was added */
+	uint32_t event_done;	     /* the last that is on disk */
 	uint64_t losses[LOSS_COUNT]; /* not yet written */
 	struct counted relays[LIMIT_WORKERS];
 	struct counted kernel[LOSS_COUNT];
 	uint64_t written;
-	uint64_t lost; /* written or not, since the start */
+	uint64_t lost[LOSS_COUNT]; /* written or not, since the start */
 	int counters_read;
 	int failing; /* the last transaction failed */
 	int told;    /* ... and the log says so */
-};
-
-static const struct {
-	const char *source;
-	const char *kind;
-} loss_words[LOSS_COUNT] = {
-	[LOSS_RELAY] = { "relay", "no-room" },
-	[LOSS_TORN] = { "relay", "torn" },
-	[LOSS_REFUSED] = { "relay", "violation" },
-	[LOSS_CONNTRACK] = { "conntrack", "overrun" },
-	[LOSS_NFLOG] = { "nflog", "gap" },
-	[LOSS_UNREADABLE] = { "kernel", "unreadable" },
-	[LOSS_KERNEL_QUEUE] = { "kernel", "no-room" },
-	[LOSS_QUEUE] = { "flowlog", "no-room" },
-	[LOSS_DNS_LOST] = { "dnsd", "no-room" },
-	[LOSS_DNS_REFUSED] = { "dnsd", "violation" },
-	[LOSS_DNS_QUEUE] = { "flowlog", "dns-no-room" },
-	[LOSS_EVENT] = { "flowlog", "events-no-room" },
 };
 
 static void
@@ -155,7 +142,7 @@ counter_at(struct batch *batch, unsigned int i, char name[32])
 	}
 	if (!LOSS_KERNEL(loss))
 		return NULL;
-	(void)snprintf(name, 32, "kernel-%s", loss_words[loss].kind);
+	(void)snprintf(name, 32, "kernel-%s", flow_loss_kind(loss));
 	return &batch->kernel[loss];
 }
 
@@ -238,11 +225,26 @@ batch_add_flow(struct batch *batch, const struct flow_record *record,
 	return 0;
 }
 
+/* 0, or -1 when it has been here before. */
+static int
+event_count(struct batch *batch, uint32_t id)
+{
+	if (batch->event_id == BATCH_EVENTS_UNKNOWN)
+		batch->event_id = id - 1;
+	if (id <= batch->event_id)
+		return -1;
+	batch_add_loss(batch, LOSS_EVENT, id - batch->event_id - 1);
+	batch->event_id = id;
+	return 0;
+}
+
 void
-batch_add_event(struct batch *batch, const struct msg_event *event)
+batch_add_event(struct batch *batch, const struct msg_event *event, uint32_t id)
 {
 	struct waiting_event *waiting;
 
+	if (id != 0 && event_count(batch, id) == -1)
+		return;
 	if (batch->nevents >= BATCH_EVENTS ||
 	    (waiting = malloc(sizeof(*waiting))) == NULL) {
 		batch_add_loss(batch, LOSS_EVENT, 1);
@@ -255,18 +257,18 @@ batch_add_event(struct batch *batch, const struct msg_event *event)
 }
 
 void
-batch_add_loss(struct batch *batch, enum batch_loss loss, uint64_t count)
+batch_add_loss(struct batch *batch, enum flow_loss loss, uint64_t count)
 {
 	if (count == 0)
 		return;
 	batch->losses[loss] += count;
-	batch->lost += count;
+	batch->lost[loss] += count;
 	schedule(batch, COMMIT_US);
 }
 
 /* What is new in somebody's own count is a loss; known is the count next. */
 static void
-count(struct batch *batch, struct counted *counted, enum batch_loss loss,
+count(struct batch *batch, struct counted *counted, enum flow_loss loss,
     uint64_t total, uint64_t known)
 {
 	/* A count that went back is that of another life. */
@@ -291,21 +293,38 @@ batch_relay_dropped(
 }
 
 void
-batch_kernel_lost(struct batch *batch, enum batch_loss loss, uint64_t total)
+batch_kernel_lost(struct batch *batch, enum flow_loss loss, uint64_t total)
 {
 	count(batch, &batch->kernel[loss], loss, total, total);
 }
 
 uint64_t
-batch_kernel_known(const struct batch *batch, enum batch_loss loss)
+batch_kernel_known(const struct batch *batch, enum flow_loss loss)
 {
 	return batch->kernel[loss].known;
 }
 
 void
-batch_set_lost(struct batch *batch, uint64_t lost)
+batch_set_lost(struct batch *batch, enum flow_loss loss, uint64_t lost)
 {
-	batch->lost = lost;
+	batch->lost[loss] = lost;
+}
+
+void
+batch_set_events(struct batch *batch, uint64_t log_events, uint32_t id)
+{
+	batch->log_events = log_events;
+	batch->event_id = id;
+	batch->event_done = id;
+}
+
+uint64_t
+batch_log_events(struct batch *batch)
+{
+	uint64_t count = 0;
+
+	(void)store_get_counter(batch->store, EVENT_COUNTER, &count);
+	return count;
 }
 
 void
@@ -327,12 +346,18 @@ write_upstreams(struct store *store, const struct image *image)
 	return 0;
 }
 
-/* In rows of dns. */
+/* In rows of dns, and of flows that take a closed way past it. */
 static int
 write_blocks(struct store *store, const struct image *image)
 {
+	enum dns_way way;
 	uint32_t i;
 
+	for (way = 0; way < WAY_COUNT; way++)
+		if (image_way_is_closed(image, way) &&
+		    store_add_rule(store, image_settings(image)->generation,
+			(uint16_t)(DNS_RULE_WAY + way), way_text(way, 1)) == -1)
+			return -1;
 	for (i = 0; i < image_block_count(image); i++)
 		if (store_add_rule(store, image_settings(image)->generation,
 			(uint16_t)(DNS_RULE_BLOCK + i),
@@ -386,7 +411,11 @@ write_events(struct batch *batch)
 	TAILQ_FOREACH (waiting, &batch->events, entry)
 		if (store_add_event(batch->store, &waiting->event) == -1)
 			return -1;
-	return 0;
+	if (batch->event_id == batch->event_done)
+		return 0;
+	/* Who resends them finds them here, or neither. */
+	return store_set_counter(
+	    batch->store, EVENT_COUNTER, batch->log_events + batch->event_id);
 }
 
 static int
@@ -399,8 +428,8 @@ write_losses(struct batch *batch)
 
 	for (i = 0; i < LOSS_COUNT; i++)
 		if (batch->losses[i] > 0 &&
-		    store_add_loss(batch->store, now_us, loss_words[i].source,
-			loss_words[i].kind, batch->losses[i]) == -1)
+		    store_add_loss(batch->store, now_us, flow_loss_source(i),
+			flow_loss_kind(i), batch->losses[i]) == -1)
 			return -1;
 	for (i = 0; i < COUNTERS; i++) {
 		counted = counter_at(batch, i, name);
@@ -442,6 +471,10 @@ committed(struct batch *batch, uint64_t end, uint64_t added)
 		batch->kernel[i].changed = 0;
 	while (!TAILQ_EMPTY(&batch->events))
 		event_drop(batch, TAILQ_FIRST(&batch->events));
+	if (batch->event_id != batch->event_done) {
+		batch->event_done = batch->event_id;
+		batch->owner.events_done(batch->owner.ctx, batch->event_id);
+	}
 	for (; batch->head < end; batch->head++) {
 		waiting = &batch->ring[batch->head % BATCH_FLOWS];
 		if (waiting->origin.sequence > 0)
@@ -575,7 +608,18 @@ batch_waiting(const struct batch *batch)
 uint64_t
 batch_losses(const struct batch *batch)
 {
-	return batch->lost;
+	uint64_t sum = 0;
+	unsigned int i;
+
+	for (i = 0; i < LOSS_COUNT; i++)
+		sum += batch->lost[i];
+	return sum;
+}
+
+uint64_t
+batch_losses_of(const struct batch *batch, enum flow_loss loss)
+{
+	return batch->lost[loss];
 }
 
 uint64_t

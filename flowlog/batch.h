@@ -20,23 +20,6 @@ struct store;
 #define BATCH_FLOWS 65536 /* that may wait */
 #define BATCH_EVENTS 1024
 
-/* Where and how rows get lost; each has its words in `drops'. */
-enum batch_loss {
-	LOSS_RELAY,	   /* given up by a relay without room */
-	LOSS_TORN,	   /* half-written in a dead relay's arena */
-	LOSS_REFUSED,	   /* a relay's record that broke the contract */
-	LOSS_CONNTRACK,	   /* overruns; what each cost is unknown */
-	LOSS_NFLOG,	   /* packets, exactly */
-	LOSS_UNREADABLE,   /* kernel messages that could not be parsed */
-	LOSS_KERNEL_QUEUE, /* the kernel's flows without room here */
-	LOSS_QUEUE,	   /* relays' flows without room here */
-	LOSS_EVENT,	   /* events without room here */
-	LOSS_DNS_LOST,	   /* questions given up by dnsd */
-	LOSS_DNS_REFUSED,  /* dnsd's records that broke the contract */
-	LOSS_DNS_QUEUE,	   /* questions without room here */
-	LOSS_COUNT
-};
-
 /* Losses that the ledger counts. */
 #define LOSS_KERNEL(loss) \
 	((loss) >= LOSS_CONNTRACK && (loss) <= LOSS_KERNEL_QUEUE)
@@ -60,6 +43,9 @@ typedef void batch_done_fn(void *ctx, const struct batch_origin *);
 /* The database turned out to be damaged: batch_set_store() is due. */
 typedef void batch_damaged_fn(void *ctx);
 
+/* After a commit: events up to this id are on disk. */
+typedef void batch_events_fn(void *ctx, uint32_t id);
+
 /* Whose socket began a flow of this host, or FLOW_UID_NONE. */
 typedef uint32_t batch_uid_fn(void *ctx, const struct flow_record *);
 
@@ -67,6 +53,7 @@ struct batch_owner {
 	batch_done_fn *done;
 	batch_damaged_fn *damaged;
 	batch_uid_fn *uid_of;
+	batch_events_fn *events_done;
 	void *ctx;
 };
 
@@ -93,8 +80,25 @@ int batch_has_room(struct batch *);
 /* -1 with ENOBUFS when there is no room: it is counted as lost. */
 int batch_add_flow(
     struct batch *, const struct flow_record *, const struct batch_origin *);
-void batch_add_event(struct batch *, const struct msg_event *);
-void batch_add_loss(struct batch *, enum batch_loss, uint64_t count);
+
+/*
+ * id 0: an event of this process' own.  Else they come in order; one that is
+ * known is not added again, and of those that are missing each is a loss.
+ */
+void batch_add_event(struct batch *, const struct msg_event *, uint32_t id);
+
+#define BATCH_EVENTS_UNKNOWN UINT32_MAX /* what comes first is the next */
+
+/*
+ * Ids up to this one are known already; log_events: the log's count of them
+ * when ids began with 1.
+ */
+void batch_set_events(struct batch *, uint64_t log_events, uint32_t id);
+
+/* How many events with an id the log has counted, of anybody's. */
+uint64_t batch_log_events(struct batch *);
+
+void batch_add_loss(struct batch *, enum flow_loss, uint64_t count);
 
 /*
  * A relay's own count of given-up rows since it started; what is new in it
@@ -109,11 +113,11 @@ void batch_relay_dropped(
  * it began, of a LOSS_KERNEL().  batch_kernel_known() is where that count has
  * to begin, so that nothing in it is new.
  */
-void batch_kernel_lost(struct batch *, enum batch_loss, uint64_t total);
-uint64_t batch_kernel_known(const struct batch *, enum batch_loss);
+void batch_kernel_lost(struct batch *, enum flow_loss, uint64_t total);
+uint64_t batch_kernel_known(const struct batch *, enum flow_loss);
 
 /* Losses that are in the log already, of the time that batch_losses() means. */
-void batch_set_lost(struct batch *, uint64_t lost);
+void batch_set_lost(struct batch *, enum flow_loss, uint64_t lost);
 
 /* Nothing to write, but somebody waits to hear that all is on disk. */
 void batch_touch(struct batch *);
@@ -126,6 +130,7 @@ void batch_retire(struct batch *);
 
 uint64_t batch_waiting(const struct batch *); /* flows */
 uint64_t batch_losses(const struct batch *);  /* written or not */
+uint64_t batch_losses_of(const struct batch *, enum flow_loss);
 uint64_t batch_written(const struct batch *); /* flows, since the start */
 
 #endif

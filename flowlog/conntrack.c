@@ -145,8 +145,10 @@ record_rule(const struct conntrack_event *event, const struct image *image,
 	struct policy_verdict verdict = policy_match(image, &query);
 
 	record->rule = verdict.rule;
-	if (verdict.action == FLOW_ACTION_PASS)
-		record->generation = image_settings(image)->generation;
+	if (verdict.action != FLOW_ACTION_PASS)
+		return;
+	record->generation = image_settings(image)->generation;
+	record->unlogged = verdict.item != NULL && verdict.item->unlogged;
 }
 
 void

@@ -15,8 +15,13 @@
 #include "flowlog/bind.h"
 #include "flowlog/store.h"
 
-/* Another row may have that time; this many further ones are tried. */
+/*
+ * Another row may have that time; this many further ones are tried.  A worker
+ * gives times one behind the other to what it has read at once, so each step
+ * goes beyond that: else who comes second would look at all of it.
+ */
 #define IDS_TRIED 4096
+#define ID_STEP_US 67
 
 #define TYPE_A 1
 #define TYPE_AAAA 28
@@ -26,10 +31,11 @@ enum statement { ADD, FIND, REMOVE_BEFORE, STATEMENTS };
 static const char *const texts[STATEMENTS] = {
 	[ADD] = "INSERT OR IGNORE INTO query (id, client, cport, server,"
 		" transport, capture, qname, qtype, rcode, answers, ttl,"
-		" latency_us, source, dnssec, ede, action, rule, worker)"
+		" latency_us, source, dnssec, ede, action, rule, worker,"
+		" one_in)"
 		" VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12,"
 		" ?13, ?14, ?15, ?16, (SELECT rule FROM rule_number"
-		" WHERE generation = ?17 AND number = ?18), ?19)",
+		" WHERE generation = ?17 AND number = ?18), ?19, ?20)",
 	[FIND] = "SELECT 1 FROM query WHERE id = ?1 AND client = ?2"
 		 " AND cport = ?3 AND qname IS ?4 AND qtype IS ?5",
 	[REMOVE_BEFORE] = "DELETE FROM query WHERE id IN (SELECT id FROM query"
@@ -142,6 +148,7 @@ bind_record(sqlite3_stmt *statement, const struct dns_record *record,
 	(void)sqlite3_bind_int64(statement, 17, record->generation);
 	bind_unless(statement, 18, record->rule, DNS_RULE_NONE);
 	(void)sqlite3_bind_int(statement, 19, record->worker);
+	bind_unless(statement, 20, record->one_in, 1);
 }
 
 static void
@@ -199,7 +206,7 @@ dns_table_add(
 	texts_fill(record, &text);
 	bind_record(statement, record, &text);
 	*added = 0;
-	for (i = 0; i < IDS_TRIED; i++, id++) {
+	for (i = 0; i < IDS_TRIED; i++, id += ID_STEP_US) {
 		(void)sqlite3_bind_int64(statement, 1, id);
 		if (run(table, ADD) == -1)
 			return -1;

@@ -26,6 +26,7 @@
 #include "flowlog/worker.h"
 #include "ipc/channel.h"
 #include "ipc/loop.h"
+#include "policy/bindings.h"
 #include "policy/image.h"
 #include "policy/mapping.h"
 #include "schema/flowlog.sql.h"
@@ -68,7 +69,7 @@ report(struct flowlog *flowlog, const struct msg_event *event)
 {
 	if (flowlog->stop_by_us != 0 ||
 	    IPC_SEND(flowlog->supervisor, MSG_EVENT, 0, event, -1) == -1)
-		batch_add_event(flowlog->batch, event);
+		batch_add_event(flowlog->batch, event, 0);
 }
 
 static void
@@ -103,6 +104,17 @@ on_done(void *ctx, const struct batch_origin *origin)
 		workers_done(flowlog->workers, origin);
 	if (origin == NULL || origin->worker == LIMIT_FLOW_WORKER)
 		sources_done(flowlog->sources, origin);
+}
+
+/* What the supervisor need not send again. */
+static void
+on_events_done(void *ctx, uint32_t id)
+{
+	static const struct msg_empty body;
+	struct flowlog *flowlog = ctx;
+
+	ledger_set_events(flowlog->ledger, id);
+	(void)IPC_SEND(flowlog->supervisor, MSG_LOG_EVENTS_DONE, id, &body, -1);
 }
 
 /* Opens the database; one that is damaged makes room for a new one. */
@@ -140,9 +152,22 @@ next_id(const struct flowlog *flowlog, uint64_t *next)
 	return 0;
 }
 
+/* Drops that are in the log, by what was lost. */
+static int
+losses_read(struct store *store, uint64_t sums[LOSS_COUNT])
+{
+	unsigned int i;
+
+	for (i = 0; i < LOSS_COUNT; i++)
+		if (store_sum_losses(store, flow_loss_source(i),
+			flow_loss_kind(i), &sums[i]) == -1)
+			return -1;
+	return 0;
+}
+
 /* Its counts go on from what the log holds of the time before it. */
 static void
-ledger_begin(struct flowlog *flowlog)
+ledger_begin(struct flowlog *flowlog, const uint64_t sums[LOSS_COUNT])
 {
 	struct ledger_state *state = ledger_stage(flowlog->ledger);
 
@@ -154,20 +179,41 @@ ledger_begin(struct flowlog *flowlog)
 	    batch_kernel_known(flowlog->batch, LOSS_UNREADABLE);
 	state->lost[LEDGER_NO_ROOM] =
 	    batch_kernel_known(flowlog->batch, LOSS_KERNEL_QUEUE);
-	state->log_lost = store_losses(flowlog->store);
+	memcpy(state->log_lost, sums, sizeof(state->log_lost));
+	state->log_events = batch_log_events(flowlog->batch);
 	ledger_commit(flowlog->ledger);
+}
+
+/*
+ * Which of the supervisor's events are on disk.  The log says it; one that has
+ * taken the place of a damaged one knows less than the ledger.
+ */
+static void
+events_begin(struct flowlog *flowlog, int found)
+{
+	const struct ledger_state *state = ledger_state(flowlog->ledger);
+	uint64_t count = batch_log_events(flowlog->batch);
+	uint64_t id = state->events;
+
+	if (count > state->log_events + id &&
+	    count - state->log_events < BATCH_EVENTS_UNKNOWN)
+		id = count - state->log_events;
+	batch_set_events(flowlog->batch, state->log_events,
+	    found == -1 ? BATCH_EVENTS_UNKNOWN : (uint32_t)id);
 }
 
 static int
 ledger_start(struct flowlog *flowlog)
 {
 	struct msg_event event;
-	uint64_t id, lost, before;
+	uint64_t id, before, sums[LOSS_COUNT];
+	unsigned int i;
 	int found;
 
 	flowlog->ledger = ledger_open(flowlog->ledger_fd, &found);
 	close(flowlog->ledger_fd);
-	if (flowlog->ledger == NULL || next_id(flowlog, &id) == -1)
+	if (flowlog->ledger == NULL || next_id(flowlog, &id) == -1 ||
+	    losses_read(flowlog->store, sums) == -1)
 		return -1;
 	if (found == -1) {
 		event_make(&event, SEVERITY_WARNING, "ledger-unreadable",
@@ -175,10 +221,13 @@ ledger_start(struct flowlog *flowlog)
 		report(flowlog, &event);
 	}
 	if (found != 1)
-		ledger_begin(flowlog);
-	lost = store_losses(flowlog->store);
-	before = ledger_state(flowlog->ledger)->log_lost;
-	batch_set_lost(flowlog->batch, lost > before ? lost - before : 0);
+		ledger_begin(flowlog, sums);
+	events_begin(flowlog, found);
+	for (i = 0; i < LOSS_COUNT; i++) {
+		before = ledger_state(flowlog->ledger)->log_lost[i];
+		batch_set_lost(
+		    flowlog->batch, i, sums[i] > before ? sums[i] - before : 0);
+	}
 	sources_set_ledger(flowlog->sources, flowlog->ledger, id);
 	return 0;
 }
@@ -271,6 +320,16 @@ flowlog_on_dnsd(void *ctx, struct ipc_message *message)
 		log_warn("tpx-dnsd[%u]", (unsigned int)worker->worker);
 }
 
+static void
+flowlog_on_names(void *ctx, struct ipc_message *message)
+{
+	const struct msg_worker *worker = message->body;
+
+	(void)ctx;
+	if (bindings_add(worker->worker, message->fd) == -1)
+		fatal("names");
+}
+
 /* Says which arenas are of no more use: once all that waits is on disk. */
 static void
 arenas_done(struct flowlog *flowlog)
@@ -326,7 +385,7 @@ flowlog_on_event(void *ctx, struct ipc_message *message)
 {
 	struct flowlog *flowlog = ctx;
 
-	batch_add_event(flowlog->batch, message->body);
+	batch_add_event(flowlog->batch, message->body, message->id);
 }
 
 /* Waits a little for relays that have not closed their channel yet. */
@@ -376,6 +435,7 @@ static const struct ipc_handler handlers[] = {
 	{ MSG_LOG_RELAY, flowlog_on_relay },
 	{ MSG_LOG_ARENA, flowlog_on_arena },
 	{ MSG_LOG_DNSD, flowlog_on_dnsd },
+	{ MSG_LOG_NAMES, flowlog_on_names },
 	{ MSG_LOG_SOURCE, flowlog_on_source },
 	{ MSG_EVENT, flowlog_on_event },
 	{ MSG_STOP, flowlog_on_stop },
@@ -385,15 +445,22 @@ static const struct ipc_handler handlers[] = {
 static void
 send_stats(struct flowlog *flowlog)
 {
-	struct msg_log_stats stats = { .dropped = batch_losses(flowlog->batch),
-		.queued = batch_waiting(flowlog->batch),
+	struct msg_log_stats stats = { .queued = batch_waiting(flowlog->batch),
 		.passed = sources_passed(flowlog->sources),
-		.blocked = sources_blocked(flowlog->sources) };
+		.blocked = sources_blocked(flowlog->sources),
+		.unlogged = sources_unlogged(flowlog->sources),
+		.count = LOSS_COUNT };
+	unsigned int i;
 
+	for (i = 0; i < LOSS_COUNT; i++)
+		stats.lost[i] = batch_losses_of(flowlog->batch, i);
 	if (flowlog->store != NULL) {
 		stats.rows = store_rows(flowlog->store);
 		stats.size_bytes = store_size_bytes(flowlog->store);
+		stats.lost[LOSS_ID_TAKEN] += store_taken(flowlog->store);
 	}
+	for (i = 0; i < LOSS_COUNT; i++)
+		stats.dropped += stats.lost[i];
 	/* The next second brings better ones. */
 	(void)IPC_SEND(flowlog->supervisor, MSG_LOG_STATS, 0, &stats, -1);
 }
@@ -423,7 +490,7 @@ static void
 parts_new(struct flowlog *flowlog)
 {
 	const struct batch_owner owner = { on_done, on_damaged, on_uid,
-		flowlog };
+		on_events_done, flowlog };
 
 	flowlog->batch = batch_new(flowlog->base, &owner);
 	if (flowlog->batch == NULL)

@@ -21,7 +21,8 @@ state_fits(const struct ledger_state *state)
 	unsigned int i;
 
 	if (state->passed > COUNT_MOST || state->blocked > COUNT_MOST ||
-	    state->log_lost > COUNT_MOST || state->next_id > ID_MOST ||
+	    state->unlogged > COUNT_MOST || state->log_events > COUNT_MOST ||
+	    state->events > UINT32_MAX || state->next_id > ID_MOST ||
 	    state->next_id % FLOW_ID_STEP != LIMIT_FLOW_WORKER ||
 	    state->head > state->tail || state->tail > COUNT_MOST ||
 	    state->tail - state->head > LIMIT_LEDGER_ROWS ||
@@ -29,6 +30,9 @@ state_fits(const struct ledger_state *state)
 		return 0;
 	for (i = 0; i < LEDGER_LOSSES; i++)
 		if (state->lost[i] > COUNT_MOST)
+			return 0;
+	for (i = 0; i < LOSS_COUNT; i++)
+		if (state->log_lost[i] > COUNT_MOST)
 			return 0;
 	for (i = 0; i < IPC_SOURCE_COUNT; i++)
 		if (state->done[i] > LEDGER_DATAGRAM_BYTES)
@@ -139,6 +143,13 @@ ledger_row(
 	memset(record, 0, sizeof(*record));
 	memcpy(record, &ledger->row[position % LIMIT_LEDGER_ROWS],
 	    sizeof(ledger->row[0]));
+}
+
+void
+ledger_set_events(struct ledger *ledger, uint32_t id)
+{
+	ledger_stage(ledger)->events = id;
+	ledger_commit(ledger);
 }
 
 void

@@ -39,6 +39,9 @@ void ledger_add_row(
 /* The row at a position from head to tail. */
 void ledger_row(const struct ledger *, uint64_t position, struct flow_record *);
 
+/* Events up to this id are on disk. */
+void ledger_set_events(struct ledger *, uint32_t id);
+
 /* Rows before this position are on disk. */
 void ledger_done(struct ledger *, uint64_t position);
 

@@ -15,8 +15,8 @@
 
 /* The n-th takes a database from user_version n to n + 1. */
 static const char *const migrations[] = { FLOWLOG_TABLES_1, FLOWLOG_TABLES_2,
-	FLOWLOG_TABLES_3, FLOWLOG_TABLES_4, FLOWLOG_TABLES_5,
-	FLOWLOG_TABLES_6 };
+	FLOWLOG_TABLES_3, FLOWLOG_TABLES_4, FLOWLOG_TABLES_5, FLOWLOG_TABLES_6,
+	FLOWLOG_TABLES_7 };
 
 #define VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))
 

@@ -80,6 +80,8 @@ record_violation(const struct flow_record *record, unsigned int worker)
 		return "a flow's error out of range";
 	if (record->ech > 1)
 		return "a flow with ECH or without";
+	if (record->unlogged != 0)
+		return "a flow that shall have no row";
 	if (memcmp(record->reserved_too, zero, sizeof(zero)) != 0)
 		return "a flow's reserved bytes";
 	/* Exactly the last row of a flow says how it ended. */

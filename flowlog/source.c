@@ -19,6 +19,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "flowlog/conntrack.h"
+#include "flowlog/host.h"
 #include "flowlog/ledger.h"
 #include "flowlog/nflog.h"
 #include "flowlog/owner.h"
@@ -46,7 +47,7 @@ struct sources {
 	struct ledger_datagram owned; /* in hand, of IPC_SOURCE_OWNERS */
 };
 
-static const enum batch_loss losses[LEDGER_LOSSES] = {
+static const enum flow_loss losses[LEDGER_LOSSES] = {
 	[LEDGER_OVERRUN] = LOSS_CONNTRACK,
 	[LEDGER_GAP] = LOSS_NFLOG,
 	[LEDGER_UNREADABLE] = LOSS_UNREADABLE,
@@ -63,6 +64,7 @@ follow(struct sources *sources)
 
 	while (sources->followed < ledger_state(sources->ledger)->tail) {
 		ledger_row(sources->ledger, sources->followed, &record);
+		host_find(&record);
 		/* To add one may write it, and then all is written. */
 		origin.sequence = ++sources->followed;
 		(void)batch_add_flow(sources->batch, &record, &origin);
@@ -117,6 +119,10 @@ on_conntrack(struct sources *sources, const struct nlmsghdr *header,
 		return;
 	}
 	conntrack_record(&event, sources->image, clock_real_us(), &record);
+	if (record.unlogged) {
+		state->unlogged++;
+		return;
+	}
 	add_row(sources, state, &record);
 }
 
@@ -438,6 +444,12 @@ uint64_t
 sources_passed(const struct sources *sources)
 {
 	return ledger_state(sources->ledger)->passed;
+}
+
+uint64_t
+sources_unlogged(const struct sources *sources)
+{
+	return ledger_state(sources->ledger)->unlogged;
 }
 
 uint64_t

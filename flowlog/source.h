@@ -47,5 +47,7 @@ uint32_t sources_uid(struct sources *, const struct flow_record *);
 
 uint64_t sources_passed(const struct sources *);  /* flows begun */
 uint64_t sources_blocked(const struct sources *); /* flows */
+/* Of those passed: that have ended, and whose rule gives them no row. */
+uint64_t sources_unlogged(const struct sources *);
 
 #endif

@@ -114,7 +114,8 @@ static const char *const texts[STATEMENTS] = {
 	[REMOVE_LOSSES] = REMOVE_OLD("loss"),
 	[OLDEST] = "SELECT min(end_us) FROM flow",
 	[LAST_ID] = "SELECT max(id) FROM flow",
-	[SUM_LOSSES] = "SELECT CAST(total(count) AS INTEGER) FROM loss",
+	[SUM_LOSSES] = "SELECT CAST(total(count) AS INTEGER) FROM loss"
+		       " WHERE source = ?1 AND kind = ?2",
 	[PAGES] = "PRAGMA page_count",
 	[FREE_PAGES] = "PRAGMA freelist_count",
 	[SHRINK] = "PRAGMA incremental_vacuum(" SHRINK_PAGES ")",
@@ -124,10 +125,10 @@ struct store {
 	sqlite3 *db;
 	sqlite3_stmt *statements[STATEMENTS];
 	uint64_t rows;
-	uint64_t losses;
+	uint64_t taken;
 	/* What the open transaction changes. */
 	int64_t rows_pending;
-	uint64_t losses_pending;
+	uint64_t taken_pending;
 	uint64_t max_pages; /* 0: no limit */
 };
 
@@ -205,18 +206,6 @@ configure(struct store *store)
 	return rc == SQLITE_OK ? 0 : store_error(store, rc);
 }
 
-static int
-read_totals(struct store *store)
-{
-	int64_t sum;
-
-	if (store_get_counter(store, ROWS_COUNTER, &store->rows) == -1 ||
-	    number(store, SUM_LOSSES, &sum) == -1)
-		return -1;
-	store->losses = (uint64_t)sum;
-	return 0;
-}
-
 static void
 release(struct store *store)
 {
@@ -253,7 +242,7 @@ store_open_once(const char *dir, struct store **out)
 	/* A reader that is there already may hold a lock for a moment. */
 	(void)sqlite3_busy_timeout(store->db, OPEN_BUSY_MS);
 	if (configure(store) == -1 || prepare(store) == -1 ||
-	    read_totals(store) == -1)
+	    store_get_counter(store, ROWS_COUNTER, &store->rows) == -1)
 		goto fail;
 	(void)sqlite3_busy_timeout(store->db, 0);
 	*out = store;
@@ -350,7 +339,7 @@ store_begin(struct store *store)
 	if (header_check(store) == -1)
 		return -1;
 	store->rows_pending = 0;
-	store->losses_pending = 0;
+	store->taken_pending = 0;
 	return run(store, BEGIN);
 }
 
@@ -365,7 +354,7 @@ store_commit(struct store *store)
 	if (run(store, COMMIT) == -1)
 		return -1;
 	store->rows = rows;
-	store->losses += store->losses_pending;
+	store->taken += store->taken_pending;
 	return 0;
 }
 
@@ -396,8 +385,9 @@ check_taken(struct store *store, const struct flow_record *record)
 	(void)sqlite3_reset(same);
 	if (is_same)
 		return 0;
-	return store_add_loss(
-	    store, record->start_us, "flowlog", "id-taken", 1);
+	store->taken_pending++;
+	return store_add_loss(store, record->start_us,
+	    flow_loss_source(LOSS_ID_TAKEN), flow_loss_kind(LOSS_ID_TAKEN), 1);
 }
 
 int
@@ -472,9 +462,21 @@ store_add_loss(struct store *store, int64_t time_us, const char *source,
 	(void)sqlite3_bind_text(add, 2, source, -1, SQLITE_STATIC);
 	(void)sqlite3_bind_text(add, 3, kind, -1, SQLITE_STATIC);
 	(void)sqlite3_bind_int64(add, 4, (int64_t)count);
-	if (run(store, ADD_LOSS) == -1)
+	return run(store, ADD_LOSS);
+}
+
+int
+store_sum_losses(
+    struct store *store, const char *source, const char *kind, uint64_t *sum)
+{
+	sqlite3_stmt *statement = store->statements[SUM_LOSSES];
+	int64_t value;
+
+	(void)sqlite3_bind_text(statement, 1, source, -1, SQLITE_STATIC);
+	(void)sqlite3_bind_text(statement, 2, kind, -1, SQLITE_STATIC);
+	if (number(store, SUM_LOSSES, &value) == -1)
 		return -1;
-	store->losses_pending += count;
+	*sum = (uint64_t)value;
 	return 0;
 }
 
@@ -647,9 +649,9 @@ store_rows(const struct store *store)
 }
 
 uint64_t
-store_losses(const struct store *store)
+store_taken(const struct store *store)
 {
-	return store->losses;
+	return store->taken;
 }
 
 static uint64_t

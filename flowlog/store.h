@@ -66,6 +66,9 @@ int store_add_event(struct store *, const struct msg_event *);
 
 int store_add_loss(struct store *, int64_t time_us, const char *source,
     const char *kind, uint64_t count);
+/* Of those that are in the log. */
+int store_sum_losses(
+    struct store *, const char *source, const char *kind, uint64_t *sum);
 
 /*
  * What a rule's or an upstream's number means in a generation from now on.
@@ -108,8 +111,8 @@ int store_last_id(struct store *, uint64_t *id);
 struct sqlite3 *store_handle(struct store *);
 int store_error(struct store *, int rc);
 
-uint64_t store_rows(const struct store *);	 /* flows in the log */
-uint64_t store_losses(const struct store *);	 /* sum of drops */
+uint64_t store_rows(const struct store *);  /* flows in the log */
+uint64_t store_taken(const struct store *); /* LOSS_ID_TAKEN since it is open */
 uint64_t store_size_bytes(const struct store *); /* with its WAL */
 
 #endif

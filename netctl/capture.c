@@ -21,6 +21,7 @@ static int claimed; /* the capture table is ours */
 /* What a live lease stands for in the kernel. */
 static enum { STANDS_UNKNOWN, STANDS_CAPTURE, STANDS_PAUSE } standing;
 static uint16_t standing_dns; /* the port of dnsd's that it leads to, or 0 */
+static int untidy; /* what decided before, or its guard, could not be removed */
 
 static int
 is_closed(const struct image *image)
@@ -165,33 +166,89 @@ sweep(struct text *along)
 								      : result;
 }
 
+static int
+lease_renew(const struct image *image)
+{
+	struct text text = { 0 };
+
+	render_renew(image, &text);
+	return nft_run("lease", &text);
+}
+
 /* A big table takes the kernel long: nobody reads heartbeats meanwhile. */
 static void
 renew_live(const struct image *image, enum render_lease lease)
 {
 	if (lease != RENDER_NO_LEASE)
-		(void)capture_renew(image);
+		(void)lease_renew(image);
+}
+
+/* What a table is put in place of, and as what. */
+struct change {
+	const char *what;
+	const struct image *before; /* whose lease counts until the switch */
+	const struct image *image;
+	const struct render_local *local;
+	enum render_lease lease;
+	struct along along;
+};
+
+/*
+ * Each command that fills a set is a transaction of its own, as long as one may
+ * take at most; nothing leads to the set yet.
+ */
+static int
+prepare_run(const char *what, const struct image *image,
+    enum render_lease lease, struct text *text)
+{
+	const char *at = text->bytes, *next;
+	struct text part = { 0 };
+	int result = text_check(text);
+
+	while (result == 0 && *at != '\0') {
+		next = strstr(at + 1, "\n" RENDER_ADD_ELEMENT);
+		next = next != NULL ? next + 1 : strchr(at, '\0');
+		text_append(&part, at, (size_t)(next - at));
+		renew_live(image, lease);
+		result = nft_run(what, &part);
+		at = next;
+	}
+	text_free(text);
+	return result;
 }
 
 /* First everything is there, then rules lead to it. */
 static int
-sides_put(const struct sides *sides, const char *what,
-    const struct image *image, const struct text *table,
-    enum render_lease lease, struct along *along)
+sides_put(
+    const struct sides *sides, struct change *change, const struct text *table)
 {
 	enum render_side side = sides_next(sides);
 	struct text text = { 0 };
 
-	renew_live(image, lease);
 	side_prepare(table, side, &text);
-	along_add(&text, &along->prepare);
-	if (nft_run(what, &text) == -1)
+	along_add(&text, &change->along.prepare);
+	if (prepare_run(change->what, change->before, change->lease, &text) ==
+	    -1)
 		return -1;
 	sides_settle();
-	renew_live(image, lease);
+	renew_live(change->before, change->lease);
 	sides_switch(sides, table, side, &text);
-	along_add(&text, &along->switched);
-	return nft_run(what, &text);
+	along_add(&text, &change->along.switched);
+	/* The lease that is to be, all or nothing with the rest. */
+	if (change->lease != RENDER_NO_LEASE)
+		render_renew(change->image, &text);
+	return nft_run(change->what, &text);
+}
+
+static void
+tidy(void)
+{
+	struct text text = { 0 };
+
+	if (!untidy)
+		return;
+	render_remove_guard_beside(&text);
+	untidy = sweep(&text) == -1;
 }
 
 /*
@@ -199,29 +256,33 @@ sides_put(const struct sides *sides, const char *what,
  * removed.  Whichever of the first two fails, what decided goes on.
  */
 static int
-table_put(const char *what, const struct image *image,
-    const struct render_local *local, enum render_lease lease,
-    struct along *along)
+table_put(struct change *change)
 {
+	const struct image *stands = change->before;
 	struct text table = { 0 }, nothing = { 0 };
 	struct sides sides;
 	int result = -1;
 
-	standing = lease == RENDER_PAUSE ? STANDS_PAUSE : STANDS_CAPTURE;
-	standing_dns = local->dns4;
-	render_capture(image, local, lease, &table);
+	standing =
+	    change->lease == RENDER_PAUSE ? STANDS_PAUSE : STANDS_CAPTURE;
+	standing_dns = change->local->dns4;
+	render_capture(change->image, change->local, change->lease, &table);
+	tidy();
 	if (sweep(&nothing) == 0 && sides_look(&sides) == 0) {
-		result = sides_put(&sides, what, image, &table, lease, along);
+		result = sides_put(&sides, change, &table);
 		sides_free(&sides);
 	}
 	if (result == -1)
 		standing = STANDS_UNKNOWN;
-	renew_live(image, lease);
-	/* If not now, then before the next. */
-	(void)sweep(&along->sweep);
-	renew_live(image, lease);
-	text_free(&along->prepare);
-	text_free(&along->switched);
+	else
+		stands = change->image;
+	renew_live(stands, change->lease);
+	/* If not now, then with a heartbeat. */
+	if (sweep(&change->along.sweep) == -1)
+		untidy = 1;
+	renew_live(stands, change->lease);
+	text_free(&change->along.prepare);
+	text_free(&change->along.switched);
 	text_free(&table);
 	return result;
 }
@@ -238,12 +299,16 @@ int
 capture_set(const struct image *image, const struct render_local *local,
     enum render_lease lease)
 {
-	struct along along = { 0 };
+	struct change change = { .what = "capture table",
+		.before = image,
+		.image = image,
+		.local = local,
+		.lease = lease };
 
 	if (lease != RENDER_NO_LEASE && standing_dns == local->dns4 &&
 	    standing == (lease == RENDER_PAUSE ? STANDS_PAUSE : STANDS_CAPTURE))
 		return capture_renew(image);
-	return table_put("capture table", image, local, lease, &along);
+	return table_put(&change);
 }
 
 void
@@ -277,18 +342,23 @@ int
 capture_reconfigure(const struct image *before, const struct image *image,
     const struct render_local *local, enum render_lease lease)
 {
-	struct along along = { 0 };
+	struct change change = { .what = "configuration",
+		.before = before,
+		.image = image,
+		.local = local,
+		.lease = lease };
+	struct along *along = &change.along;
 
 	kept_note(image, local);
 	if (!is_closed(image)) {
-		render_remove_guard(&along.switched);
+		render_remove_guard(&along->switched);
 	} else {
 		if (is_closed(before))
-			render_guard_beside(image, local, &along.prepare);
-		render_guard(image, local, &along.switched);
-		render_remove_guard_beside(&along.sweep);
+			render_guard_beside(image, local, &along->prepare);
+		render_guard(image, local, &along->switched);
+		render_remove_guard_beside(&along->sweep);
 	}
-	if (table_put("configuration", image, local, lease, &along) == -1)
+	if (table_put(&change) == -1)
 		return -1;
 	/* What is in force from here on holds without the rest. */
 	if (second_line_set(image) == -1)
@@ -303,10 +373,10 @@ capture_reconfigure(const struct image *before, const struct image *image,
 int
 capture_renew(const struct image *image)
 {
-	struct text text = { 0 };
+	int result = lease_renew(image);
 
-	render_renew(image, &text);
-	return nft_run("lease", &text);
+	tidy();
+	return result;
 }
 
 void

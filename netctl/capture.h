@@ -46,6 +46,7 @@ int capture_sweep(void);
 int capture_reconfigure(const struct image *before, const struct image *,
     const struct render_local *, enum render_lease);
 
+/* Removes as well what could not be removed when the table was changed. */
 int capture_renew(const struct image *);
 void capture_lapse(const struct image *);
 

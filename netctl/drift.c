@@ -215,4 +215,6 @@ drift_set_image(struct drift *drift, const struct image *image)
 {
 	drift->image = image;
 	memset(drift->links, 0, sizeof(drift->links));
+	/* What of it could not be put in place counts as changed by others. */
+	on_touched(drift, WATCH_ROUTING);
 }

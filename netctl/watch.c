@@ -2,16 +2,20 @@
 /* Believes the kernel, which is the only sender (nlmsg_pid names who asked). */
 #include "netctl/watch.h"
 
+#include <sys/socket.h>
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <event2/event.h>
 #include <libmnl/libmnl.h>
 #include <linux/fib_rules.h>
+#include <linux/filter.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -138,8 +142,7 @@ on_nft_message(const struct nlmsghdr *message, void *ctx)
 	const struct nlattr *table;
 	struct watch *watch = ctx;
 
-	if (message->nlmsg_pid == nft_portid() ||
-	    NFNL_SUBSYS_ID(message->nlmsg_type) != NFNL_SUBSYS_NFTABLES ||
+	if (NFNL_SUBSYS_ID(message->nlmsg_type) != NFNL_SUBSYS_NFTABLES ||
 	    NFNL_MSG_TYPE(message->nlmsg_type) == NFT_MSG_NEWGEN)
 		return MNL_CB_OK;
 	table = attribute(message, sizeof(*header), TABLE_NAME);
@@ -192,6 +195,28 @@ on_readable(int fd, short what, void *arg)
 		watch->handlers->touched(watch->ctx, watch->subjects);
 }
 
+/*
+ * The kernel tells of each element of a set, and nobody reads while this
+ * process waits for its own transaction: what that says would take the room of
+ * what others do.  A datagram holds messages about one transaction alone.
+ */
+static int
+ignore_own(struct mnl_socket *socket)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+		    offsetof(struct nlmsghdr, nlmsg_pid)),
+		/* it loads what it takes for the network's byte order */
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htonl(nft_portid()), 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, 0),
+		BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+	};
+	struct sock_fprog program = { sizeof(code) / sizeof(code[0]), code };
+
+	return setsockopt(mnl_socket_get_fd(socket), SOL_SOCKET,
+	    SO_ATTACH_FILTER, &program, sizeof(program));
+}
+
 static struct watch *
 watch_new(struct event_base *base, int bus, const int *groups,
     mnl_cb_t on_message, const struct watch_handler *handlers, void *ctx)
@@ -206,6 +231,7 @@ watch_new(struct event_base *base, int bus, const int *groups,
 	watch->on_message = on_message;
 	watch->socket = mnl_socket_open2(bus, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (watch->socket == NULL ||
+	    (bus == NETLINK_NETFILTER && ignore_own(watch->socket) == -1) ||
 	    mnl_socket_bind(watch->socket, 0, MNL_SOCKET_AUTOPID) == -1)
 		return NULL;
 	for (; *groups != 0; groups++)

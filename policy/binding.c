@@ -26,11 +26,16 @@ struct slot {
 	char name[BINDING_NAME_BYTES];
 };
 
-/* Tags stand by themselves: a look-up touches few lines of the cache. */
+/*
+ * Tags, and times for who writes, stand by themselves: a look-up touches few
+ * lines of the cache.
+ */
 struct binding_table {
 	uint64_t seed[2];
 	_Atomic uint16_t bucket_tags[BUCKETS][BUCKET_SLOTS];
 	_Atomic uint16_t region_tags[REGIONS][REGION_SLOTS];
+	uint32_t bucket_until_s[BUCKETS][BUCKET_SLOTS];
+	uint32_t region_until_s[REGIONS][REGION_SLOTS];
 	struct slot buckets[BUCKETS][BUCKET_SLOTS];
 	struct slot regions[REGIONS][REGION_SLOTS];
 };
@@ -136,58 +141,90 @@ is_of(const struct slot *slot, const struct addr *client,
 struct group {
 	struct slot *slots;
 	_Atomic uint16_t *tags;
+	uint32_t *until_s;
 	size_t count;
 };
 
-/* The slot of that very name, else one that nobody needs any more, or NULL. */
-static struct slot *
-slot_for(const struct group *group, const struct slot *key, uint32_t now_s,
-    int *is_same)
+/* A place in a group.  count of the group: there is none. */
+struct place {
+	const struct group *group;
+	size_t at;
+	int is_same; /* that very name is there */
+};
+
+/* What is to be learned. */
+struct lesson {
+	const struct addr *client;
+	const struct addr *server;
+	const char *name;
+	uint16_t tag;
+};
+
+/* That of the very name, else one that nobody needs any more. */
+static struct place
+place_in(const struct group *group, const struct lesson *lesson, uint32_t now_s)
 {
-	struct slot *slot, *spare = NULL;
+	struct place place = { group, group->count, 0 };
 	size_t i;
 
 	for (i = 0; i < group->count; i++) {
-		slot = &group->slots[i];
-		*is_same = slot->until_s > now_s &&
-			   is_of(slot, &key->client, &key->server) &&
-			   strcmp(slot->name, key->name) == 0;
-		if (*is_same)
-			return slot;
-		if (slot->until_s <= now_s)
-			spare = slot;
+		if (group->until_s[i] <= now_s) {
+			place.at = i;
+			continue;
+		}
+		if (atomic_load_explicit(
+			&group->tags[i], memory_order_relaxed) != lesson->tag ||
+		    !is_of(&group->slots[i], lesson->client, lesson->server) ||
+		    strcmp(group->slots[i].name, lesson->name) != 0)
+			continue;
+		place.at = i;
+		place.is_same = 1;
+		break;
 	}
-	return spare;
+	return place;
 }
 
-static struct slot *
+static size_t
 first_to_end(const struct group *group)
 {
-	struct slot *first = group->slots;
-	size_t i;
+	size_t i, first = 0;
 
 	for (i = 1; i < group->count; i++)
-		if (group->slots[i].until_s < first->until_s)
-			first = &group->slots[i];
+		if (group->until_s[i] < group->until_s[first])
+			first = i;
 	return first;
 }
 
-/* Which of the two groups, and the slot in it. */
-static const struct group *
+static struct place
 choose(const struct group *bucket, const struct group *region,
-    const struct slot *key, uint32_t now_s, struct slot **slot)
+    const struct lesson *lesson, uint32_t now_s)
 {
-	struct slot *own;
-	int is_same;
+	struct place among_all = place_in(bucket, lesson, now_s), own;
 
-	*slot = slot_for(bucket, key, now_s, &is_same);
-	if (is_same)
-		return bucket;
-	own = slot_for(region, key, now_s, &is_same);
-	if (!is_same && *slot != NULL)
-		return bucket;
-	*slot = own != NULL ? own : first_to_end(region);
-	return region;
+	if (among_all.is_same)
+		return among_all;
+	own = place_in(region, lesson, now_s);
+	if (!own.is_same && among_all.at < bucket->count)
+		return among_all;
+	if (own.at == region->count)
+		own.at = first_to_end(region);
+	return own;
+}
+
+static void
+place_take(
+    const struct place *place, const struct lesson *lesson, uint32_t until_s)
+{
+	const struct group *group = place->group;
+	struct slot slot = { .until_s = until_s,
+		.client = *lesson->client,
+		.server = *lesson->server };
+
+	(void)strncpy(slot.name, lesson->name, sizeof(slot.name) - 1);
+	slot_write(&group->slots[place->at], &slot);
+	group->until_s[place->at] = until_s;
+	atomic_store_explicit(
+	    &group->tags[place->at], lesson->tag, memory_order_release);
 }
 
 void
@@ -195,24 +232,23 @@ binding_learn(struct binding_table *table, const struct addr *client,
     const struct addr *server, const char *name, uint32_t ttl_s, uint32_t now_s)
 {
 	struct places at = places_of(table, client, server);
+	const struct lesson lesson = { client, server, name, at.tag };
 	const struct group bucket = { table->buckets[at.bucket],
-		table->bucket_tags[at.bucket], BUCKET_SLOTS };
+		table->bucket_tags[at.bucket], table->bucket_until_s[at.bucket],
+		BUCKET_SLOTS };
 	const struct group region = { table->regions[at.region],
-		table->region_tags[at.region], REGION_SLOTS };
-	struct slot key = { .client = *client, .server = *server };
-	const struct group *group;
-	struct slot *slot;
+		table->region_tags[at.region], table->region_until_s[at.region],
+		REGION_SLOTS };
+	struct place place = choose(&bucket, &region, &lesson, now_s);
+	uint32_t until_s =
+	    now_s + BINDING_GRACE_S +
+	    (ttl_s < BINDING_LIFE_MAX_S ? ttl_s : BINDING_LIFE_MAX_S);
 
-	if (!name_is_host(name, sizeof(key.name)))
+	/* So it is when an answer is given again out of a cache. */
+	if (place.is_same && place.group->until_s[place.at] >= until_s)
 		return;
-	(void)strncpy(key.name, name, sizeof(key.name) - 1);
-	if (ttl_s > BINDING_LIFE_MAX_S)
-		ttl_s = BINDING_LIFE_MAX_S;
-	key.until_s = now_s + ttl_s + BINDING_GRACE_S;
-	group = choose(&bucket, &region, &key, now_s, &slot);
-	slot_write(slot, &key);
-	atomic_store_explicit(
-	    &group->tags[slot - group->slots], at.tag, memory_order_release);
+	if (name_is_host(name, BINDING_NAME_BYTES))
+		place_take(&place, &lesson, until_s);
 }
 
 static void

@@ -31,6 +31,10 @@ conf_new(void)
 	conf->default_via.upstream = UPSTREAM_NONE;
 	conf->dns.validate = 1;
 	conf->dns.rebind_protect = 1;
+	conf->dns.max_rate = DNS_MAX_RATE;
+	conf->dns.closed = WAYS_CLOSED;
+	conf->dns.log_rest = 1;
+	conf->dns.log_blocked = 1;
 	return conf;
 }
 
@@ -55,8 +59,10 @@ conf_free(struct conf *conf)
 
 	if (conf == NULL)
 		return;
-	for (i = 0; i < conf->table_count; i++)
+	for (i = 0; i < conf->table_count; i++) {
 		free(conf->tables[i].prefixes);
+		free(conf->tables[i].file.text);
+	}
 	for (i = 0; i < conf->upstream_count; i++)
 		free(conf->upstreams[i].endpoints);
 	rules_free(conf->rules, conf->rule_count);
@@ -70,6 +76,7 @@ conf_free(struct conf *conf)
 	for (i = 0; i < conf->dns.block_count; i++)
 		free(conf->dns.blocks[i].text);
 	free(conf->dns.blocks);
+	free(conf->dns.logs);
 	free(conf->dns.allow);
 	free(conf->dns.trust_anchor.text);
 	free(conf->dns.root_hints.text);

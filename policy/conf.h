@@ -34,11 +34,20 @@ struct conf_interface {
 	struct place place;
 };
 
+/* A file whose text is part of the policy, see conf_file.h. */
+struct conf_file {
+	char path[CONF_PATH_BYTES]; /* as written; "": none */
+	struct place place;
+	char *text; /* NULL until it was read; then it ends in a NUL */
+	size_t len;
+};
+
 struct conf_table {
 	char name[LIMIT_NAME_BYTES];
 	struct place place;
-	struct prefix *prefixes; /* in the order written */
+	struct prefix *prefixes; /* in the order written, or as in the file */
 	size_t count;
+	struct conf_file file;
 };
 
 /* A prefix, or a table when table is not CONF_NO_TABLE. */
@@ -94,14 +103,6 @@ struct conf_domain {
 	char name[LIMIT_DOMAIN_BYTES];
 };
 
-/* A file whose text is part of the policy, see conf_file.h. */
-struct conf_file {
-	char path[CONF_PATH_BYTES]; /* as written; "": none */
-	struct place place;
-	char *text; /* NULL until it was read; then it ends in a NUL */
-	size_t len;
-};
-
 struct conf_pattern {
 	char name[LIMIT_DOMAIN_BYTES];
 	int below; /* "*.name" */
@@ -130,6 +131,13 @@ struct conf_block {
 	char *text; /* as of a rule */
 };
 
+/* Of the questions about names of a list, one in so many has a row; 0: none. */
+struct conf_dns_log {
+	struct conf_list domains;
+	uint32_t one_in;
+	struct place place;
+};
+
 struct conf_dns {
 	enum dns_mode mode;
 	int validate;
@@ -145,6 +153,12 @@ struct conf_dns {
 	struct conf_file tls_authorities;
 	struct conf_block *blocks; /* the first that matches answers */
 	size_t block_count;
+	uint32_t max_rate;   /* questions a second and client; 0: no limit */
+	unsigned int closed; /* bits of enum dns_way */
+	struct conf_dns_log *logs; /* the first that matches decides */
+	size_t log_count;
+	uint32_t log_rest; /* of what no list has; as in struct conf_dns_log */
+	uint32_t log_blocked; /* of what is blocked */
 };
 
 struct conf_via {
@@ -164,9 +178,11 @@ struct conf_rule {
 	struct conf_addresses to;
 	struct conf_ports ports;
 	struct conf_list domains;
+	unsigned int names; /* RULE_NAME_AGREES, ...; 0: not written */
 	enum rule_source source;
 	struct conf_via via;
 	struct rule_limits limits;
+	int unlogged; /* its flows have no rows */
 	struct place place;
 	char *text; /* as written, on one line, without comments */
 };

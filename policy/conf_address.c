@@ -57,7 +57,7 @@ parse_prefixes(struct parser *parser, struct conf_table *table)
 		.may_be_empty = 1 };
 
 	if (parser->token.kind != TOKEN_OPEN)
-		return parser_unexpected(parser, "'{'");
+		return parser_unexpected(parser, "'{' or file");
 	return parse_list(parser, &list);
 }
 

@@ -88,7 +88,7 @@ warn_tables(struct parser *parser, const uint8_t *used)
 		if (!used[i])
 			conf_report(parser->errors, CONF_WARNING, &table->place,
 			    NULL, NULL, "nothing uses table <%s>", table->name);
-		else if (table->count == 0)
+		else if (table->count == 0 && table->file.path[0] == '\0')
 			conf_report(parser->errors, CONF_WARNING, &table->place,
 			    NULL, NULL,
 			    "table <%s> is empty: no address is in it",
@@ -123,6 +123,9 @@ families_of(const struct conf *conf, const struct conf_addresses *addresses)
 			continue;
 		}
 		table = &conf->tables[item->table];
+		/* What is in a file is not known yet. */
+		if (table->file.path[0] != '\0')
+			families |= FAMILIES;
 		for (n = 0; n < table->count; n++)
 			families |= family_of(&table->prefixes[n]);
 	}
@@ -195,9 +198,13 @@ warn_rules(struct parser *parser)
 		else if (lacks_udp(conf, &rule->via) &&
 			 (rule->protos & ~decided & RULE_UDP) != 0)
 			warn_udp(parser, &rule->via);
+		if (rule->names != 0 && conf->dns.mode == DNS_OFF)
+			conf_report(parser->errors, CONF_WARNING, &rule->place,
+			    NULL, NULL,
+			    "without 'dns' every name is unverified");
 		if (rule->from.count == 0 && rule->to.count == 0 &&
 		    rule->ports.count == 0 &&
-		    rule->domains.list == DOMAINS_NONE)
+		    rule->domains.list == DOMAINS_NONE && rule->names == 0)
 			decided |= rule->protos;
 	}
 	if (lacks_udp(conf, &conf->default_via) && (decided & RULE_UDP) == 0)

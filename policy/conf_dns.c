@@ -250,22 +250,67 @@ parse_serve_stale(struct parser *parser, struct conf_dns *dns)
 	return 0;
 }
 
-enum dns_option {
-	OPTION_MODE,
-	OPTION_VALIDATE,
-	OPTION_REBIND_PROTECT,
-	OPTION_REBIND_ALLOW,
-	OPTION_TRUST_ANCHOR,
-	OPTION_ROOT_HINTS,
-	OPTION_TLS_AUTHORITIES,
-	OPTION_SERVE_STALE,
-	OPTION_RANDOM_CASE,
-	OPTION_COUNT
-};
+static int
+parse_max_rate_of_dns(struct parser *parser, struct conf_dns *dns)
+{
+	uint64_t rate = DNS_MAX_RATE;
+
+	if (token_is(&parser->token, "no")) {
+		dns->max_rate = 0;
+		parser_next(parser);
+		return 0;
+	}
+	if (parse_number(parser, "number of questions", 1, LIMIT_COUNT_MAX,
+		"no, or 1 to 1000000 questions a second of one client",
+		&rate) == -1)
+		return -1;
+	dns->max_rate = (uint32_t)rate;
+	return 0;
+}
+
+/* closing: the word that closes the way, 1 for yes. */
+static int
+parse_way(
+    struct parser *parser, struct conf_dns *dns, enum dns_way way, int closing)
+{
+	int yes = closing;
+
+	if (parse_yes(parser, &yes) == -1)
+		return -1;
+	if (yes == closing)
+		dns->closed |= WAY_BIT(way);
+	else
+		dns->closed &= ~WAY_BIT(way);
+	return 0;
+}
+
+static int
+parse_canary(struct parser *parser, struct conf_dns *dns)
+{
+	return parse_way(parser, dns, WAY_CANARY, 1);
+}
+
+static int
+parse_ddr(struct parser *parser, struct conf_dns *dns)
+{
+	return parse_way(parser, dns, WAY_DDR, 0);
+}
+
+static int
+parse_private_relay(struct parser *parser, struct conf_dns *dns)
+{
+	return parse_way(parser, dns, WAY_PRIVATE_RELAY, 0);
+}
+
+static int
+parse_encrypted(struct parser *parser, struct conf_dns *dns)
+{
+	return parse_way(parser, dns, WAY_ENCRYPTED, 0);
+}
 
 _Static_assert(OPTION_COUNT <= CONF_DNS_OPTIONS, "each has its place");
 
-/* parse NULL: may stand any number of times. */
+/* OPTION_COUNT: may stand any number of times. */
 static const struct option {
 	const char *word;
 	int (*parse)(struct parser *, struct conf_dns *);
@@ -282,15 +327,32 @@ static const struct option {
 	{ "tls-authorities", parse_tls_authorities, OPTION_TLS_AUTHORITIES },
 	{ "serve-stale", parse_serve_stale, OPTION_SERVE_STALE },
 	{ "random-case", parse_random_case, OPTION_RANDOM_CASE },
-	{ "block", NULL, OPTION_COUNT },
+	{ "max-rate", parse_max_rate_of_dns, OPTION_MAX_RATE },
+	{ "canary", parse_canary, OPTION_CANARY },
+	{ "ddr", parse_ddr, OPTION_DDR },
+	{ "private-relay", parse_private_relay, OPTION_PRIVATE_RELAY },
+	{ "encrypted", parse_encrypted, OPTION_ENCRYPTED },
+	{ "block", parse_dns_block, OPTION_COUNT },
+	{ "log", parse_dns_log, OPTION_COUNT },
 };
+
+void
+parse_dns_once(
+    struct parser *parser, const struct token *word, enum dns_option kind)
+{
+	struct place *first = &parser->dns[kind];
+
+	if (first->line != 0)
+		parser_twice(parser, word, first);
+	else
+		*first = word->place;
+}
 
 int
 parse_dns(struct parser *parser)
 {
 	static const char *words[COUNT(options)];
 	struct token word = parser->token;
-	struct place *first;
 	unsigned int choice;
 	size_t i;
 
@@ -299,14 +361,20 @@ parse_dns(struct parser *parser)
 	if (parse_choice(parser, words, COUNT(words),
 		"forward, recurse, off or a setting of dns", &choice) == -1)
 		return -1;
-	if (options[choice].parse == NULL)
-		return parse_dns_block(parser);
-	first = &parser->dns[options[choice].kind];
-	if (first->line != 0)
-		parser_twice(parser, &word, first);
-	else
-		*first = word.place;
+	if (options[choice].kind != OPTION_COUNT)
+		parse_dns_once(parser, &word, options[choice].kind);
 	return options[choice].parse(parser, &parser->conf->dns);
+}
+
+static const char off[] = "it has no effect: dns is off without 'dns "
+			  "forward' or 'dns recurse'";
+
+void
+warn_dns_off(struct parser *parser, const struct place *place)
+{
+	if (parser->conf->dns.mode == DNS_OFF)
+		conf_report(
+		    parser->errors, CONF_WARNING, place, NULL, NULL, "%s", off);
 }
 
 static void
@@ -327,9 +395,7 @@ warn_dns(struct parser *parser)
 
 	if (dns->mode == DNS_OFF) {
 		for (kind = OPTION_MODE + 1; kind < OPTION_COUNT; kind++)
-			warn_option(parser, kind,
-			    "it has no effect: dns is off without 'dns "
-			    "forward' or 'dns recurse'");
+			warn_option(parser, kind, off);
 		return;
 	}
 	if (!dns->validate)

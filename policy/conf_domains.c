@@ -84,7 +84,7 @@ domains_find(const struct conf *conf, const char *name)
 	return NULL;
 }
 
-static int
+int
 parse_list_name(struct parser *parser, char name[LIMIT_NAME_BYTES])
 {
 	if (parser->token.kind != TOKEN_WORD ||
@@ -151,9 +151,8 @@ parse_answer(struct parser *parser, struct conf_block *block)
 }
 
 int
-parse_dns_block(struct parser *parser)
+parse_dns_block(struct parser *parser, struct conf_dns *dns)
 {
-	struct conf_dns *dns = &parser->conf->dns;
 	struct conf_block *blocks, block = { .place = parser->keyword.place,
 		.domains = {
 		    .place = parser->token.place, .list = DOMAINS_NONE } };
@@ -214,6 +213,8 @@ resolve_domains(struct parser *parser)
 		resolve(parser, &conf->rules[i].domains);
 	for (i = 0; i < conf->dns.block_count; i++)
 		resolve(parser, &conf->dns.blocks[i].domains);
+	for (i = 0; i < conf->dns.log_count; i++)
+		resolve(parser, &conf->dns.logs[i].domains);
 }
 
 void
@@ -228,11 +229,11 @@ warn_domains(struct parser *parser)
 			used[conf->rules[i].domains.list] = 1;
 	for (i = 0; i < conf->dns.block_count; i++) {
 		used[conf->dns.blocks[i].domains.list] = 1;
-		if (conf->dns.mode == DNS_OFF)
-			conf_report(parser->errors, CONF_WARNING,
-			    &conf->dns.blocks[i].place, NULL, NULL,
-			    "it has no effect: dns is off without 'dns "
-			    "forward' or 'dns recurse'");
+		warn_dns_off(parser, &conf->dns.blocks[i].place);
+	}
+	for (i = 0; i < conf->dns.log_count; i++) {
+		used[conf->dns.logs[i].domains.list] = 1;
+		warn_dns_off(parser, &conf->dns.logs[i].place);
 	}
 	for (i = 0; i < conf->domains_count; i++)
 		if (!used[i])

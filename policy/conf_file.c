@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Lists of domains are read here and looked into by conf_index.c.  Texts of
+ * Lists of domains and of addresses are read here and looked into by
+ * conf_index.c and table_list.c.  Texts of
  * trust anchors and root hints: records of the kinds that belong there, one a
  * line, in the form of zone files (RFC 1035, 5.1).  What is in a record is for
  * the resolver to tell.  Certificates: a text that has one, which OpenSSL,
@@ -182,6 +183,11 @@ read_lists(struct conf *conf, conf_read_fn *read, struct conf_errors *errors)
 		if (conf->domains[i].file.path[0] != '\0' &&
 		    file_load(conf, &conf->domains[i].file, CONF_BYTES_MAX,
 			read, errors) == -1)
+			return -1;
+	for (i = 0; i < conf->table_count; i++)
+		if (conf->tables[i].file.path[0] != '\0' &&
+		    file_load(conf, &conf->tables[i].file, CONF_BYTES_MAX, read,
+			errors) == -1)
 			return -1;
 	return 0;
 }

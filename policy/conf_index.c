@@ -8,6 +8,9 @@
 #include "policy/domain_build.h"
 #include "policy/domain_list.h"
 
+#define IDS_TRIED 16
+#define ID_FACTOR 0x5851f42d4c957f2dULL /* Knuth's, of MMIX */
+
 static int
 add_patterns(struct domain_builder *builder, const struct conf_domains *domains,
     uint16_t list)
@@ -66,6 +69,25 @@ add_lists(
 	return bad ? -1 : 0;
 }
 
+/* Names that stand too close by one id are apart by another. */
+static int
+finish(struct domain_builder *builder, struct conf *conf, uint64_t id,
+    void **bytes, size_t *len)
+{
+	unsigned int i;
+	int result;
+
+	for (i = 0; i < IDS_TRIED; i++, id = id * ID_FACTOR | 1) {
+		result = domain_builder_finish(
+		    builder, id, (uint32_t)conf->domains_count, bytes, len);
+		if (result == 0)
+			conf->domains_id = id;
+		if (result == 0 || errno != EAGAIN)
+			return result;
+	}
+	return -1;
+}
+
 int
 conf_index_build(
     struct conf *conf, uint64_t id, void **bytes, size_t *len, struct text *out)
@@ -79,10 +101,7 @@ conf_index_build(
 		return 0;
 	result = add_lists(&builder, conf, out);
 	if (result == 0)
-		result = domain_builder_finish(
-		    &builder, id, (uint32_t)conf->domains_count, bytes, len);
-	if (result == 0)
-		conf->domains_id = id;
+		result = finish(&builder, conf, id, bytes, len);
 	domain_builder_free(&builder);
 	return result;
 }

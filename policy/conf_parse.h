@@ -13,7 +13,7 @@
 #include "policy/lexer.h"
 
 #define CONF_QUOTE_BYTES 64
-#define CONF_DNS_OPTIONS 10 /* kinds of dns statements */
+#define CONF_DNS_OPTIONS 16 /* kinds of dns statements */
 
 struct parser {
 	struct lexer lexer;
@@ -109,6 +109,29 @@ void resolve_vias(struct parser *);
 
 /* conf_dns.c */
 int parse_dns(struct parser *);
+/* Reports a kind of statement that was there before. */
+enum dns_option {
+	OPTION_MODE,
+	OPTION_VALIDATE,
+	OPTION_REBIND_PROTECT,
+	OPTION_REBIND_ALLOW,
+	OPTION_TRUST_ANCHOR,
+	OPTION_ROOT_HINTS,
+	OPTION_TLS_AUTHORITIES,
+	OPTION_SERVE_STALE,
+	OPTION_RANDOM_CASE,
+	OPTION_MAX_RATE,
+	OPTION_CANARY,
+	OPTION_DDR,
+	OPTION_PRIVATE_RELAY,
+	OPTION_ENCRYPTED,
+	OPTION_LOG_REST,
+	OPTION_LOG_BLOCKED,
+	OPTION_COUNT
+};
+void parse_dns_once(struct parser *, const struct token *word, enum dns_option);
+/* Of a dns statement that may stand any number of times. */
+void warn_dns_off(struct parser *, const struct place *);
 /* What of it has no effect. */
 void warn_dns(struct parser *);
 /* A name in quotes or as a word; 1 when it is bad, which is reported. */
@@ -119,10 +142,15 @@ int parse_file(struct parser *, const char *what, struct conf_file *);
 /* conf_domains.c */
 int parse_domains(struct parser *);
 int parse_rule_domain(struct parser *, struct conf_list *);
-int parse_dns_block(struct parser *);
+/* "<name>", on which the parser stays; -1: reported. */
+int parse_list_name(struct parser *, char name[LIMIT_NAME_BYTES]);
+int parse_dns_block(struct parser *, struct conf_dns *);
 /* What the names of lists stand for, and which ones nothing uses. */
 void resolve_domains(struct parser *);
 void warn_domains(struct parser *);
+
+/* conf_dns_log.c */
+int parse_dns_log(struct parser *, struct conf_dns *);
 
 /* conf_capture.c */
 int parse_capture(struct parser *);

@@ -13,6 +13,7 @@
 #define IDLE_MAX_MS (30 * 24 * 60 * 60 * 1000ULL)
 #define RULE_TEXT_BYTES 1000 /* of its line as shown later */
 
+static const char expected_name[] = "agrees, disagrees or unverified";
 static const char expected_port[] = "any, a port or a range as 1000-1999";
 
 static int
@@ -134,6 +135,19 @@ parse_idle(struct parser *parser, struct conf_rule *rule)
 }
 
 static int
+parse_rule_log(struct parser *parser, struct conf_rule *rule)
+{
+	static const char *const words[] = { "yes", "no" };
+	unsigned int choice;
+
+	if (parse_choice(parser, words, COUNT(words), "yes or no", &choice) ==
+	    -1)
+		return -1;
+	rule->unlogged = (int)choice;
+	return 0;
+}
+
+static int
 parse_source(struct parser *parser, struct conf_rule *rule)
 {
 	static const char *const words[] = { "client" };
@@ -149,6 +163,30 @@ static int
 parse_domain_selector(struct parser *parser, struct conf_rule *rule)
 {
 	return parse_rule_domain(parser, &rule->domains);
+}
+
+static int
+name_item(struct parser *parser, void *arg)
+{
+	static const char *const words[] = { RULE_NAME_WORDS };
+	struct conf_rule *rule = arg;
+	unsigned int choice;
+
+	if (parse_choice(parser, words, COUNT(words), expected_name, &choice) ==
+	    -1)
+		return -1;
+	rule->names |= 1U << choice;
+	return 0;
+}
+
+static int
+parse_name(struct parser *parser, struct conf_rule *rule)
+{
+	struct list list = {
+		.expected = expected_name, .item = name_item, .arg = rule
+	};
+
+	return parse_list(parser, &list);
 }
 
 static int
@@ -180,6 +218,7 @@ static const struct selector {
 	{ "with", parse_with, ACTION(BLOCK), 0 },
 	{ "idle", parse_idle, ACTION(RELAY), 0 },
 	{ "domain", parse_domain_selector, ACTIONS_ALL, 1 },
+	{ "name", parse_name, ACTIONS_ALL, 1 },
 	{ "user", NULL, KINDS_ALL, 1 },
 	{ "group", NULL, KINDS_ALL, 1 },
 	{ "cgroup", NULL, KINDS_ALL, 1 },
@@ -187,7 +226,7 @@ static const struct selector {
 	{ "source", parse_source, ACTION(RELAY), 0 },
 	{ "max-flows", parse_max_flows, ACTION(RELAY), 0, 1 },
 	{ "max-rate", parse_max_rate, ACTION(RELAY) | ACTION(PASS), 0, 1 },
-	{ "log", NULL, ACTIONS_ALL, 0 },
+	{ "log", parse_rule_log, ACTIONS_ALL, 0 },
 };
 
 static int
@@ -207,8 +246,8 @@ unknown_selector(struct parser *parser, unsigned int kind)
 	conf_report(parser->errors, CONF_ERROR, &token->place,
 	    kind == EXCLUDE
 		? "proto, from, to or port"
-		: "proto, from, to, port, domain, with, via, source, idle, "
-		  "max-flows or max-rate",
+		: "proto, from, to, port, domain, name, with, via, source, "
+		  "idle, max-flows, max-rate or log",
 	    nearest.best, "unknown selector %s",
 	    conf_quote(token->bytes, token->len, quote));
 	return -1;
@@ -307,8 +346,8 @@ parse_selectors(
 		conf_report(parser->errors, CONF_ERROR, &parser->keyword.place,
 		    kind == EXCLUDE
 			? "proto, from, to or port ('to any' for everything)"
-			: "proto, from, to, port or domain ('to any' for "
-			  "everything)",
+			: "proto, from, to, port, domain or name ('to any' "
+			  "for everything)",
 		    NULL, "the %s does not say what it is for",
 		    kind == EXCLUDE ? "exclusion" : "rule");
 		return -1;

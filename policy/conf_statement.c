@@ -129,8 +129,6 @@ parse_table(struct parser *parser)
 	if (first != NULL)
 		parser_twice(parser, &parser->token, &first->place);
 	parser_next(parser);
-	if (token_is(&parser->token, "file"))
-		return parser_unsupported(parser, &parser->token);
 	if (conf->table_count == LIMIT_TABLES) {
 		conf_report(parser->errors, CONF_ERROR, &table.place, NULL,
 		    NULL, "more than %d tables", LIMIT_TABLES);
@@ -143,7 +141,10 @@ parse_table(struct parser *parser)
 	conf->tables = tables;
 	tables += conf->table_count++;
 	*tables = table;
-	return parse_prefixes(parser, tables);
+	if (!token_is(&parser->token, "file"))
+		return parse_prefixes(parser, tables);
+	parser_next(parser);
+	return parse_file(parser, "file of addresses", &tables->file);
 }
 
 static int

@@ -102,10 +102,30 @@ image_block_text(const struct image *image, uint32_t i)
 	return string(image, image_block(image, i)->text);
 }
 
+uint32_t
+image_dns_log_count(const struct image *image)
+{
+	return count(image, IMAGE_DNS_LOGS);
+}
+
+const struct image_dns_log *
+image_dns_log(const struct image *image, uint32_t i)
+{
+	const struct image_dns_log *logs = image_section(image, IMAGE_DNS_LOGS);
+
+	return &logs[i];
+}
+
 const struct image_dns *
 image_dns(const struct image *image)
 {
 	return &image->dns;
+}
+
+int
+image_way_is_closed(const struct image *image, enum dns_way way)
+{
+	return (image->dns.closed & WAY_BIT(way)) != 0;
 }
 
 uint32_t
@@ -305,6 +325,12 @@ image_exclusion_text(const struct image *image, uint32_t i)
 }
 
 int
+image_rule_needs_name(const struct image_rule *rule)
+{
+	return rule->domains != DOMAINS_NONE || rule->names != 0;
+}
+
+int
 image_has_pass(const struct image *image)
 {
 	const struct image_rule *rules = image_section(image, IMAGE_RULES);
@@ -314,7 +340,7 @@ image_has_pass(const struct image *image)
 		return 1;
 	for (i = 0; i < count(image, IMAGE_RULES); i++)
 		if (rules[i].action == FLOW_ACTION_PASS &&
-		    rules[i].domains == DOMAINS_NONE)
+		    !image_rule_needs_name(&rules[i]) && !rules[i].unlogged)
 			return 1;
 	return 0;
 }

@@ -22,7 +22,7 @@
 #include "schema/limits.h"
 
 #define IMAGE_MAGIC 0x69787074U /* "tpxi" */
-#define IMAGE_VERSION 6U
+#define IMAGE_VERSION 7U
 
 struct image_settings {
 	uint32_t generation;
@@ -98,13 +98,24 @@ struct image_block {
 	struct image_string text;
 };
 
+/* Of questions about names of a list, one in so many has a row; 0: none. */
+struct image_dns_log {
+	uint16_t domains; /* a list's number */
+	uint8_t reserved[2];
+	uint32_t one_in;
+};
+
 /* What answers questions.  Texts are empty unless a file was named. */
 struct image_dns {
 	uint8_t mode; /* enum dns_mode */
 	uint8_t validate;
 	uint8_t rebind_protect;
 	uint8_t random_case;
-	uint32_t stale_s; /* how long stale answers are served; 0: not */
+	uint32_t stale_s;     /* how long stale answers are served; 0: not */
+	uint32_t max_rate;    /* of a client, a second; 0: no limit */
+	uint32_t closed;      /* bits of enum dns_way; 0 with DNS_OFF */
+	uint32_t log_rest;    /* what no list has, as in image_dns_log */
+	uint32_t log_blocked; /* what is blocked */
 	struct image_string trust_anchor;    /* DS and DNSKEY records */
 	struct image_string root_hints;	     /* NS, A and AAAA records */
 	struct image_string tls_authorities; /* certificates, PEM */
@@ -134,8 +145,8 @@ struct image_upstream {
 
 /*
  * Spans: from and to are of refs (set numbers), ports of ports; empty: any.
- * An exclusion is a rule with action pass and no mode, source, idle_ms or
- * limits.
+ * An exclusion is a rule with action pass and no mode, source, idle_ms, limits
+ * or unlogged.
  */
 struct image_rule {
 	uint8_t action; /* enum flow_action */
@@ -146,6 +157,9 @@ struct image_rule {
 	uint32_t line;
 	uint16_t upstream; /* or UPSTREAM_NONE; only of what is relayed */
 	uint16_t domains;  /* a list's number, or DOMAINS_NONE */
+	uint8_t names;	   /* RULE_NAME_AGREES, ...; 0: whatever it is */
+	uint8_t unlogged;  /* 1: its flows have no rows */
+	uint8_t reserved[2];
 	struct rule_limits limits; /* flows only of what is relayed */
 	struct image_span from;
 	struct image_span to;
@@ -185,7 +199,13 @@ uint32_t image_block_count(const struct image *);
 const struct image_block *image_block(const struct image *, uint32_t i);
 const char *image_block_text(const struct image *, uint32_t i);
 
+/* The first whose list has a name decides which of its questions have rows. */
+uint32_t image_dns_log_count(const struct image *);
+const struct image_dns_log *image_dns_log(const struct image *, uint32_t i);
+
 const struct image_dns *image_dns(const struct image *);
+/* Whether clients are kept from that way past it. */
+int image_way_is_closed(const struct image *, enum dns_way);
 uint32_t image_dns_server_count(const struct image *);
 const struct image_dns_server *
 image_dns_server(const struct image *, uint32_t i);
@@ -242,7 +262,10 @@ uint32_t image_exclusion_count(const struct image *);
 const struct image_rule *image_exclusion(const struct image *, uint32_t i);
 const char *image_exclusion_text(const struct image *, uint32_t i);
 
-/* Whether the kernel lets anything pass: by a rule, or by default. */
+/* Whether no rule of the kernel can decide it: names decide about it. */
+int image_rule_needs_name(const struct image_rule *);
+
+/* Whether the kernel lets pass what has rows: by a rule, or by default. */
 int image_has_pass(const struct image *);
 
 /*

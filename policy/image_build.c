@@ -380,6 +380,10 @@ build_dns(struct builder *builder, const struct conf_dns *dns)
 		.rebind_protect = (uint8_t)dns->rebind_protect,
 		.random_case = (uint8_t)dns->random_case,
 		.stale_s = dns->stale_s,
+		.max_rate = dns->max_rate,
+		.closed = dns->mode == DNS_OFF ? 0 : dns->closed,
+		.log_rest = dns->log_rest,
+		.log_blocked = dns->log_blocked,
 	};
 	build_dns_servers(builder, dns);
 	for (i = 0; i < dns->allow_count; i++) {
@@ -416,6 +420,14 @@ build_domains(struct builder *builder, const struct conf *conf)
 
 		append(builder, IMAGE_BLOCKS, &block, sizeof(block));
 	}
+	for (i = 0; i < dns->log_count; i++) {
+		struct image_dns_log log = {
+			.domains = dns->logs[i].domains.list,
+			.one_in = dns->logs[i].one_in,
+		};
+
+		append(builder, IMAGE_DNS_LOGS, &log, sizeof(log));
+	}
 }
 
 static int
@@ -432,6 +444,8 @@ build_rule(struct builder *builder, enum image_section_name section,
 		.upstream = from->via.upstream,
 		.limits = from->limits,
 		.domains = from->domains.list,
+		.names = (uint8_t)from->names,
+		.unlogged = (uint8_t)from->unlogged,
 	};
 
 	if (build_addresses(builder, &from->from, &rule.from) == -1 ||

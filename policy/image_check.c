@@ -422,11 +422,18 @@ check_dns(struct walk *walk)
 	uint32_t i;
 
 	if (dns->mode >= DNS_MODE_COUNT || dns->validate > 1 ||
-	    dns->rebind_protect > 1 || dns->random_case > 1)
+	    dns->rebind_protect > 1 || dns->random_case > 1 ||
+	    dns->closed >= WAY_BIT(WAY_COUNT))
 		return "unknown setting of dns";
+	if (dns->max_rate > LIMIT_COUNT_MAX ||
+	    dns->log_rest > LIMIT_COUNT_MAX ||
+	    dns->log_blocked > LIMIT_COUNT_MAX)
+		return "a number of dns out of range";
 	why = check_dns_servers(walk);
 	if (why != NULL)
 		return why;
+	if (dns->mode == DNS_OFF && dns->closed != 0)
+		return "a way past no dns is closed";
 	if (items(walk, IMAGE_DNS_ALLOW) > LIMIT_DNS_ALLOW)
 		return "too many domains of dns";
 	for (i = 0; i < items(walk, IMAGE_DNS_ALLOW); i++)
@@ -439,6 +446,24 @@ check_dns(struct walk *walk)
 	    take_text(walk, dns->root_hints, "\t\n") == -1 ||
 	    take_text(walk, dns->tls_authorities, "\t\n") == -1)
 		return "a file of dns is not in order";
+	return NULL;
+}
+
+static const char *
+check_dns_logs(struct walk *walk)
+{
+	const struct image_dns_log *log =
+	    image_section(walk->image, IMAGE_DNS_LOGS);
+	static const uint8_t zero[sizeof(log->reserved)];
+	uint32_t i;
+
+	if (items(walk, IMAGE_DNS_LOGS) > LIMIT_DNS_LOGS)
+		return "too many logs of dns";
+	for (i = 0; i < items(walk, IMAGE_DNS_LOGS); i++)
+		if (log[i].domains >= items(walk, IMAGE_DOMAINS) ||
+		    log[i].one_in > LIMIT_COUNT_MAX ||
+		    memcmp(log[i].reserved, zero, sizeof(zero)) != 0)
+			return "a log of dns is not in order";
 	return NULL;
 }
 
@@ -481,6 +506,10 @@ check_domains(struct walk *walk)
 static const char *
 check_selectors(struct walk *walk, const struct image_rule *rule)
 {
+	static const uint8_t zero[sizeof(rule->reserved)];
+
+	if (memcmp(rule->reserved, zero, sizeof(zero)) != 0)
+		return "reserved bytes are not zero";
 	if (take_refs(walk, rule->from) == -1 ||
 	    take_refs(walk, rule->to) == -1)
 		return "a rule's addresses are not in order";
@@ -528,9 +557,14 @@ has_limits(const struct image_rule *rule)
 static const char *
 check_rule(struct walk *walk, const struct image_rule *rule)
 {
+	static const uint8_t zero[sizeof(rule->reserved)];
+
+	if (memcmp(rule->reserved, zero, sizeof(zero)) != 0)
+		return "reserved bytes are not zero";
 	if (rule->action >= FLOW_ACTION_COUNT || rule->mode >= BLOCK_COUNT ||
-	    rule->source >= SOURCE_COUNT || rule->protos == 0 ||
-	    (rule->protos & ~RULE_PROTOS) != 0)
+	    rule->unlogged > 1 || rule->source >= SOURCE_COUNT ||
+	    rule->protos == 0 || (rule->protos & ~RULE_PROTOS) != 0 ||
+	    (rule->names & ~RULE_NAME_ALL) != 0)
 		return "a rule of an unknown kind";
 	if ((rule->mode != BLOCK_DEFAULT &&
 		rule->action != FLOW_ACTION_BLOCK) ||
@@ -550,13 +584,18 @@ check_rule(struct walk *walk, const struct image_rule *rule)
 static const char *
 check_exclusion(struct walk *walk, const struct image_rule *exclusion)
 {
+	static const uint8_t zero[sizeof(exclusion->reserved)];
 	unsigned int all = RULE_PROTOS | RULE_OTHER;
+
+	if (memcmp(exclusion->reserved, zero, sizeof(zero)) != 0)
+		return "reserved bytes are not zero";
 
 	if (exclusion->action != FLOW_ACTION_PASS ||
 	    exclusion->mode != BLOCK_DEFAULT || exclusion->idle_ms != 0 ||
 	    exclusion->source != SOURCE_HOST || has_limits(exclusion) ||
 	    exclusion->upstream != UPSTREAM_NONE ||
-	    exclusion->domains != DOMAINS_NONE || exclusion->protos == 0 ||
+	    exclusion->domains != DOMAINS_NONE || exclusion->names != 0 ||
+	    exclusion->unlogged != 0 || exclusion->protos == 0 ||
 	    (exclusion->protos & ~all) != 0 ||
 	    ((exclusion->protos & RULE_OTHER) != 0 &&
 		(exclusion->protos != all || exclusion->ports.count != 0)))
@@ -618,8 +657,8 @@ image_check(const void *bytes, size_t len, const char **why)
 {
 	static const char *(*const checks[])(struct walk *) = { check_settings,
 		check_names, check_users, check_upstreams, check_dns,
-		check_domains, check_sets, check_rules, check_exclusions,
-		check_rest };
+		check_domains, check_dns_logs, check_sets, check_rules,
+		check_exclusions, check_rest };
 	struct walk walk = { .image = bytes };
 	size_t i;
 

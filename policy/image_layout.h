@@ -28,6 +28,7 @@
 	X(DNS_ALLOW, struct image_string)       \
 	X(DOMAINS, struct image_domains)        \
 	X(BLOCKS, struct image_block)           \
+	X(DNS_LOGS, struct image_dns_log)       \
 	X(RULES, struct image_rule)             \
 	X(EXCLUSIONS, struct image_rule)        \
 	X(REFS, uint32_t)                       \

@@ -2,6 +2,8 @@
 /* Pure. */
 #include "policy/match_dns.h"
 
+#include "policy/way.h"
+
 #define TYPE_A 1U
 #define TYPE_AAAA 28U
 
@@ -19,15 +21,31 @@ action_of(unsigned int answer, uint16_t type)
 	}
 }
 
+/*
+ * RFC 9462, 4 has no data at resolver.arpa; who asks for the others takes a
+ * name that does not exist for the answer.
+ */
+static enum dns_action
+action_on_way(enum dns_way way)
+{
+	return way == WAY_DDR ? DNS_NODATA : DNS_NXDOMAIN;
+}
+
 struct dns_verdict
 policy_dns(const struct image *image, const struct domain_index *index,
     const char *name, size_t len, uint16_t type)
 {
-	struct dns_verdict verdict = { DNS_RESOLVE, 0, NULL };
+	struct dns_verdict verdict = { DNS_RESOLVE, DNS_RULE_NONE };
+	enum dns_way way = way_of_name(name, len);
 	const struct image_block *block;
 	struct domain_set set;
 	uint32_t i, count = image_block_count(image);
 
+	if (way != WAY_COUNT && image_way_is_closed(image, way)) {
+		verdict.action = action_on_way(way);
+		verdict.rule = (uint16_t)(DNS_RULE_WAY + way);
+		return verdict;
+	}
 	if (count == 0 || index == NULL)
 		return verdict;
 	domain_index_find(index, name, len, &set);
@@ -36,11 +54,26 @@ policy_dns(const struct image *image, const struct domain_index *index,
 		if (!domain_set_has(&set, block->domains))
 			continue;
 		verdict.action = action_of(block->answer, type);
-		verdict.block = i;
-		verdict.text = image_block_text(image, i);
+		verdict.rule = (uint16_t)(DNS_RULE_BLOCK + i);
 		break;
 	}
 	return verdict;
+}
+
+uint32_t
+policy_dns_log(const struct image *image, const struct domain_index *index,
+    const char *name, size_t len)
+{
+	uint32_t i, count = image_dns_log_count(image);
+	struct domain_set set;
+
+	if (count == 0 || index == NULL)
+		return count;
+	domain_index_find(index, name, len, &set);
+	for (i = 0; i < count; i++)
+		if (domain_set_has(&set, image_dns_log(image, i)->domains))
+			break;
+	return i;
 }
 
 int

@@ -8,9 +8,10 @@
 
 #include "policy/domain_index.h"
 #include "policy/image.h"
+#include "schema/dns.h"
 
 enum dns_action {
-	DNS_RESOLVE,  /* no list that is blocked has it */
+	DNS_RESOLVE,  /* nothing keeps clients from it */
 	DNS_NXDOMAIN, /* there is no such name */
 	DNS_REFUSE,
 	DNS_ZERO,   /* 0.0.0.0 to a question of type A, :: to one of AAAA */
@@ -19,18 +20,26 @@ enum dns_action {
 
 struct dns_verdict {
 	enum dns_action action;
-	uint32_t block;	  /* index of the statement; not of DNS_RESOLVE */
-	const char *text; /* the statement as written; NULL of DNS_RESOLVE */
+	uint16_t
+	    rule; /* the statement, for rows; DNS_RULE_NONE of DNS_RESOLVE */
 };
 
 /*
- * The first dns block statement whose list has the name answers.  The name is
- * in lower case, its labels apart by dots, without a final one; a dot inside a
+ * What names open a way that is closed says so, whatever lists say; else the
+ * first dns block statement whose list has the name answers.  The name is in
+ * lower case, its labels apart by dots, without a final one; a dot inside a
  * label must be written as something else, so that it parts nothing.  index is
  * the image's own, or NULL when it has none.
  */
 struct dns_verdict policy_dns(const struct image *, const struct domain_index *,
     const char *name, size_t len, uint16_t type);
+
+/*
+ * Which of the image's logs of dns says whether a question about a name has a
+ * row: the first whose list has it, or image_dns_log_count() for none.
+ */
+uint32_t policy_dns_log(const struct image *, const struct domain_index *,
+    const char *name, size_t len);
 
 /*
  * Whether an index is the one that an image was made with; NULL is that of an

@@ -3,6 +3,9 @@
 #include "policy/print.h"
 
 #include <inttypes.h>
+#include <stdio.h>
+
+#include "policy/way.h"
 
 struct unit {
 	const char *word;
@@ -211,6 +214,24 @@ print_domain(
 }
 
 static void
+print_names(unsigned int names, struct text *text)
+{
+	static const char *const words[] = { RULE_NAME_WORDS };
+	size_t i, count = 0;
+
+	if (names == 0)
+		return;
+	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		count += (names >> i) & 1;
+	text_puts(text, " name");
+	print_open(count, text);
+	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if ((names >> i & 1) != 0)
+			text_printf(text, " %s", words[i]);
+	print_close(count, text);
+}
+
+static void
 print_domains(const struct conf_domains *domains, struct text *text)
 {
 	if (domains->name[0] == '\0')
@@ -225,6 +246,33 @@ print_domains(const struct conf_domains *domains, struct text *text)
 		text_puts(text, " }");
 	}
 	text_puts(text, "\n");
+}
+
+static void
+print_rows(const char *about, uint32_t one_in, struct text *text)
+{
+	text_printf(text, "dns log %s", about);
+	if (one_in > 1)
+		text_printf(text, "sample %" PRIu32 "\n", one_in);
+	else
+		text_puts(text, one_in == 0 ? "no\n" : "all\n");
+}
+
+static void
+print_dns_logs(const struct conf_dns *dns, struct text *text)
+{
+	char about[LIMIT_NAME_BYTES + sizeof("<> ")];
+	size_t i;
+
+	for (i = 0; i < dns->log_count; i++) {
+		(void)snprintf(
+		    about, sizeof(about), "<%s> ", dns->logs[i].domains.name);
+		print_rows(about, dns->logs[i].one_in, text);
+	}
+	if (dns->mode == DNS_OFF)
+		return;
+	print_rows("", dns->log_rest, text);
+	print_rows("blocked ", dns->log_blocked, text);
 }
 
 static void
@@ -254,6 +302,7 @@ print_rule(
 	print_addresses("to", &rule->to, text);
 	print_ports(&rule->ports, text);
 	print_domain(conf, rule, text);
+	print_names(rule->names, text);
 	if (text->len == start)
 		text_puts(text, " to any");
 	text_puts(text, modes[rule->mode]);
@@ -265,7 +314,7 @@ print_rule(
 		print_duration(rule->idle_ms, text);
 	}
 	print_limits(&rule->limits, text);
-	text_puts(text, "\n");
+	text_puts(text, rule->unlogged ? " log no\n" : "\n");
 }
 
 static void
@@ -273,6 +322,12 @@ print_table(const struct conf_table *table, struct text *text)
 {
 	size_t i;
 
+	if (table->file.path[0] != '\0') {
+		text_printf(text, "table <%s> file ", table->name);
+		print_string(table->file.path, text);
+		text_puts(text, "\n");
+		return;
+	}
 	text_printf(text, "table <%s> {", table->name);
 	for (i = 0; i < table->count; i++)
 		print_prefix(&table->prefixes[i], text);
@@ -364,6 +419,8 @@ print_file(
 static void
 print_dns(const struct conf_dns *dns, struct text *text)
 {
+	enum dns_way way;
+
 	if (dns->mode == DNS_OFF) {
 		/* Nothing else has an effect, and would be warned of. */
 		text_puts(text, "dns off\n");
@@ -387,6 +444,13 @@ print_dns(const struct conf_dns *dns, struct text *text)
 		print_duration(dns->stale_s * 1000ULL, text);
 	text_printf(
 	    text, "\ndns random-case %s\n", dns->random_case ? "yes" : "no");
+	if (dns->max_rate == 0)
+		text_puts(text, "dns max-rate no\n");
+	else
+		text_printf(text, "dns max-rate %" PRIu32 "\n", dns->max_rate);
+	for (way = 0; way < WAY_COUNT; way++)
+		text_printf(text, "%s\n",
+		    way_text(way, (dns->closed & WAY_BIT(way)) != 0));
 }
 
 static void
@@ -480,6 +544,7 @@ print_conf(const struct conf *conf, struct text *text)
 	for (i = 0; i < conf->domains_count; i++)
 		print_domains(&conf->domains[i], text);
 	print_dns(&conf->dns, text);
+	print_dns_logs(&conf->dns, text);
 	print_dns_blocks(&conf->dns, text);
 	for (i = 0; i < conf->exclusion_count; i++)
 		print_exclusion(&conf->exclusions[i], text);

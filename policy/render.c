@@ -19,6 +19,7 @@
 #include <netinet/in.h>
 #include <stdio.h>
 
+#include "policy/render_addr.h"
 #include "policy/render_dns.h"
 #include "policy/render_limit.h"
 #include "policy/render_local.h"
@@ -94,7 +95,7 @@ render_sets(const struct image *image, struct text *text)
 		    "\t\ttimeout %ds\n\t}\n",
 		    i == 0 ? 4 : 6, families[i], families[i], BLOCKED_SIZE,
 		    BLOCKED_TIMEOUT_S);
-	render_tables(image, text);
+	render_tables(image, 1, text);
 }
 
 /*
@@ -558,6 +559,7 @@ render_capture(const struct image *image, const struct render_local *local,
 	render_rest(image, lease, text);
 	render_upstream(image, local, text);
 	text_puts(text, "}\n");
+	render_elements(image, text);
 }
 
 void

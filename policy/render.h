@@ -18,6 +18,8 @@
 #define RENDER_GUARD_BESIDE "tpx_guard_beside"
 /* Timeouts of conntrack for relayed UDP: then seconds, and the family. */
 #define RENDER_UDP_TIMEOUT "relayed_udp_"
+/* Begins a command behind the capture table that fills one of its sets. */
+#define RENDER_ADD_ELEMENT "add element inet " RENDER_TABLE " "
 /* Groups of NFLOG; prefix "GENERATION.RULE", of limits with ".rate" behind */
 #define RENDER_LOG_GROUP 74   /* flows that are blocked */
 #define RENDER_OWNER_GROUP 75 /* of this host, the first packet of others */
@@ -50,9 +52,9 @@ uint32_t render_lease_ms(const struct image *);
 enum render_lease { RENDER_NO_LEASE, RENDER_CAPTURE, RENDER_PAUSE };
 
 /*
- * The whole capture table, for render_side.h to make transactions of; its owner
- * is the socket that sends them.  The lease is empty; NO_LEASE: what a live one
- * would capture.
+ * The whole capture table, and what fills its sets, for render_side.h to make
+ * transactions of; its owner is the socket that sends them.  The lease is
+ * empty; NO_LEASE: what a live one would capture.
  */
 void render_capture(const struct image *, const struct render_local *,
     enum render_lease, struct text *);

@@ -9,6 +9,7 @@
 #include <inttypes.h>
 
 #include "policy/render.h"
+#include "policy/render_addr.h"
 #include "policy/render_rule.h"
 #include "policy/render_term.h"
 
@@ -151,7 +152,7 @@ guard(const char *table, const struct image *image,
 {
 	guard_begin(table, text);
 	if (image_exclusion_count(image) > 0)
-		render_tables(image, text);
+		render_tables(image, 0, text);
 	guard_prerouting(image, text);
 	guard_forward(image, text);
 	if (image_settings(image)->local != LOCAL_NONE) {

@@ -133,11 +133,16 @@ rate_all_chain(uint32_t rule, const struct rule_rate *rate, struct text *text)
 static void
 over_chain(const struct image *image, uint32_t rule, struct text *text)
 {
-	text_printf(text,
-	    "\tchain over_%" PRIu32 " {\n\t\tjump known_default\n"
-	    "\t\tlog prefix \"%" PRIu32 ".%" PRIu32 ".rate\" "
-	    "group %d\n\t\tgoto refuse_default\n\t}\n",
-	    rule, image_settings(image)->generation, rule, RENDER_LOG_GROUP);
+	text_printf(text, "\tchain over_%" PRIu32 " {\n", rule);
+	if (image_rule(image, rule)->unlogged)
+		text_puts(text, "\t\tcounter\n");
+	else
+		text_printf(text,
+		    "\t\tjump known_default\n"
+		    "\t\tlog prefix \"%" PRIu32 ".%" PRIu32 ".rate\" "
+		    "group %d\n",
+		    image_settings(image)->generation, rule, RENDER_LOG_GROUP);
+	text_puts(text, "\t\tgoto refuse_default\n\t}\n");
 }
 
 void

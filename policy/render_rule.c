@@ -6,163 +6,19 @@
 #include "policy/render_rule.h"
 #include "policy/match.h"
 
-#include <arpa/inet.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "policy/render.h"
+#include "policy/render_addr.h"
 #include "policy/render_limit.h"
-
-#define NO_REF UINT32_MAX /* any address */
-#define ELEMENTS_PER_LINE 4
+#include "schema/dns.h"
 
 #define REJECT_TCP "\t\tmeta l4proto 6 counter reject with tcp reset\n"
 #define REJECT_UDP "\t\tcounter reject with icmpx port-unreachable\n"
 
 static const char *const refusals[] = { "default", "reset", "drop" };
-
-struct family {
-	int v6;
-	const char *keyword;
-	const char *type;
-};
-
-static const struct family families[] = {
-	{ 0, "ip", "ipv4_addr" },
-	{ 1, "ip6", "ipv6_addr" },
-};
-#define FAMILIES 2
-
-static uint32_t
-range_count(
-    const struct image *image, const struct family *family, uint32_t ref)
-{
-	uint32_t count;
-
-	if (family->v6)
-		image_ranges6(image, ref, &count);
-	else
-		image_ranges4(image, ref, &count);
-	return count;
-}
-
-static void
-store32(uint8_t *byte, uint32_t value)
-{
-	value = htonl(value);
-	memcpy(byte, &value, sizeof(value));
-}
-
-/* The i-th range of a set in one form for both families. */
-static void
-range_at(const struct image *image, const struct family *family, uint32_t ref,
-    uint32_t i, struct addr *first, struct addr *last)
-{
-	static const struct addr mapped = { { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-	    0xff, 0xff } };
-	const struct image_range6 *range6;
-	const struct image_range4 *range4;
-	uint32_t count;
-
-	if (family->v6) {
-		range6 = &image_ranges6(image, ref, &count)[i];
-		memcpy(first->byte, range6->first, sizeof(first->byte));
-		memcpy(last->byte, range6->last, sizeof(last->byte));
-		return;
-	}
-	range4 = &image_ranges4(image, ref, &count)[i];
-	*first = *last = mapped;
-	store32(first->byte + 12, range4->first);
-	store32(last->byte + 12, range4->last);
-}
-
-/* Bits of the prefix that the range is, or -1. */
-static int
-range_bits(const struct addr *first, const struct addr *last)
-{
-	int bit, bits = 0;
-
-	while (bits < 128 && ((first->byte[bits / 8] ^ last->byte[bits / 8]) &
-				 0x80 >> bits % 8) == 0)
-		bits++;
-	for (bit = bits; bit < 128; bit++)
-		if ((first->byte[bit / 8] & 0x80 >> bit % 8) != 0 ||
-		    (last->byte[bit / 8] & 0x80 >> bit % 8) == 0)
-			return -1;
-	return bits;
-}
-
-/* IPv6 text of its own, as the mapped block may be the end of a range. */
-static void
-addr_puts(
-    const struct family *family, const struct addr *addr, struct text *text)
-{
-	char buf[INET6_ADDRSTRLEN] = "";
-
-	inet_ntop(family->v6 ? AF_INET6 : AF_INET,
-	    addr->byte + (family->v6 ? 0 : 12), buf, sizeof(buf));
-	text_puts(text, buf);
-}
-
-static void
-render_range(const struct image *image, const struct family *family,
-    uint32_t ref, uint32_t i, struct text *text)
-{
-	struct addr first, last;
-	int bits;
-
-	range_at(image, family, ref, i, &first, &last);
-	addr_puts(family, &first, text);
-	bits = range_bits(&first, &last);
-	if (bits == -1) {
-		text_puts(text, "-");
-		addr_puts(family, &last, text);
-	} else if (bits < 128) {
-		text_printf(text, "/%d", family->v6 ? bits : bits - 96);
-	}
-}
-
-/* The text between two elements of a list. */
-static const char *
-separator(uint32_t i)
-{
-	if (i == 0)
-		return "";
-	return i % ELEMENTS_PER_LINE == 0 ? ",\n\t\t    " : ", ";
-}
-
-static void
-render_ranges(const struct image *image, const struct family *family,
-    uint32_t ref, struct text *text)
-{
-	uint32_t i, count = range_count(image, family, ref);
-
-	for (i = 0; i < count; i++) {
-		text_puts(text, separator(i));
-		render_range(image, family, ref, i, text);
-	}
-}
-
-void
-render_tables(const struct image *image, struct text *text)
-{
-	uint32_t i;
-	size_t f;
-
-	for (i = 0; i < image_table_count(image); i++)
-		for (f = 0; f < FAMILIES; f++) {
-			if (range_count(image, &families[f], i) == 0)
-				continue;
-			text_printf(text,
-			    "\tset t_%s_%d {\n\t\ttype %s\n"
-			    "\t\tflags interval\n\t\telements = { ",
-			    image_table(image, i), families[f].v6 ? 6 : 4,
-			    families[f].type);
-			render_ranges(image, &families[f], i, text);
-			text_puts(text, " }\n\t}\n");
-		}
-}
 
 void
 render_refusals(struct text *text)
@@ -184,13 +40,13 @@ render_refusals(struct text *text)
 		    refusals[i], ends[i]);
 	for (i = 0; i < BLOCK_COUNT; i++) {
 		text_printf(text, "\tchain known_%s {\n", refusals[i]);
-		for (f = 0; f < FAMILIES; f++)
+		for (f = 0; f < ADDR_FAMILIES; f++)
 			text_printf(text,
 			    "\t\t%s @blocked%d update @blocked%d { %s } "
 			    "goto refuse_%s\n",
 			    tuples[f], f == 0 ? 4 : 6, f == 0 ? 4 : 6,
 			    tuples[f], refusals[i]);
-		for (f = 0; f < FAMILIES; f++)
+		for (f = 0; f < ADDR_FAMILIES; f++)
 			text_printf(text, "\t\tadd @blocked%d { %s }\n",
 			    f == 0 ? 4 : 6, tuples[f]);
 		text_puts(text, "\t}\n");
@@ -213,29 +69,6 @@ render_ports_match(
 			text_printf(text, "-%u", ports[i].last);
 	}
 	text_puts(text, span.count > 1 ? " } " : " ");
-}
-
-/* A table by its set, prefixes of the rule's own as they are. */
-static void
-render_addr_match(const struct image *image, const struct family *family,
-    const char *field, uint32_t ref, struct text *text)
-{
-	if (ref == NO_REF)
-		return;
-	text_printf(text, "%s %s ", family->keyword, field);
-	if (ref < image_table_count(image)) {
-		text_printf(text, "@t_%s_%d ", image_table(image, ref),
-		    family->v6 ? 6 : 4);
-		return;
-	}
-	if (range_count(image, family, ref) > 1) {
-		text_puts(text, "{ ");
-		render_ranges(image, family, ref, text);
-		text_puts(text, " } ");
-	} else {
-		render_range(image, family, ref, 0, text);
-		text_puts(text, " ");
-	}
 }
 
 /* The chains that decide, and where flows go that they do not block. */
@@ -287,12 +120,6 @@ render_target(const struct target *target, struct text *text)
 		text_printf(text, "goto %s\n", target_chain(target));
 }
 
-static int
-is_empty(const struct image *image, const struct family *family, uint32_t ref)
-{
-	return ref != NO_REF && range_count(image, family, ref) == 0;
-}
-
 /* What a line ends in. */
 typedef void line_end_fn(const void *ctx, struct text *text);
 
@@ -302,30 +129,53 @@ struct line {
 	const void *ctx;
 };
 
+/* What is asked of both ends of a pair. */
+struct pair {
+	const struct addr_family *family;
+	uint32_t from, to;
+};
+
+static void
+render_parts(const struct image *image, const struct image_rule *rule,
+    const struct line *line, const struct pair *pair, struct text *text)
+{
+	enum addr_part from, to;
+
+	for (from = 0; from < ADDR_PARTS; from++)
+		for (to = 0; to < ADDR_PARTS; to++) {
+			if (!addr_has_part(
+				image, pair->family, pair->from, from) ||
+			    !addr_has_part(image, pair->family, pair->to, to))
+				continue;
+			text_printf(text, "\t\t%s", line->protocol);
+			render_addr(image, pair->family, "saddr", pair->from,
+			    from, text);
+			render_addr(
+			    image, pair->family, "daddr", pair->to, to, text);
+			render_ports_match(image, rule->ports, text);
+			line->end(line->ctx, text);
+		}
+}
+
 /* One pair of source and destination, in the families that both have. */
 static void
 render_pair(const struct image *image, const struct image_rule *rule,
     const struct line *line, uint32_t from, uint32_t to, struct text *text)
 {
-	int any = from == NO_REF && to == NO_REF;
+	struct pair pair = { .from = from, .to = to };
+	int any = from == ADDR_ANY && to == ADDR_ANY;
 	size_t f;
 
-	for (f = 0; f < FAMILIES; f++) {
-		if (is_empty(image, &families[f], from) ||
-		    is_empty(image, &families[f], to) || (any && f > 0))
-			continue;
-		text_printf(text, "\t\t%s", line->protocol);
-		render_addr_match(image, &families[f], "saddr", from, text);
-		render_addr_match(image, &families[f], "daddr", to, text);
-		render_ports_match(image, rule->ports, text);
-		line->end(line->ctx, text);
+	for (f = 0; f < ADDR_FAMILIES && !(any && f > 0); f++) {
+		pair.family = &addr_families[f];
+		render_parts(image, rule, line, &pair, text);
 	}
 }
 
 static uint32_t
 ref_or_any(const struct image *image, struct image_span refs, uint32_t i)
 {
-	return refs.count == 0 ? NO_REF : image_ref(image, refs, i);
+	return refs.count == 0 ? ADDR_ANY : image_ref(image, refs, i);
 }
 
 static void
@@ -394,6 +244,9 @@ render_verdict(const struct image *image, const struct ends *to,
 	const struct line line = { "", end_in_target, &target };
 	uint32_t i;
 
+	if (image_way_is_closed(image, WAY_ENCRYPTED))
+		text_printf(text, "\t\tth dport %d goto block_%u\n",
+		    DNS_TLS_PORT, DNS_RULE_WAY + WAY_ENCRYPTED);
 	for (i = 0; i < image_rule_count(image); i++) {
 		const struct image_rule *rule = image_rule(image, i);
 
@@ -410,16 +263,23 @@ render_verdict(const struct image *image, const struct ends *to,
 	render_target(&target, text);
 }
 
+/* Nobody asks whether a flow without a row is known. */
 static void
 render_block(const struct image *image, uint32_t number, unsigned int mode,
     struct text *text)
 {
-	text_printf(text,
-	    "\tchain block_%" PRIu32 " {\n\t\tjump known_%s\n"
-	    "\t\tlog prefix \"%" PRIu32 ".%" PRIu32 "\" group %d\n"
-	    "\t\tgoto refuse_%s\n\t}\n",
-	    number, refusals[mode], image_settings(image)->generation, number,
-	    RENDER_LOG_GROUP, refusals[mode]);
+	const struct image_rule *rule = image_rule(image, number);
+
+	text_printf(text, "\tchain block_%" PRIu32 " {\n", number);
+	if (rule != NULL && rule->unlogged)
+		text_puts(text, "\t\tcounter\n");
+	else
+		text_printf(text,
+		    "\t\tjump known_%s\n"
+		    "\t\tlog prefix \"%" PRIu32 ".%" PRIu32 "\" group %d\n",
+		    refusals[mode], image_settings(image)->generation, number,
+		    RENDER_LOG_GROUP);
+	text_printf(text, "\t\tgoto refuse_%s\n\t}\n", refusals[mode]);
 }
 
 /* Something of what it decides. */
@@ -441,10 +301,13 @@ render_blocks(const struct image *image, struct text *text)
 	for (i = 0; i < image_rule_count(image); i++) {
 		const struct image_rule *rule = image_rule(image, i);
 
-		if (rule->domains == DOMAINS_NONE &&
+		if (!image_rule_needs_name(rule) &&
 		    blocks(image, rule->protos, rule->action, rule->upstream))
 			render_block(image, i, rule->mode, text);
 	}
+	if (image_way_is_closed(image, WAY_ENCRYPTED))
+		render_block(
+		    image, DNS_RULE_WAY + WAY_ENCRYPTED, BLOCK_RESET, text);
 	if (blocks(image, RULE_PROTOS, settings->default_action,
 		settings->default_upstream))
 		render_block(image, FLOW_RULE_DEFAULT, BLOCK_DEFAULT, text);

@@ -7,9 +7,6 @@
 #include "policy/render.h"
 #include "policy/text.h"
 
-/* A set for each table and family that is not empty. */
-void render_tables(const struct image *, struct text *);
-
 /* Gives a conntrack entry the timeouts "relayed_tcp" and the like. */
 void render_timeout(const char *when, const char *name, struct text *);
 /* The same with those of relayed flows of UDP. */
@@ -25,7 +22,7 @@ void render_tproxy(uint16_t port4, uint16_t port6, const char *protocols,
 /* Chains that tell whether a blocked flow is known, and refuse it. */
 void render_refusals(struct text *);
 
-/* A chain for each rule that blocks. */
+/* A chain for each rule that blocks, and for ways past DNS. */
 void render_blocks(const struct image *, struct text *);
 
 /*

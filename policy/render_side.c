@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "policy/render.h"
+
 #define CHAIN "\tchain "
 #define SET "\tset "
 #define HOOK "\t\ttype "
@@ -142,6 +144,19 @@ put_chain(const struct piece *name, const struct piece *first,
 		put_rule(first, suffix, text);
 }
 
+/* "add element inet tpx name { ... }" */
+static void
+put_elements(const struct piece *line, const char *suffix, struct text *text)
+{
+	struct piece name = word_at(line, strlen(RENDER_ADD_ELEMENT));
+	const char *end = name.start + name.len;
+
+	text_append(text, line->start, (size_t)(end - line->start));
+	text_puts(text, suffix);
+	text_append(text, end, line->len - (size_t)(end - line->start));
+	text_puts(text, "\n");
+}
+
 void
 side_prepare(const struct text *table, enum render_side side, struct text *text)
 {
@@ -158,6 +173,8 @@ side_prepare(const struct text *table, enum render_side side, struct text *text)
 		} else if (begins(&line, SET)) {
 			name = word_at(&line, strlen(SET));
 			put_block(SET, &name, stays(&name) ? "" : suffix, text);
+		} else if (begins(&line, RENDER_ADD_ELEMENT)) {
+			put_elements(&line, suffix, text);
 		} else {
 			put_rule(&line, suffix, text);
 		}

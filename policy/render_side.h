@@ -5,7 +5,8 @@
  * that brings a set and a rule that asks it has a moment in which the kernel
  * does not find the set's elements (seen on Linux 6.18).
  *
- * What is read here is the text of one whole table, as policy/ renders it: a
+ * What is read here is the text of one whole table, as policy/ renders it, with
+ * commands behind it that fill its sets: a
  * chain, a set or a line of either on a line of its own, and words apart by one
  * blank.  Chains and sets get the letter of their side behind their names, but
  * for the few sets that stay.  A chain with a hook stays too and has one rule,

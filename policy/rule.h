@@ -49,8 +49,42 @@ enum dns_answer { ANSWER_NXDOMAIN, ANSWER_REFUSED, ANSWER_ZERO, ANSWER_COUNT };
 /* Their words, in that order. */
 #define DNS_ANSWER_WORDS "nxdomain", "refused", "zero"
 
+/*
+ * Ways of clients past the DNS that is answered here, each of which may be
+ * closed: browsers' own DNS over HTTPS, which a canary's name keeps away; the
+ * designated resolvers of RFC 9462; iCloud Private Relay; DNS over TLS or QUIC
+ * (RFC 7858, RFC 9250).
+ */
+enum dns_way {
+	WAY_CANARY,
+	WAY_DDR,
+	WAY_PRIVATE_RELAY,
+	WAY_ENCRYPTED,
+	WAY_COUNT
+};
+
+#define WAY_BIT(way) (1U << (way))
+/* Those that are closed when nothing is written. */
+#define WAYS_CLOSED (WAY_BIT(WAY_CANARY) | WAY_BIT(WAY_DDR))
+
+/* Questions a second and client when nothing is written. */
+#define DNS_MAX_RATE 20000U
+
 /* Of a rule that has no domains. */
 #define DOMAINS_NONE UINT16_MAX
+
+/*
+ * Bits of a rule's agreement: whether the name that a client sends is one that
+ * it was told for the address when it asked by DNS.  UNVERIFIED: it sends none,
+ * or was told none.
+ */
+#define RULE_NAME_AGREES 0x01U
+#define RULE_NAME_DISAGREES 0x02U
+#define RULE_NAME_UNVERIFIED 0x04U
+#define RULE_NAME_ALL 0x07U
+
+/* Their words, in that order. */
+#define RULE_NAME_WORDS "agrees", "disagrees", "unverified"
 
 #define DNS_PORT 53
 #define DNS_TLS_PORT 853

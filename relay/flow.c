@@ -23,6 +23,7 @@
 #include "relay/habit.h"
 #include "relay/idle.h"
 #include "relay/journal.h"
+#include "relay/judge.h"
 #include "relay/patience.h"
 #include "relay/pump.h"
 #include "relay/reset.h"
@@ -31,7 +32,6 @@
 #include "relay/sniff.h"
 
 #define IDLE_US (7440LL * 1000000) /* 2 h 4 min: RFC 5382, REQ-5 */
-#define SNIFF_LIMIT_US 200000	   /* that a name is waited for, in all */
 #define SPEAKS_US 1000000LL	   /* within it a server speaks first */
 
 /* The two ends; pump[end] reads there and writes to the other one. */
@@ -83,8 +83,7 @@ struct flow_pool {
 	uint32_t used; /* flows at and above this were never used */
 	LIST_HEAD(, flow) live;
 	LIST_HEAD(, flow) spare;
-	flow_decide_fn *decide;
-	flow_forbid_fn *forbids;
+	const struct judge *judge;
 	flow_room_fn *room;
 	void *ctx;
 };
@@ -96,8 +95,8 @@ static void on_server(int, short, void *);
 
 struct flow_pool *
 flow_pool_new(struct event_base *base, struct journal *journal,
-    struct broker *broker, uint32_t most, flow_decide_fn *decide,
-    flow_forbid_fn *forbids, flow_room_fn *room, void *ctx)
+    struct broker *broker, uint32_t most, const struct judge *judge,
+    flow_room_fn *room, void *ctx)
 {
 	struct flow_pool *pool = calloc(1, sizeof(*pool));
 
@@ -119,8 +118,7 @@ flow_pool_new(struct event_base *base, struct journal *journal,
 	pool->journal = journal;
 	pool->broker = broker;
 	pool->most = most;
-	pool->decide = decide;
-	pool->forbids = forbids;
+	pool->judge = judge;
 	pool->room = room;
 	pool->ctx = ctx;
 	return pool;
@@ -429,7 +427,7 @@ flow_named(struct flow *flow, const struct sniff_name *name)
 	flow->learns = flow->silent;
 	if (name != NULL)
 		start.host = name->host;
-	action = pool->decide(pool->ctx, &start);
+	action = judge_named(pool->judge, &start);
 	record_decide(flow->record, &start);
 	if (action == FLOW_ACTION_BLOCK) {
 		record_blocked(pool->journal, flow->record);
@@ -517,7 +515,7 @@ on_first_bytes(struct pump *pump, const void *bytes, size_t len)
 	record_name(flow->pool->journal, flow->record, status, &name);
 	wait_end(flow);
 	if (status == SNIFF_FOUND && flow->unnamed &&
-	    flow->pool->forbids(flow->pool->ctx, flow->record, name.host))
+	    judge_forbids(flow->pool->judge, flow->record, name.host))
 		return PUMP_FORBID;
 	return PUMP_GO;
 }

@@ -14,28 +14,16 @@ struct broker;
 struct event_base;
 struct flow_pool;
 struct journal;
+struct judge;
 struct upstreams;
 
 /* Called after a flow has ended and its descriptors are free again. */
 typedef void flow_room_fn(void *ctx);
 
-/*
- * Decides about a flow by what is known of it, its name too, and fills in the
- * rest of start.
- */
-typedef enum flow_action flow_decide_fn(void *ctx, struct flow_start *start);
-
-/*
- * Whether the policy forbids a flow that was decided without a name, now that
- * its first bytes have one; then the record says which rule it is.
- */
-typedef int
-flow_forbid_fn(void *ctx, struct flow_entry *record, const char *host);
-
 /* most: flows at a time.  NULL with errno. */
-struct flow_pool *flow_pool_new(struct event_base *, struct journal *,
-    struct broker *, uint32_t most, flow_decide_fn *, flow_forbid_fn *,
-    flow_room_fn *, void *ctx);
+struct flow_pool *
+flow_pool_new(struct event_base *, struct journal *, struct broker *,
+    uint32_t most, const struct judge *, flow_room_fn *, void *ctx);
 
 /*
  * Takes the client's non-blocking socket over and connects to the original

@@ -132,6 +132,7 @@ journal_open(struct journal *journal)
 	if (slot == NULL)
 		return NULL;
 	memset(&slot->entry, 0, sizeof(slot->entry));
+	slot->counted = 0;
 	slot->entry.id = journal->next_id;
 	journal->next_id += FLOW_ID_STEP;
 	slot->entry.final = 1;
@@ -160,6 +161,15 @@ journal_drop(struct journal *journal)
 }
 
 void
+journal_skip(struct journal *journal)
+{
+	atomic_fetch_add_explicit(
+	    &journal->arena->accepted, 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(
+	    &journal->arena->unlogged, 1, memory_order_relaxed);
+}
+
+void
 journal_set_host(struct journal *journal, struct flow_entry *entry,
     enum flow_host_source source, const char *host)
 {
@@ -172,6 +182,23 @@ journal_set_host(struct journal *journal, struct flow_entry *entry,
 	entry->host_source = (uint8_t)source;
 }
 
+/*
+ * Counts a flow and frees its slot.  Whoever finds a slot that is still taken
+ * sees from its number whether it was counted before the process died.
+ */
+static void
+count_unlogged(struct journal *journal, struct flow_slot *slot)
+{
+	uint64_t count = atomic_load_explicit(
+			     &journal->arena->unlogged, memory_order_relaxed) +
+			 1;
+
+	slot->counted = (uint32_t)count;
+	atomic_store_explicit(
+	    &journal->arena->unlogged, count, memory_order_release);
+	slot_release(journal, (uint32_t)(slot - journal->arena->slot));
+}
+
 void
 journal_close(struct journal *journal, struct flow_entry *entry)
 {
@@ -181,10 +208,14 @@ journal_close(struct journal *journal, struct flow_entry *entry)
 		free(slot);
 		return;
 	}
-	atomic_store_explicit(
-	    &slot->state, FLOW_SLOT_CLOSED, memory_order_release);
 	atomic_fetch_sub_explicit(
 	    &journal->arena->open, 1, memory_order_relaxed);
+	if (entry->unlogged) {
+		count_unlogged(journal, slot);
+		return;
+	}
+	atomic_store_explicit(
+	    &slot->state, FLOW_SLOT_CLOSED, memory_order_release);
 	journal->ring[journal->closed++ % journal->slots] =
 	    (uint32_t)(slot - journal->arena->slot);
 	if (journal->closed - journal->sent >= LIMIT_FLOW_BATCH)

@@ -31,14 +31,17 @@ struct journal *journal_new(struct event_base *, struct flow_arena *,
  */
 struct flow_entry *journal_open(struct journal *);
 
-/* Counts a flow that is over at once and gets no row. */
+/* Counts a flow that is over at once and gets no row, as there is no room. */
 void journal_drop(struct journal *);
+
+/* The same, as its rule says so. */
+void journal_skip(struct journal *);
 
 /* The host's name, of less than FLOW_HOST_BYTES; it is kept with the record. */
 void journal_set_host(struct journal *, struct flow_entry *,
     enum flow_host_source, const char *host);
 
-/* The record is complete and will be logged. */
+/* The record is complete and will be logged, or counted if it is unlogged. */
 void journal_close(struct journal *, struct flow_entry *);
 
 /* The way to the flow log, or NULL while there is none.  Not owned. */

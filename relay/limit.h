@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Flows that their rule has no room for (max-flows): they are refused, with a
- * row each as long as these are not too many.
+ * Flows that their rule has no room for (max-flows): they are refused, see
+ * denial.h.
  */
 #ifndef RELAY_LIMIT_H
 #define RELAY_LIMIT_H
@@ -10,10 +10,11 @@
 #include "relay/record.h"
 #include "relay/tally.h"
 
+struct denials;
 struct limit;
 
 /* NULL without memory. */
-struct limit *limit_new(struct journal *, const struct tally *);
+struct limit *limit_new(struct denials *, const struct tally *);
 
 /*
  * 0 when the rule has room, with a share in start; -1: it has none.  What has
@@ -22,6 +23,7 @@ struct limit *limit_new(struct journal *, const struct tally *);
 int limit_take(const struct limit *, const struct image *, struct flow_start *);
 
 /* The same; a flow that is refused is accounted for. */
-int limit_admit(struct limit *, const struct image *, struct flow_start *);
+int
+limit_admit(const struct limit *, const struct image *, struct flow_start *);
 
 #endif

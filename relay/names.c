@@ -1,51 +1,15 @@
 /* SPDX-License-Identifier: ISC */
 #include "relay/names.h"
 
-#include <sys/mman.h>
-
-#include <string.h>
-
 #include "common/clock.h"
-#include "common/memfd.h"
-#include "policy/binding.h"
-
-static struct {
-	const struct binding_table *table[LIMIT_WORKERS];
-	uint64_t count;	      /* tables at and above this are NULL */
-	struct binding found; /* by the last look-up */
-} names;
-
-int
-names_add(uint64_t worker, int fd)
-{
-	size_t len = binding_table_bytes();
-	const struct binding_table *old = names.table[worker];
-	const struct binding_table *table = memfd_map_shared(fd, len, 0);
-
-	if (table == NULL)
-		return -1;
-	if (old != NULL)
-		munmap((void *)(uintptr_t)old, len);
-	names.table[worker] = table;
-	if (names.count <= worker)
-		names.count = worker + 1;
-	return 0;
-}
+#include "policy/bindings.h"
 
 static const struct binding *
 look_up(
     const struct addr *client, const struct addr *server, const char *wanted)
 {
-	static const struct binding none = BINDING_NONE;
-	uint32_t now_s = (uint32_t)(clock_mono_us() / 1000000);
-	uint64_t i;
-
-	names.found = none;
-	for (i = 0; i < names.count; i++)
-		if (names.table[i] != NULL)
-			binding_find(names.table[i], client, server, wanted,
-			    now_s, &names.found);
-	return &names.found;
+	return bindings_find(
+	    client, server, wanted, (uint32_t)(clock_mono_us() / 1000000));
 }
 
 void
@@ -53,7 +17,7 @@ names_find(struct flow_start *start)
 {
 	const struct binding *found;
 
-	if (start->host != NULL || names.count == 0)
+	if (start->host != NULL)
 		return;
 	found = look_up(&start->src, &start->dst, NULL);
 	if (found->verdict == BINDING_UNKNOWN)
@@ -63,18 +27,14 @@ names_find(struct flow_start *start)
 }
 
 enum flow_agreement
-names_compare(const struct flow_entry *record, const char *host)
+names_compare(
+    const struct addr *client, const struct addr *server, const char *host)
 {
 	static const enum flow_agreement agreements[] = {
 		[BINDING_UNKNOWN] = FLOW_AGREEMENT_UNKNOWN,
 		[BINDING_AGREES] = FLOW_AGREEMENT_YES,
 		[BINDING_CONTRADICTS] = FLOW_AGREEMENT_NO,
 	};
-	struct addr client, server;
 
-	if (names.count == 0)
-		return FLOW_AGREEMENT_UNKNOWN;
-	memcpy(client.byte, record->src, sizeof(client.byte));
-	memcpy(server.byte, record->dst, sizeof(server.byte));
-	return agreements[look_up(&client, &server, host)->verdict];
+	return agreements[look_up(client, server, host)->verdict];
 }

@@ -12,6 +12,18 @@
 #include "relay/journal.h"
 #include "relay/names.h"
 
+/* Its host may be "". */
+static void
+name_set(struct journal *journal, struct flow_entry *record,
+    const struct sniff_name *name, enum flow_agreement agreement)
+{
+	record->ech = name->ech != 0;
+	if (name->host[0] == '\0')
+		return;
+	journal_set_host(journal, record, name->source, name->host);
+	record->dns_agrees = (uint8_t)agreement;
+}
+
 struct flow_entry *
 record_open(struct journal *journal, const struct flow_start *start)
 {
@@ -30,6 +42,8 @@ record_open(struct journal *journal, const struct flow_start *start)
 	record->capture = (uint8_t)start->capture;
 	if (start->by_dns)
 		journal_set_host(journal, record, FLOW_HOST_DNS, start->host);
+	if (start->sent != NULL)
+		name_set(journal, record, start->sent, start->agreement);
 	record_decide(record, start);
 	return record;
 }
@@ -40,7 +54,8 @@ record_start(const struct flow_entry *record)
 	struct flow_start start = { .sport = record->sport,
 		.dport = record->dport,
 		.proto = record->proto,
-		.capture = (enum flow_capture)record->capture };
+		.capture = (enum flow_capture)record->capture,
+		.agreement = (enum flow_agreement)record->dns_agrees };
 
 	memcpy(start.src.byte, record->src, sizeof(start.src.byte));
 	memcpy(start.dst.byte, record->dst, sizeof(start.dst.byte));
@@ -51,11 +66,13 @@ void
 record_name(struct journal *journal, struct flow_entry *record,
     enum sniff_status status, const struct sniff_name *name)
 {
+	struct flow_start start = record_start(record);
+
 	record->ech = name->ech != 0;
 	if (status != SNIFF_FOUND)
 		return;
-	journal_set_host(journal, record, name->source, name->host);
-	record->dns_agrees = (uint8_t)names_compare(record, name->host);
+	name_set(journal, record, name,
+	    names_compare(&start.src, &start.dst, name->host));
 }
 
 void
@@ -63,6 +80,7 @@ record_decide(struct flow_entry *record, const struct flow_start *start)
 {
 	record->rule = start->rule;
 	record->generation = start->generation;
+	record->unlogged = start->unlogged;
 }
 
 void

@@ -28,8 +28,12 @@ struct flow_start {
 	enum rule_source source;
 	uint8_t needs_name; /* it shall be decided again when that is known */
 	uint8_t rule_needs_name; /* before that nothing must be let through */
+	uint8_t unlogged;	 /* its rule gives it no row */
 	uint8_t by_dns;		 /* host is the name its client asked for */
-	const char *host;	 /* its name; NULL: not known */
+	uint8_t looked;	  /* at what its client sent first, or no longer */
+	const char *host; /* its name; NULL: not known */
+	const struct sniff_name *sent; /* UDP: there; NULL: that is no QUIC */
+	enum flow_agreement agreement; /* of the name that was sent */
 	int error; /* of struct flow_entry: why a limit blocks it; else 0 */
 	const struct tally *tally; /* what the share is of */
 	struct tally_share share;  /* the flow gives it back at its end */
@@ -46,7 +50,10 @@ int record_is_chosen(const struct flow_entry *, const struct flow_choice *);
 /* A record that says FLOW_ACTION_RELAY, or NULL without memory. */
 struct flow_entry *record_open(struct journal *, const struct flow_start *);
 
-/* What record_open() was given; the rest is what is to be decided. */
+/*
+ * What record_open() was given, and what was found since; the rest is what is
+ * to be decided.
+ */
 struct flow_start record_start(const struct flow_entry *);
 
 /* What was found in the client's first bytes; the name only of FOUND. */

@@ -23,17 +23,18 @@
 #include "common/memfd.h"
 #include "ipc/channel.h"
 #include "ipc/loop.h"
+#include "policy/bindings.h"
 #include "policy/lists.h"
 #include "policy/mapping.h"
-#include "policy/match.h"
 #include "policy/secret.h"
 #include "relay/broker.h"
 #include "relay/check.h"
+#include "relay/denial.h"
 #include "relay/flow.h"
 #include "relay/journal.h"
+#include "relay/judge.h"
 #include "relay/limit.h"
 #include "relay/listener.h"
-#include "relay/names.h"
 #include "relay/pipe.h"
 #include "relay/reset.h"
 #include "relay/shortage.h"
@@ -77,7 +78,7 @@ struct relay {
 	struct upstreams *upstreams; /* of that policy */
 	struct checks *checks;
 	struct tally tally;
-	struct limit *limit;
+	struct judge judge;
 	struct relay_secrets secrets;
 	uint32_t slots;
 	int leaving;
@@ -153,106 +154,14 @@ is_own_listener(
 	       ntohs(v6->sin6_port) == entrance->port;
 }
 
-static struct policy_verdict
-verdict_of(
-    const struct relay *relay, const struct flow_start *start, const char *host)
-{
-	struct policy_query query = { .proto = start->proto,
-		.src = start->src,
-		.dst = start->dst,
-		.dport = start->dport,
-		.host = host,
-		.index = relay->lists.now.index };
-
-	return policy_match(relay->policy.image, &query);
-}
-
-/* A decision is not the last one while it lacks a name that it depends on. */
-static int
-needs_name(const struct relay *relay, const struct flow_start *start,
-    const struct policy_verdict *verdict)
-{
-	return verdict->needs_name ||
-	       (start->host == NULL && start->upstream != UPSTREAM_NONE &&
-		   upstreams_names(relay->upstreams, start->upstream));
-}
-
-/* host: "" when it has none, NULL when that is not known yet. */
-static enum flow_action
-decide(const struct relay *relay, struct flow_start *start, const char *host)
-{
-	struct policy_verdict verdict = verdict_of(relay, start, host);
-
-	start->rule = verdict.rule;
-	start->upstreams = relay->upstreams;
-	start->upstream = verdict.upstream;
-	start->generation = image_settings(relay->policy.image)->generation;
-	if (verdict.item != NULL) {
-		start->idle_us = (int64_t)verdict.item->idle_ms * 1000;
-		start->source = (enum rule_source)verdict.item->source;
-	}
-	start->needs_name = (uint8_t)needs_name(relay, start, &verdict);
-	start->rule_needs_name = (uint8_t)verdict.needs_name;
-	return verdict.action;
-}
-
-/* Its name is known by now, or is not waited for any longer. */
-static enum flow_action
-decide_named(void *ctx, struct flow_start *start)
-{
-	const struct relay *relay = ctx;
-	enum flow_action action;
-
-	names_find(start);
-	action = decide(relay, start, start->host != NULL ? start->host : "");
-	if (action == FLOW_ACTION_BLOCK ||
-	    limit_take(relay->limit, relay->policy.image, start) == 0)
-		return action;
-	start->error = FLOW_ERROR_MAX_FLOWS;
-	return FLOW_ACTION_BLOCK;
-}
-
-/* Too late for another way, but not for none. */
-static int
-forbids(void *ctx, struct flow_entry *record, const char *host)
-{
-	struct flow_start start = record_start(record);
-	enum flow_action action = decide(ctx, &start, host);
-
-	if (action != FLOW_ACTION_BLOCK &&
-	    (start.upstream == UPSTREAM_NONE || start.rule == record->rule))
-		return 0;
-	record_decide(record, &start);
-	return 1;
-}
-
-/* The kernel has decided by the same rules; it may have done so long ago. */
-static enum udp_decision
-decide_udp(void *ctx, struct flow_start *start)
-{
-	const struct relay *relay = ctx;
-
-	if (decide(relay, start, start->host) == FLOW_ACTION_BLOCK)
-		return UDP_REFUSE;
-	if (start->rule_needs_name)
-		return UDP_UNNAMED;
-	names_find(start);
-	if (limit_admit(relay->limit, relay->policy.image, start) == -1)
-		return UDP_OVER;
-	return UDP_BEGIN;
-}
-
 static int
 flow_accept(struct relay *relay, int client, struct flow_start *start)
 {
-	names_find(start);
-	/* Rules wait for the name in its first bytes: a client could have asked
-	 * for another one at that address. */
-	if (decide(relay, start, NULL) == FLOW_ACTION_BLOCK)
+	if (judge_begun(&relay->judge, start) == FLOW_ACTION_BLOCK)
 		return flow_block(relay->flows, client, start);
 	/* Which rule it counts in may depend on its name. */
 	if (!start->needs_name &&
-	    limit_admit(relay->limit, relay->policy.image, start) == -1) {
+	    limit_admit(relay->judge.limit, relay->policy.image, start) == -1) {
 		reset_and_close(client);
 		return 0;
 	}
@@ -412,7 +321,7 @@ on_relay_names(void *ctx, struct ipc_message *message)
 	const struct msg_worker *body = message->body;
 
 	(void)ctx;
-	if (names_add(body->worker, message->fd) == -1)
+	if (bindings_add(body->worker, message->fd) == -1)
 		fatal("names");
 }
 
@@ -599,6 +508,20 @@ descriptors_most(void)
 	return (uint32_t)limit.rlim_cur - FDS_RESERVED;
 }
 
+static void
+judge_init(struct relay *relay)
+{
+	struct judge *judge = &relay->judge;
+
+	judge->policy = &relay->policy;
+	judge->lists = &relay->lists;
+	judge->upstreams = &relay->upstreams;
+	judge->denials = denials_new(relay->journal, relay->tally.seed);
+	judge->limit = limit_new(judge->denials, &relay->tally);
+	if (judge->denials == NULL || judge->limit == NULL)
+		fatal("judge");
+}
+
 /* Two descriptors a flow of TCP; what is for UDP is counted one by one. */
 static void
 flows_new(struct relay *relay)
@@ -607,15 +530,15 @@ flows_new(struct relay *relay)
 	uint32_t udp = descriptors / FDS_UDP_PART;
 	uint32_t tcp = (descriptors - udp) / 2;
 
+	judge_init(relay);
 	relay->flows = flow_pool_new(relay->base, relay->journal, relay->broker,
-	    tcp < relay->slots ? tcp : relay->slots, decide_named, forbids,
-	    on_room, relay);
+	    tcp < relay->slots ? tcp : relay->slots, &relay->judge, on_room,
+	    relay);
 	relay->udp = udp_flows_new(
-	    relay->base, relay->journal, relay->broker, udp, decide_udp, relay);
+	    relay->base, relay->journal, relay->broker, udp, &relay->judge);
 	relay->shortage = shortage_new(relay->base, on_room, relay);
-	relay->limit = limit_new(relay->journal, &relay->tally);
-	if (relay->limit == NULL || relay->flows == NULL ||
-	    relay->udp == NULL || relay->shortage == NULL)
+	if (relay->flows == NULL || relay->udp == NULL ||
+	    relay->shortage == NULL)
 		fatal("flows");
 }
 

@@ -13,6 +13,7 @@
 #include "schema/flow.h"
 
 #define SNIFF_MOST_BYTES 16384 /* that a name is looked for in */
+#define SNIFF_LIMIT_US 200000  /* that a name is waited for, in all */
 
 enum sniff_status {
 	SNIFF_MORE, /* all is well so far: come again with more bytes */
@@ -23,12 +24,14 @@ enum sniff_status {
 /*
  * host is a name as name_is_host() has them.  ech: the client sent an
  * encrypted_client_hello, so the name is only that of a front; it may be set
- * without a name.
+ * without a name.  unread: there is no name because what should have it could
+ * not be read to its end; only QUIC says so.
  */
 struct sniff_name {
 	char host[FLOW_HOST_BYTES];
 	enum flow_host_source source;
 	int ech;
+	int unread;
 };
 
 /*

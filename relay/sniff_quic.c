@@ -393,6 +393,25 @@ sniff_quic_begins(const uint8_t *datagram, size_t len)
 		   (LONG_HEADER | FIXED_BIT | version->initial);
 }
 
+static enum sniff_status
+unreadable(struct sniff_name *name)
+{
+	name->unread = 1;
+	return SNIFF_NONE;
+}
+
+/* What has come of the hello says how long it is: RFC 8446, 4. */
+static int
+hello_is_whole(const struct sniff_quic *quic)
+{
+	struct bytes head = { .at = quic->hello, .left = quic->contiguous };
+	uint64_t due;
+
+	(void)number(&head, 1);
+	due = number(&head, 3);
+	return !head.bad && head.left >= due;
+}
+
 enum sniff_status
 sniff_quic(struct sniff_quic *quic, const uint8_t *datagram, size_t len,
     struct sniff_name *name)
@@ -408,13 +427,14 @@ sniff_quic(struct sniff_quic *quic, const uint8_t *datagram, size_t len,
 	     packets++)
 		if (header.type == header.version->initial &&
 		    initial_read(quic, &header) == -1)
-			return SNIFF_NONE;
+			return unreadable(name);
 	quic->datagrams++;
 	if (quic->version == 0)
-		return SNIFF_NONE;
+		return unreadable(name);
 	status =
 	    sniff_hello(quic->hello, quic->contiguous, FLOW_HOST_QUIC, name);
-	if (status == SNIFF_MORE && quic->datagrams >= SNIFF_QUIC_DATAGRAMS)
-		return SNIFF_NONE;
+	if ((status == SNIFF_MORE && quic->datagrams >= SNIFF_QUIC_DATAGRAMS) ||
+	    (status == SNIFF_NONE && !hello_is_whole(quic)))
+		return unreadable(name);
 	return status;
 }

@@ -23,14 +23,16 @@
 #include "relay/failure.h"
 #include "relay/idle.h"
 #include "relay/journal.h"
+#include "relay/judge.h"
 #include "relay/shortage.h"
 #include "relay/udp_hold.h"
+#include "relay/udp_naming.h"
 #include "relay/udp_packet.h"
 #include "relay/udp_refusal.h"
 #include "relay/udp_reply.h"
 #include "relay/udp_server.h"
-#include "relay/udp_sniff.h"
 #include "relay/udp_table.h"
+#include "relay/udp_watch.h"
 
 #define IDLE_US (RULE_UDP_IDLE_MS * 1000LL)
 #define IDLE_ASKED_US 30000000LL /* asked, answered, and that was all */
@@ -50,7 +52,7 @@ struct udp_flow {
 	struct flow_entry *record;
 	const struct tally *tally;
 	struct tally_share share;
-	struct udp_sniff *sniff; /* not NULL: its name is looked for */
+	struct udp_watch watch;
 	int64_t idle_us;
 	int idle_given; /* by a rule */
 	uint32_t descriptors;
@@ -67,14 +69,14 @@ struct udp_flows {
 	struct broker *broker;
 	struct udp_replies *replies;
 	struct udp_sniffs *sniffs;
+	struct udp_namings *namings;
 	struct udp_flow *flow; /* as many as the table takes; not touched */
 	uint32_t used;	       /* flows at and above this were never used */
 	SLIST_HEAD(, udp_flow) spare;
 	uint32_t descriptors;
 	uint32_t servers; /* descriptors of flows' servers */
 	int lacked;
-	udp_decide_fn *decide;
-	void *ctx;
+	const struct judge *judge;
 };
 
 #define FLOW_OF(pointer, member)                                 \
@@ -84,12 +86,12 @@ struct udp_flows {
 static void on_idle(struct idle_timer *);
 static void on_reply(struct udp_reply_waiter *, int error);
 static void on_server(int, short, void *);
+static void on_named(void *, const struct udp_named *);
 static void flow_ask(struct udp_flow *, const struct udp_packet *, int n);
 
 struct udp_flows *
 udp_flows_new(struct event_base *base, struct journal *journal,
-    struct broker *broker, uint32_t descriptors, udp_decide_fn *decide,
-    void *ctx)
+    struct broker *broker, uint32_t descriptors, const struct judge *judge)
 {
 	struct udp_flows *flows = calloc(1, sizeof(*flows));
 
@@ -99,18 +101,18 @@ udp_flows_new(struct event_base *base, struct journal *journal,
 	flows->table = udp_table_new(descriptors);
 	flows->replies = udp_replies_new(broker, on_reply);
 	flows->sniffs = udp_sniffs_new();
+	flows->namings = udp_namings_new(base, on_named, flows);
 	/* Zero pages until a flow is used: calloc(3) maps them. */
 	flows->flow = calloc(descriptors, sizeof(*flows->flow));
 	if (flows->wheel == NULL || flows->table == NULL ||
 	    flows->replies == NULL || flows->sniffs == NULL ||
-	    flows->flow == NULL)
+	    flows->namings == NULL || flows->flow == NULL)
 		return NULL;
 	flows->base = base;
 	flows->journal = journal;
 	flows->broker = broker;
 	flows->descriptors = descriptors;
-	flows->decide = decide;
-	flows->ctx = ctx;
+	flows->judge = judge;
 	return flows;
 }
 
@@ -167,7 +169,7 @@ flow_end(struct udp_flow *flow, enum flow_close why, int error)
 	idle_cancel(&flow->timer);
 	server_end(flow);
 	udp_reply_release(flow->reply, &flow->waiter);
-	udp_sniff_end(flows->sniffs, &flow->sniff);
+	udp_watch_end(&flow->watch);
 	udp_table_remove(flows->table, &flow->entry);
 	flows->servers -= flow->descriptors;
 	if (shortage_is(error))
@@ -196,9 +198,8 @@ flow_due_us(const struct udp_flow *flow)
 }
 
 static struct broker_flow
-ends_of(const struct udp_flow *flow)
+ends_of(const struct udp_key *key)
 {
-	const struct udp_key *key = &flow->entry.key;
 	struct broker_flow ends = { key->client, key->server, key->client_port,
 		key->server_port };
 
@@ -212,11 +213,11 @@ ends_of(const struct udp_flow *flow)
 static void
 flow_die(struct udp_flow *flow, enum flow_close why, int error)
 {
-	struct broker_flow ends = ends_of(flow);
+	struct broker_flow ends = ends_of(&flow->entry.key);
 
 	server_end(flow);
 	server_assign(flow, -1);
-	if (why != FLOW_CLOSE_OVERLOAD)
+	if (why != FLOW_CLOSE_OVERLOAD && why != FLOW_CLOSE_POLICY)
 		udp_refusal(flow->flows->broker, &ends, error);
 	flow->why = why;
 	flow->error = error;
@@ -310,7 +311,7 @@ flow_answer(struct udp_flow *flow, const struct udp_packet *packets, int n)
 static int
 flow_waits(struct udp_flow *flow)
 {
-	struct broker_flow ends = ends_of(flow);
+	struct broker_flow ends = ends_of(&flow->entry.key);
 
 	if (udp_reply_fd(flow->reply) != -1 ||
 	    udp_reply_await(flow->reply, &ends, &flow->waiter) == -1)
@@ -454,8 +455,7 @@ flow_begin(struct udp_flows *flows, const struct udp_key *key,
 {
 	struct flow_entry *record;
 	struct udp_reply *reply;
-	struct broker_flow ends = { key->client, key->server, key->client_port,
-		key->server_port };
+	struct broker_flow ends = ends_of(key);
 	struct udp_flow *flow;
 	int fd, error;
 
@@ -483,47 +483,8 @@ flow_begin(struct udp_flows *flows, const struct udp_key *key,
 	return flow;
 }
 
-void
-udp_flows_refused(struct udp_flows *flows)
-{
-	atomic_fetch_add_explicit(
-	    &journal_arena(flows->journal)->refused, 1, memory_order_relaxed);
-}
-
-/* By the name, which has to be in what has come at once. */
-static enum udp_decision
-decide_named(struct udp_flows *flows, struct flow_start *start,
-    const struct udp_packet *packets, int n)
-{
-	enum udp_decision decision = UDP_REFUSE;
-	struct sniff_name name;
-	struct udp_sniff *place;
-
-	udp_sniff_begin(flows->sniffs, &place, packets);
-	if (place != NULL && udp_sniff_read(flows->sniffs, &place, packets, n,
-				 &name) == SNIFF_FOUND) {
-		start->host = name.host;
-		decision = flows->decide(flows->ctx, start);
-		start->host = NULL; /* its upstream gets the address */
-	}
-	udp_sniff_end(flows->sniffs, &place);
-	return decision;
-}
-
-static enum udp_decision
-decide(struct udp_flows *flows, struct flow_start *start,
-    const struct udp_packet *packets, int n)
-{
-	enum udp_decision decision = flows->decide(flows->ctx, start);
-
-	if (decision != UDP_UNNAMED)
-		return decision;
-	return decide_named(flows, start, packets, n);
-}
-
-static struct udp_flow *
-flow_new(struct udp_flows *flows, enum flow_capture capture,
-    const struct udp_key *key, const struct udp_packet *packets, int n)
+static struct flow_start
+start_of(const struct udp_key *key, enum flow_capture capture)
 {
 	struct flow_start start = { .src = key->client,
 		.dst = key->server,
@@ -531,35 +492,31 @@ flow_new(struct udp_flows *flows, enum flow_capture capture,
 		.dport = key->server_port,
 		.proto = IPPROTO_UDP,
 		.capture = capture };
-	struct udp_flow *flow;
 
-	switch (decide(flows, &start, packets, n)) {
-	case UDP_BEGIN:
-		break;
-	case UDP_UNNAMED:
-	case UDP_REFUSE:
-		udp_flows_refused(flows);
-		return NULL;
-	case UDP_OVER:
-		return NULL;
-	}
-	flow = flow_begin(flows, key, &start);
-	if (flow == NULL)
-		tally_give_back(start.tally, &start.share);
-	else
-		udp_sniff_begin(flows->sniffs, &flow->sniff, packets);
-	return flow;
+	return start;
 }
 
-static void
-flow_sniff(struct udp_flow *flow, const struct udp_packet *packets, int n)
+static enum udp_decision
+flow_judge(struct udp_flows *flows, const struct udp_key *key,
+    struct flow_start *start)
 {
-	struct udp_flows *flows = flow->flows;
-	struct sniff_name name;
-	enum sniff_status status =
-	    udp_sniff_read(flows->sniffs, &flow->sniff, packets, n, &name);
+	enum udp_decision decision = judge_udp(flows->judge, start);
+	struct broker_flow ends = ends_of(key);
 
-	record_name(flows->journal, flow->record, status, &name);
+	if (decision == UDP_RESET)
+		udp_refusal(flows->broker, &ends, ECONNREFUSED);
+	return decision;
+}
+
+static struct udp_flow *
+flow_new(struct udp_flows *flows, const struct udp_key *key,
+    struct flow_start *start)
+{
+	struct udp_flow *flow = flow_begin(flows, key, start);
+
+	if (flow == NULL)
+		tally_give_back(start->tally, &start->share);
+	return flow;
 }
 
 static void
@@ -598,6 +555,79 @@ flow_ask(struct udp_flow *flow, const struct udp_packet *packets, int n)
 	}
 }
 
+/*
+ * A name that comes late may be one that its rule is not for: then this is the
+ * end of it.
+ */
+static void
+flow_watch(struct udp_flow *flow, const struct udp_packet *packets, int n)
+{
+	struct udp_flows *flows = flow->flows;
+	int strict = flow->watch.state != UDP_WATCH_LOG;
+	struct sniff_name name;
+	enum sniff_status status =
+	    udp_watch_read(&flow->watch, packets, n, &name);
+
+	if (status == SNIFF_MORE)
+		return;
+	record_name(flows->journal, flow->record, status, &name);
+	if (strict && (name.unread || (status == SNIFF_FOUND &&
+					  judge_forbids(flows->judge,
+					      flow->record, name.host))))
+		flow_die(flow, FLOW_CLOSE_POLICY, 0);
+}
+
+/* What the client has sent, but for what waited for its name. */
+static void
+flow_more(struct udp_flow *flow, const struct udp_packet *packets, int n)
+{
+	if (flow->watch.state != UDP_WATCH_OVER)
+		flow_watch(flow, packets, n);
+	flow_ask(flow, packets, n);
+}
+
+/* What has come of it has a name, or has none. */
+static void
+on_named(void *ctx, const struct udp_named *named)
+{
+	struct udp_flows *flows = ctx;
+	struct flow_start start = start_of(&named->key, named->capture);
+	struct udp_flow *flow;
+
+	start.looked = 1;
+	start.sent = named->name;
+	if (flow_judge(flows, &named->key, &start) != UDP_BEGIN ||
+	    (flow = flow_new(flows, &named->key, &start)) == NULL)
+		return;
+	udp_watch_move(&flow->watch, named->watch);
+	flow_ask(flow, named->packets, named->n);
+}
+
+static void
+flows_first(struct udp_flows *flows, enum flow_capture capture,
+    const struct udp_key *key, const struct udp_packet *packets, int n)
+{
+	struct flow_start start = start_of(key, capture);
+	enum udp_decision decision;
+	struct udp_flow *flow;
+
+	decision = flow_judge(flows, key, &start);
+	if (decision == UDP_UNNAMED)
+		udp_namings_packets(flows->namings, capture, key, packets, n);
+	if (decision != UDP_BEGIN ||
+	    (flow = flow_new(flows, key, &start)) == NULL)
+		return;
+	udp_watch_log(&flow->watch, flows->sniffs, packets);
+	flow_more(flow, packets, n);
+}
+
+void
+udp_flows_refused(struct udp_flows *flows)
+{
+	atomic_fetch_add_explicit(
+	    &journal_arena(flows->journal)->refused, 1, memory_order_relaxed);
+}
+
 static struct udp_key
 key_of(const struct udp_packet *packet)
 {
@@ -629,7 +659,6 @@ udp_flows_packets(struct udp_flows *flows, enum flow_capture capture,
     const struct udp_packet *packets, int n)
 {
 	struct udp_entry *entry;
-	struct udp_flow *flow;
 	struct udp_key key;
 	int run;
 
@@ -637,14 +666,10 @@ udp_flows_packets(struct udp_flows *flows, enum flow_capture capture,
 		key = key_of(packets);
 		run = run_length(packets, n, &key);
 		entry = udp_table_find(flows->table, &key);
-		flow = entry != NULL
-			   ? FLOW_OF(entry, entry)
-			   : flow_new(flows, capture, &key, packets, run);
-		if (flow == NULL)
-			continue;
-		if (flow->sniff != NULL)
-			flow_sniff(flow, packets, run);
-		flow_ask(flow, packets, run);
+		if (entry != NULL)
+			flow_more(FLOW_OF(entry, entry), packets, run);
+		else
+			flows_first(flows, capture, &key, packets, run);
 	}
 }
 
@@ -668,6 +693,7 @@ udp_flows_kill(struct udp_flows *flows, const struct flow_choice *choice)
 void
 udp_flows_shutdown(struct udp_flows *flows)
 {
+	udp_namings_end(flows->namings);
 	while (udp_table_count(flows->table) > 0)
 		flow_end(FLOW_OF(udp_table_at(flows->table, 0), entry),
 		    FLOW_CLOSE_SHUTDOWN, 0);

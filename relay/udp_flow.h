@@ -15,21 +15,13 @@
 struct broker;
 struct event_base;
 struct journal;
+struct judge;
 struct udp_flows;
 struct udp_packet;
 
-/*
- * BEGIN: with the rest of start.  OVER: it is refused, and accounted for.
- * UNNAMED: it is refused unless it has a name, and then decided by that.
- */
-enum udp_decision { UDP_REFUSE, UDP_BEGIN, UDP_OVER, UDP_UNNAMED };
-
-/* Decides about a new flow. */
-typedef enum udp_decision udp_decide_fn(void *ctx, struct flow_start *start);
-
 /* descriptors: that they may hold altogether.  NULL with errno. */
 struct udp_flows *udp_flows_new(struct event_base *, struct journal *,
-    struct broker *, uint32_t descriptors, udp_decide_fn *, void *ctx);
+    struct broker *, uint32_t descriptors, const struct judge *);
 
 /* A client has sent something. */
 void udp_flows_packets(

@@ -49,16 +49,28 @@ piece_of(const struct udp_packet *packet, size_t n, const uint8_t **bytes)
 	return packet->len - at < size ? packet->len - at : size;
 }
 
+static int
+begins(const struct udp_packet *packet)
+{
+	const uint8_t *bytes;
+	size_t n, len;
+
+	for (n = 0; n < udp_packet_count(packet); n++) {
+		len = piece_of(packet, n, &bytes);
+		if (sniff_quic_begins(bytes, len))
+			return 1;
+	}
+	return 0;
+}
+
 void
 udp_sniff_begin(struct udp_sniffs *sniffs, struct udp_sniff **place,
     const struct udp_packet *packet)
 {
-	const uint8_t *bytes;
-	size_t len = piece_of(packet, 0, &bytes);
 	struct udp_sniff *oldest = TAILQ_FIRST(&sniffs->order);
 
 	*place = NULL;
-	if (!sniff_quic_begins(bytes, len))
+	if (!begins(packet))
 		return;
 	if (oldest->holder != NULL)
 		*oldest->holder = NULL;
@@ -96,6 +108,15 @@ udp_sniff_read(struct udp_sniffs *sniffs, struct udp_sniff **place,
 	if (status != SNIFF_MORE)
 		udp_sniff_end(sniffs, place);
 	return status;
+}
+
+void
+udp_sniff_move(struct udp_sniff **to, struct udp_sniff **from)
+{
+	*to = *from;
+	*from = NULL;
+	if (*to != NULL)
+		(*to)->holder = to;
 }
 
 void

@@ -20,8 +20,9 @@ struct udp_sniffs;
 struct udp_sniffs *udp_sniffs_new(void);
 
 /*
- * A flow begins with this packet.  *place, which must stay where it is until
- * udp_sniff_end(), is then not NULL for as long as there may be a name.
+ * A flow begins with this packet, or a connection within it.  *place, which
+ * must stay where it is until udp_sniff_end(), is then not NULL for as long as
+ * there may be a name.
  */
 void udp_sniff_begin(
     struct udp_sniffs *, struct udp_sniff **place, const struct udp_packet *);
@@ -32,6 +33,9 @@ void udp_sniff_begin(
  */
 enum sniff_status udp_sniff_read(struct udp_sniffs *, struct udp_sniff **place,
     const struct udp_packet *, int n, struct sniff_name *);
+
+/* *from may be NULL; *to stands for it from now on. */
+void udp_sniff_move(struct udp_sniff **to, struct udp_sniff **from);
 
 /* The flow ends; *place may be NULL. */
 void udp_sniff_end(struct udp_sniffs *, struct udp_sniff **place);

@@ -19,6 +19,10 @@ static const char *const transports[] = { DNS_TRANSPORTS(DNS_WORD) };
 static const char *const sources[] = { DNS_SOURCES(DNS_WORD) };
 static const char *const securities[] = { DNS_SECURITIES(DNS_WORD) };
 
+#define DNS_BOUND(us) us,
+
+static const uint32_t bounds_us[] = { DNS_LATENCIES(DNS_BOUND) };
+
 static const struct {
 	uint16_t type;
 	const char *word;
@@ -253,7 +257,7 @@ is_in_range(const struct dns_record *record)
 	       (record->action == FLOW_ACTION_RELAY ||
 		   record->action == FLOW_ACTION_BLOCK) &&
 	       record->capture < FLOW_CAPTURE_COUNT &&
-	       record->worker < LIMIT_WORKERS &&
+	       record->worker < LIMIT_WORKERS && record->one_in != 0 &&
 	       record->summary_bytes <= LIMIT_DNS_SUMMARY_BYTES;
 }
 
@@ -272,4 +276,32 @@ dns_record_check(const void *bytes, size_t len)
 	    !is_name(record->rest, record->name_bytes))
 		return 0;
 	return is_summary(record) ? whole : 0;
+}
+
+uint32_t
+dns_latency_bound_us(unsigned int bucket)
+{
+	return bucket < DNS_LATENCY_MORE ? bounds_us[bucket] : 0;
+}
+
+void
+dns_latency_count(struct dns_latency *latency, uint32_t us)
+{
+	unsigned int bucket = 0;
+
+	/* Most come from the cache, and are in the first ones. */
+	while (bucket < DNS_LATENCY_MORE && us > bounds_us[bucket])
+		bucket++;
+	latency->bucket[bucket]++;
+	latency->sum_us += us;
+}
+
+void
+dns_latency_add(struct dns_latency *sum, const struct dns_latency *more)
+{
+	unsigned int i;
+
+	sum->sum_us += more->sum_us;
+	for (i = 0; i < DNS_LATENCY_BUCKETS; i++)
+		sum->bucket[i] += more->bucket[i];
 }

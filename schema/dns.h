@@ -31,10 +31,31 @@ const char *dns_transport_word(unsigned int);
 const char *dns_source_word(unsigned int);
 const char *dns_security_word(unsigned int);
 
+#define DNS_ENUM_LATENCY(us) DNS_LATENCY_##us,
+
+enum dns_latency_bucket {
+	DNS_LATENCIES(DNS_ENUM_LATENCY) DNS_LATENCY_MORE,
+	DNS_LATENCY_BUCKETS
+};
+
+/* How long answers of one source took; an answer is in one bucket. */
+struct dns_latency {
+	uint64_t sum_us;
+	uint64_t bucket[DNS_LATENCY_BUCKETS];
+};
+
+/* The bound of a bucket, which belongs to it; 0: it has none. */
+uint32_t dns_latency_bound_us(unsigned int bucket);
+
+void dns_latency_count(struct dns_latency *, uint32_t us);
+void dns_latency_add(struct dns_latency *, const struct dns_latency *);
+
 #define DNS_TTL_NONE UINT32_MAX	 /* no record was sent */
 #define DNS_EDE_NONE UINT16_MAX	 /* no extended error */
 #define DNS_RULE_NONE UINT16_MAX /* no rule of the policy decided */
 #define DNS_RULE_BLOCK 0x8000U	 /* and n: the n-th dns block statement */
+/* and n: a way past DNS that is closed, enum dns_way; of flows as well */
+#define DNS_RULE_WAY (DNS_RULE_BLOCK + LIMIT_DNS_BLOCKS)
 
 #define DNS_REST_BYTES (LIMIT_DNS_NAME_BYTES + LIMIT_DNS_SUMMARY_BYTES)
 
@@ -52,9 +73,9 @@ struct dns_record {
 
 _Static_assert(sizeof(struct dns_record) % 8 == 0, "records can be in a row");
 _Static_assert(offsetof(struct dns_record, rest) % 8 == 0, "nothing is padded");
-_Static_assert(LIMIT_RULES <= DNS_RULE_BLOCK &&
-		   DNS_RULE_BLOCK + LIMIT_DNS_BLOCKS < DNS_RULE_NONE,
-    "rules and dns block statements share numbers");
+_Static_assert(
+    LIMIT_RULES <= DNS_RULE_BLOCK && DNS_RULE_WAY + 8 < DNS_RULE_NONE,
+    "rules and statements of dns share numbers");
 
 /* How many bytes of a record travel; it must be in order. */
 size_t dns_record_bytes(const struct dns_record *);

@@ -2,6 +2,7 @@
 /* The words and names of flow records, the numbering of flows.  Pure. */
 #include "schema/flow.h"
 
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,6 +15,12 @@ static const char *const closes[] = { FLOW_CLOSES(FLOW_WORD) };
 static const char *const host_sources[] = { FLOW_HOST_SOURCES(FLOW_WORD) };
 static const char *const sources[] = { FLOW_SOURCES(FLOW_WORD) };
 static const char *const severities[] = { EVENT_SEVERITIES(FLOW_WORD) };
+
+#define LOSS_SOURCE(name, source, kind) source,
+#define LOSS_KIND(name, source, kind) kind,
+
+static const char *const loss_sources[] = { FLOW_LOSSES(LOSS_SOURCE) };
+static const char *const loss_kinds[] = { FLOW_LOSSES(LOSS_KIND) };
 
 /* 2020-01-01T00:00:00Z */
 #define FLOW_ID_EPOCH_MS 1577836800000LL
@@ -62,6 +69,18 @@ const char *
 event_severity_word(unsigned int number)
 {
 	return word(severities, SEVERITY_COUNT, number);
+}
+
+const char *
+flow_loss_source(unsigned int number)
+{
+	return word(loss_sources, LOSS_COUNT, number);
+}
+
+const char *
+flow_loss_kind(unsigned int number)
+{
+	return word(loss_kinds, LOSS_COUNT, number);
 }
 
 static const struct {
@@ -147,6 +166,29 @@ flow_slot_read(const struct flow_arena *arena, uint32_t slots, uint32_t slot,
 		memcpy(record->host + FLOW_HOST_NEAR,
 		    (const char *)arena + far_offset(slots, slot),
 		    sizeof(struct flow_far));
+}
+
+int
+flow_slot_is_unlogged(const struct flow_slot *slot)
+{
+	return atomic_load_explicit(&slot->state, memory_order_acquire) !=
+		   FLOW_SLOT_FREE &&
+	       slot->entry.unlogged == 1;
+}
+
+uint64_t
+flow_arena_unlogged(const struct flow_arena *arena, uint32_t slots)
+{
+	uint64_t ended = atomic_load(&arena->unlogged), unlogged = ended;
+	uint32_t i, used = arena->used < slots ? arena->used : slots;
+
+	for (i = 0; i < used; i++)
+		/* One may have died while it was being counted. */
+		if (flow_slot_is_unlogged(&arena->slot[i]) &&
+		    (arena->slot[i].counted == 0 ||
+			arena->slot[i].counted != (uint32_t)ended))
+			unlogged++;
+	return unlogged;
 }
 
 void

@@ -23,6 +23,7 @@
 #define FLOW_ENUM_HOST(name, word) FLOW_HOST_##name,
 #define FLOW_ENUM_SOURCE(name, word) FLOW_SOURCE_##name,
 #define FLOW_ENUM_SEVERITY(name, word) SEVERITY_##name,
+#define FLOW_ENUM_LOSS(name, source, kind) LOSS_##name,
 
 enum flow_action { FLOW_ACTIONS(FLOW_ENUM_ACTION) FLOW_ACTION_COUNT };
 enum flow_capture { FLOW_CAPTURES(FLOW_ENUM_CAPTURE) FLOW_CAPTURE_COUNT };
@@ -30,6 +31,7 @@ enum flow_close { FLOW_CLOSES(FLOW_ENUM_CLOSE) FLOW_CLOSE_COUNT };
 enum flow_host_source { FLOW_HOST_SOURCES(FLOW_ENUM_HOST) FLOW_HOST_COUNT };
 enum flow_source { FLOW_SOURCES(FLOW_ENUM_SOURCE) FLOW_SOURCE_COUNT };
 enum event_severity { EVENT_SEVERITIES(FLOW_ENUM_SEVERITY) SEVERITY_COUNT };
+enum flow_loss { FLOW_LOSSES(FLOW_ENUM_LOSS) LOSS_COUNT };
 
 /* The word of a number, or "?" for a number that has none. */
 const char *flow_action_word(unsigned int);
@@ -38,6 +40,8 @@ const char *flow_close_word(unsigned int);
 const char *flow_host_source_word(unsigned int);
 const char *flow_source_word(unsigned int);
 const char *event_severity_word(unsigned int);
+const char *flow_loss_source(unsigned int);
+const char *flow_loss_kind(unsigned int);
 
 /*
  * Whether the name that a client sent is one that it was told for this address
@@ -113,7 +117,7 @@ enum flow_slot_state { FLOW_SLOT_FREE, FLOW_SLOT_OPEN, FLOW_SLOT_CLOSED };
 
 struct flow_slot {
 	_Atomic uint32_t state;
-	uint32_t reserved;
+	uint32_t counted; /* the arena's unlogged with this one, or 0 */
 	struct flow_entry entry;
 	char host[FLOW_HOST_NEAR];
 };
@@ -133,8 +137,9 @@ struct flow_arena {
 	_Atomic uint64_t relayed; /* of those, sent on to a server */
 	_Atomic uint64_t blocked;
 	_Atomic uint64_t open;
-	_Atomic uint64_t dropped; /* accepted flows whose row was given up */
-	_Atomic uint64_t refused; /* not taken: no flows, and without rows */
+	_Atomic uint64_t dropped;  /* accepted flows whose row was given up */
+	_Atomic uint64_t refused;  /* not taken: no flows, and without rows */
+	_Atomic uint64_t unlogged; /* ended flows that get no row */
 	struct flow_slot slot[];
 };
 
@@ -150,6 +155,18 @@ struct flow_arena {
  */
 void flow_slot_read(const struct flow_arena *, uint32_t slots, uint32_t slot,
     struct flow_record *);
+
+/*
+ * Whether the flow in a slot gets no row, whoever finds it there when its relay
+ * is dead.
+ */
+int flow_slot_is_unlogged(const struct flow_slot *);
+
+/*
+ * The flows that got no row, those that were open when the relay died too: of
+ * a dead one, so that what is counted does not change meanwhile.
+ */
+uint64_t flow_arena_unlogged(const struct flow_arena *, uint32_t slots);
 
 /* Gives the flow in a slot its name, of less than FLOW_HOST_BYTES. */
 void flow_slot_set_host(

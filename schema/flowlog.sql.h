@@ -127,6 +127,9 @@
 /* Version 6. */
 #define FLOWLOG_TABLES_6 "ALTER TABLE flow ADD COLUMN dns_agrees INTEGER;"
 
+/* Version 7.  Of rows that stand for others; NULL: for itself alone. */
+#define FLOWLOG_TABLES_7 "ALTER TABLE query ADD COLUMN one_in INTEGER;"
+
 /* Milliseconds, ISO 8601, UTC. */
 #define FLOWLOG_TIME(us)                           \
 	"strftime('%%Y-%%m-%%dT%%H:%%M:%%fZ', " us \
@@ -172,7 +175,8 @@
 		    " q.answers AS answers, q.ttl AS ttl,"                    \
 		    " q.latency_us AS latency_us, %s AS source,"              \
 		    " %s AS dnssec, %s AS action, r.text AS rule,"            \
-		    " %s AS capture, q.ede AS ede, q.worker AS worker"        \
+		    " %s AS capture, q.ede AS ede, q.worker AS worker,"       \
+		    " coalesce(q.one_in, 1) AS one_in"                        \
 		    " FROM query q LEFT JOIN rule r ON r.id = q.rule"
 
 /* %s: severity */
@@ -230,7 +234,7 @@
 	" FROM flows WHERE duration_ms >= 600000 ORDER BY duration_ms DESC"
 
 #define FLOWLOG_VIEW_DNS_BLOCKED                                     \
-	"SELECT qname, count(*) AS queries,"                         \
+	"SELECT qname, sum(one_in) AS queries,"                      \
 	" count(DISTINCT client) AS clients, max(time) AS last,"     \
 	" rule FROM dns WHERE action = 'block' GROUP BY qname, rule" \
 	" ORDER BY queries DESC"

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * What the flow log has heard of the kernel: counts, and rows that are not on
- * disk yet.  It is a memfd that the supervisor makes once and never reads; each
- * flow log in turn writes it and begins where the one before it was killed.
+ * disk yet; and how many of tpxd's events are.  It is a memfd that the
+ * supervisor makes once and never reads; each flow log in turn writes it and
+ * begins where the one before it was killed.
  *
  * The state is there twice.  A change is made to the copy that does not count,
  * and then one word says that it counts: a death in between undoes the change
@@ -34,8 +35,12 @@ enum ledger_loss {
 struct ledger_state {
 	uint64_t passed;
 	uint64_t blocked;
+	uint64_t unlogged; /* of those passed: ended, without a row */
 	uint64_t lost[LEDGER_LOSSES];
-	uint64_t log_lost; /* sum of drops in the log when the ledger began */
+	/* Sums of drops in the log when the ledger began. */
+	uint64_t log_lost[LOSS_COUNT];
+	uint64_t log_events; /* and its count of events then */
+	uint64_t events;     /* of tpxd that are on disk: ids up to this one */
 	uint64_t next_id;
 	uint64_t head; /* rows before it are on disk */
 	uint64_t tail; /* rows before it are in the ledger */

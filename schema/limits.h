@@ -13,7 +13,8 @@
 #define LIMIT_RULES 4096
 #define LIMIT_EXCLUSIONS 256
 #define LIMIT_TABLES 1024
-#define LIMIT_NAME_BYTES 32 /* of a table or upstream, NUL included */
+#define LIMIT_TABLE_PREFIXES 250000 /* of a file */
+#define LIMIT_NAME_BYTES 32	    /* of a table or upstream, NUL included */
 #define LIMIT_UPSTREAMS 64
 #define LIMIT_UPSTREAM_ENDPOINTS 16 /* of one upstream */
 #define LIMIT_SECRETS_BYTES (LIMIT_UPSTREAMS * 256)
@@ -29,6 +30,7 @@
 #define LIMIT_LIST_NAMES 1000000     /* of one list */
 #define LIMIT_INDEX_BYTES (1U << 30) /* a domain index */
 #define LIMIT_DNS_BLOCKS 256	     /* dns block statements */
+#define LIMIT_DNS_LOGS 256	     /* dns log statements about lists */
 #define LIMIT_DNS_SERVERS 16	     /* that questions are forwarded to */
 #define LIMIT_DNS_ALLOW 1024	     /* domains of dns rebind-allow */
 #define LIMIT_DNS_FILE_BYTES (64U << 10) /* each that it names */
@@ -50,6 +52,7 @@
 #define LEASE_PATIENCE(lease) ((lease) / 2)
 #define LEASE_ELEMENT(lease) ((lease)*2 / 3)
 
+#define LIMIT_APPLY_S 60      /* who applies one waits for it to be in force */
 #define LIMIT_CONFIRM_S 86400 /* to confirm an applied configuration in */
 /* How often an upstream that is checked is asked whether it is there. */
 #define LIMIT_CHECK_MIN_MS 1000U

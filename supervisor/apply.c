@@ -19,7 +19,8 @@ enum stage {
 
 static struct {
 	enum stage stage;
-	int returning; /* to the configuration before */
+	int returning;	 /* to the configuration before */
+	const char *why; /* it returns, for who had asked for the other one */
 	struct config before;
 	uint64_t sequence; /* of the question that proves it */
 	int64_t began_us;
@@ -32,6 +33,12 @@ int
 apply_under_way(void)
 {
 	return apply.stage == STAGE_RELAYS || apply.stage == STAGE_KERNEL;
+}
+
+const char *
+apply_refusal(void)
+{
+	return apply_under_way() ? apply.why : NULL;
 }
 
 int
@@ -47,6 +54,16 @@ static uint32_t
 generation(const struct tpxd *tpxd)
 {
 	return image_settings(tpxd->config.image)->generation;
+}
+
+const struct config *
+apply_in_force(const struct tpxd *tpxd)
+{
+	if (apply_under_way() &&
+	    image_settings(apply.before.image)->generation == tpxd->in_force)
+		return &apply.before;
+	/* On its return it has another number, and is the same else. */
+	return &tpxd->config;
 }
 
 static void
@@ -136,6 +153,7 @@ apply_begin(struct tpxd *tpxd, int fd, size_t size_bytes,
 	if (reason == NULL) {
 		apply.confirm_s = confirm_s;
 		apply.returning = 0;
+		apply.why = NULL;
 		distribute(tpxd, &next);
 		return 0;
 	}
@@ -157,6 +175,7 @@ go_back(struct tpxd *tpxd)
 		record(tpxd, SEVERITY_ALARM, "stays: no memory to go back");
 		apply.stage = STAGE_NONE;
 		config_free(&apply.before);
+		control_applied(tpxd->control, apply.why);
 		return;
 	}
 	config_free(&apply.before);
@@ -215,11 +234,13 @@ static void
 fail(struct tpxd *tpxd, const char *why)
 {
 	record(tpxd, SEVERITY_ALARM, why);
-	control_applied(tpxd->control, apply.returning ? NULL : why);
-	if (apply.returning)
-		settle();
-	else
+	if (!apply.returning) {
+		apply.why = why;
 		go_back(tpxd);
+		return;
+	}
+	settle();
+	control_applied(tpxd->control, apply.why);
 }
 
 /* A relay that is not running takes the configuration when it starts. */
@@ -258,6 +279,8 @@ apply_step(struct tpxd *tpxd)
 void
 apply_netctl(struct tpxd *tpxd, int done)
 {
+	if (done)
+		tpxd->in_force = generation(tpxd);
 	if (apply.stage != STAGE_KERNEL)
 		return;
 	if (!done) {
@@ -271,6 +294,5 @@ apply_netctl(struct tpxd *tpxd, int done)
 		trial_begin(tpxd);
 	else
 		settle();
-	if (!apply.returning)
-		control_applied(tpxd->control, NULL);
+	control_applied(tpxd->control, apply.why);
 }

@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct config;
 struct config_domains;
 struct tpxd;
 
@@ -30,11 +31,21 @@ int apply_confirm(struct tpxd *);
 /* A relay has answered, or time has passed. */
 void apply_step(struct tpxd *);
 
-/* netctl has put the present configuration into force, or could not. */
+/*
+ * netctl has put the present configuration into force, or could not.  Who
+ * asked for one that could not is told when the one before is everywhere
+ * again.
+ */
 void apply_netctl(struct tpxd *, int done);
+
+/* The one by which the kernel's rules were made, in an older copy at most. */
+const struct config *apply_in_force(const struct tpxd *);
 
 /* 1 until the kernel has it: a new netctl must not keep what it finds. */
 int apply_under_way(void);
+
+/* Why the one before is on its way back, for who asked for another; or NULL. */
+const char *apply_refusal(void);
 
 /* Seconds left to confirm what is in force, or -1 when nothing is on trial. */
 int apply_trial_s(void);

@@ -25,6 +25,7 @@
 #include "policy/mapping.h"
 #include "policy/match_dns.h"
 #include "policy/print.h"
+#include "policy/table_list.h"
 
 #define CONFIG_WHY_BYTES 400
 
@@ -57,13 +58,15 @@ errors_show(const struct conf_errors *errors, const char *path,
 	text_free(&text);
 }
 
-/* The lists of domains to bytes; -1 when they are not in order. */
+/* The lists of domains to bytes; -1 when they, or tables, are not in order. */
 static int
-domains_build(struct conf *conf, void **bytes, size_t *len)
+lists_build(struct conf *conf, void **bytes, size_t *len)
 {
 	struct text text = { 0 };
-	int result;
+	int result, tables = table_lists_read(conf, &text);
 
+	if (tables == -1 && errno != EINVAL)
+		log_warn("tables");
 	/* Nobody who writes a list can foresee that. */
 	result = conf_index_build(
 	    conf, (uint64_t)clock_real_us() | 1, bytes, len, &text);
@@ -72,14 +75,14 @@ domains_build(struct conf *conf, void **bytes, size_t *len)
 	if (text.len > 0)
 		(void)output_all(STDERR_FILENO, text.bytes, text.len);
 	text_free(&text);
-	return result;
+	return tables == -1 ? -1 : result;
 }
 
 static int
 domains_seal(struct conf *conf, struct config_domains *domains)
 {
 	void *bytes;
-	int result = domains_build(conf, &bytes, &domains->size_bytes);
+	int result = lists_build(conf, &bytes, &domains->size_bytes);
 
 	domains->fd = -1;
 	if (result == 0 && bytes != NULL) {

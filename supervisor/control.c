@@ -21,17 +21,12 @@
 #include "supervisor/apply.h"
 #include "supervisor/control_socket.h"
 #include "supervisor/event.h"
-#include "supervisor/process.h"
+#include "supervisor/status.h"
 #include "supervisor/tpxd.h"
-#include "supervisor/upstream.h"
 
 #define CLIENTS_MOST 32
 #define QUEUE_LOW 64 /* messages in a client's queue: then no more for now */
 #define PACE_US 5000
-#define ALARM_SHOWN_US 90000000 /* a fight raises its alarm once a minute */
-#define LATE_S                                                  \
-	4 /* then who asked is told that it is not in force yet \
-	   */
 
 /* What an answer waits for. */
 enum awaited {
@@ -97,177 +92,9 @@ answer_end(struct client *client, unsigned int exit_code, const char *text)
 }
 
 static void
-status_send(struct client *client)
-{
-	const struct tpxd *tpxd = client->control->tpxd;
-	const struct image_settings *settings =
-	    image_settings(tpxd->config.image);
-	const struct msg_log_stats *log = &tpxd->log_stats;
-	struct worker_totals totals = workers_totals(tpxd);
-	struct msg_ctl_status status = {
-		.uptime_us = clock_mono_us() - tpxd->started_us,
-		.loaded_at_us = tpxd->config.loaded_at_us,
-		.open = totals.open,
-		.accepted = totals.accepted,
-		.relayed = totals.relayed,
-		.passed = log->passed,
-		.blocked = totals.blocked + log->blocked,
-		.refused = totals.refused,
-		.log_rows = log->rows,
-		.log_dropped = log->dropped,
-		.log_queued = log->queued,
-		.log_bytes = log->size_bytes,
-		.state = tpxd->state,
-		.fail_open = settings->on_failure == ON_FAILURE_OPEN,
-		.lease_ms = settings->lease_ms,
-		.generation = settings->generation,
-	};
-
-	dns_count(tpxd, &status);
-	(void)snprintf(status.version, sizeof(status.version), TPX_VERSION);
-	(void)snprintf(status.config_path, sizeof(status.config_path), "%s",
-	    tpxd->config_path);
-	(void)snprintf(status.log_path, sizeof(status.log_path), "%s/flows.db",
-	    image_log_dir(tpxd->config.image));
-	(void)IPC_SEND(
-	    client->channel, MSG_CTL_STATUS, client->id, &status, -1);
-}
-
-static void
-process_send(struct client *client, const char *name, unsigned int index,
-    pid_t pid, const struct child *child)
-{
-	struct process_usage usage = process_usage(pid);
-	struct msg_ctl_process process = {
-		.rss_kib = usage.rss_kib,
-		.cpu_ms = usage.cpu_ms,
-		.heartbeat_age_ms = -1,
-		.index = index,
-		.pid = (uint32_t)pid,
-		.restarts = child != NULL ? child->restarts : 0,
-	};
-
-	if (child != NULL && child->answered_us != 0)
-		process.heartbeat_age_ms =
-		    (clock_mono_us() - child->answered_us) / 1000;
-	(void)snprintf(process.name, sizeof(process.name), "%s", name);
-	(void)snprintf(process.state, sizeof(process.state), "%s",
-	    child != NULL ? child_state_word(child->state) : "running");
-	(void)IPC_SEND(
-	    client->channel, MSG_CTL_PROCESS, client->id, &process, -1);
-}
-
-static void
-child_send(void *ctx, struct child *child)
-{
-	process_send(ctx, ipc_role_word(child->role),
-	    child->index > 0 ? (unsigned int)child->index : 0,
-	    child->work_pid != 0 ? child->work_pid : child->pid, child);
-}
-
-static void
-alarm_send(struct client *client, const struct child *child, const char *what)
-{
-	struct msg_ctl_text alarm = { 0 };
-
-	(void)snprintf(alarm.text, sizeof(alarm.text),
-	    "degraded: %s %d %s (%u restarts)", child->program,
-	    child->index > 0 ? child->index : 0, what, child->restarts);
-	(void)IPC_SEND(client->channel, MSG_CTL_ALARM, client->id, &alarm, -1);
-}
-
-/* An alarm of a process is an event: it is shown for a while. */
-static void
-event_alarm(struct client *client)
-{
-	const struct tpxd *tpxd = client->control->tpxd;
-	struct msg_ctl_text alarm = { 0 };
-
-	if (tpxd->alarm_us == 0 ||
-	    clock_mono_us() - tpxd->alarm_us > ALARM_SHOWN_US)
-		return;
-	(void)snprintf(alarm.text, sizeof(alarm.text), "%s", tpxd->alarm);
-	(void)IPC_SEND(client->channel, MSG_CTL_ALARM, client->id, &alarm, -1);
-}
-
-static void
-upstream_alarms(struct client *client)
-{
-	const struct image *image = client->control->tpxd->config.image;
-	struct msg_ctl_text alarm = { 0 };
-	uint32_t i;
-
-	for (i = 0; i < image_upstream_count(image); i++) {
-		if (!upstream_is_down(image, i))
-			continue;
-		upstream_describe(image, i, alarm.text, sizeof(alarm.text));
-		(void)IPC_SEND(
-		    client->channel, MSG_CTL_ALARM, client->id, &alarm, -1);
-	}
-}
-
-static void
-trial_alarm(struct client *client)
-{
-	struct msg_ctl_text alarm = { 0 };
-
-	if (apply_trial_s() == -1)
-		return;
-	(void)snprintf(alarm.text, sizeof(alarm.text),
-	    "the configuration waits to be confirmed: %d s left",
-	    apply_trial_s());
-	(void)IPC_SEND(client->channel, MSG_CTL_ALARM, client->id, &alarm, -1);
-}
-
-static void
-worker_alarm(struct client *client, const struct worker *worker)
-{
-	struct msg_ctl_text alarm = { 0 };
-
-	if (worker->overload == LACK_NONE || worker->lack == IPC_LACK_NOTHING ||
-	    worker->arena == NULL)
-		return;
-	(void)snprintf(alarm.text, sizeof(alarm.text),
-	    "overload: %s %d %s (%ju open)", worker->child.program,
-	    worker->child.index, worker_lacks(worker),
-	    (uintmax_t)atomic_load(&worker->arena->open));
-	(void)IPC_SEND(client->channel, MSG_CTL_ALARM, client->id, &alarm, -1);
-}
-
-static void
-child_alarm(void *ctx, struct child *child)
-{
-	struct client *client = ctx;
-	const struct tpxd *tpxd = client->control->tpxd;
-
-	if (child->state == CHILD_STOPPING)
-		return;
-	if (child_keeps_dying(child))
-		alarm_send(client, child, "keeps dying");
-	else if (tpxd->state == IPC_STATE_STARTING)
-		return;
-	else if (child->state != CHILD_RUNNING)
-		alarm_send(client, child, child_state_word(child->state));
-	else if (child->asked_us != 0 &&
-		 clock_mono_us() - child->asked_us > tpxd_lease_us(tpxd))
-		alarm_send(client, child, "gives no sign of life");
-}
-
-static void
 answer_status(struct client *client)
 {
-	struct tpxd *tpxd = client->control->tpxd;
-	uint32_t i;
-
-	status_send(client);
-	process_send(client, "supervisor", 0, getpid(), NULL);
-	tpxd_each_child(tpxd, child_send, client);
-	tpxd_each_child(tpxd, child_alarm, client);
-	for (i = 0; i < tpxd->nworkers; i++)
-		worker_alarm(client, &tpxd->workers[i]);
-	upstream_alarms(client);
-	trial_alarm(client);
-	event_alarm(client);
+	status_answer(client->control->tpxd, client->channel, client->id);
 	answer_end(client, 0, "");
 }
 
@@ -331,10 +158,15 @@ live_continue(struct client *client)
 static void
 await(struct client *client, enum awaited awaited)
 {
-	static const struct timeval limit = { .tv_sec = LATE_S };
+	/* then who asked is told that it is not so yet */
+	static const struct timeval limits[] = {
+		[AWAITS_STATE] = { .tv_sec = 4 },
+		[AWAITS_APPLY] = { .tv_sec = LIMIT_APPLY_S },
+		[AWAITS_KILL] = { .tv_sec = 4 },
+	};
 
 	client->awaits = awaited;
-	event_add(client->pace, &limit);
+	event_add(client->pace, &limits[awaited]);
 }
 
 static void
@@ -375,6 +207,8 @@ awaited_late(struct client *client)
 		(void)snprintf(text, sizeof(text),
 		    "%d relays have not answered",
 		    __builtin_popcountll(client->relays));
+	else if (client->awaits == AWAITS_APPLY && apply_refusal() != NULL)
+		(void)snprintf(text, sizeof(text), "%s", apply_refusal());
 	else
 		(void)snprintf(text, sizeof(text),
 		    "tpxd will do it as soon as netctl answers; it is %s",
@@ -445,8 +279,9 @@ static void
 answer_image(struct client *client)
 {
 	const struct tpxd *tpxd = client->control->tpxd;
+	const struct config *config = apply_in_force(tpxd);
 	struct msg_ctl_image body = {
-		.size_bytes = (uint32_t)tpxd->config.size_bytes,
+		.size_bytes = (uint32_t)config->size_bytes,
 		.uid = geteuid(),
 		.port4 = tpxd->ports.port4,
 		.port6 = tpxd->ports.port6,
@@ -458,9 +293,14 @@ answer_image(struct client *client)
 		.dns_local6 = tpxd->dns.ports.dns_local6,
 		.dot = tpxd->dns.dot.port,
 	};
+	const struct config_domains *lists = &tpxd->config.domains;
+	struct msg_ctl_domains domains = { lists->size_bytes };
 
+	if (lists->fd != -1)
+		(void)IPC_SEND(client->channel, MSG_CTL_DOMAINS, client->id,
+		    &domains, lists->fd);
 	(void)IPC_SEND(
-	    client->channel, MSG_CTL_IMAGE, client->id, &body, tpxd->config.fd);
+	    client->channel, MSG_CTL_IMAGE, client->id, &body, config->fd);
 	answer_end(client, 0, "");
 }
 

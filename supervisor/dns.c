@@ -72,23 +72,38 @@ on_dnsd_answer(void *ctx, struct ipc_message *message)
 	apply_step(child->tpxd);
 }
 
+/* Those of a part of the list are the first ones; the others are 0. */
 static void
 on_dnsd_stats(void *ctx, struct ipc_message *message)
 {
-	const struct msg_dns_stats *stats = message->body;
 	struct dnsd *dnsd = ctx;
 
-	dnsd->stats = *stats;
+	memset(&dnsd->stats, 0, sizeof(dnsd->stats));
+	memcpy(&dnsd->stats, message->body, message->len);
+}
+
+static void
+stats_add(struct msg_dns_stats *sum, const struct msg_dns_stats *stats)
+{
+	unsigned int i;
+
+	sum->queries += stats->queries;
+	sum->cache_hits += stats->cache_hits;
+	sum->blocked += stats->blocked;
+	sum->servfail += stats->servfail;
+	sum->limited += stats->limited;
+	sum->repeated += stats->repeated;
+	sum->unlogged += stats->unlogged;
+	sum->count = DNS_SOURCE_COUNT;
+	for (i = 0; i < DNS_SOURCE_COUNT; i++)
+		dns_latency_add(&sum->latency[i], &stats->latency[i]);
 }
 
 /* Its counts begin anew with the next process. */
 static void
 stats_keep(struct dnsd *dnsd)
 {
-	dnsd->before.queries += dnsd->stats.queries;
-	dnsd->before.cache_hits += dnsd->stats.cache_hits;
-	dnsd->before.blocked += dnsd->stats.blocked;
-	dnsd->before.servfail += dnsd->stats.servfail;
+	stats_add(&dnsd->before, &dnsd->stats);
 	memset(&dnsd->stats, 0, sizeof(dnsd->stats));
 }
 
@@ -414,24 +429,29 @@ dns_all_answered(const struct tpxd *tpxd)
 	return 1;
 }
 
-static void
-stats_add(struct msg_ctl_status *status, const struct msg_dns_stats *stats)
+struct msg_dns_stats
+dns_stats(const struct tpxd *tpxd)
 {
-	status->dns_queries += stats->queries;
-	status->dns_cache_hits += stats->cache_hits;
-	status->dns_blocked += stats->blocked;
-	status->dns_servfail += stats->servfail;
-}
-
-void
-dns_count(const struct tpxd *tpxd, struct msg_ctl_status *status)
-{
+	struct msg_dns_stats sum = { .count = DNS_SOURCE_COUNT };
 	uint32_t i;
 
 	for (i = 0; i < tpxd->dns.count; i++) {
-		stats_add(status, &tpxd->dns.dnsds[i].before);
-		stats_add(status, &tpxd->dns.dnsds[i].stats);
+		stats_add(&sum, &tpxd->dns.dnsds[i].before);
+		stats_add(&sum, &tpxd->dns.dnsds[i].stats);
 	}
+	return sum;
+}
+
+void
+dns_count(const struct msg_dns_stats *stats, struct msg_ctl_status *status)
+{
+	status->dns_queries = stats->queries;
+	status->dns_cache_hits = stats->cache_hits;
+	status->dns_blocked = stats->blocked;
+	status->dns_servfail = stats->servfail;
+	status->dns_limited = stats->limited;
+	status->dns_repeated = stats->repeated;
+	status->dns_unlogged = stats->unlogged;
 }
 
 void

@@ -63,8 +63,9 @@ int dns_all_answered(const struct tpxd *);
 /* 1 when every dnsd runs, if any is wanted, and answered that or later. */
 int dns_has_answered(const struct tpxd *, uint64_t sequence);
 
-/* Fills in the counts of all dnsds that ever ran, as far as they have told. */
-void dns_count(const struct tpxd *, struct msg_ctl_status *);
+/* The counts of all dnsds that ever ran, as far as they have told. */
+struct msg_dns_stats dns_stats(const struct tpxd *);
+void dns_count(const struct msg_dns_stats *, struct msg_ctl_status *);
 
 /* Calls for every process of DNS that was ever started. */
 typedef void dns_fn(void *ctx, struct child *);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/* A bounded queue of events in front of the flow log. */
+/*
+ * A bounded queue of events in front of the flow log.  Each is kept until it is
+ * on disk, because a flow log that is killed forgets what it was handed.
+ */
 #include "supervisor/event.h"
 
 #include <stdio.h>
@@ -9,20 +12,34 @@
 #include "common/log.h"
 #include "supervisor/tpxd.h"
 
-#define WAITING_MOST 128
+#define KEPT_MOST 1024
 
-static struct msg_event waiting[WAITING_MOST];
-static size_t nwaiting;
-static size_t lost;
+/* A ring; the ids of what had no room are missing, and so the log counts it. */
+static struct {
+	uint32_t id;
+	struct msg_event event;
+} kept[KEPT_MOST];
+static size_t head;
+static size_t nkept;
+static size_t nsent; /* of them, to the flow log that there is */
+static uint32_t last_id;
+static int full; /* ... and the log says so */
 
-static int
-event_send(struct tpxd *tpxd, const struct msg_event *event)
+static void
+event_keep(const struct msg_event *event)
 {
-	struct child *flowlog = &tpxd->flowlog;
+	size_t at = (head + nkept) % KEPT_MOST;
 
-	if (flowlog->channel == NULL || flowlog->state == CHILD_STARTING)
-		return -1;
-	return IPC_SEND(flowlog->channel, MSG_EVENT, 0, event, -1);
+	last_id++;
+	if (nkept == KEPT_MOST) {
+		if (!full)
+			log_warnx("events are lost: the flow log is away");
+		full = 1;
+		return;
+	}
+	kept[at].id = last_id;
+	kept[at].event = *event;
+	nkept++;
 }
 
 void
@@ -33,12 +50,8 @@ event_pass(struct tpxd *tpxd, const struct msg_event *event)
 		    tpxd->alarm, sizeof(tpxd->alarm), "%s", event->message);
 		tpxd->alarm_us = clock_mono_us();
 	}
-	if (event_send(tpxd, event) == 0)
-		return;
-	if (nwaiting < WAITING_MOST)
-		waiting[nwaiting++] = *event;
-	else if (lost++ == 0)
-		log_warnx("events are lost: the flow log is away");
+	event_keep(event);
+	event_flush(tpxd);
 }
 
 static void
@@ -74,11 +87,49 @@ event_record(struct tpxd *tpxd, enum event_severity severity,
 void
 event_flush(struct tpxd *tpxd)
 {
-	size_t sent;
+	struct child *flowlog = &tpxd->flowlog;
+	size_t at;
 
-	for (sent = 0; sent < nwaiting; sent++)
-		if (event_send(tpxd, &waiting[sent]) == -1)
+	if (flowlog->channel == NULL || flowlog->state == CHILD_STARTING)
+		return;
+	for (; nsent < nkept; nsent++) {
+		at = (head + nsent) % KEPT_MOST;
+		if (IPC_SEND(flowlog->channel, MSG_EVENT, kept[at].id,
+			&kept[at].event, -1) == -1)
 			break;
-	nwaiting -= sent;
-	memmove(waiting, waiting + sent, nwaiting * sizeof(waiting[0]));
+	}
+}
+
+void
+event_resend(struct tpxd *tpxd)
+{
+	nsent = 0;
+	event_flush(tpxd);
+}
+
+void
+event_done(struct tpxd *tpxd, uint32_t id)
+{
+	while (nsent > 0 && kept[head].id <= id) {
+		head = (head + 1) % KEPT_MOST;
+		nkept--;
+		nsent--;
+		full = 0;
+	}
+	/* What a full ring never came to stays untouched memory. */
+	if (nkept == 0)
+		head = 0;
+	event_flush(tpxd);
+}
+
+size_t
+event_unsent(void)
+{
+	return nkept - nsent;
+}
+
+size_t
+event_unwritten(void)
+{
+	return nkept;
 }

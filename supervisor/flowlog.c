@@ -6,9 +6,11 @@
 #include "supervisor/flowlog.h"
 
 #include <sys/mman.h>
+#include <sys/wait.h>
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "common/clock.h"
@@ -19,6 +21,7 @@
 #include "supervisor/tpxd.h"
 
 #define ARENAS_MOST 64	     /* of dead relays whose rows are not written */
+#define LAST_STARTS 3	     /* of a flow log that dies at the end */
 #define PATIENCE_US 10000000 /* a commit may take its time on a slow disk */
 
 /* Each is kept until the flow log has said that its rows are on disk. */
@@ -30,6 +33,8 @@ static struct arena {
 static size_t narenas;
 static uint32_t last_id;
 static int ledger_fd = -1; /* outlives every flow log */
+static int finished;	   /* it was asked to end, and did: all is on disk */
+static int given_up;	   /* no other one is started any more */
 
 void
 flowlog_source(struct tpxd *tpxd, uint64_t kind)
@@ -150,11 +155,15 @@ on_log_ready(void *ctx, struct ipc_message *message)
 	child->state = CHILD_RUNNING;
 	child->answered_us = clock_mono_us();
 	ipc_channel_set_phase(child->channel, IPC_PHASE_RUN);
+	/* Before the flows that may have one. */
+	names_to_flowlog(child->tpxd);
 	sources_send(child->tpxd);
 	arenas_send(child->tpxd);
-	event_flush(child->tpxd);
+	event_resend(child->tpxd);
 	workers_connect(child->tpxd, flowlog_connect);
 	dns_each(child->tpxd, flowlog_connect_dnsd, NULL);
+	if (child->tpxd->state == IPC_STATE_STOPPING)
+		tpxd_stop_next(child->tpxd);
 }
 
 static void
@@ -180,8 +189,22 @@ on_log_stats(void *ctx, struct ipc_message *message)
 {
 	struct child *child = ctx;
 
-	child->tpxd->log_stats = *(const struct msg_log_stats *)message->body;
+	struct msg_log_stats *stats = &child->tpxd->log_stats;
+
+	memset(stats, 0, sizeof(*stats));
+	memcpy(stats, message->body, message->len);
+	stats->count = LOSS_COUNT;
 	event_flush(child->tpxd);
+}
+
+static void
+on_log_events_done(void *ctx, struct ipc_message *message)
+{
+	const struct child *child = ctx;
+
+	event_done(child->tpxd, message->id);
+	if (child->tpxd->state == IPC_STATE_STOPPING)
+		tpxd_stop_next(child->tpxd);
 }
 
 static void
@@ -193,6 +216,7 @@ on_answer(void *ctx, struct ipc_message *message)
 static const struct ipc_handler handlers[] = {
 	{ MSG_LOG_READY, on_log_ready },
 	{ MSG_LOG_ARENA_DONE, on_log_arena_done },
+	{ MSG_LOG_EVENTS_DONE, on_log_events_done },
 	{ MSG_LOG_BREACH, on_log_breach },
 	{ MSG_LOG_DNS_BREACH, on_log_dns_breach },
 	{ MSG_LOG_STATS, on_log_stats },
@@ -241,13 +265,53 @@ flowlog_ask(struct tpxd *tpxd, const struct msg_beat *ask)
 	child_ask(&tpxd->flowlog, ask);
 }
 
+void
+flowlog_give_up(const struct tpxd *tpxd)
+{
+	if (!finished && !given_up && tpxd->flowlog.start != NULL)
+		log_warnx("flow log: the last flows have no rows, nor have %zu "
+			  "events",
+		    event_unwritten());
+	given_up = 1;
+}
+
+/* One that is gone leaves rows in the ledger, or events, to the next. */
+static void
+start_last(struct tpxd *tpxd)
+{
+	static uint32_t restarts = UINT32_MAX; /* as the end began */
+	struct child *flowlog = &tpxd->flowlog;
+
+	if (restarts == UINT32_MAX)
+		restarts = flowlog->restarts;
+	if (flowlog->restarts - restarts < LAST_STARTS)
+		child_schedule_soon(flowlog);
+	else
+		flowlog_give_up(tpxd);
+}
+
 int
 flowlog_finish(struct tpxd *tpxd)
 {
-	if (narenas > 0 && tpxd->flowlog.pid == 0 &&
-	    tpxd->flowlog.start != NULL)
-		child_schedule_soon(&tpxd->flowlog);
-	return narenas > 0 && tpxd->flowlog.start != NULL;
+	const struct child *flowlog = &tpxd->flowlog;
+
+	if (flowlog->start != NULL && flowlog->pid == 0 && !finished &&
+	    !given_up)
+		start_last(tpxd);
+	if (flowlog->start == NULL || finished || given_up)
+		return 0;
+	if (flowlog->pid == 0 || flowlog->state == CHILD_STARTING ||
+	    flowlog->state == CHILD_KILLED)
+		return 1;
+	return narenas > 0 || event_unsent() > 0;
+}
+
+void
+flowlog_ended(struct tpxd *tpxd, int asked, int status)
+{
+	if (tpxd->state == IPC_STATE_STOPPING && asked && WIFEXITED(status) &&
+	    WEXITSTATUS(status) == 0)
+		finished = 1;
 }
 
 void

@@ -34,9 +34,15 @@ void flowlog_source(struct tpxd *, uint64_t kind);
 void flowlog_ask(struct tpxd *, const struct msg_beat *);
 
 /*
- * At the end: 1 while arenas wait for their rows; starts it again for that if
- * it is gone.
+ * At the end: 1 while something waits for its row; starts it again for that if
+ * it is gone, a few times.
  */
 int flowlog_finish(struct tpxd *);
+
+/* Its process has ended (waitpid(2) status); asked: it was told to. */
+void flowlog_ended(struct tpxd *, int asked, int status);
+
+/* The end has no more time for rows. */
+void flowlog_give_up(const struct tpxd *);
 
 #endif

@@ -63,8 +63,10 @@ names_begin(struct tpxd *tpxd)
 		else
 			made++;
 	}
-	if (made != 0)
-		workers_connect(tpxd, names_to_relay);
+	if (made == 0)
+		return;
+	workers_connect(tpxd, names_to_relay);
+	names_to_flowlog(tpxd);
 }
 
 void
@@ -75,8 +77,8 @@ names_to_dnsd(const struct dnsd *dnsd)
 		    dnsd->child.channel, MSG_DNSD_NAMES, dnsd->names.fd);
 }
 
-void
-names_to_relay(struct tpxd *tpxd, struct worker *worker)
+static void
+names_send(struct tpxd *tpxd, const struct child *reader, enum msg_type type)
 {
 	struct msg_worker body;
 	const struct names *names;
@@ -85,9 +87,21 @@ names_to_relay(struct tpxd *tpxd, struct worker *worker)
 	for (i = 0; i < tpxd->dns.count; i++) {
 		names = &tpxd->dns.dnsds[i].names;
 		body.worker = i;
-		if (names->fd != -1 &&
-		    IPC_SEND(worker->child.channel, MSG_RELAY_NAMES, 0, &body,
-			names->reader) == -1)
-			log_warn("tpx-relay: names of flows by dns");
+		if (names->fd != -1 && IPC_SEND(reader->channel, type, 0, &body,
+					   names->reader) == -1)
+			log_warn("%s: names of flows by dns", reader->program);
 	}
+}
+
+void
+names_to_relay(struct tpxd *tpxd, struct worker *worker)
+{
+	names_send(tpxd, &worker->child, MSG_RELAY_NAMES);
+}
+
+void
+names_to_flowlog(struct tpxd *tpxd)
+{
+	if (tpxd->flowlog.state == CHILD_RUNNING)
+		names_send(tpxd, &tpxd->flowlog, MSG_LOG_NAMES);
 }

@@ -37,7 +37,9 @@
 int64_t
 tpxd_lease_us(const struct tpxd *tpxd)
 {
-	return (int64_t)image_settings(tpxd->config.image)->lease_ms * 1000;
+	const struct image *image = apply_in_force(tpxd)->image;
+
+	return (int64_t)image_settings(image)->lease_ms * 1000;
 }
 
 int64_t
@@ -49,8 +51,9 @@ tpxd_patience_us(const struct tpxd *tpxd)
 void
 tpxd_change(struct tpxd *tpxd, enum state_input input, const char *why)
 {
-	enum ipc_state state = state_next(
-	    tpxd->state, input, image_settings(tpxd->config.image)->on_failure);
+	const struct image *image = apply_in_force(tpxd)->image;
+	enum ipc_state state =
+	    state_next(tpxd->state, input, image_settings(image)->on_failure);
 	char message[128];
 
 	if (tpxd->state == state)
@@ -149,8 +152,10 @@ on_stop_limit(int fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
+	flowlog_give_up(tpxd);
 	tpxd_each_child(tpxd, kill_late, NULL);
 	tpxd->exit_code = 1;
+	tpxd_stop_next(tpxd);
 }
 
 static void
@@ -192,6 +197,8 @@ child_ended(struct tpxd *tpxd, struct child *child, int status)
 	child_gone(child, status);
 	if (child->role == IPC_RELAY)
 		worker_gone((struct worker *)(void *)child);
+	if (child->role == IPC_FLOWLOG)
+		flowlog_ended(tpxd, asked, status);
 	if (tpxd->state == IPC_STATE_STOPPING)
 		tpxd_stop_next(tpxd);
 	else if (child->role == IPC_NETCTL)
@@ -397,6 +404,7 @@ tpxd_new(const struct tpxd_options *options)
 	sandbox_setup(&supervisor_sandbox, highest_fd);
 	if (config_load(tpxd->config_path, 1, &tpxd->config) == -1)
 		exit(1);
+	tpxd->in_force = 1;
 	tpxd_begin(tpxd, netctl_fd);
 	sandbox_enter(tpxd);
 	return tpxd;

@@ -30,7 +30,8 @@ struct tpxd {
 	const char *config_path;
 	const char *libexecdir;
 	int verbose;
-	struct config config;
+	struct config config; /* relays may have it before the kernel */
+	uint32_t in_force;    /* the generation of the kernel's rules */
 	enum ipc_state state;
 	int paused;	    /* as an operator wishes */
 	int64_t started_us; /* CLOCK_MONOTONIC */

@@ -280,6 +280,8 @@ worker_gone(struct worker *worker)
 	if (worker->arena == NULL)
 		return;
 	totals_add(&tpxd->gone, worker->arena);
+	tpxd->gone.unlogged +=
+	    flow_arena_unlogged(worker->arena, LIMIT_FLOW_SLOTS);
 	tally_clear(worker);
 	flowlog_arena(tpxd, &worker->child, worker->arena_fd);
 	arena_release(worker);
@@ -400,6 +402,7 @@ workers_totals(const struct tpxd *tpxd)
 			continue;
 		totals_add(&totals, arena);
 		totals.open += atomic_load(&arena->open);
+		totals.unlogged += atomic_load(&arena->unlogged);
 	}
 	return totals;
 }

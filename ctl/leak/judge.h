@@ -13,6 +13,7 @@
 enum judge_class {
 	JUDGE_NEVER, /* nobody forwards it: multicast, broadcast */
 	JUDGE_BLOCK,
+	JUDGE_ANSWER, /* a question of DNS, which is answered here */
 	JUDGE_RELAY,
 	JUDGE_PASS,
 	/* Not captured: excluded, or neither TCP nor UDP and those pass. */
@@ -42,6 +43,10 @@ enum verdict judge_arrival(
  * packets belong on no wire, and tpx blocks them.
  */
 enum judge_class judge_packet(const struct image *, int v6, uint8_t proto,
+    const struct addr *src, const struct addr *dst, uint16_t dport);
+
+/* The same as if rules decided what is said of DNS before them. */
+enum judge_class judge_rules(const struct image *, int v6, uint8_t proto,
     const struct addr *src, const struct addr *dst, uint16_t dport);
 
 #endif

@@ -40,9 +40,10 @@ struct sentinel_kind {
 	uint8_t tcp_flags;
 	uint8_t fragment;
 	enum packet_options packet_options;
-	const char *dst[2]; /* instead of one that the policy decides */
-	int is_local;	    /* nobody forwards to such a destination */
-	int is_inward;	    /* of the gateway's own: to the first client */
+	const char *dst[2];	/* instead of one that the policy decides */
+	int is_local;		/* nobody forwards to such a destination */
+	int is_inward;		/* of the gateway's own: to the first client */
+	enum question question; /* instead of data, of DATAGRAM */
 };
 
 #define PROTO(name, number)             \
@@ -55,6 +56,11 @@ struct sentinel_kind {
 						  .is_local = 1          \
 	}
 #define INWARD .is_inward = 1
+#define QUESTION(name, asks)                           \
+	{                                              \
+		name, DATAGRAM, BOTH, IPPROTO_UDP, 53, \
+		    .question = QUESTION_##asks        \
+	}
 #define MAPPED_DST                   \
 	{                            \
 		NULL, "203.0.113.77" \
@@ -73,6 +79,11 @@ static const struct sentinel_kind kinds[] = {
 	{ "udp", DATAGRAM, BOTH, IPPROTO_UDP },
 	{ "udp to port 53", DATAGRAM, BOTH, IPPROTO_UDP, 53 },
 	{ "udp to port 853", DATAGRAM, BOTH, IPPROTO_UDP, 853 },
+	QUESTION("question for the canary", CANARY),
+	QUESTION("question for a name below the canary", BELOW_CANARY),
+	QUESTION("question for designated resolvers", DDR),
+	QUESTION("question for private relay", PRIVATE_RELAY),
+	QUESTION("question for private relay by http/2", PRIVATE_RELAY_H2),
 	{ "udp like quic", DATAGRAM, BOTH, IPPROTO_UDP, 443,
 	    .data = PACKET_QUIC },
 	{ "udp bound to a device", DATAGRAM, BOTH, IPPROTO_UDP, 0, TO_DEVICE },
@@ -148,6 +159,12 @@ int
 sentinel_is_stream(const struct sentinel *sentinel)
 {
 	return sentinel->kind->sender == STREAM;
+}
+
+int
+sentinel_is_question(const struct sentinel *sentinel)
+{
+	return sentinel->kind->question != QUESTION_NONE;
 }
 
 int
@@ -318,6 +335,8 @@ is_tried(const struct plan *plan)
 	const struct site_origin *origin = plan->origin;
 
 	if ((kind->families & (plan->v6 ? V6 : V4)) == 0 ||
+	    (kind->question != QUESTION_NONE &&
+		!question_is_closed(plan->image, kind->question)) ||
 	    (kind->is_inward &&
 		(!origin->is_own || plan->site->origins[0].is_own)))
 		return 0;
@@ -449,6 +468,25 @@ is_sent(ssize_t result)
 	return 1;
 }
 
+/* A port of its own tells a question, too. */
+static uint16_t
+question_id(const struct sentinel *sentinel)
+{
+	return (uint16_t)~sentinel->sport;
+}
+
+/* What a stream or datagram says. */
+static size_t
+fill(const struct sentinel *sentinel, uint8_t data[PACKET_BYTES])
+{
+	const struct sentinel_kind *kind = sentinel->kind;
+
+	if (kind->question != QUESTION_NONE)
+		return question_build(
+		    kind->question, question_id(sentinel), data);
+	return packet_fill(kind->data, sentinel->token, data);
+}
+
 static int
 send_socket(struct sentinel *sentinel)
 {
@@ -457,7 +495,7 @@ send_socket(struct sentinel *sentinel)
 	socklen_t len = endpoint(
 	    sentinel, &sentinel->target.dst, sentinel->target.dport, &name);
 	uint8_t data[PACKET_BYTES];
-	size_t data_len = packet_fill(kind->data, sentinel->token, data);
+	size_t data_len = fill(sentinel, data);
 	int is_stream = kind->sender == STREAM;
 	int fd = socket_bound(sentinel, is_stream ? SOCK_STREAM : SOCK_DGRAM);
 	ssize_t result;
@@ -471,7 +509,7 @@ send_socket(struct sentinel *sentinel)
 		    MSG_NOSIGNAL | (is_stream ? MSG_FASTOPEN : 0),
 		    (struct sockaddr *)&name, len);
 	result = is_sent(result) ? 0 : -1;
-	if (is_stream)
+	if (is_stream || sentinel_is_question(sentinel))
 		sentinel->fd = fd;
 	else
 		close(fd);
@@ -540,6 +578,17 @@ sentinel_send(struct sentinel *sentinel, uint32_t round)
 	sentinel->sport = (uint16_t)(SITE_PORT_FIRST + round % rounds * lane +
 				     sentinel->slot);
 	return senders[sentinel->kind->sender](sentinel);
+}
+
+void
+sentinel_answered(struct sentinel *sentinel)
+{
+	uint8_t answer[PACKET_BYTES];
+	ssize_t len = recv(sentinel->fd, answer, sizeof(answer), 0);
+
+	if (len > 0 && question_is_denied(sentinel->kind->question,
+			   question_id(sentinel), answer, (size_t)len))
+		sentinel->is_denied = 1;
 }
 
 void

@@ -7,6 +7,7 @@
 #define CTL_LEAK_SENTINEL_H
 
 #include "ctl/leak/packet.h"
+#include "ctl/leak/question.h"
 #include "ctl/leak/site.h"
 
 struct sentinel_kind;
@@ -23,7 +24,8 @@ struct sentinel {
 	uint8_t token[PACKET_TOKEN_BYTES];
 	uint32_t slot;	     /* among those that it shares ports with */
 	uint16_t sport;	     /* of this round */
-	int fd;		     /* of its stream, -1: none */
+	int fd;		     /* of its stream or question, -1: none */
+	int is_denied;	     /* its question was, in this phase */
 	unsigned int direct; /* packets of this phase that may arrive, */
 	unsigned int relayed;
 	int can_arrive; /* it does when nothing stops it */
@@ -58,6 +60,9 @@ int sentinel_is_uncertain(const struct sentinel *);
 /* It is a stream that waits for its connection before it says its token. */
 int sentinel_is_stream(const struct sentinel *);
 
+/* It asks for a way past DNS that the policy closes. */
+int sentinel_is_question(const struct sentinel *);
+
 /*
  * Sends it, from the namespace of its origin and as its user, which the caller
  * is.  0, also when rules or routes refuse it: then it leaks nothing.  -1 when
@@ -65,10 +70,13 @@ int sentinel_is_stream(const struct sentinel *);
  */
 int sentinel_send(struct sentinel *, uint32_t round);
 
+/* There is an answer to its question. */
+void sentinel_answered(struct sentinel *);
+
 /* A stream's connection is there. */
 void sentinel_connected(const struct sentinel *);
 
-/* Ends a stream so that nothing of it is sent later. */
+/* Ends a stream or question so that nothing of it is sent later. */
 void sentinel_abort(struct sentinel *);
 
 /* Whose token is in the bytes, or NULL. */

@@ -171,7 +171,7 @@ target_find(const struct image *image,
 		target->src = src->at[i / (dst->count * nports)];
 		target->dst = dst->at[i / nports % dst->count];
 		target->dport = ports[i % nports];
-		if (judge_packet(image, v6, proto, &target->src, &target->dst,
+		if (judge_rules(image, v6, proto, &target->src, &target->dst,
 			target->dport) == wanted)
 			return 1;
 	}

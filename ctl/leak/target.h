@@ -40,8 +40,9 @@ void target_collect(const struct image *, const struct addr own[2],
     int from_rules, struct target_candidates *);
 
 /*
- * 1 and the first of a family that is decided as wanted, or 0.  port 0: one of
- * the candidates.
+ * 1 and the first of a family that rules decide as wanted, or 0: so that what
+ * is said of DNS before them is tried where they would not.  port 0: one of the
+ * candidates.
  */
 int target_find(const struct image *, const struct target_candidates *, int v6,
     uint8_t proto, uint16_t port, enum judge_class wanted, struct target *);

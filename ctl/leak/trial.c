@@ -140,7 +140,31 @@ leak_keep(struct trial *trial, const struct sentinel *sentinel,
 	leak->seen = *seen;
 	leak->len = len;
 	leak->kept = len < TRIAL_LEAK_BYTES ? len : TRIAL_LEAK_BYTES;
-	memcpy(leak->bytes, bytes, leak->kept);
+	if (leak->kept > 0)
+		memcpy(leak->bytes, bytes, leak->kept);
+}
+
+uint32_t
+trial_answered(struct trial *trial, int is_last)
+{
+	const struct sentinel *item;
+	struct packet_seen seen = { .proto = IPPROTO_UDP };
+	uint32_t i, missing = 0;
+
+	for (i = 0; i < trial->sentinels.count; i++) {
+		item = &trial->sentinels.items[i];
+		if (!sentinel_is_question(item) || item->is_denied ||
+		    item->class != JUDGE_ANSWER || !item->can_arrive)
+			continue;
+		missing++;
+		seen.src = item->target.src;
+		seen.dst = item->target.dst;
+		seen.sport = item->sport;
+		seen.dport = item->target.dport;
+		if (is_last)
+			leak_keep(trial, item, &seen, NULL, 0);
+	}
+	return missing;
 }
 
 /* Of a client, but of no sentinel: its kernel's, or made of a sentinel. */
@@ -257,7 +281,12 @@ on_accepted(struct trial *trial, uint32_t number)
 static void
 on_sentinel(struct trial *trial, uint32_t number)
 {
-	sentinel_connected(&trial->sentinels.items[number]);
+	struct sentinel *sentinel = &trial->sentinels.items[number];
+
+	if (sentinel_is_question(sentinel))
+		sentinel_answered(sentinel);
+	else
+		sentinel_connected(sentinel);
 }
 
 /* What there is within a time; 0 when nothing was. */
@@ -307,8 +336,11 @@ send_one(struct trial *trial, uint32_t index)
 		trial->unsent++;
 	else
 		trial->sent++;
-	if (sentinel->fd != -1 && watch(trial, sentinel->fd, SENTINEL, index,
-				      EPOLLOUT | EPOLLONESHOT) == -1)
+	if (sentinel->fd != -1 &&
+	    watch(trial, sentinel->fd, SENTINEL, index,
+		EPOLLONESHOT |
+		    (sentinel_is_question(sentinel) ? EPOLLIN : EPOLLOUT)) ==
+		-1)
 		sentinel_abort(sentinel);
 }
 
@@ -373,6 +405,7 @@ trial_enter(struct trial *trial, enum judge_stage stage)
 	for (i = 0; i < trial->sentinels.count; i++) {
 		trial->sentinels.items[i].direct = 0;
 		trial->sentinels.items[i].relayed = 0;
+		trial->sentinels.items[i].is_denied = 0;
 	}
 }
 

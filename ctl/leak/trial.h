@@ -55,6 +55,12 @@ void trial_enter(struct trial *, enum judge_stage);
 /* 1 when it should arrive now, in the one way or the other. */
 int trial_expects(const struct trial *, const struct sentinel *);
 
+/*
+ * How many questions for ways past DNS were not denied since trial_enter(), of
+ * those that have to be while tpx is armed; each is a leak when is_last is 1.
+ */
+uint32_t trial_answered(struct trial *, int is_last);
+
 /* How many should arrive and how many of them did, since trial_enter(). */
 struct trial_count {
 	uint32_t expected;

@@ -115,9 +115,21 @@ is_on_its_way(const struct question *question)
 	return 0;
 }
 
+static int
+is_better(const struct server *one, const struct server *other, int64_t now_us)
+{
+	enum server_standing a = server_standing(one, now_us);
+	enum server_standing b = server_standing(other, now_us);
+
+	if (a != b)
+		return a < b;
+	return server_median_us(one) < server_median_us(other);
+}
+
 /*
- * The fastest that is not aside, of those not tried for this question before,
- * or of all; one that was never measured counts as fast, to be measured.
+ * The fastest of the best that are not aside, of those not tried for this
+ * question before, or of all; one that was never measured counts as fast, to be
+ * measured.
  */
 static struct server *
 choose(const struct question *question, int again, uint16_t *which)
@@ -130,11 +142,10 @@ choose(const struct question *question, int again, uint16_t *which)
 	for (i = 0; i < forward->server_count; i++) {
 		struct server *server = forward->servers[i];
 
-		if (server_is_aside(server, now_us) ||
+		if (server_standing(server, now_us) == SERVER_ASIDE ||
 		    (!again && has_tried(question, i)))
 			continue;
-		if (best == NULL ||
-		    server_median_us(server) < server_median_us(best)) {
+		if (best == NULL || is_better(server, best, now_us)) {
 			best = server;
 			*which = i;
 		}

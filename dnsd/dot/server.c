@@ -49,6 +49,7 @@ struct server {
 	int is_up;	  /* the handshake is over */
 	int has_answered; /* on this connection */
 	int64_t since_us; /* the last sign of life, or of being asked */
+	int is_silent;	  /* that is why it is aside, or was */
 	int64_t aside_until_us;
 	int64_t aside_us; /* how long the next time; 0: it is good */
 	int64_t median_us;
@@ -72,10 +73,12 @@ server_address(const struct server *server, char buf[ENDPOINT_TEXT_BYTES])
 	return endpoint_format(&server->addr, server->port, buf);
 }
 
-int
-server_is_aside(const struct server *server, int64_t now_us)
+enum server_standing
+server_standing(const struct server *server, int64_t now_us)
 {
-	return server->aside_until_us > now_us;
+	if (server->aside_until_us <= now_us)
+		return SERVER_GOOD;
+	return server->is_silent ? SERVER_SILENT : SERVER_ASIDE;
 }
 
 int64_t
@@ -137,11 +140,12 @@ lose_all(struct server *server)
 }
 
 static void
-fail(struct server *server, const char *why)
+put_aside(struct server *server, const char *why, int is_silent)
 {
 	int was_good = server->aside_us == 0;
 
 	disconnect(server);
+	server->is_silent = is_silent;
 	server->aside_us = was_good ? SERVER_ASIDE_US : server->aside_us * 2;
 	if (server->aside_us > SERVER_ASIDE_MOST_US)
 		server->aside_us = SERVER_ASIDE_MOST_US;
@@ -150,6 +154,12 @@ fail(struct server *server, const char *why)
 	if (was_good)
 		server->ops->judged(server->ctx, server, why);
 	lose_all(server);
+}
+
+static void
+fail(struct server *server, const char *why)
+{
+	put_aside(server, why, 0);
 }
 
 static void
@@ -328,7 +338,7 @@ on_tick(int fd, short what, void *arg)
 	} else if (server->in_flight > 0 ||
 		   server->unanswered > SERVER_UNANSWERED) {
 		if (silent_us > SERVER_SILENCE_US)
-			fail(server, "no answer in time");
+			put_aside(server, "no answer in time", 1);
 	} else if (silent_us > SERVER_IDLE_US)
 		disconnect(server);
 }
@@ -382,7 +392,7 @@ server_ask(
 	int64_t now_us = clock_mono_us();
 	struct asked *asked;
 
-	if (server_is_aside(server, now_us) ||
+	if (server_standing(server, now_us) == SERVER_ASIDE ||
 	    (server->connection == NULL && connect_to(server) == -1) ||
 	    (asked = place_take(server)) == NULL)
 		return -1;

@@ -50,6 +50,19 @@ const char *server_name(const struct server *);
 /* "9.9.9.9:853".  Returns buf. */
 char *server_address(const struct server *, char buf[ENDPOINT_TEXT_BYTES]);
 
+/* Better ones come first. */
+enum server_standing {
+	SERVER_GOOD,
+	SERVER_SILENT, /* aside, unless there is nobody better: see below */
+	SERVER_ASIDE,
+};
+
+/*
+ * One that has not answered for a while may have been asked for a name that is
+ * slow even there: whoever has no other server goes on asking it.
+ */
+enum server_standing server_standing(const struct server *, int64_t now_us);
+
 /*
  * Sends it a query of at most PACKET_QUERY_BYTES, padded and with an id of its
  * own.  Returns that id, by which it can be forgotten, or -1: it is aside, has
@@ -61,8 +74,6 @@ int server_ask(
 
 /* Whoever asked no longer waits, for another was faster, or the time is up. */
 void server_forget(struct server *, int id);
-
-int server_is_aside(const struct server *, int64_t now_us);
 
 /* The median of its answers, in microseconds; 0: none yet. */
 int64_t server_median_us(const struct server *);

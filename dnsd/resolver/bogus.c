@@ -20,6 +20,7 @@ static const struct {
 	{ "signatures missing", 10 },
 	{ "no RRSIG", 10 },
 	{ "no DNSKEY", 9 },
+	{ "No DNSKEY", 9 },
 	{ "no keys have a DS", 9 },
 	{ "missing DNSKEY", 9 },
 	{ "DNSKEY missing", 9 },

@@ -16,6 +16,8 @@ import signal
 import socket
 import time
 
+import dns.rcode
+
 from conftest import ECHO, EXCHANGE
 from rig import pipes, proc, servers, traffic
 
@@ -86,10 +88,51 @@ def flows_of_the_relay_ended(stage):
         flow.sport for flow in stage.flows}
 
 
-def stays_but(stage, role):
-    """Every process is still itself, and there is another one for role."""
-    after = stage.instance.wait_replaced(role, stage.before[role], 5)
-    assert stage.instance.by_role() == {**stage.before, role: after}
+def stays_but(stage, *roles):
+    """Every process is still itself, and there are others for these roles."""
+    after = {role: stage.instance.wait_replaced(role, stage.before[role], 5)
+             for role in roles}
+    assert stage.instance.by_role() == {**stage.before, **after}
+
+
+def _others(*roles):
+    def check(stage):
+        stays_but(stage, *roles)
+    return check
+
+
+dnsds_are_others = _others("dnsd")
+resolver_is_another = _others("resolver")
+dns_is_others = _others("dnsd", "resolver")
+dot_is_another = _others("dot")
+
+
+def errors_came_soon(stage):
+    """How soon is looked at with every other answer."""
+    assert any(question.rcode == dns.rcode.SERVFAIL
+               for question in stage.questions.all
+               if question.asked > stage.happened)
+    resolver_is_another(stage)
+
+
+def kill_dnsds(stage):
+    proc.kill(_pids(stage, "dnsd"))
+
+
+def kill_resolver(stage):
+    proc.kill(_pids(stage, "resolver"))
+
+
+def kill_dnsds_then_resolver(stage):
+    """As soon as there are others."""
+    kill_dnsds(stage)
+    stage.instance.wait_replaced("dnsd", stage.before["dnsd"], 5)
+    stage.mark()
+    kill_resolver(stage)
+
+
+def kill_dot(stage):
+    proc.kill(_pids(stage, "dot"))
 
 
 def kill_netctl(stage):
@@ -190,6 +233,18 @@ def stop_tpxd(stage):
     proc.kill([stage.instance.tpxd.pid], signal.SIGSTOP)
 
 
+def stop_dnsds(stage):
+    proc.kill(_pids(stage, "dnsd"), signal.SIGSTOP)
+
+
+def stop_resolver(stage):
+    proc.kill(_pids(stage, "resolver"), signal.SIGSTOP)
+
+
+def stop_dot(stage):
+    proc.kill(_pids(stage, "dot"), signal.SIGSTOP)
+
+
 def go_on(stage):
     proc.kill(stage.instance.pids(), signal.SIGCONT)
 
@@ -286,8 +341,12 @@ def give_back_ports(stage):
 
 def overload_is_in_rows(stage):
     rows = proc.wait_until(lambda: stage.instance.sql(
-        "SELECT error FROM flows WHERE close = 'overload'"), 5, "its rows")
-    assert all(row["error"] for row in rows)
+        "SELECT DISTINCT proto, error FROM flows WHERE close = 'overload'"),
+        5, "its rows")
+    assert {row["error"] for row in rows} == {"EADDRNOTAVAIL"}
+    assert "tcp" in {row["proto"] for row in rows}
+    # none to one server is no overload of the relay
+    assert not events(stage.instance, "overload")
     all_are_the_same(stage)
 
 

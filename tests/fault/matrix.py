@@ -20,6 +20,20 @@ HELD = "held"  # relayed or not at all until back
 ARMED = "armed"
 STARTING = "starting"  # it never gets armed
 
+FLOWS = ("relay", "block", "pass")  # by who decides them
+
+
+class Answers(NamedTuple):
+    """What becomes of questions of DNS.
+
+    They are answered well again within these times, those for a name that is
+    cached and those for others.  each_s: none that is answered is answered
+    later, whatever the answer; 0: some may get none.
+    """
+    cached_s: float
+    fresh_s: float
+    each_s: float = 0.0
+
 
 class Case(NamedTuple):
     """A row.
@@ -29,8 +43,9 @@ class Case(NamedTuple):
     afterwards.  back: what undoes the fault, after which capture is there
     within back_s.  accounts: the flows that add up afterwards, by who decided
     them.  makes_room: new flows of UDP end old ones, so that they go on with
-    on-failure closed.  options are those of the fixture tpx.  daily: the modes
-    and places that are not left to the long run.
+    on-failure closed.  answers: there is DNS in the load.  options are those of
+    the fixture tpx.  daily: the modes and places that are not left to the long
+    run.
     """
     number: str
     title: str
@@ -42,11 +57,12 @@ class Case(NamedTuple):
     dies: bool = False
     back: str = ""
     back_s: float = 5.0
-    accounts: tuple = ("relay", "block", "pass")
+    accounts: tuple = FLOWS
     check: str = ""
     begins: str = ARMED
     places: tuple = ("forwarded", "local")
     makes_room: bool = False
+    answers: Answers | None = None
     options: dict = {}
     daily: tuple = (("closed", "forwarded"),)
 
@@ -54,6 +70,15 @@ class Case(NamedTuple):
         """What comes after the fault, for new flows of a protocol."""
         goes_on = self.makes_room and mode == "closed" and protocol == "udp"
         return CAPTURED if goes_on else self.after
+
+    def limit_of(self, protocol):
+        """Within how long it comes, in seconds."""
+        dns = protocol.startswith("dns")
+        return self.answers.fresh_s if dns else self.limit_s
+
+    def settled_s(self):
+        """When everything of it has come."""
+        return max(self.limit_s, self.answers.fresh_s if self.answers else 0)
 
 
 CLOSED_FORWARDED = (("closed", "forwarded"),)
@@ -66,12 +91,40 @@ IN_A_LEASE = LEASE_S + GRACE_S
 # beats come every third of a lease, so that one may be two thirds old
 SOONEST = LEASE_S / 3 - 0.1
 ONE_RELAY = {"workers": 1}
+TLS = {"upstream": "tls"}
+# who is killed may not have told of its last ones
+QUESTIONS_TOO = FLOWS + ("dns",)
+AT_ONCE_S = 0.5
+SOON_S = 2.0 + GRACE_S  # SERVFAIL, at the latest
 
 CASES = (
     Case("1", "kill -9 the relay", "kill_relay", CAPTURED, 0.5, flows=False,
          check="flows_of_the_relay_ended", options=ONE_RELAY, daily=OPEN_LOCAL),
     Case("2", "SIGSTOP the relay", "stop_relay", CAPTURED, 3.0, flows=False,
          check="waiting_were_served", options=ONE_RELAY, daily=CLOSED_LOCAL),
+    Case("3", "kill -9 every dnsd", "kill_dnsds", CAPTURED, AT_ONCE_S,
+         answers=Answers(1.0, 1.0), check="dnsds_are_others",
+         daily=CLOSED_FORWARDED + OPEN_LOCAL),
+    Case("3a", "kill -9 the resolver", "kill_resolver", CAPTURED, AT_ONCE_S,
+         answers=Answers(AT_ONCE_S, 1.0, SOON_S), accounts=QUESTIONS_TOO,
+         check="resolver_is_another", daily=CLOSED_LOCAL),
+    Case("3b", "kill -9 dnsds, then the resolver", "kill_dnsds_then_resolver",
+         CAPTURED, AT_ONCE_S, answers=Answers(1.0, 1.0),
+         check="dns_is_others", daily=OPEN_FORWARDED),
+    Case("3c", "kill -9 tpx-dot", "kill_dot", CAPTURED, AT_ONCE_S,
+         answers=Answers(AT_ONCE_S, 1.0, SOON_S), accounts=QUESTIONS_TOO,
+         check="dot_is_another", options=TLS, daily=CLOSED_FORWARDED),
+    # that long a lease that nobody is there before somebody hears of it
+    Case("3d", "SIGSTOP the resolver", "stop_resolver", CAPTURED, AT_ONCE_S,
+         answers=Answers(AT_ONCE_S, 4.0, SOON_S), accounts=QUESTIONS_TOO,
+         check="errors_came_soon", options={"lease": "4s"},
+         daily=OPEN_FORWARDED + CLOSED_LOCAL),
+    Case("3e", "SIGSTOP every dnsd", "stop_dnsds", CAPTURED, 3.0,
+         answers=Answers(3.0, 3.0), check="dnsds_are_others",
+         daily=OPEN_LOCAL),
+    Case("3f", "SIGSTOP tpx-dot", "stop_dot", CAPTURED, AT_ONCE_S,
+         answers=Answers(AT_ONCE_S, 3.0, SOON_S), accounts=QUESTIONS_TOO,
+         check="dot_is_another", options=TLS, daily=CLOSED_LOCAL),
     Case("4", "kill -9 netctl's worker", "kill_netctl", CAPTURED, 1.0,
          check="only_netctl_is_another", daily=BOTH_FORWARDED + CLOSED_LOCAL),
     Case("5", "kill -9 netctl", "kill_keeper", CONFIGURED, IN_A_LEASE,

@@ -3,7 +3,8 @@
 
 Traffic of both families and protocols is sent all the time from before the
 start until after the end, and what must not come is counted on the server's
-side.  Direct packets are told from relayed ones by their source port.
+side.  Direct packets are told from relayed ones by their source port, questions
+of DNS by an address that nobody has who is not a client.
 """
 
 import contextlib
@@ -19,7 +20,7 @@ import faults
 from conftest import (CLOSE, ECHO, EXCHANGE, FORWARDED, LOCAL, ROOT,
                       configuration)
 from matrix import ARMED, CAPTURED, CONFIGURED, HELD, LEASE_S, STARTING
-from rig import proc, servers, snapshot, traffic
+from rig import dot, inquirer, names, proc, servers, snapshot, traffic
 from rig.net import Topology
 from rig.sniffer import Sniffer
 from rig.tpx import Tpx
@@ -33,6 +34,18 @@ LOG_BYTES = 16 << 20
 PASSED = f"pass proto tcp to any port {EXCHANGE}"
 RULES = f"{PASSED}\ndefault relay"
 CAPTURES = {"forwarded": FORWARDED, "local": LOCAL}
+DNS = {
+    "": "",
+    "plain": f"dns forward {{ {Topology.SERVER4} }}\ndns validate no\n",
+    "tls": f'dns forward tls {{ {Topology.SERVER4} "dns.test" }}\n'
+           'dns tls-authorities "ca.pem"\ndns validate no\n',
+}
+# of who asks, whether client or gateway, and of the interface it is on
+ASKERS = {"forwarded": ({4: "10.74.1.3", 6: "fd00:74:1::3"}, "eth0"),
+          "local": ({4: "10.74.2.3", 6: "fd00:74:2::3"}, Topology.SERVER_IF)}
+LATE_S = 0.2
+MISSED_QUESTIONS = 3  # of one kind, one after the other: not served
+UNDECIDED_S = 0.3  # a question is that young that it may get its answer yet
 
 
 def accepted_places():
@@ -75,13 +88,37 @@ class Stage:
                    else (net.OUTSIDE4, net.OUTSIDE6))
         self.sniffer = stack.enter_context(
             Sniffer(net.server, *sources, ports=PORTS))
+        self.questions = self.dns_sniffer = None
+        self._dns(dict(case.options).get("upstream", "plain"))
         net.gateway.sysctl("net.netfilter.nf_conntrack_tcp_timeout_time_wait",
                            1)
         self.empty = snapshot.take(net.gateway)
         self.instance = self._instance(build)
 
+    def _dns(self, upstream):
+        """Who is asked, and who asks: from addresses that he alone uses."""
+        self.upstream = upstream if self.case.answers else ""
+        self.authority = None
+        if not self.case.answers:
+            return
+        net, enter = self.net, self.stack.enter_context
+        # in the end questions that leak would be answered
+        enter(names.Server(net.server))
+        if upstream == "tls":
+            self.authority = dot.Authority(enter(
+                tempfile.TemporaryDirectory(prefix="tpx-authority-")))
+            enter(dot.Server(net.server, self.authority, "dns.test"))
+        addresses, interface = ASKERS[self.where]
+        for family, length in ((4, "24"), (6, "64")):
+            self.sender.ip("address", "add", f"{addresses[family]}/{length}",
+                           "dev", interface, "preferred_lft", 0, *(
+                               ["nodad"] if family == 6 else []))
+        self.dns_sniffer = enter(Sniffer(
+            net.server, addresses[4], addresses[6]))
+
     def _instance(self, build):
         options = dict(self.case.options)
+        options.pop("upstream", None)
         self.prefix = options.pop("prefix", ())
         log = options.pop("log", None)
         if programs := options.pop("programs", None):
@@ -92,6 +129,9 @@ class Stage:
         self.stack.callback(self._close, instance)
         if log:
             self._small(instance.log)
+        if self.authority:
+            shutil.copy(self.authority.path, instance.home / "ca.pem")
+            os.chmod(instance.home / "ca.pem", 0o644)
         return instance
 
     def _close(self, instance):
@@ -118,7 +158,7 @@ class Stage:
                             check=True)
 
     def text(self, rules=RULES):
-        return configuration(rules, mode=self.mode,
+        return configuration(DNS[self.upstream] + rules, mode=self.mode,
                              capture=CAPTURES[self.where], **self.options)
 
     def configure(self, rules=RULES):
@@ -151,6 +191,18 @@ class Stage:
             any(when >= since for when in self.visits("tcp", family, False))
             for family in (4, 6))
 
+    def direct(self):
+        """Packets that came to the server past tpx, all that have arrived.
+
+        Those of DNS have a protocol of their own.  The hammer asks nobody at
+        port 53, but tpx's resolver does, from any port of this host.
+        """
+        asked = self.dns_sniffer.direct() if self.dns_sniffer else []
+        return [packet for packet in self.sniffer.direct()
+                if packet.dport != names.PORT] + [
+            packet._replace(protocol=f"dns-{packet.protocol}")
+            for packet in asked]
+
     def until(self, moment, what):
         proc.wait_until(lambda: time.monotonic() >= moment, 60, what)
 
@@ -166,7 +218,7 @@ class Stage:
             self.ready = time.monotonic()
             self.mark()
             getattr(faults, case.fault)(self)
-            self.settled = self.happened + case.limit_s
+            self.settled = self.happened + case.settled_s()
             self.until(self.settled + SETTLED_S, "the state settles")
             self.watched = time.monotonic()
             if case.back:
@@ -183,6 +235,10 @@ class Stage:
         """In open mode, what begins before capture does goes on direct."""
         self.hammer = self.load.enter_context(traffic.Hammer(
             self.sender, self.targets, CLOSE, PORTS, PATIENCE_S))
+        if self.case.answers:
+            self.questions = self.load.enter_context(inquirer.Inquirer(
+                self.sender, dict(zip((4, 6), self.targets)),
+                ASKERS[self.where][0]))
 
     def _start(self):
         if self.mode == "closed" or self.case.begins == STARTING:
@@ -198,6 +254,8 @@ class Stage:
         if self.mode == "open":
             self._knock()
         proc.wait_until(self.captured(), 5, "traffic is captured")
+        if self.questions:
+            proc.wait_until(self.questions.answered(), 10, "answers")
         self.flows = [traffic.EchoFlow(self.sender, target, ECHO,
                                        next(self.sports))
                       for target in self.targets]
@@ -243,8 +301,6 @@ class Stage:
 
     def _account(self):
         def even():
-            # reading the table makes conntrack report what has ended
-            self.net.gateway.run("cat", "/proc/net/nf_conntrack")
             found = self.instance.accounts(self.since)
             self.accounts = {name: found[name] for name in self.case.accounts}
             return not any(self.accounts.values())
@@ -256,7 +312,7 @@ class Stage:
         if self.mode == "closed":
             tables = snapshot.tables(snapshot.take(self.net.gateway))
             assert tables == {"inet tpx_guard"}
-            self.leaks = self.sniffer.direct()
+            self.leaks = self.direct()
             self.instance.unblock()
         else:
             self.leaks = self._leaks_open()
@@ -270,7 +326,7 @@ class Stage:
         spans = [(self.ready - 0.2, self.marks[0])]
         if self.case.after != CONFIGURED:
             spans.append((self.settled, self.watched))
-        return [packet for packet in self.sniffer.direct()
+        return [packet for packet in self.direct()
                 if self.case.begins == ARMED and any(
                     begin <= packet.time < end for begin, end in spans)]
 
@@ -278,9 +334,11 @@ class Stage:
 
     def cell(self, family, protocol):
         """(what was seen, seconds until then or None)."""
-        direct = [packet.time for packet in self.sniffer.direct()
+        direct = [packet.time for packet in self.direct()
                   if packet.protocol == protocol
                   and (":" in packet.source) == (family == 6)]
+        if protocol.startswith("dns"):
+            return self._cell_dns(family, protocol == "dns-tcp", direct)
         relayed = self.visits(protocol, family, False)
         late = [(kind, when) for kind, times in (("direct", direct),
                                                  ("relayed", relayed))
@@ -289,12 +347,55 @@ class Stage:
         return " and ".join(sorted(kinds)), self._within(
             protocol, family, direct, relayed)
 
+    def asked(self, family, tcp, cached):
+        """The questions whose answers count."""
+        return [question for question in self.questions.of(family, tcp, cached)
+                if self.ready <= question.asked < self.watched - UNDECIDED_S]
+
+    def _served(self, question):
+        return question.good() and question.answered < self.watched
+
+    def _outages(self, family, tcp, cached):
+        """Several in a row that are not answered well, or late."""
+        for bad, row in itertools.groupby(
+                self.asked(family, tcp, cached),
+                lambda question: not self._served(question)
+                or question.answered - question.asked > LATE_S):
+            row = list(row)
+            if bad and len(row) > MISSED_QUESTIONS:
+                yield from row
+
+    def unanswered_s(self, family, tcp, cached):
+        """How long after a mark they were not answered well.
+
+        An answer that came late is none until then.
+        """
+        return self._later([
+            question.answered if self._served(question) else question.asked
+            for question in self._outages(family, tcp, cached)])
+
+    def _cell_dns(self, family, tcp, direct):
+        kinds = set()
+        for cached in (True, False):
+            if any(question.asked >= self.settled
+                   for question in self.asked(family, tcp, cached)
+                   if self._served(question)):
+                kinds.add("relayed")
+            if any(question.asked >= self.settled
+                   for question in self._outages(family, tcp, cached)
+                   if not self._served(question)):
+                kinds.add("nobody")
+        if any(self.settled <= when < self.watched for when in direct):
+            kinds.add("direct")
+        return " and ".join(sorted(kinds)), max(
+            self._later(direct), self.unanswered_s(family, tcp, False))
+
     def _within(self, protocol, family, direct, relayed):
         after = self.case.becomes(self.mode, protocol)
         if after == HELD:
             return None
         if after == CAPTURED:
-            return max(self._later(direct), self._served(relayed))
+            return max(self._later(direct), self._gap(relayed))
         if self.mode == "closed":
             return max(self._later(direct), self._later(relayed))
         # TCP succeeds when the server accepts, a datagram when it comes
@@ -308,7 +409,7 @@ class Stage:
         return max((when - begin for begin, end in zip(self.marks, ends)
                     for when in times if begin <= when < end), default=0.0)
 
-    def _served(self, relayed):
+    def _gap(self, relayed):
         """When the last time that knocks in a row were not served ended."""
         times = [when for when in relayed
                  if self.marks[0] - 0.5 <= when < self.watched]

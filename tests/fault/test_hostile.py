@@ -11,7 +11,7 @@ import tempfile
 import pytest
 
 from conftest import ECHO
-from rig import proc
+from rig import exposition, proc
 from rig.servers import UdpServer
 
 # what the hostile relay does (hostile_relay.c), and the rule the event names
@@ -104,6 +104,12 @@ def test_row_whose_id_is_taken_is_a_counted_loss(hostile):
         instance, "SELECT source, kind, count FROM drops"), 15, "the loss")
     assert drops == [{"source": "flowlog", "kind": "id-taken", "count": 1}]
     assert len(instance.rows(1)) == 1
+    proc.wait_until(lambda: instance.status()["log"]["dropped"] == 1, 5,
+                    "the status has it")
+    metrics = exposition.parse(instance.ctl("metrics").stdout)
+    assert metrics.value("tpx_drops_total", source="flowlog",
+                         kind="id-taken") == 1
+    assert sum(metrics["tpx_drops_total"].samples.values()) == 1
     assert read(instance,
                 "SELECT * FROM events WHERE kind = 'contract'") == []
 

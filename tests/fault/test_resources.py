@@ -5,6 +5,7 @@ Descriptors have a file of their own, test_limits.py.
 """
 
 import os
+import re
 
 import pytest
 
@@ -89,8 +90,13 @@ def test_full_conntrack_table_becomes_an_alarm_that_names_it(
     conntrack.flush(net.gateway)
     proc.wait_until(lambda: traffic.outcome(
         net.client, net.SERVER4, ECHO, 1) == "served", 5, "service again")
-    proc.wait_until(lambda: len(events(instance, "conntrack")) == 2,
-                    what="both rows")
+    full, room = proc.wait_until(
+        lambda: len(events(instance, "conntrack")) == 2
+        and events(instance, "conntrack"), what="both rows")
+    assert re.fullmatch(r"conntrack table holds \d+ of \d+ \(nf_conntrack_max"
+                        r"\): the kernel drops new flows", full)
+    assert re.fullmatch(r"conntrack table holds \d+ of \d+"
+                        r" \(nf_conntrack_max\)", room)
     assert instance.status()["state"] == "armed"
     assert instance.by_role() == before
     proc.wait_until(lambda: instance.unaccounted() == 0, what="every row")

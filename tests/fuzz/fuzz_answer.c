@@ -7,29 +7,17 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "dnsd/answer.h"
 #include "dnsd/dname.h"
 #include "dnsd/query.h"
 #include "dnsd/wire.h"
-
-/* Of CPU; many times as much, as the sanitizers make everything slower. */
-#define LIMIT_NS 500000000L
+#include "tests/fuzz/fuzz_pace.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *, size_t);
 
 static const struct answer_limits limits = { 86400, 3600 };
 static const struct answer_age fresh = { 0, 0 };
-
-static long
-cpu_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-	return now.tv_sec * 1000000000L + now.tv_nsec;
-}
 
 /* The question in the message, if there is one. */
 static int
@@ -115,15 +103,15 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memcpy(exact + 1, data + 1, size - 1);
 	resolution.packet = exact + 1;
 	resolution.len_bytes = size - 1;
-	begin = cpu_ns();
+	begin = pace_ns();
 	result = answer_take(maker, &query.question, query.dnssec_ok,
 	    &resolution, &limits, &answer);
-	if (cpu_ns() - begin > LIMIT_NS)
-		abort();
+	pace_judge(begin);
 	free(exact);
 	if (result == -1)
 		return 0;
 	check_records(&answer, &query.question);
 	check_again(&answer, &query);
+	pace_judge(begin);
 	return 0;
 }

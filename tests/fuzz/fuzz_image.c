@@ -36,6 +36,9 @@ use_image(const struct image *image)
 		text_puts(&out,
 		    image_upstream(image, image_endpoint(image, i)->upstream)
 			->name);
+	for (i = 0; i < image_dns_log_count(image); i++)
+		text_puts(&out,
+		    image_domains(image, image_dns_log(image, i)->domains));
 	users = image_users(image, &count);
 	for (i = 0; i < count; i++)
 		text_printf(&out, "%u", users[i].last);

@@ -26,8 +26,10 @@ STATUS = {
     "": {"version", "state", "on_failure", "lease_ms", "uptime_s", "config",
          "processes", "flows", "dns", "log", "alarms"},
     "config": {"path", "generation", "loaded_at"},
-    "flows": {"open", "accepted", "relayed", "passed", "blocked", "refused"},
-    "dns": {"queries", "cache_hits", "blocked", "servfail"},
+    "flows": {"open", "accepted", "relayed", "passed", "blocked",
+              "unlogged", "refused"},
+    "dns": {"queries", "cache_hits", "blocked", "servfail", "limited",
+            "repeated", "unlogged"},
     "log": {"rows", "dropped", "queued", "bytes", "path"},
 }
 PROCESS = {"name", "index", "pid", "state", "restarts", "heartbeat_age_ms",

@@ -54,6 +54,16 @@ default block
 """
 
 
+DNS = """
+dns forward 192.0.2.53
+dns private-relay no
+dns encrypted no
+"""
+QUESTIONS = {f"question for {what}" for what in (
+    "the canary", "a name below the canary", "designated resolvers",
+    "private relay", "private relay by http/2")}
+
+
 @pytest.fixture
 def place():
     """A directory that user tpx can read."""
@@ -89,7 +99,11 @@ CONFIGURATIONS = {
     "open, users": ("open", USERS, "other-protocols block\n"
                     "exclude to 198.51.100.0/24 port 22"),
 }
-DAILY = ("open, others pass", "closed, both", "closed, a user")
+CONFIGURATIONS["closed, both, dns"] = (
+    "closed", f"{FORWARDED}\n{LOCAL}", f"other-protocols block\n{DNS}")
+CONFIGURATIONS["open, users, dns"] = ("open", f"{FORWARDED}\n{USERS}", DNS)
+DAILY = ("open, others pass", "closed, both", "closed, both, dns",
+         "closed, a user")
 
 
 @pytest.mark.parametrize("mode, capture, more", [
@@ -155,6 +169,21 @@ def test_a_leak_is_found_and_shown(net, build, place):
         assert leak["stage"] in ("lapsed", "failing or starting")
         assert leak["sentinel"] == "udp to port 853" and leak["dport"] == 853
         assert leak["uid"] is None
+
+
+def test_a_way_past_dns_that_nobody_denies_is_a_leak(net, build, place):
+    """Who gets no answer may look elsewhere for one."""
+    set_beside(build, place, foreign(
+        "output priority 200", ["udp sport 53"], "drop"))
+    text = configuration(f"other-protocols block\n{DNS}\n{POLICY}",
+                         lease="1s", capture=f"{FORWARDED}\n{USERS}")
+    status, report = leaktest(net, *words(place, text, place, "--quick"))
+    assert (status, report["result"]) == (1, "leak")
+    assert {leak["sentinel"] for leak in report["leaks"]} == QUESTIONS
+    # clients, and whom the configuration names; nobody else has to ask here
+    assert {leak["uid"] for leak in report["leaks"]} == {None, 1000, 65534}
+    assert {leak["stage"] for leak in report["leaks"]} == {"armed"}
+    assert {leak["dport"] for leak in report["leaks"]} == {53}
 
 
 def test_a_leak_of_own_sockets_names_whose_and_how(net, build, place):

@@ -92,6 +92,39 @@ def test_a_flow_of_udp_has_its_name(net, zone, tpx, address):
     assert named(instance, 1) == [(NAME, "dns", None)]
 
 
+@pytest.mark.parametrize("rule, action", [
+    ("pass to any", "pass"), ("block to any", "block")])
+def test_what_the_kernel_decides_has_its_name(
+        net, server, zone, tpx, address, rule, action):
+    """Of the time when it began, whenever its row is written."""
+    instance = tpx(f"{DNS}\n{rule}")
+    learn(net, net.client, address)
+    if action == "pass":
+        begin(net.client, address)
+        row = instance.passed_row()
+    else:
+        with pytest.raises(ConnectionRefusedError):
+            begin(net.client, address)
+        row, = instance.rows(1)
+    assert (row["action"], row["host"], row["host_source"]) == (
+        action, NAME, "dns")
+    assert row["dns_agrees"] is None
+
+
+def test_a_new_flow_log_knows_the_names(net, server, zone, tpx):
+    instance = tpx(f"{DNS}\nblock to any")
+    learn(net, net.client, net.SERVER4)
+    old = instance.by_role()["flowlog"]
+    for pid in old:
+        os.kill(pid, signal.SIGKILL)
+    instance.wait_replaced("flowlog", old, 10)
+    instance.wait_state("armed")
+    with pytest.raises(ConnectionRefusedError):
+        begin(net.client, net.SERVER4)
+    row, = instance.rows(1)
+    assert (row["host"], row["host_source"]) == (NAME, "dns")
+
+
 @pytest.mark.parametrize("role", ["dnsd", "relay"])
 def test_names_outlive_who_wrote_and_who_reads_them(
         net, server, zone, tpx, role):

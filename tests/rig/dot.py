@@ -19,8 +19,19 @@ DATA = f"""\
   local-zone: "{names.ZONE_NAME}." static
   local-data: "www.{names.ZONE_NAME}. 300 IN A {names.ADDRESS4}"
   local-data: "short.{names.ZONE_NAME}. 1 IN A {names.ADDRESS4}"
+  local-zone: "{names.FRESH}." redirect
+  local-data: "{names.FRESH}. 300 IN A {names.ADDRESS4}"
 """ + "".join(f'  local-data: "host{number}.{names.ZONE_NAME}. 300 IN A '
               f'{names.ADDRESS4}"\n' for number in range(50))
+
+
+def _stub(port):
+    return f"""\
+  do-not-query-localhost: no
+stub-zone:
+  name: {names.ZONE_NAME}
+  stub-addr: 127.0.0.1@{port}
+"""
 
 
 def _openssl(*words, cwd):
@@ -58,18 +69,24 @@ class Authority:
 
 
 class Server:
-    """unbound, with the names of DATA, by TLS alone.  A context."""
+    """unbound, with the names of DATA, by TLS alone.  A context.
 
-    def __init__(self, namespace, authority, name, port=853):
+    stub_port: it asks the server at that port of this host for the zone, and
+    does not validate; 0: it has the names of DATA.
+    """
+
+    def __init__(self, namespace, authority, name, port=853, stub_port=0):
         self._home = pathlib.Path(tempfile.mkdtemp(prefix="tpx-dot-"))
         stem = authority.issue(name)
         (self._home / "conf").write_text(f"""\
 server:
   interface: 0.0.0.0@{port}
+  interface: ::0@{port}
   tls-port: {port}
   tls-service-key: "{stem}.key"
   tls-service-pem: "{stem}.pem"
   access-control: 0.0.0.0/0 allow
+  access-control: ::0/0 allow
   username: ""
   chroot: ""
   directory: "{self._home}"
@@ -77,7 +94,7 @@ server:
   use-syslog: no
   do-daemonize: no
   module-config: "iterator"
-{DATA}
+{_stub(stub_port) if stub_port else DATA}
 remote-control:
   control-enable: no
 """)

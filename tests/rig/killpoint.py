@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: ISC
 """Kills a process before its Nth message to the kernel or to another process.
 
-    python3 killpoint.py PID N worker|both FILE
+    python3 killpoint.py PID N worker|both|refuse-rules|refuse-routes FILE
 
 Follows PID and the children that it will have (ptrace(2)), returns once it
 does, and counts their calls of sendto(2) and sendmsg(2).  The one that makes
 the Nth is killed before the call is carried out; with "both" its parent is
 killed, too, if that is the same program.  FILE is made then.  N below 1 kills
-nothing.  Needs root, and no more than the standard library.
+nothing.  With "refuse" nobody is killed: only transactions of nftables, or
+changes of routes and routing rules, are counted, and the Nth is made one that
+the kernel refuses.  Needs root, and no more than the standard library.
 """
 
 import ctypes
@@ -15,11 +17,15 @@ import os
 import pathlib
 import platform
 import signal
+import struct
 import subprocess
 import sys
 
 SUPPORTED = platform.machine() in ("x86_64", "aarch64")
 SENDS = (44, 46) if platform.machine() == "x86_64" else (206, 211)
+SENDTO, SENDMSG = SENDS
+BATCH_BEGIN, UNKNOWN_TYPE = 16, 0xff  # linux/netfilter/nfnetlink.h
+ROUTE_CHANGES = (24, 25, 32, 33)  # RTM_NEWROUTE and so on
 SYSCALL, SEIZE, INTERRUPT, LISTEN = 24, 0x4206, 0x4207, 0x4208
 SYSCALL_INFO, ENTRY, EVENT_STOP = 0x420E, 1, 128
 # syscall stops are marked; fork, vfork and clone are followed
@@ -29,10 +35,11 @@ STOPS = (signal.SIGSTOP, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU)
 
 
 class Info(ctypes.Structure):
-    """struct ptrace_syscall_info of linux/ptrace.h, as far as the number"""
+    """struct ptrace_syscall_info of linux/ptrace.h, as it is at an entry"""
     _fields_ = [("op", ctypes.c_uint8), ("pad", ctypes.c_uint8 * 3),
                 ("arch", ctypes.c_uint32), ("ip", ctypes.c_uint64),
-                ("sp", ctypes.c_uint64), ("nr", ctypes.c_uint64)]
+                ("sp", ctypes.c_uint64), ("nr", ctypes.c_uint64),
+                ("arguments", ctypes.c_uint64 * 6)]
 
 
 def _ptrace(request, pid, address=0, data=None):
@@ -45,11 +52,54 @@ def _ptrace(request, pid, address=0, data=None):
         raise OSError(error, os.strerror(error))
 
 
-def _sends(pid):
-    """Has it stopped before such a call?"""
+def _call(pid):
+    """The call before which it has stopped."""
     info = Info()
     _ptrace(SYSCALL_INFO, pid, ctypes.sizeof(info), ctypes.byref(info))
+    return info
+
+
+def _sends(pid):
+    info = _call(pid)
     return info.op == ENTRY and info.nr in SENDS
+
+
+def _transaction(pid):
+    """Where its first command lies, if that is a transaction of nftables."""
+    info = _call(pid)
+    if info.op != ENTRY or info.nr != SENDMSG:
+        return None
+    with open(f"/proc/{pid}/mem", "rb") as memory:
+        memory.seek(info.arguments[1])  # struct msghdr
+        name, _, parts = struct.unpack("QQQ", memory.read(24))
+        if not name:
+            return None  # a message to another process
+        memory.seek(parts)
+        base, = struct.unpack("Q", memory.read(8))
+        memory.seek(base)
+        length, kind = struct.unpack("IH", memory.read(6))
+    return base + (length + 3) // 4 * 4 if kind == BATCH_BEGIN else None
+
+
+def _route_change(pid):
+    """Where it lies, if that is one."""
+    info = _call(pid)
+    if info.op != ENTRY or info.nr != SENDTO:
+        return None
+    with open(f"/proc/{pid}/mem", "rb") as memory:
+        memory.seek(info.arguments[1])
+        _, kind = struct.unpack("IH", memory.read(6))
+    return info.arguments[1] if kind in ROUTE_CHANGES else None
+
+
+REFUSED = {"refuse-rules": _transaction, "refuse-routes": _route_change}
+
+
+def _refuse(pid, command):
+    """Give it a type that there is not: all that comes with it fails."""
+    with open(f"/proc/{pid}/mem", "r+b", buffering=0) as memory:
+        memory.seek(command + 4)  # struct nlmsghdr: nlmsg_type
+        memory.write(bytes([UNKNOWN_TYPE]))
 
 
 def _go_on(pid, status):
@@ -75,7 +125,8 @@ def _kill(pid, both):
     os.kill(pid, signal.SIGKILL)
 
 
-def _follow(count, both, file):
+def _follow(count, who, file):
+    counts = REFUSED.get(who, _sends)
     while True:
         try:
             pid, status = os.waitpid(-1, ALL)
@@ -84,10 +135,15 @@ def _follow(count, both, file):
         if not os.WIFSTOPPED(status):
             continue
         try:
-            if os.WSTOPSIG(status) == signal.SIGTRAP | 0x80 and _sends(pid):
+            found = (os.WSTOPSIG(status) == signal.SIGTRAP | 0x80
+                     and counts(pid))
+            if found:
                 count -= 1
                 if count == 0:
-                    _kill(pid, both)
+                    if who in REFUSED:
+                        _refuse(pid, found)
+                    else:
+                        _kill(pid, who == "both")
                     pathlib.Path(file).touch()
                     return  # which lets go of the others
             _go_on(pid, status)
@@ -109,7 +165,7 @@ def main(pid, count, who, file):
     _, status = os.waitpid(pid, ALL)
     _go_on(pid, status)
     os.close(told)
-    _follow(count, who == "both", file)
+    _follow(count, who, file)
 
 
 def attach(pid, count, who, file):

@@ -13,6 +13,7 @@ import struct
 import subprocess
 import tempfile
 
+import dns.edns
 import dns.flags
 import dns.message
 import dns.query
@@ -20,7 +21,9 @@ import dns.rcode
 
 from . import proc
 
+PORT = 53
 ZONE_NAME = "example.net"
+FRESH = f"fresh.{ZONE_NAME}"  # every name below it is there
 ADDRESS4, ADDRESS6 = "198.51.100.7", "2001:db8::7"
 MIDDLE_STRINGS = 4  # of 250 bytes: less than 1232
 BIG_STRINGS = 14  # more than that
@@ -39,6 +42,7 @@ alias IN CNAME www
 private IN A 10.1.2.3
 mapped IN AAAA ::ffff:10.1.2.3
 short 1 IN A {ADDRESS4}
+*.{FRESH}. IN A {ADDRESS4}
 """ + "".join(
     f'middle IN TXT "{number:03}{"m" * 247}"\n'
     for number in range(MIDDLE_STRINGS)
@@ -72,14 +76,17 @@ bogus IN A {SIGNED_BOGUS4}
 
 
 class Server:
-    """An authoritative server (nsd) for one zone, on port 53.  A context.
+    """An authoritative server (nsd) for one zone, or for several by name.
 
-    asked are the questions that reached it, as far as its interface saw them.
+    On port 53, if not told otherwise.  A context.
     """
 
-    def __init__(self, namespace, zone=ZONE, name=ZONE_NAME, port=53):
+    def __init__(self, namespace, zone=ZONE, name=ZONE_NAME, port=PORT,
+                 zones=None):
+        zones = zones or {name: zone}
         self._home = pathlib.Path(tempfile.mkdtemp(prefix="tpx-nsd-"))
-        (self._home / "zone").write_text(zone)
+        for number, text in enumerate(zones.values()):
+            (self._home / f"zone{number}").write_text(text)
         (self._home / "conf").write_text(f"""\
 server:
   port: {port}
@@ -98,16 +105,15 @@ server:
   ipv6-edns-size: 1232
 remote-control:
   control-enable: no
-zone:
-  name: "{name}"
-  zonefile: "zone"
-""")
+""" + "".join(f'zone:\n  name: "{of}"\n  zonefile: "zone{number}"\n'
+              for number, of in enumerate(zones)))
         try:
             self.process = namespace.spawn("nsd", "-d", "-c",
                                            self._home / "conf")
-            proc.wait_until(lambda: ask(namespace, "127.0.0.1", name, "SOA",
-                                        port=port, timeout_s=1).answer,
-                            10, "nsd answers")
+            for of in zones:
+                proc.wait_until(lambda: ask(
+                    namespace, "127.0.0.1", of, "SOA", port=port,
+                    timeout_s=1).answer, 10, f"nsd answers for {of}")
         except BaseException:
             self.close()
             raise
@@ -124,21 +130,28 @@ zone:
         shutil.rmtree(self._home, ignore_errors=True)
 
 
+def _ldns(home, program, *words):
+    return subprocess.run([program, *words], cwd=home, check=True,
+                          capture_output=True, text=True).stdout.strip()
+
+
+def sign(name, text, *options, algorithms=("ECDSAP256SHA256",)):
+    """Zone and DS records of a text, signed with keys of its own."""
+    with tempfile.TemporaryDirectory(prefix="tpx-sign-") as home:
+        home = pathlib.Path(home)
+        (home / "zone").write_text(text)
+        keys = [_ldns(home, "ldns-keygen", "-a", algorithm, "-b", "2048",
+                      "-k", name) for algorithm in algorithms]
+        _ldns(home, "ldns-signzone", *options, "zone", *keys)
+        return (home / "zone.signed").read_text(), "".join(
+            (home / f"{key}.ds").read_text() for key in keys)
+
+
 class SignedServer(Server):
     """The same for a signed zone; the record of one name is another one."""
 
     def __init__(self, namespace, port=53):
-        with tempfile.TemporaryDirectory(prefix="tpx-sign-") as home:
-            home = pathlib.Path(home)
-            (home / "zone").write_text(SIGNED_ZONE)
-            key = subprocess.run(
-                ["ldns-keygen", "-a", "ECDSAP256SHA256", "-k", ZONE_NAME],
-                cwd=home, check=True, capture_output=True,
-                text=True).stdout.strip()
-            subprocess.run(["ldns-signzone", "-n", "zone", key], cwd=home,
-                           check=True, capture_output=True)
-            zone = (home / "zone.signed").read_text()
-            self._anchor = (home / f"{key}.ds").read_text()
+        zone, self._anchor = sign(ZONE_NAME, SIGNED_ZONE, "-n")
         super().__init__(namespace, zone.replace(SIGNED_BOGUS4, BOGUS4),
                          port=port)
 
@@ -146,10 +159,11 @@ class SignedServer(Server):
         path.write_text(f"; of a test\n{self._anchor}")
 
 
-def question(name, kind="A", edns=1232, checking_disabled=False):
-    """A question as a stub resolver sends it."""
+def question(name, kind="A", edns=1232, checking_disabled=False,
+             dnssec=False):
+    """A question as a stub resolver sends it; dnssec: with DO."""
     options = {"use_edns": 0, "payload": edns} if edns else {}
-    query = dns.message.make_query(name, kind, **options)
+    query = dns.message.make_query(name, kind, want_dnssec=dnssec, **options)
     if checking_disabled:
         query.flags |= dns.flags.CD
     return query
@@ -203,6 +217,16 @@ def texts(answer):
 
 def is_cut(answer):
     return bool(answer.flags & dns.flags.TC)
+
+
+def reasons(answer):
+    """The numbers of its extended errors (RFC 8914)."""
+    return {option.code for option in answer.options
+            if option.otype == dns.edns.OptionType.EDE}
+
+
+def is_authentic(answer):
+    return bool(answer.flags & dns.flags.AD)
 
 
 def rcode(answer):

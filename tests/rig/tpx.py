@@ -5,15 +5,18 @@ import contextlib
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import sqlite3
 import tempfile
+import time
 
 from . import proc
 
 USER = "tpx"
 PASS_ROW_S = 90
+MARK_MASK, MARK_PASS = 0x07000000, 0x04000000  # policy/mark.h
 
 
 class Tpx:
@@ -123,17 +126,32 @@ class Tpx:
         return row
 
     def unaccounted(self):
-        """Accepted flows that are neither rows, nor drops, nor still open."""
+        """Accepted flows: neither rows, nor drops, nor unlogged, nor open."""
         status = self.status()
         rows = self.sql("SELECT count(*) AS n FROM flows WHERE final")[0]["n"]
         return (status["flows"]["accepted"] - status["flows"]["open"]
-                - status["log"]["dropped"] - rows)
+                - status["log"]["dropped"] - status["flows"]["unlogged"]
+                - rows)
 
-    def accounts(self, since=0.0):
+    def passing(self, since):
+        """Passed flows begun since then that conntrack holds: they are open.
+
+        It tells of an end when somebody makes it look, as this does.
+        """
+        table = self.namespace.run("cat", "/proc/net/nf_conntrack").stdout
+        age_s = time.time() - since
+        return sum(int(mark) & MARK_MASK == MARK_PASS
+                   and int(seconds) <= age_s for mark, seconds in re.findall(
+                       r" mark=(\d+) .*delta-time=(\d+)", table))
+
+    def accounts(self, since=0.0, unlogged="relay"):
         """Flows begun that are neither rows nor drops nor open, by decider.
 
         relay: those that relays accepted.  block and pass: those that the
         kernel decided, packets that were lost on the way to the log included.
+        Of passed ones the number is right while none begins or ends.
+        unlogged is whose rules have `log no', if any: their flows count too.
+        dns: questions, as far as every dnsd has told of them.
         since is when this tpxd was started (time.time()), if others have
         written the same log before.
         """
@@ -144,16 +162,23 @@ class Tpx:
             " count(*) FILTER (WHERE action = 'block') AS block,"
             " count(*) FILTER (WHERE action = 'pass') AS pass"
             " FROM flows WHERE final AND start_us >= ?", since * 1e6)
+        rows |= self.sql("SELECT count(*) AS dns FROM dns"
+                         " WHERE time_us >= ?", since * 1e6)[0]
         lost, = self.sql(
-            "SELECT total(count) FILTER (WHERE source IN ('relay', 'flowlog'))"
-            " AS relay, total(count) FILTER (WHERE source = 'nflog') AS block,"
-            " total(count) FILTER (WHERE source = 'conntrack') AS pass"
+            "SELECT total(count) FILTER (WHERE source IN ('relay', 'flowlog')"
+            " AND kind NOT LIKE 'dns-%') AS relay,"
+            " total(count) FILTER (WHERE source = 'nflog') AS block,"
+            " total(count) FILTER (WHERE source = 'conntrack') AS pass,"
+            " total(count) FILTER (WHERE source = 'dnsd' OR kind LIKE 'dns-%')"
+            " AS dns"
             " FROM drops WHERE julianday(time) >= julianday(?, 'unixepoch')",
             since)
         begun = {"relay": flows["accepted"] - flows["open"],
                  # a lost packet was never counted as blocked
                  "block": flows["blocked"] + lost["block"],
-                 "pass": flows["passed"] + lost["pass"]}
+                 "pass": flows["passed"] + lost["pass"] - self.passing(since),
+                 "dns": status["dns"]["queries"]}
+        begun[unlogged] -= flows["unlogged"]
         return {action: int(begun[action] - rows[action] - lost[action])
                 for action in begun}
 

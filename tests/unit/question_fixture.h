@@ -36,6 +36,7 @@ fixture_question(unsigned int worker, uint64_t n)
 		.action = FLOW_ACTION_RELAY,
 		.capture = FLOW_CAPTURE_FORWARDED,
 		.worker = (uint8_t)worker,
+		.one_in = 1,
 	};
 
 	memcpy(record.rest, name, sizeof(name));

@@ -23,7 +23,7 @@ test_prefixes_keep_their_text(void **state)
 {
 	static const char *const texts[] = { "10.0.0.0/8", "0.0.0.0/0",
 		"192.0.2.1", "fd00::/8", "::/0", "2001:db8::1", "::1",
-		"255.255.255.255" };
+		"255.255.255.255", "9.10.99.100", "109.200.190.5" };
 	char buf[PREFIX_TEXT_BYTES];
 	struct prefix prefix;
 	size_t i;

@@ -104,6 +104,9 @@ test_a_bogus_answer_has_its_number(void **state)
 	assert_int_equal(bogus_ede("validation failure <a. A IN>: no DNSKEY "
 				   "rrset for trust anchor ."),
 	    9);
+	assert_int_equal(bogus_ede("validation failure <a. A IN>: No DNSKEY "
+				   "record from 192.0.2.1 for key a."),
+	    9);
 	assert_int_equal(bogus_ede("validation failure <a. A IN>: no "
 				   "signatures from 192.0.2.1"),
 	    10);

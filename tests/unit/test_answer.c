@@ -267,6 +267,33 @@ test_alias_of_a_subtree_is_kept(void **state)
 	assert_int_equal(answer.answers, 3);
 }
 
+/* What only leads there is not what was asked for: SOA is wanted. */
+static void
+test_type_of_what_leads_on_is_no_answer(void **state)
+{
+	(void)state;
+	query.question.qtype = WIRE_DNAME;
+	dns_begin(&message, 0, 0, "www.example", WIRE_DNAME);
+	dns_record_put(
+	    &message, DNS_ANSWER, "example", WIRE_DNAME, 300, "\5other", 7);
+	dns_alias(&message, "www.example", 300, "www.other");
+	dns_soa(&message, "other", 300, 300);
+	assert_int_equal(take(WIRE_NXDOMAIN), 0);
+	assert_int_equal(answer.answers, 2);
+	assert_int_equal(answer.authorities, 1);
+	query.question.qtype = WIRE_RRSIG;
+	dns_begin(&message, 0, 0, "www.example", WIRE_RRSIG);
+	dns_record_put(
+	    &message, DNS_ANSWER, "example", WIRE_DNAME, 300, "\5other", 7);
+	dns_signature(&message, DNS_ANSWER, "example", WIRE_DNAME, 300);
+	dns_alias(&message, "www.example", 300, "www.other");
+	dns_signature(&message, DNS_ANSWER, "www.example", WIRE_CNAME, 300);
+	dns_soa(&message, "other", 300, 300);
+	assert_int_equal(take(WIRE_NXDOMAIN), 0);
+	assert_int_equal(answer.answers, 2);
+	assert_int_equal(answer.authorities, 1);
+}
+
 static void
 test_any_gets_one_set(void **state)
 {
@@ -546,6 +573,7 @@ main(void)
 		TEST(test_aliases_are_followed),
 		TEST(test_records_of_other_names_are_left_out),
 		TEST(test_alias_of_a_subtree_is_kept),
+		TEST(test_type_of_what_leads_on_is_no_answer),
 		TEST(test_any_gets_one_set),
 		TEST(test_long_answer_is_cut_whole),
 		TEST(test_edns_is_for_who_has_it),

@@ -32,7 +32,7 @@ batch_add_flow(struct batch *batch, const struct flow_record *record,
 }
 
 void
-batch_add_loss(struct batch *batch, enum batch_loss loss, uint64_t count)
+batch_add_loss(struct batch *batch, enum flow_loss loss, uint64_t count)
 {
 	(void)batch;
 	assert_int_equal(loss, LOSS_TORN);
@@ -196,6 +196,30 @@ test_free_and_untouched_slots_are_passed_over(void **state)
 }
 
 static void
+test_flows_without_a_row_are_counted_once(void **state)
+{
+	unsigned int i;
+
+	(void)state;
+	atomic_store(&arena->unlogged, 7);
+	for (i = 0; i < 4; i++) {
+		fill(i, FLOW_SLOT_OPEN);
+		arena->slot[i].entry.unlogged = 1;
+	}
+	fill(4, FLOW_SLOT_OPEN);
+	/* They died with one that was about to be counted, and one that was. */
+	arena->slot[1].counted = 8;
+	arena->slot[2].counted = 7;
+	fill(3, FLOW_SLOT_FREE);
+	assert_int_equal(read_arena(), 0);
+	assert_int_equal(nrows, 1);
+	assert_int_equal(torn, 0);
+	assert_int_equal(flow_arena_unlogged(arena, SLOTS), 7 + 2);
+	arena->used = UINT32_MAX;
+	assert_int_equal(flow_arena_unlogged(arena, 1), 7 + 1);
+}
+
+static void
 test_half_written_flow_is_counted(void **state)
 {
 	(void)state;
@@ -278,6 +302,7 @@ main(void)
 		TEST(test_open_flows_ended_with_their_worker),
 		TEST(test_start_in_the_future_gives_no_duration),
 		TEST(test_free_and_untouched_slots_are_passed_over),
+		TEST(test_flows_without_a_row_are_counted_once),
 		TEST(test_half_written_flow_is_counted),
 		TEST(test_losses_are_handed_on),
 		TEST(test_header_is_not_believed),

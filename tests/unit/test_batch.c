@@ -18,6 +18,7 @@ static struct batch *batch;
 static struct image *image;
 static uint64_t acknowledged; /* highest sequence of an origin */
 static unsigned int all_done;
+static uint32_t events; /* of tpxd, that are on disk */
 static unsigned int damaged;
 static sqlite3 *blocker; /* holds the write lock */
 
@@ -45,15 +46,23 @@ uid_of(void *ctx, const struct flow_record *record)
 	return record->sport;
 }
 
+static void
+on_events(void *ctx, uint32_t id)
+{
+	(void)ctx;
+	events = id;
+}
+
 static int
 set_up_rules(const char *rules)
 {
 	static const struct batch_owner owner = { on_done, on_damaged, uid_of,
-		NULL };
+		on_events, NULL };
 	char text[512];
 	size_t len;
 
 	acknowledged = 0;
+	events = 0;
 	all_done = damaged = 0;
 	fixture_dir(dir);
 	(void)snprintf(text, sizeof(text), FIXTURE_CAPTURE "%s", rules);
@@ -213,6 +222,49 @@ test_relay_losses_count_once(void **state)
 }
 
 static void
+add_event(uint32_t id)
+{
+	static const struct msg_event event = { .time_us = 1,
+		.process = "tpxd",
+		.kind = "state",
+		.message = "armed" };
+
+	batch_add_event(batch, &event, id);
+}
+
+static void
+test_events_are_rows_once_and_what_is_missing_is_counted(void **state)
+{
+	(void)state;
+	batch_set_events(batch, 0, 0);
+	add_event(1);
+	add_event(2);
+	add_event(2);
+	add_event(5);
+	add_event(0);
+	assert_int_equal(batch_flush(batch), 0);
+	assert_int_equal(events, 5);
+	add_event(4);
+	assert_int_equal(batch_flush(batch), 0);
+	assert_int_equal(fixture_count(dir, "SELECT count(*) FROM events"), 4);
+	assert_int_equal(fixture_count(dir, "SELECT sum(count) FROM drops"), 2);
+	assert_int_equal(batch_log_events(batch), 5);
+}
+
+static void
+test_first_event_of_a_lost_count_is_no_loss(void **state)
+{
+	(void)state;
+	batch_set_events(batch, 7, BATCH_EVENTS_UNKNOWN);
+	add_event(31);
+	assert_int_equal(batch_flush(batch), 0);
+	assert_int_equal(events, 31);
+	assert_int_equal(fixture_count(dir, "SELECT count(*) FROM events"), 1);
+	assert_int_equal(fixture_count(dir, "SELECT count(*) FROM drops"), 0);
+	assert_int_equal(batch_log_events(batch), 7 + 31);
+}
+
+static void
 test_rules_are_stored_before_the_first_row(void **state)
 {
 	struct batch_origin nobody = { 0 };
@@ -290,6 +342,8 @@ main(void)
 		TEST(test_thousand_rows_do_not_wait),
 		TEST(test_locked_database_loses_nothing),
 		TEST(test_what_has_no_room_is_counted),
+		TEST(test_events_are_rows_once_and_what_is_missing_is_counted),
+		TEST(test_first_event_of_a_lost_count_is_no_loss),
 		TEST(test_relay_losses_count_once),
 		TEST(test_rules_are_stored_before_the_first_row),
 		TEST(test_damaged_database_is_reported_and_rows_stay),

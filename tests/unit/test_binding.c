@@ -95,6 +95,9 @@ test_a_name_ends_after_its_grace(void **state)
 	/* told once more, it lasts longer, and is no second name */
 	learn(table, 1, 1, "www.example.org", 120);
 	assert_string_not_equal(find(table, 1, 1, NULL, end).name, "");
+	/* what was good for longer is so still */
+	learn(table, 1, 1, "www.example.org", 1);
+	assert_string_not_equal(find(table, 1, 1, NULL, end).name, "");
 	/* nobody's answer lasts for ever */
 	learn(table, 1, 1, "www.example.org", UINT32_MAX);
 	assert_string_equal(

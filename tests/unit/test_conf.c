@@ -242,11 +242,9 @@ test_what_this_version_lacks_is_refused(void **state)
 		{ "exclude user root\n", "user" },
 		{ "exclude to ::1 group root\n", "group" },
 		{ "exclude cgroup \"x\"\n", "cgroup" },
-		{ "table <a> file \"x\"\n", "file" },
 		{ "block user root\n", "user" },
 		{ "block group root\n", "group" },
 		{ "block cgroup \"x\"\n", "cgroup" },
-		{ "relay to any log no\n", "log" },
 		{ "log ipfix udp 1.2.3.4:5\n", "ipfix" },
 	};
 	char message[80];
@@ -525,8 +523,8 @@ test_an_error_cannot_drive_the_terminal(void **state)
 	conf_errors_format(&errors, "a\nb", text, sizeof(text) - 1, &out);
 	assert_string_equal(out.bytes,
 	    "a\\x0ab:2:7: unknown selector '\\xc3\\xa4'; expected proto, "
-	    "from, to, port, domain, with, via, source, idle, max-flows or "
-	    "max-rate\n"
+	    "from, to, port, domain, name, with, via, source, idle, "
+	    "max-flows, max-rate or log\n"
 	    "    block \\xc3\\xa4 \\x1b]0;x\\x07\n"
 	    "          ^~~~~~~~\n");
 	for (i = 0; i < out.len; i++)

@@ -64,6 +64,58 @@ test_dns_has_one_form(void **state)
 }
 
 static void
+test_ways_rates_and_rows_have_one_form(void **state)
+{
+	(void)state;
+	print_is(FIXTURE_CAPTURE "dns recurse\n",
+	    "\ndns random-case no\ndns max-rate 20000\ndns canary yes\n"
+	    "dns ddr no\ndns private-relay yes\ndns encrypted yes\n"
+	    "dns log all\ndns log blocked all\n");
+	print_is(FIXTURE_CAPTURE
+	    "dns log blocked no\ndns encrypted no\ndns private-relay no\n"
+	    "dns recurse\ndns ddr yes\ndns canary no\ndns max-rate no\n"
+	    "dns log <b> sample 10\ndns log <a> all\ndns log sample 1000000\n"
+	    "domains <a> { x }\ndomains <b> { y }\n",
+	    "\ndns max-rate no\ndns canary no\ndns ddr yes\n"
+	    "dns private-relay no\ndns encrypted no\n"
+	    "dns log <b> sample 10\ndns log <a> all\n"
+	    "dns log sample 1000000\ndns log blocked no\n");
+}
+
+static void
+test_ways_rates_and_rows_arrive_in_the_image(void **state)
+{
+	size_t len;
+	struct image *image = fixture_image(FIXTURE_CAPTURE
+	    "dns recurse\ndns max-rate 1000000\ndns encrypted no\n"
+	    "dns log sample 2\ndns log blocked no\ndns log <a> sample 9\n"
+	    "domains <a> { x }\n",
+	    &len);
+	const struct image_dns *dns = image_dns(image);
+	const char *why;
+
+	(void)state;
+	assert_int_equal(dns->max_rate, 1000000);
+	assert_int_equal(dns->log_rest, 2);
+	assert_int_equal(dns->log_blocked, 0);
+	assert_int_equal(image_dns_log_count(image), 1);
+	assert_int_equal(image_dns_log(image, 0)->one_in, 9);
+	assert_true(image_way_is_closed(image, WAY_CANARY));
+	assert_true(image_way_is_closed(image, WAY_DDR));
+	assert_true(image_way_is_closed(image, WAY_ENCRYPTED));
+	assert_false(image_way_is_closed(image, WAY_PRIVATE_RELAY));
+	free(image);
+	/* Without dns there is nothing that a way leads past. */
+	image = fixture_image(FIXTURE_CAPTURE "dns encrypted no\n", &len);
+	assert_int_equal(image_dns(image)->closed, 0);
+	dns = image_dns(image);
+	memset((void *)(uintptr_t)&dns->closed, 1, 1);
+	assert_int_equal(image_check(image, len, &why), -1);
+	assert_string_equal(why, "a way past no dns is closed");
+	free(image);
+}
+
+static void
 test_dns_arrives_in_the_image(void **state)
 {
 	size_t len;
@@ -121,7 +173,16 @@ test_bad_dns_is_refused(void **state)
 		"dns root-hints", "dns root-hints \"./x\"",
 		"dns tls-authorities x", "dns serve-stale",
 		"dns serve-stale yes", "dns serve-stale 999ms",
-		"dns serve-stale 8d", "dns random-case maybe" };
+		"dns serve-stale 8d", "dns random-case maybe", "dns max-rate",
+		"dns max-rate 0", "dns max-rate 1000001", "dns max-rate 5/s",
+		"dns max-rate yes", "dns canary", "dns canary off", "dns ddr 1",
+		"dns private-relay block", "dns encrypted pass",
+		"dns encrypted no port 853", "dns log", "dns log 10",
+		"dns log sample", "dns log sample 0", "dns log sample 1",
+		"dns log sample 1000001", "dns log blocked",
+		"dns log blocked blocked", "dns log blocked sample",
+		"dns log all no", "dns log <a>", "dns log <a> <b>",
+		"dns log \"a.b\" all", "dns log <nowhere> all" };
 	char text[160];
 	size_t i;
 
@@ -147,6 +208,43 @@ test_each_kind_of_dns_stands_once(void **state)
 	    error_of(FIXTURE_CAPTURE "dns validate no\ndns validate no\n")
 		->message,
 	    "'validate' is given a second time; the first is at 2:5");
+}
+
+static void
+test_rows_are_said_once(void **state)
+{
+	(void)state;
+	assert_string_equal(
+	    error_of(FIXTURE_CAPTURE "dns log no\ndns log sample 2\n")->message,
+	    "'sample' is given a second time; the first is at 2:9");
+	assert_string_equal(error_of(FIXTURE_CAPTURE
+				"dns log blocked no\ndns log blocked all\n")
+				->message,
+	    "'blocked' is given a second time; the first is at 2:9");
+}
+
+static void
+test_wrong_words_of_dns_have_a_hint(void **state)
+{
+	static const char *const words[][2] = {
+		{ "dns canari yes", "canary" },
+		{ "dns drr no", "ddr" },
+		{ "dns encrypt no", "encrypted" },
+		{ "dns max-rat 5", "max-rate" },
+		{ "dns log simple 5", "sample" },
+		{ "dns log block no", "blocked" },
+		{ "dns log <a> smple 5", "sample" },
+	};
+	char text[160];
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		snprintf(text, sizeof(text),
+		    FIXTURE_CAPTURE "domains <a> { x }\n%s\n", words[i][0]);
+		assert_string_equal(error_of(text)->suggestion, words[i][1]);
+		assert_int_equal(errors.items[0].place.line, 3);
+	}
 }
 
 static void
@@ -183,6 +281,15 @@ test_dns_without_effect_warns(void **state)
 	assert_string_equal(warning_of("dns validate yes\n"), off);
 	assert_string_equal(warning_of("dns off\ndns serve-stale 1h\n"), off);
 	assert_string_equal(warning_of("dns off\n"), "");
+	assert_string_equal(warning_of("dns canary yes\n"), off);
+	assert_string_equal(warning_of("dns encrypted no\n"), off);
+	assert_string_equal(warning_of("dns max-rate 5\n"), off);
+	assert_string_equal(warning_of("dns log no\n"), off);
+	assert_string_equal(warning_of("dns log blocked no\n"), off);
+	assert_string_equal(
+	    warning_of("domains <a> { x }\ndns log <a> no\n"), off);
+	assert_string_equal(
+	    warning_of("dns recurse\ndomains <a> { x }\ndns log <a> no\n"), "");
 	assert_string_equal(
 	    warning_of("dns recurse\ndns validate no\ndns trust-anchor "
 		       "\"x\"\n"),
@@ -345,6 +452,10 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_dns_has_one_form),
+		cmocka_unit_test(test_ways_rates_and_rows_have_one_form),
+		cmocka_unit_test(test_ways_rates_and_rows_arrive_in_the_image),
+		cmocka_unit_test(test_rows_are_said_once),
+		cmocka_unit_test(test_wrong_words_of_dns_have_a_hint),
 		cmocka_unit_test(test_dns_arrives_in_the_image),
 		cmocka_unit_test(test_bad_dns_is_refused),
 		cmocka_unit_test(test_each_kind_of_dns_stands_once),

@@ -6,6 +6,7 @@
 
 #include "policy/conf_file.h"
 #include "policy/conf_index.h"
+#include "policy/domain_layout.h"
 #include "policy/match.h"
 #include "policy/match_dns.h"
 #include "policy/print.h"
@@ -118,16 +119,16 @@ test_the_first_block_that_has_the_name_answers(void **state)
 		const char *name;
 		uint16_t type;
 		enum dns_action action;
-		uint32_t block;
+		uint16_t rule;
 	} cases[] = {
-		{ "ads.example", TYPE_A, DNS_ZERO, 0 },
-		{ "ads.example", TYPE_AAAA, DNS_ZERO, 0 },
-		{ "ads.example", TYPE_MX, DNS_NODATA, 0 },
-		{ "a.click.example", TYPE_A, DNS_ZERO, 0 },
-		{ "click.example", TYPE_A, DNS_RESOLVE, 0 },
-		{ "a.ads.example", TYPE_A, DNS_RESOLVE, 0 },
-		{ "more.example", TYPE_A, DNS_NXDOMAIN, 1 },
-		{ "", TYPE_A, DNS_RESOLVE, 0 },
+		{ "ads.example", TYPE_A, DNS_ZERO, DNS_RULE_BLOCK },
+		{ "ads.example", TYPE_AAAA, DNS_ZERO, DNS_RULE_BLOCK },
+		{ "ads.example", TYPE_MX, DNS_NODATA, DNS_RULE_BLOCK },
+		{ "a.click.example", TYPE_A, DNS_ZERO, DNS_RULE_BLOCK },
+		{ "click.example", TYPE_A, DNS_RESOLVE, DNS_RULE_NONE },
+		{ "a.ads.example", TYPE_A, DNS_RESOLVE, DNS_RULE_NONE },
+		{ "more.example", TYPE_A, DNS_NXDOMAIN, DNS_RULE_BLOCK + 1 },
+		{ "", TYPE_A, DNS_RESOLVE, DNS_RULE_NONE },
 	};
 	struct dns_verdict verdict;
 	size_t i;
@@ -137,11 +138,10 @@ test_the_first_block_that_has_the_name_answers(void **state)
 		verdict = policy_dns(image, domains, cases[i].name,
 		    strlen(cases[i].name), cases[i].type);
 		assert_int_equal(verdict.action, cases[i].action);
-		assert_int_equal(verdict.block, cases[i].block);
+		assert_int_equal(verdict.rule, cases[i].rule);
 	}
 	assert_string_equal(
-	    policy_dns(image, domains, "ads.example", 11, TYPE_A).text,
-	    "dns block <ads> answer zero");
+	    image_block_text(image, 0), "dns block <ads> answer zero");
 }
 
 /* host NULL: not known yet. */
@@ -271,6 +271,137 @@ test_a_pass_by_name_is_none_of_the_kernel(void **state)
 	free(other);
 }
 
+/* name 0: not known yet. */
+static struct policy_verdict
+match_name(const char *text, uint8_t proto, const char *host, unsigned int name)
+{
+	struct policy_query query = { .proto = proto,
+		.dport = 443,
+		.host = host,
+		.index = domains,
+		.name = name };
+	size_t len;
+	struct image *other = fixture_image(text, &len);
+	struct policy_verdict verdict = policy_match(other, &query);
+
+	assert_false(image_has_pass(other));
+	assert_true(policy_needs_name(other, &query));
+	verdict.item = NULL; /* it goes with the image */
+	free(other);
+	return verdict;
+}
+
+#define AGREES RULE_NAME_AGREES
+#define DISAGREES RULE_NAME_DISAGREES
+#define UNVERIFIED RULE_NAME_UNVERIFIED
+
+static void
+test_agreement_decides_what_the_kernel_cannot(void **state)
+{
+	static const char one[] =
+	    FIXTURE_CAPTURE "block name disagrees\ndefault relay\n";
+	static const char two[] =
+	    FIXTURE_CAPTURE "pass name { unverified agrees }\ndefault block\n";
+	static const char both[] =
+	    FIXTURE_CAPTURE "domains <ads> { ads.example }\n"
+			    "block domain <ads> name disagrees\n"
+			    "default relay\n";
+	static const struct {
+		const char *text;
+		const char *host;
+		unsigned int name;
+		enum flow_action action;
+		uint16_t rule;
+		int needs_name;
+	} cases[] = {
+		{ one, NULL, 0, FLOW_ACTION_RELAY, 0, 1 },
+		{ one, "x", DISAGREES, FLOW_ACTION_BLOCK, 0, 0 },
+		{ one, "x", AGREES, FLOW_ACTION_RELAY, FLOW_RULE_DEFAULT, 0 },
+		{ one, "", UNVERIFIED, FLOW_ACTION_RELAY, FLOW_RULE_DEFAULT,
+		    0 },
+		{ two, "x", DISAGREES, FLOW_ACTION_BLOCK, FLOW_RULE_DEFAULT,
+		    0 },
+		{ two, "x", AGREES, FLOW_ACTION_PASS, 0, 0 },
+		{ two, NULL, UNVERIFIED, FLOW_ACTION_PASS, 0, 0 },
+		{ both, "ads.example", DISAGREES, FLOW_ACTION_BLOCK, 0, 0 },
+		{ both, "ads.example", AGREES, FLOW_ACTION_RELAY,
+		    FLOW_RULE_DEFAULT, 0 },
+		{ both, "x", DISAGREES, FLOW_ACTION_RELAY, FLOW_RULE_DEFAULT,
+		    0 },
+		/* no name of it would match */
+		{ both, NULL, UNVERIFIED, FLOW_ACTION_RELAY, FLOW_RULE_DEFAULT,
+		    0 },
+		{ both, NULL, DISAGREES, FLOW_ACTION_RELAY, 0, 1 },
+	};
+	struct policy_verdict verdict;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		verdict = match_name(
+		    cases[i].text, IPPROTO_TCP, cases[i].host, cases[i].name);
+		if (verdict.action != cases[i].action ||
+		    verdict.rule != cases[i].rule ||
+		    verdict.needs_name != cases[i].needs_name)
+			fail_msg("case %zu: action %d, rule %u, needs %d", i,
+			    verdict.action, verdict.rule, verdict.needs_name);
+	}
+}
+
+static void
+test_the_kernel_relays_what_agreement_decides(void **state)
+{
+	static const struct render_local local = { 1, 2, 3, 4, 5 };
+	struct text named = { 0 }, relayed = { 0 };
+	struct image *other;
+	size_t len;
+
+	(void)state;
+	other = fixture_image(
+	    FIXTURE_CAPTURE "block name disagrees\npass to any\n", &len);
+	render_capture(other, &local, 1, &named);
+	free(other);
+	other =
+	    fixture_image(FIXTURE_CAPTURE "relay to any\npass to any\n", &len);
+	render_capture(other, &local, 1, &relayed);
+	free(other);
+	assert_string_equal(named.bytes, relayed.bytes);
+	text_free(&named);
+	text_free(&relayed);
+}
+
+static void
+test_agreement_has_one_form(void **state)
+{
+	struct conf *conf =
+	    fixture_conf(FIXTURE_CAPTURE "block name { unverified disagrees } "
+					 "domain x.y port 1\n"
+					 "pass name agrees\n");
+	struct text out = { 0 };
+
+	(void)state;
+	print_conf(conf, &out);
+	assert_non_null(strstr(out.bytes,
+	    "\nblock port 1 domain \"x.y\" name { disagrees unverified }\n"
+	    "pass name agrees\n"));
+	text_free(&out);
+	conf_free(conf);
+}
+
+static void
+test_agreement_without_dns_warns(void **state)
+{
+	static const char text[] = FIXTURE_CAPTURE "block name disagrees\n";
+	struct conf *conf;
+
+	(void)state;
+	assert_int_equal(
+	    conf_parse(text, strlen(text), NULL, &conf, &errors), 0);
+	assert_string_equal(
+	    errors.items[0].message, "without 'dns' every name is unverified");
+	conf_free(conf);
+}
+
 static void
 test_bad_lists_are_refused(void **state)
 {
@@ -281,7 +412,9 @@ test_bad_lists_are_refused(void **state)
 		"domains <a> { b\xc3\xbc.example }", "domains <a> { b",
 		"block domain", "block domain { }", "block domain <a> b",
 		"block domain { <a> }", "block domain a..b", "block domain *",
-		"exclude domain x.example", "dns block",
+		"exclude domain x.example", "block name", "block name { }",
+		"block name lies", "block name any", "exclude name agrees",
+		"block name agrees name disagrees", "dns block",
 		"dns block a answer zero", "dns block <a> zero",
 		"dns block <a> answer", "dns block <a> answer none" };
 	char text[160];
@@ -360,6 +493,42 @@ index_of(const char *list, struct text *out)
 	return bytes;
 }
 
+#define CLOSE_NAMES 1200
+#define CLOSE_HOMES 50
+#define NAME_BYTES 16
+
+/* So many names that one id has nowhere to keep them all. */
+static void
+test_names_that_are_too_close_are_kept_with_another_id(void **state)
+{
+	uint32_t homes = CLOSE_NAMES + CLOSE_NAMES * 3 / 4 + 1;
+	struct text list = { 0 }, out = { 0 };
+	struct domain_index *index;
+	struct domain_set set;
+	unsigned int number, found = 0;
+	char name[NAME_BYTES];
+	size_t len = 0;
+
+	(void)state;
+	for (number = 0; found < CLOSE_NAMES; number++) {
+		len = (size_t)snprintf(name, sizeof(name), "n%u.x", number);
+		if (domain_home(domain_hash(ID, name, len), homes) >=
+		    CLOSE_HOMES)
+			continue;
+		text_printf(&list, "%s\n", name);
+		found++;
+	}
+	(void)snprintf(name, sizeof(name), "n%u.x", number - 1);
+	index = index_of(list.bytes, &out);
+	assert_non_null(index);
+	assert_int_not_equal(domain_index_id(index), ID);
+	domain_index_find(index, name, len, &set);
+	assert_true(domain_set_has(&set, 0));
+	free(index);
+	text_free(&list);
+	text_free(&out);
+}
+
 static void
 test_a_list_in_a_file_is_in_the_index(void **state)
 {
@@ -401,9 +570,15 @@ main(void)
 		    test_whether_a_name_is_needed_does_not_depend_on_it),
 		cmocka_unit_test(test_the_kernel_relays_what_a_name_decides),
 		cmocka_unit_test(test_a_pass_by_name_is_none_of_the_kernel),
+		cmocka_unit_test(test_agreement_decides_what_the_kernel_cannot),
+		cmocka_unit_test(test_the_kernel_relays_what_agreement_decides),
+		cmocka_unit_test(test_agreement_has_one_form),
+		cmocka_unit_test(test_agreement_without_dns_warns),
 		cmocka_unit_test(test_bad_lists_are_refused),
 		cmocka_unit_test(test_unknown_lists_suggest_the_nearest),
 		cmocka_unit_test(test_lists_that_nothing_uses_warn),
+		cmocka_unit_test(
+		    test_names_that_are_too_close_are_kept_with_another_id),
 		cmocka_unit_test(test_a_list_in_a_file_is_in_the_index),
 		cmocka_unit_test(test_a_bad_file_is_shown_with_its_line),
 	};

@@ -41,8 +41,8 @@ test_everything_has_one_form(void **state)
 	      "block with drop port { 5-5, 6 } to { <t>,10.0.0.0/8 }\n"
 	      "relay max-rate 7/m max-flows 5 per client idle 90s max-flows "
 	      "9 proto tcp to any max-rate 8/s per client\n"
-	      "pass to any\n"
-	      "block to ::1 with reset\n"
+	      "pass to any log yes\n"
+	      "block log no to ::1 with reset\n"
 	      "table <t> {\n 192.0.2.1/32\n}\n"
 	      "capture forwarded on { b }\ncapture forwarded on a\n"
 	      "other-protocols block\nmark mask 0xE0\nworkers 2\nlease "
@@ -56,7 +56,7 @@ test_everything_has_one_form(void **state)
 	    "block to { <t> 10.0.0.0/8 } port { 5 6 } with drop\n"
 	    "relay proto tcp idle 90s max-flows 9 max-flows 5 per client "
 	    "max-rate 7/m max-rate 8/s per client\n"
-	    "pass to any\nblock to ::1 with reset\ndefault pass\n"
+	    "pass to any\nblock to ::1 with reset log no\ndefault pass\n"
 	    "control socket \"/run/tpx/tpxd.sock\"\n"
 	    "log dir \"/x \\\"y\\\\\" keep 2d max 1G\n");
 	text_free(&out);
@@ -143,10 +143,14 @@ static const char *const lines[] = {
 	"default relay via up-2\n",
 	"block port 1-65535 with drop\n",
 	"dns forward tls { 9.9.9.9@1 \"a.b\" ::1 \"c\" }\n",
-	"block domain { \"*.A.b\" c } with drop\npass to <a> domain <d>\n",
-	"dns block <d>\ndns block <d> answer refused\n",
+	"block domain { \"*.A.b\" c } with drop\npass to <a> domain <d>\n"
+	"relay name { unverified, agrees }\nblock name disagrees port 1\n",
+	"dns block <d>\ndns block <d> answer refused\n"
+	"dns log <d> sample 7\ndns log blocked no\ndns log <d> all\n",
 	"dns rebind-allow { \"A.b.\" c }\ndns validate no\n",
-	"dns serve-stale 1500ms\ndns trust-anchor \"x y\"\n",
+	"dns serve-stale 1500ms\ndns trust-anchor \"x y\"\n"
+	"dns max-rate no\ndns canary no\ndns ddr yes\ndns log no\n"
+	"dns private-relay no\ndns encrypted no\n",
 };
 #define LINES (sizeof(lines) / sizeof(lines[0]))
 

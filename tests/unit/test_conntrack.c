@@ -121,6 +121,26 @@ test_destroy_event_becomes_a_row(void **state)
 }
 
 static void
+test_flow_of_a_rule_without_rows_gets_none(void **state)
+{
+	size_t len;
+	struct image *image = fixture_image(
+	    FIXTURE_CAPTURE "pass to 10.0.0.0/8 log no\ndefault pass\n", &len);
+	struct conntrack_event event;
+	struct flow_record row;
+
+	(void)state;
+	put_destroy();
+	assert_int_equal(conntrack_parse(message, &event), 0);
+	conntrack_record(&event, image, 0, &row);
+	assert_int_equal(row.unlogged, 1);
+	event.dst = event.src;
+	conntrack_record(&event, image, 0, &row);
+	assert_int_equal(row.unlogged, 0);
+	free(image);
+}
+
+static void
 test_rule_that_no_longer_passes_is_not_named(void **state)
 {
 	size_t len;
@@ -279,6 +299,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_destroy_event_becomes_a_row),
+		cmocka_unit_test(test_flow_of_a_rule_without_rows_gets_none),
 		cmocka_unit_test(test_rule_that_no_longer_passes_is_not_named),
 		cmocka_unit_test(test_flow_without_the_mark_is_not_ours),
 		cmocka_unit_test(test_change_of_a_known_flow_is_no_new_one),

@@ -27,6 +27,7 @@ setup(void **state)
 	record.transport = DNS_TRANSPORT_TCP;
 	record.source = DNS_SOURCE_CACHE;
 	record.name_bytes = NAME_BYTES;
+	record.one_in = 1;
 	record.summary_bytes = SUMMARY_BYTES;
 	memcpy(record.rest, name, NAME_BYTES);
 	memcpy(record.rest + NAME_BYTES, summary, SUMMARY_BYTES);
@@ -74,6 +75,7 @@ test_numbers_out_of_range_are_refused(void **state)
 		{ offsetof(struct dns_record, action), FLOW_ACTION_PASS },
 		{ offsetof(struct dns_record, capture), FLOW_CAPTURE_COUNT },
 		{ offsetof(struct dns_record, worker), LIMIT_WORKERS },
+		{ offsetof(struct dns_record, one_in), 0 },
 		{ offsetof(struct dns_record, rcode) + 1, 0x10 },
 		{ offsetof(struct dns_record, summary_bytes) + 1, 0xff },
 		{ offsetof(struct dns_record, time_us) + 7, 0xff },
@@ -194,6 +196,30 @@ test_words(void **state)
 	assert_string_equal(dns_transport_word(DNS_TRANSPORT_COUNT), "?");
 }
 
+static void
+test_a_bound_belongs_to_its_bucket(void **state)
+{
+	struct dns_latency latency = { 0 }, sum = { 0 };
+	unsigned int i;
+
+	(void)state;
+	for (i = 0; i < DNS_LATENCY_MORE; i++) {
+		dns_latency_count(&latency, dns_latency_bound_us(i));
+		dns_latency_count(&latency, dns_latency_bound_us(i) + 1);
+	}
+	dns_latency_count(&latency, 0);
+	dns_latency_count(&latency, UINT32_MAX);
+	for (i = 0; i < DNS_LATENCY_MORE; i++)
+		assert_int_equal(latency.bucket[i], 2);
+	assert_int_equal(latency.bucket[DNS_LATENCY_MORE], 2);
+	assert_int_equal(dns_latency_bound_us(0), 50);
+	assert_int_equal(dns_latency_bound_us(DNS_LATENCY_MORE - 1), 5000000);
+	dns_latency_add(&sum, &latency);
+	dns_latency_add(&sum, &latency);
+	assert_int_equal(sum.bucket[3], 4);
+	assert_int_equal(sum.sum_us, 2 * latency.sum_us);
+}
+
 #define TEST(test) cmocka_unit_test_setup(test, setup)
 
 int
@@ -209,6 +235,7 @@ main(void)
 		TEST(test_items_come_in_their_order),
 		TEST(test_names_as_text),
 		TEST(test_longest_text_has_room),
+		TEST(test_a_bound_belongs_to_its_bucket),
 		TEST(test_words),
 	};
 

@@ -79,10 +79,17 @@ on_end(void *ctx, const char *why)
 }
 
 static void
+on_events(void *ctx, uint32_t id)
+{
+	(void)ctx;
+	(void)id;
+}
+
+static void
 log_start(void)
 {
 	static const struct batch_owner owner = { on_done, on_damaged, on_uid,
-		NULL };
+		on_events, NULL };
 	int ends[2];
 
 	batch = batch_new(base, &owner);
@@ -176,7 +183,7 @@ ask(uint64_t from, uint64_t count)
 
 	for (n = from; n < from + count; n++) {
 		record = fixture_question(WORKER, n);
-		journal_add(journal, &record);
+		journal_add(journal, &record, 1);
 	}
 }
 
@@ -260,7 +267,7 @@ test_who_sends_a_broken_record_is_cut_off(void **state)
 	(void)state;
 	assert_int_equal(dns_set_store(dns, store), 0);
 	record.rest[0] = 77; /* a label beyond the name's end */
-	journal_add(journal, &record);
+	journal_add(journal, &record, 1);
 	journal_flush(journal);
 	while (violation == NULL)
 		(void)event_base_loop(base, EVLOOP_ONCE);
@@ -276,7 +283,7 @@ test_who_speaks_for_another_is_cut_off(void **state)
 
 	(void)state;
 	assert_int_equal(dns_set_store(dns, store), 0);
-	journal_add(journal, &record);
+	journal_add(journal, &record, 1);
 	journal_flush(journal);
 	while (violation == NULL)
 		(void)event_base_loop(base, EVLOOP_ONCE);

@@ -121,6 +121,7 @@ test_kill_in_the_middle_gives_every_row_once(void **state)
 static void
 test_losses_of_a_relay_count_once_across_a_kill(void **state)
 {
+	const struct msg_log_stats *stats;
 	int relay;
 
 	(void)state;
@@ -134,6 +135,10 @@ test_losses_of_a_relay_count_once_across_a_kill(void **state)
 	relay = relay_connect(WORKER);
 	send_rows(relay, 2, 2, 7);
 	await_ack(relay, 4);
+	stats = await(supervisor, MSG_LOG_STATS);
+	assert_int_equal(stats->count, LOSS_COUNT);
+	assert_int_equal(stats->lost[LOSS_RELAY], 7);
+	assert_int_equal(stats->dropped, 7);
 	close(relay);
 	finish(0, 0);
 	assert_int_equal(fixture_count(dir, "SELECT sum(count) FROM drops"), 7);

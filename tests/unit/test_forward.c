@@ -296,6 +296,41 @@ test_silence_ends_in_servfail_and_heals(void **state)
 	}
 }
 
+/* Asked twice, with nothing between that the server answers. */
+static void
+test_a_name_that_is_slow_there_stops_no_other(void **state)
+{
+	struct stage *stage = *state;
+	unsigned int i;
+
+	stage_server(stage, 0, NAME, IS_SILENT);
+	for (i = 0; i < 2; i++) {
+		ask(stage, i);
+		wait_for(stage, i + 1);
+		assert_int_equal(stage->got[i].rcode, PACKET_SERVFAIL);
+	}
+	stage->server[0].manner = ANSWERS;
+	ask(stage, i);
+	wait_for(stage, i + 1);
+	assert_int_equal(stage->got[i].rcode, PACKET_NOERROR);
+}
+
+static void
+test_silent_server_is_asked_after_others(void **state)
+{
+	struct stage *stage = *state;
+
+	stage_server(stage, 0, NAME, IS_SILENT);
+	ask(stage, 0);
+	wait_for(stage, 1);
+	stage_server(stage, 1, NAME, ANSWERS);
+	ask(stage, 1);
+	wait_for(stage, 2);
+	assert_int_equal(stage->got[1].rcode, PACKET_NOERROR);
+	assert_int_equal(stage->server[1].queries, 1);
+	assert_int_equal(forward_totals(stage->forward).hedged, 0);
+}
+
 static void
 test_more_questions_than_there_is_room_for_are_refused(void **state)
 {
@@ -327,6 +362,8 @@ main(void)
 		STAGED(test_failing_server_is_left_for_another),
 		STAGED(test_lying_server_is_put_aside),
 		STAGED(test_silence_ends_in_servfail_and_heals),
+		STAGED(test_a_name_that_is_slow_there_stops_no_other),
+		STAGED(test_silent_server_is_asked_after_others),
 		STAGED(test_more_questions_than_there_is_room_for_are_refused),
 	};
 

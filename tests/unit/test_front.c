@@ -89,6 +89,8 @@ test_equal_questions_are_asked_once(void **state)
 	assert_int_equal(asks, 1);
 	front_stats(front, &stats);
 	assert_int_equal(stats.waiting, 2);
+	/* What has no row of its own is counted. */
+	assert_int_equal(stats.repeated, 1);
 	resolve_to(last_id(), "www.example", 300, 7);
 	UNTIL((replies += has_reply()) == 2);
 	front_stats(front, &stats);
@@ -255,17 +257,21 @@ test_policy_answers_by_itself(void **state)
 	static const struct {
 		enum front_answer answer;
 		unsigned int rcode;
-	} rows_of[] = { { FRONT_NXDOMAIN, WIRE_NXDOMAIN },
-		{ FRONT_REFUSED, WIRE_REFUSED }, { FRONT_ZERO, WIRE_NOERROR } };
+		unsigned int records;
+	} rows_of[] = { { FRONT_NXDOMAIN, WIRE_NXDOMAIN, 0 },
+		{ FRONT_REFUSED, WIRE_REFUSED, 0 },
+		{ FRONT_ZERO, WIRE_NOERROR, 1 },
+		{ FRONT_NODATA, WIRE_NOERROR, 0 } };
 	size_t i;
 
 	(void)state;
 	judged = "ads.example";
-	for (i = 0; i < 3; i++) {
+	for (i = 0; i < sizeof(rows_of) / sizeof(rows_of[0]); i++) {
 		verdict = (struct front_verdict){ rows_of[i].answer, 12, 15 };
 		send_udp(1, "Ads.Example", WIRE_A);
 		UNTIL(has_reply());
 		assert_int_equal(rcode(), rows_of[i].rcode);
+		assert_int_equal(row.answer_count, rows_of[i].records);
 		assert_int_equal(row.rule, 12);
 		assert_int_equal(row.ede, 15);
 		assert_int_equal(row.source, DNS_SOURCE_POLICY);
@@ -344,8 +350,8 @@ test_errors_are_answered_and_junk_is_not(void **state)
 	UNTIL(has_reply());
 	assert_int_equal(wire_get16(reply.bytes), 8);
 	assert_int_equal(rcode(), WIRE_NOTIMP);
-	assert_int_equal(reply.len, 12);
-	assert_int_equal(row.name_bytes, 0);
+	assert_int_equal(reply.len, question.len);
+	assert_int_equal(row.name_bytes, 13);
 	front_stats(front, &stats);
 	assert_int_equal(stats.dropped, 2);
 }
@@ -359,6 +365,30 @@ test_what_was_not_captured_is_dropped(void **state)
 	send_udp(1, "www.example", WIRE_A);
 	UNTIL((front_stats(front, &stats), stats.dropped == 1));
 	assert_int_equal(asks, 0);
+}
+
+static void
+test_answers_are_counted_by_source_and_latency(void **state)
+{
+	uint64_t all = 0;
+	unsigned int i;
+
+	(void)state;
+	learn("www.example", 300);
+	send_udp(1, "www.example", WIRE_A);
+	UNTIL(rows == 2);
+	send_udp(2, "slow.example", WIRE_A);
+	UNTIL(asks == 2);
+	skew_us += 700000;
+	resolve_to(last_id(), "slow.example", 300, 7);
+	UNTIL(rows == 3);
+	front_stats(front, &stats);
+	assert_int_equal(
+	    stats.latency[DNS_SOURCE_RESOLVER].bucket[DNS_LATENCY_1000000], 1);
+	assert_true(stats.latency[DNS_SOURCE_RESOLVER].sum_us >= 700000);
+	for (i = 0; i < DNS_LATENCY_BUCKETS; i++)
+		all += stats.latency[DNS_SOURCE_CACHE].bucket[i];
+	assert_int_equal(all, 1);
 }
 
 #define TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
@@ -379,6 +409,7 @@ main(void)
 		TEST(test_failure_is_kept_for_seconds),
 		TEST(test_no_such_name_is_for_every_type),
 		TEST(test_below_a_proven_nothing_is_nothing),
+		TEST(test_answers_are_counted_by_source_and_latency),
 		TEST(test_policy_answers_by_itself),
 		TEST(test_alias_of_what_is_blocked_is_blocked),
 		TEST(test_flood_of_misses_is_refused_and_not_logged),

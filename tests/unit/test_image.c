@@ -26,7 +26,8 @@ static const char sample[] =
     "dns forward tls { 9.9.9.9 \"a.b\" ::1@1 \"c\" }\n"
     "dns rebind-allow { \"d.e\" \"f\" }\n"
     "domains <l> { \"a.b\" }\ndns block <l> answer zero\n"
-    "block domain { \"*.x\" y }\n"
+    "dns log <l> sample 3\n"
+    "block domain { \"*.x\" y } name { unverified disagrees }\n"
     "default block\nlog dir \"/log\" keep 1500ms max 1G\n"
     "control socket \"/s\"\n";
 
@@ -67,6 +68,9 @@ test_rules_arrive(void **state)
 	assert_int_equal(image_rule_count(image), 4);
 	assert_int_equal(rule->domains, DOMAINS_NONE);
 	assert_int_equal(image_rule(image, 3)->domains, 1);
+	assert_int_equal(rule->names, 0);
+	assert_int_equal(image_rule(image, 3)->names,
+	    RULE_NAME_DISAGREES | RULE_NAME_UNVERIFIED);
 	assert_int_equal(image_domains_count(image), 2);
 	assert_string_equal(image_domains(image, 0), "l");
 	assert_string_equal(image_domains(image, 1), "");
@@ -474,6 +478,18 @@ test_every_field_is_checked(void **state)
 }
 
 static void
+test_what_a_rule_says_of_names_and_rows_is_checked(void **state)
+{
+	(void)state;
+	REFUSED(rules[0].names, 8, "a rule of an unknown kind");
+	REFUSED(rules[0].unlogged, 2, "a rule of an unknown kind");
+	REFUSED(rules[0].reserved[1], 1, "reserved bytes are not zero");
+	REFUSED(excl[0].names, 1, "an exclusion of an unknown kind");
+	REFUSED(excl[0].unlogged, 1, "an exclusion of an unknown kind");
+	REFUSED(excl[0].reserved[0], 1, "reserved bytes are not zero");
+}
+
+static void
 test_every_field_of_an_upstream_is_checked(void **state)
 {
 	static const char where[] = "an upstream's addresses are not in order";
@@ -539,6 +555,12 @@ block_of(struct image *image)
 	return items_of(image, IMAGE_BLOCKS);
 }
 
+static struct image_dns_log *
+log_of(struct image *image)
+{
+	return items_of(image, IMAGE_DNS_LOGS);
+}
+
 static struct image_domains *
 domains_of(struct image *image)
 {
@@ -553,6 +575,8 @@ test_every_field_of_dns_is_checked(void **state)
 	static const char domain[] = "a domain of dns is not in order";
 	static const char block[] = "a block of dns is not in order";
 	static const char file[] = "a file of dns is not in order";
+	static const char log[] = "a log of dns is not in order";
+	static const char number[] = "a number of dns out of range";
 	static const char count[] = "bad number of servers of dns";
 
 	(void)state;
@@ -563,6 +587,13 @@ test_every_field_of_dns_is_checked(void **state)
 	REFUSED(image->dns.validate, 2, setting);
 	REFUSED(image->dns.rebind_protect, 2, setting);
 	REFUSED(image->dns.random_case, 2, setting);
+	REFUSED(image->dns.closed, 1U << WAY_COUNT, setting);
+	REFUSED(image->dns.max_rate, LIMIT_COUNT_MAX + 1, number);
+	REFUSED(image->dns.log_rest, LIMIT_COUNT_MAX + 1, number);
+	REFUSED(image->dns.log_blocked, UINT32_MAX, number);
+	REFUSED(log_of(image)->domains, 2, log);
+	REFUSED(log_of(image)->one_in, LIMIT_COUNT_MAX + 1, log);
+	REFUSED(log_of(image)->reserved[1], 1, log);
 	REFUSED(server_of(image, 0)->port, 0, server);
 	REFUSED(
 	    server_of(image, 1)->reserved[1], 1, "reserved bytes are not zero");
@@ -601,6 +632,8 @@ main(void)
 		cmocka_unit_test(test_an_unaligned_image_is_refused),
 		cmocka_unit_test(test_a_changed_image_is_refused_or_harmless),
 		cmocka_unit_test(test_every_field_is_checked),
+		cmocka_unit_test(
+		    test_what_a_rule_says_of_names_and_rows_is_checked),
 		cmocka_unit_test(test_every_field_of_an_upstream_is_checked),
 		cmocka_unit_test(test_every_field_of_dns_is_checked),
 	};

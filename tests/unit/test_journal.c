@@ -182,6 +182,35 @@ test_unacknowledged_records_are_sent_again_to_the_next_log(void **state)
 }
 
 static void
+test_flow_without_a_row_is_counted_and_leaves_its_slot(void **state)
+{
+	struct msg_flows batch;
+	struct flow_entry *flow;
+	int i;
+
+	(void)state;
+	connect_log();
+	for (i = 0; i < SLOTS * 2; i++) {
+		flow = journal_open(journal);
+		flow->unlogged = 1;
+		assert_int_equal(atomic_load(&arena->open), 1);
+		journal_close(journal, flow);
+	}
+	assert_false(batch_read(&batch));
+	assert_int_equal(journal_pending(journal), 0);
+	assert_int_equal(arena->used, 1);
+	assert_int_equal(atomic_load(&arena->slot[0].state), FLOW_SLOT_FREE);
+	assert_int_equal(atomic_load(&arena->accepted), SLOTS * 2);
+	assert_int_equal(atomic_load(&arena->unlogged), SLOTS * 2);
+	assert_int_equal(arena->slot[0].counted, SLOTS * 2);
+	assert_int_equal(flow_arena_unlogged(arena, SLOTS), SLOTS * 2);
+	journal_skip(journal);
+	assert_int_equal(atomic_load(&arena->accepted), SLOTS * 2 + 1);
+	assert_int_equal(atomic_load(&arena->unlogged), SLOTS * 2 + 1);
+	assert_int_equal(atomic_load(&arena->open), 0);
+}
+
+static void
 test_without_a_log_what_finds_no_slot_is_counted(void **state)
 {
 	struct msg_flows batch;
@@ -350,6 +379,7 @@ main(void)
 		TEST(test_slot_is_free_only_after_acknowledgement),
 		TEST(
 		    test_unacknowledged_records_are_sent_again_to_the_next_log),
+		TEST(test_flow_without_a_row_is_counted_and_leaves_its_slot),
 		TEST(test_without_a_log_what_finds_no_slot_is_counted),
 		TEST(test_the_log_is_told_of_drops_that_no_row_follows),
 		TEST(test_flow_without_a_slot_is_served_and_counted),

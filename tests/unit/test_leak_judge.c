@@ -172,10 +172,71 @@ test_a_mapped_destination_is_blocked_whatever_rules_say(void **state)
 	    JUDGE_BLOCK);
 }
 
+static void
+test_a_question_arrives_only_where_open_lets_it(void **state)
+{
+	enum judge_stage stage;
+
+	(void)state;
+	for (stage = JUDGE_ARMED; stage < JUDGE_STAGES; stage += 1) {
+		assert_int_equal(direct(CLOSED, JUDGE_ANSWER, stage), DENY);
+		assert_int_equal(
+		    judge_arrival(CLOSED, JUDGE_ANSWER, stage, JUDGE_RELAYED),
+		    DENY);
+		assert_int_equal(direct(OPEN, JUDGE_ANSWER, stage),
+		    stage == JUDGE_ARMED ? DENY : ALLOW);
+		assert_int_equal(
+		    judge_arrival(OPEN, JUDGE_ANSWER, stage, JUDGE_RELAYED),
+		    stage == JUDGE_ARMED ? DENY : ALLOW);
+	}
+}
+
+static void
+test_questions_that_are_answered_here_arrive_nowhere(void **state)
+{
+	static const char text[] = FIXTURE_CAPTURE
+	    "dns forward 9.9.9.9\ndns encrypted no\n"
+	    "exclude to 192.0.2.0/24 port { 53 853 }\npass to any\n";
+	size_t len;
+	struct image *image = fixture_image(text, &len);
+	struct addr src = addr_of("198.51.100.1"), dst = addr_of("203.0.113.1");
+	struct addr excluded = addr_of("192.0.2.1");
+	static const uint8_t protos[] = { IPPROTO_TCP, IPPROTO_UDP };
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < 2; i++) {
+		assert_int_equal(
+		    judge_packet(image, 0, protos[i], &src, &dst, 53),
+		    JUDGE_ANSWER);
+		assert_int_equal(
+		    judge_packet(image, 0, protos[i], &src, &dst, 853),
+		    JUDGE_BLOCK);
+		assert_int_equal(
+		    judge_packet(image, 0, protos[i], &src, &dst, 443),
+		    JUDGE_PASS);
+		assert_int_equal(
+		    judge_rules(image, 0, protos[i], &src, &dst, 853),
+		    JUDGE_PASS);
+		assert_int_equal(
+		    judge_packet(image, 0, protos[i], &src, &excluded, 53),
+		    JUDGE_OTHER);
+	}
+	free(image);
+	image = fixture_image(FIXTURE_CAPTURE "pass to any\n", &len);
+	assert_int_equal(
+	    judge_packet(image, 0, IPPROTO_UDP, &src, &dst, 53), JUDGE_PASS);
+	free(image);
+}
+
 int
 main(void)
 {
 	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(
+		    test_a_question_arrives_only_where_open_lets_it),
+		cmocka_unit_test(
+		    test_questions_that_are_answered_here_arrive_nowhere),
 		cmocka_unit_test(
 		    test_without_tpx_everything_goes_that_is_forwarded),
 		cmocka_unit_test(

@@ -100,6 +100,78 @@ test_what_a_killed_one_knew_of_the_kernel_is_written_once(void **state)
 }
 
 static void
+send_events(uint32_t first, uint32_t last)
+{
+	static const struct msg_event event = { .time_us = 1,
+		.process = "tpxd",
+		.kind = "state",
+		.message = "armed" };
+	struct msg_header header = { .type = MSG_EVENT,
+		.len_bytes = sizeof(event) };
+	struct iovec parts[] = { { &header, sizeof(header) },
+		{ (void *)(uintptr_t)&event, sizeof(event) } };
+	const struct msghdr message = { .msg_iov = parts, .msg_iovlen = 2 };
+
+	for (header.id = first; header.id <= last; header.id++)
+		assert_true(sendmsg(supervisor, &message, MSG_NOSIGNAL) > 0);
+}
+
+static long
+events(void)
+{
+	return fixture_count(
+	    dir, "SELECT count(*) FROM events WHERE kind = 'state'");
+}
+
+/* The supervisor sends again what it has not been told to be on disk. */
+static void
+test_events_are_rows_once_whoever_is_killed(void **state)
+{
+	(void)state;
+	start();
+	send_events(1, 3);
+	(void)await(supervisor, MSG_LOG_EVENTS_DONE);
+	finish(SIGKILL, 0);
+	start();
+	send_events(1, 5); /* as if it had not been told */
+	finish(SIGKILL, 0);
+	start();
+	send_events(1, 6);
+	(void)await(supervisor, MSG_LOG_EVENTS_DONE);
+	assert_int_equal(ledger->state[ledger->current].events, 6);
+	finish(0, 0);
+	assert_int_equal(events(), 6);
+	/* another tpxd begins with 1 again */
+	ledger_release();
+	start();
+	finish(SIGKILL, 0);
+	start();
+	send_events(1, 2);
+	finish(0, 0);
+	assert_int_equal(events(), 8);
+	assert_int_equal(fixture_count(dir, "SELECT count(*) FROM drops"), 0);
+}
+
+static void
+test_events_go_on_in_a_log_that_replaces_a_damaged_one(void **state)
+{
+	char path[2 * FIXTURE_PATH];
+
+	(void)state;
+	start();
+	send_events(1, 3);
+	(void)await(supervisor, MSG_LOG_EVENTS_DONE);
+	finish(0, 0);
+	(void)snprintf(path, sizeof(path), "%s/flows.db", dir);
+	assert_int_equal(unlink(path), 0);
+	start();
+	send_events(4, 5);
+	finish(0, 0);
+	assert_int_equal(events(), 2);
+	assert_int_equal(fixture_count(dir, "SELECT count(*) FROM drops"), 0);
+}
+
+static void
 test_ledger_that_makes_no_sense_is_begun_anew(void **state)
 {
 	const struct msg_event *event;
@@ -143,6 +215,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_what_a_killed_one_knew_of_the_kernel_is_written_once),
+		TEST(test_events_are_rows_once_whoever_is_killed),
+		TEST(test_events_go_on_in_a_log_that_replaces_a_damaged_one),
 		TEST(test_ledger_that_makes_no_sense_is_begun_anew),
 		TEST(test_datagram_over_which_three_died_is_left_unread),
 	};

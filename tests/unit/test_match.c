@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "policy_fixture.h"
+#include "schema/dns.h"
 
 static struct addr
 addr_of(const char *text)
@@ -151,6 +152,26 @@ test_an_exclusion_does_not_change_what_rules_decide(void **state)
 	(void)state;
 	assert_int_equal(verdict.action, FLOW_ACTION_BLOCK);
 	assert_int_equal(verdict.rule, 0);
+}
+
+static void
+test_encrypted_dns_is_blocked_before_every_rule(void **state)
+{
+	static const char text[] = FIXTURE_CAPTURE
+	    "dns recurse\ndns encrypted no\npass to any port 853\n";
+	struct policy_verdict verdict;
+
+	(void)state;
+	verdict = verdict_of(text, TCP, "192.0.2.1", "9.9.9.9", 853);
+	assert_int_equal(verdict.action, FLOW_ACTION_BLOCK);
+	assert_int_equal(verdict.rule, DNS_RULE_WAY + WAY_ENCRYPTED);
+	verdict = verdict_of(text, UDP, "2001:db8::1", "2620:fe::fe", 853);
+	assert_int_equal(verdict.action, FLOW_ACTION_BLOCK);
+	verdict = verdict_of(text, TCP, "192.0.2.1", "9.9.9.9", 854);
+	assert_int_equal(verdict.action, FLOW_ACTION_RELAY);
+	verdict = verdict_of(
+	    FIXTURE_CAPTURE "dns recurse\n", TCP, "192.0.2.1", "9.9.9.9", 853);
+	assert_int_equal(verdict.action, FLOW_ACTION_RELAY);
 }
 
 static void
@@ -338,6 +359,8 @@ main(void)
 		cmocka_unit_test(
 		    test_an_exclusion_does_not_change_what_rules_decide),
 		cmocka_unit_test(test_addresses_alone_exclude_every_protocol),
+		cmocka_unit_test(
+		    test_encrypted_dns_is_blocked_before_every_rule),
 		cmocka_unit_test(test_image_and_tree_decide_alike),
 	};
 

@@ -13,7 +13,7 @@
 
 #include "common/clock.h"
 #include "common/memfd.h"
-#include "policy/binding.h"
+#include "policy/bindings.h"
 #include "relay/names.h"
 
 #define TTL_S 3600
@@ -40,11 +40,8 @@ static enum flow_agreement
 agreement(uint8_t client, uint8_t server, const char *host)
 {
 	struct flow_start start = start_of(client, server);
-	struct flow_entry record = { 0 };
 
-	memcpy(record.src, start.src.byte, sizeof(record.src));
-	memcpy(record.dst, start.dst.byte, sizeof(record.dst));
-	return names_compare(&record, host);
+	return names_compare(&start.src, &start.dst, host);
 }
 
 static void
@@ -67,7 +64,7 @@ table_add(size_t n, uint64_t worker)
 
 	binding_table_init(map, seed);
 	tables[n] = map;
-	status = names_add(worker, fd);
+	status = bindings_add(worker, fd);
 	close(fd);
 	return status;
 }
@@ -165,7 +162,7 @@ test_what_is_no_table_is_refused(void **state)
 	int fd = memfd_shared("test", 4096, &map);
 
 	(void)state;
-	assert_int_equal(names_add(1, fd), -1);
+	assert_int_equal(bindings_add(1, fd), -1);
 	munmap(map, 4096);
 	close(fd);
 }

@@ -12,7 +12,7 @@
 #include "ipc/loop.h"
 #include "relay/patience.h"
 
-#define LIMIT_US 20000
+#define LIMIT_US 200000 /* half of it is more than a scheduler takes */
 
 static struct event_base *base;
 static struct patience *patience;

@@ -116,8 +116,27 @@ test_other_opcodes_are_not_implemented(void **state)
 		wire_put16(message.bytes + 2, opcode << 11);
 		assert_int_equal(parse(), WIRE_NOTIMP);
 		assert_int_equal(query.opcode, opcode << 11);
-		assert_int_equal(query.question.name_bytes, 0);
+		assert_int_equal(query.question.name_bytes, 13);
+		assert_false(query.edns);
 	}
+	message.len--;
+	assert_int_equal(parse(), WIRE_NOTIMP);
+	assert_int_equal(query.question.name_bytes, 0);
+}
+
+static void
+test_what_is_turned_down_may_have_edns(void **state)
+{
+	(void)state;
+	wire_put16(message.bytes + 2, 5 << 11);
+	dns_edns(&message, 900, WIRE_DO, NULL, 0);
+	assert_int_equal(parse(), WIRE_NOTIMP);
+	assert_true(query.edns);
+	assert_true(query.dnssec_ok);
+	dns_begin(&message, 1, 0, "example", WIRE_AXFR);
+	dns_edns(&message, 900, 0, NULL, 0);
+	assert_int_equal(parse(), WIRE_REFUSED);
+	assert_true(query.edns);
 }
 
 static void
@@ -296,6 +315,7 @@ main(void)
 		TEST(test_answers_are_dropped),
 		TEST(test_less_than_a_header_is_dropped),
 		TEST(test_other_opcodes_are_not_implemented),
+		TEST(test_what_is_turned_down_may_have_edns),
 		TEST(test_one_question_is_asked),
 		TEST(test_message_that_is_cut_is_an_error),
 		TEST(test_junk_behind_is_an_error),

@@ -74,6 +74,7 @@ test_numbers_out_of_range_are_refused(void **state)
 		CASE(host_source, FLOW_HOST_COUNT),
 		CASE(error, FLOW_ERROR_MAX + 1),
 		CASE(reserved_too, 1),
+		CASE(unlogged, 1),
 		CASE(ech, 2),
 		CASE(dns_agrees, FLOW_AGREEMENT_COUNT),
 		CASE(final, 2),

@@ -159,6 +159,25 @@ test_block_modes_refuse_as_written(void **state)
 }
 
 static void
+test_a_block_without_rows_only_counts(void **state)
+{
+	char *text = capture_of(FIXTURE_CAPTURE
+	    "block to ::1 log no\nblock to ::2 with reset\n"
+	    "relay to ::3 max-rate 5/s log no\n",
+	    RENDER_CAPTURE);
+
+	(void)state;
+	assert_has(text,
+	    "\tchain block_0 {\n\t\tcounter\n\t\tgoto refuse_default\n\t}\n");
+	assert_has(text, "\tchain block_1 {\n\t\tjump known_reset\n");
+	assert_has(text,
+	    "\tchain over_2 {\n\t\tcounter\n\t\tgoto refuse_default\n\t}\n");
+	assert_lacks(text, "log prefix \"1.0");
+	assert_lacks(text, "log prefix \"1.2");
+	free(text);
+}
+
+static void
 test_an_empty_family_is_not_rendered(void **state)
 {
 	char *text = capture_of(FIXTURE_CAPTURE
@@ -604,6 +623,7 @@ main(void)
 		cmocka_unit_test(
 		    test_udp_goes_through_upstreams_of_socks5_alone),
 		cmocka_unit_test(test_block_modes_refuse_as_written),
+		cmocka_unit_test(test_a_block_without_rows_only_counts),
 		cmocka_unit_test(test_an_empty_family_is_not_rendered),
 		cmocka_unit_test(test_ranges_that_are_no_prefix_are_rendered),
 		cmocka_unit_test(

@@ -62,6 +62,37 @@ test_exclusions_come_before_dns_and_rules_behind_it(void **state)
 	free(text);
 }
 
+static void
+test_encrypted_dns_is_refused_before_every_rule(void **state)
+{
+	static const char *const chains[] = { "verdict_tcp", "verdict_udp",
+		"verdict_local_tcp", "verdict_local_udp" };
+	char *text =
+	    capture_of(BOTH FORWARD "dns encrypted no\npass to any port 853\n",
+		RENDER_CAPTURE);
+	char begins[128];
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(chains) / sizeof(chains[0]); i++) {
+		(void)snprintf(begins, sizeof(begins),
+		    "\tchain %s {\n\t\tth dport 853 goto block_33027\n",
+		    chains[i]);
+		assert_non_null(strstr(text, begins));
+	}
+	assert_non_null(strstr(text, "\tchain block_33027 {\n"
+				     "\t\tjump known_reset\n"
+				     "\t\tlog prefix \"1.33027\" group 74\n"
+				     "\t\tgoto refuse_reset\n"));
+	free(text);
+	text = capture_of(BOTH FORWARD, RENDER_CAPTURE);
+	assert_null(strstr(text, "853"));
+	free(text);
+	text = capture_of(BOTH FORWARD "dns encrypted no\n", RENDER_PAUSE);
+	assert_null(strstr(text, "853"));
+	free(text);
+}
+
 /* Only what netctl marked, and only to where its questions came from. */
 static void
 test_an_answer_leaves_by_the_side_it_was_asked_from(void **state)
@@ -137,6 +168,8 @@ main(void)
 		cmocka_unit_test(test_questions_go_to_the_listeners_of_dnsd),
 		cmocka_unit_test(
 		    test_exclusions_come_before_dns_and_rules_behind_it),
+		cmocka_unit_test(
+		    test_encrypted_dns_is_refused_before_every_rule),
 		cmocka_unit_test(
 		    test_an_answer_leaves_by_the_side_it_was_asked_from),
 		cmocka_unit_test(test_only_chosen_users_questions_are_taken),

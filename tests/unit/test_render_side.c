@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 #include "policy/render_side.h"
 
+#include "policy/render.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -71,6 +73,23 @@ test_chains_and_sets_get_a_letter_and_hooks_one_rule(void **state)
 }
 
 static void
+test_commands_fill_the_sets_of_their_side(void **state)
+{
+	struct text in = whole("table inet tpx {\n\tset t_x_4s {\n\t\ttype "
+			       "ipv4_addr\n\t}\n}\n" RENDER_ADD_ELEMENT
+			       "t_x_4s { 192.0.2.1, 192.0.2.3 }\n"),
+		    out = { 0 };
+
+	(void)state;
+	side_prepare(&in, RENDER_SIDE_A, &out);
+	assert_string_equal(out.bytes,
+	    "table inet tpx {\n\tset t_x_4s_a {\n\t\ttype ipv4_addr\n\t}\n}\n"
+	    "add element inet tpx t_x_4s_a { 192.0.2.1, 192.0.2.3 }\n");
+	text_free(&in);
+	text_free(&out);
+}
+
+static void
 test_a_switch_is_a_rule_for_each_hook(void **state)
 {
 	struct text in = whole(table), out = { 0 };
@@ -126,6 +145,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(
 		    test_chains_and_sets_get_a_letter_and_hooks_one_rule),
+		cmocka_unit_test(test_commands_fill_the_sets_of_their_side),
 		cmocka_unit_test(test_a_switch_is_a_rule_for_each_hook),
 		cmocka_unit_test(test_only_chains_with_a_hook_have_one),
 		cmocka_unit_test(test_a_name_tells_its_side),

@@ -396,6 +396,50 @@ test_hello_without_name_is_none(void **state)
 	assert_int_equal(sniff(), SNIFF_NONE);
 }
 
+/* A hello without a name has been read; what has no end has not. */
+static void
+test_what_could_not_be_read_is_told_apart(void **state)
+{
+	int i;
+
+	(void)state;
+	hello.len = 0;
+	fixture_hello(&hello, NULL);
+	crypto(0, hello.len);
+	packet(&fixture_v1, 0);
+	assert_int_equal(sniff(), SNIFF_NONE);
+	assert_false(name.unread);
+	sniff_quic_init(&quic);
+	crypto(0, 50);
+	packet(&fixture_v1, 0);
+	assert_int_equal(sniff(), SNIFF_MORE);
+	assert_false(name.unread);
+	hello.at[40]++;
+	crypto(0, 50);
+	packet(&fixture_v1, 1);
+	assert_int_equal(sniff(), SNIFF_NONE);
+	assert_true(name.unread);
+	sniff_quic_init(&quic);
+	fixture_put(&datagram, "\xc0", 1);
+	assert_int_equal(sniff(), SNIFF_NONE);
+	assert_true(name.unread);
+	sniff_quic_init(&quic);
+	hello.at[1] = 1; /* longer than what is looked at */
+	crypto(0, hello.len);
+	packet(&fixture_v1, 0);
+	assert_int_equal(sniff(), SNIFF_NONE);
+	assert_true(name.unread);
+	hello.at[1] = 0;
+	sniff_quic_init(&quic);
+	for (i = 0; i < SNIFF_QUIC_DATAGRAMS; i++) {
+		assert_false(name.unread && i > 0);
+		crypto(0, 30);
+		packet(&fixture_v1, (uint32_t)i);
+		(void)sniff();
+	}
+	assert_true(name.unread);
+}
+
 #define TEST(test) cmocka_unit_test_setup(test, setup)
 
 int
@@ -418,6 +462,7 @@ main(void)
 		TEST(test_frames_that_are_wrong_are_none),
 		TEST(test_overlap_that_contradicts_is_none),
 		TEST(test_hello_without_name_is_none),
+		TEST(test_what_could_not_be_read_is_told_apart),
 	};
 
 	return cmocka_run_group_tests_name("sniff_quic", tests, NULL, NULL);

@@ -31,11 +31,15 @@ set_up(void **state)
 		.relayed = 3,
 		.passed = 4,
 		.blocked = 5,
-		.refused = 15,
+		.unlogged = 18,
+		.refused = 19,
 		.dns_queries = 11,
 		.dns_cache_hits = 12,
 		.dns_blocked = 13,
 		.dns_servfail = 14,
+		.dns_limited = 15,
+		.dns_repeated = 16,
+		.dns_unlogged = 17,
 		.log_rows = 6,
 		.log_dropped = 7,
 		.log_queued = 8,
@@ -97,9 +101,11 @@ test_json_has_exactly_the_promised_keys(void **state)
 	    "\"state\":\"running\",\"restarts\":0,\"heartbeat_age_ms\":null,"
 	    "\"rss_kib\":2048,\"cpu_s\":1.5}],"
 	    "\"flows\":{\"open\":1,\"accepted\":2,\"relayed\":3,\"passed\":4,"
-	    "\"blocked\":5,\"refused\":15},"
-	    "\"dns\":{\"queries\":11,\"cache_hits\":12,"
-	    "\"blocked\":13,\"servfail\":14},\"log\":{\"rows\":6,\"dropped\":7,"
+	    "\"blocked\":5,\"unlogged\":18,\"refused\":19},"
+	    "\"dns\":{\"queries\":11,"
+	    "\"cache_hits\":12,"
+	    "\"blocked\":13,\"servfail\":14,\"limited\":15,\"repeated\":16,"
+	    "\"unlogged\":17},\"log\":{\"rows\":6,\"dropped\":7,"
 	    "\"queued\":8,\"bytes\":9000,\"path\":\"/var/lib/tpx/flows.db\"},"
 	    "\"alarms\":[\"a \\\"word\\\"\"]}\n");
 }

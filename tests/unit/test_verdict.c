@@ -18,8 +18,8 @@ load(void **state)
 	static const char text[] =
 	    FIXTURE_CAPTURE "domains <a> { \"a.example\" \"*.a.example\" }\n"
 			    "domains <b> { \"b.example\" }\n"
-			    "domains <c> { \"c.example\" }\n"
-			    "dns forward 192.0.2.1\n"
+			    "domains <c> { \"c.example\" \"*.arpa\" }\n"
+			    "dns forward 192.0.2.1\ndns private-relay no\n"
 			    "dns block <a>\ndns block <b> answer refused\n"
 			    "dns block <c> answer zero\n";
 	struct conf *conf = fixture_conf(text);
@@ -79,7 +79,65 @@ test_the_statement_says_what_is_answered(void **state)
 		assert_int_equal(found.ede, WIRE_EDE_BLOCKED);
 	}
 	found = verdict(NAME("\1c\7example"), WIRE_NS);
-	assert_int_equal(found.answer, FRONT_ZERO);
+	assert_int_equal(found.answer, FRONT_NODATA);
+}
+
+static void
+test_ways_past_dns_are_closed_whatever_lists_say(void **state)
+{
+	static const struct {
+		const char *name;
+		enum front_answer answer;
+		uint16_t rule;
+	} cases[] = {
+		{ "\23use-application-dns\3net", FRONT_NXDOMAIN, WAY_CANARY },
+		{ "\1x\23use-application-dns\3net", FRONT_NXDOMAIN,
+		    WAY_CANARY },
+		{ "\4_dns\10resolver\4arpa", FRONT_NODATA, WAY_DDR },
+		{ "\10resolver\4arpa", FRONT_NODATA, WAY_DDR },
+		{ "\4mask\6icloud\3com", FRONT_NXDOMAIN, WAY_PRIVATE_RELAY },
+		{ "\7mask-h2\6icloud\3com", FRONT_NXDOMAIN, WAY_PRIVATE_RELAY },
+	};
+	struct front_verdict found;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		found = verdict((const uint8_t *)cases[i].name,
+		    strlen(cases[i].name) + 1, WIRE_A);
+		assert_int_equal(found.answer, cases[i].answer);
+		assert_int_equal(found.rule, DNS_RULE_WAY + cases[i].rule);
+		assert_int_equal(found.ede, WIRE_EDE_BLOCKED);
+	}
+	/* Names that only look so. */
+	assert_int_equal(
+	    verdict(NAME("\25x-use-application-dns\3net"), WIRE_A).answer,
+	    FRONT_PASS);
+	assert_int_equal(
+	    verdict(NAME("\6icloud\3com"), WIRE_A).answer, FRONT_PASS);
+	assert_int_equal(verdict(NAME("\3net"), WIRE_A).answer, FRONT_PASS);
+}
+
+static void
+test_ways_may_be_open(void **state)
+{
+	static const char text[] =
+	    FIXTURE_CAPTURE "dns recurse\ndns canary no\ndns ddr yes\n";
+	struct image *closed = image;
+	size_t len;
+
+	(void)state;
+	image = fixture_image(text, &len);
+	assert_int_equal(
+	    verdict(NAME("\23use-application-dns\3net"), WIRE_A).answer,
+	    FRONT_PASS);
+	assert_int_equal(
+	    verdict(NAME("\4_dns\10resolver\4arpa"), WIRE_A).answer,
+	    FRONT_PASS);
+	assert_int_equal(
+	    verdict(NAME("\4mask\6icloud\3com"), WIRE_A).answer, FRONT_PASS);
+	free(image);
+	image = closed;
 }
 
 static void
@@ -130,6 +188,9 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_the_statement_says_what_is_answered),
+		cmocka_unit_test(
+		    test_ways_past_dns_are_closed_whatever_lists_say),
+		cmocka_unit_test(test_ways_may_be_open),
 		cmocka_unit_test(test_other_names_are_looked_up),
 		cmocka_unit_test(test_a_dot_in_a_label_parts_nothing),
 		cmocka_unit_test(test_the_longest_name_fits),

@@ -30,7 +30,7 @@ batch_add_flow(struct batch *batch, const struct flow_record *record,
 }
 
 void
-batch_add_loss(struct batch *batch, enum batch_loss loss, uint64_t count)
+batch_add_loss(struct batch *batch, enum flow_loss loss, uint64_t count)
 {
 	(void)batch;
 	assert_int_equal(loss, LOSS_REFUSED);

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: ISC */
+/* Has datagrams of hostile clients read, see udp_sniff.c. */
+#include "relay/udp_watch.h"
+
+#include <string.h>
+
+#include "relay/udp_packet.h"
+
+void
+udp_watch_log(struct udp_watch *watch, struct udp_sniffs *sniffs,
+    const struct udp_packet *first)
+{
+	watch->sniffs = sniffs;
+	udp_sniff_begin(sniffs, &watch->place, first);
+	watch->state = watch->place != NULL ? UDP_WATCH_LOG : UDP_WATCH_OVER;
+}
+
+void
+udp_watch_strictly(struct udp_watch *watch, struct udp_sniffs *sniffs)
+{
+	watch->sniffs = sniffs;
+	watch->place = NULL;
+	watch->state = UDP_WATCH_QUIET;
+}
+
+/* Nobody can tell what the name is any more. */
+static enum sniff_status
+unreadable(struct udp_watch *watch, struct sniff_name *name)
+{
+	udp_watch_end(watch);
+	memset(name, 0, sizeof(*name));
+	name->unread = 1;
+	return SNIFF_NONE;
+}
+
+/* Whether one of the packets begins a connection; *packets is then that. */
+static int
+seek(struct udp_watch *watch, const struct udp_packet **packets, int *n)
+{
+	for (; *n > 0; ++*packets, --*n) {
+		udp_sniff_begin(watch->sniffs, &watch->place, *packets);
+		if (watch->place != NULL)
+			return 1;
+	}
+	return 0;
+}
+
+static enum sniff_status
+read_on(struct udp_watch *watch, const struct udp_packet *packets, int n,
+    struct sniff_name *name)
+{
+	enum sniff_status status =
+	    udp_sniff_read(watch->sniffs, &watch->place, packets, n, name);
+
+	if (status != SNIFF_MORE)
+		watch->state = UDP_WATCH_OVER;
+	return status;
+}
+
+static enum sniff_status
+read_for_log(struct udp_watch *watch, const struct udp_packet *packets, int n,
+    struct sniff_name *name)
+{
+	if (watch->place != NULL)
+		return read_on(watch, packets, n, name);
+	watch->state = UDP_WATCH_OVER; /* another flow has the place */
+	return SNIFF_MORE;
+}
+
+static enum sniff_status
+read_quiet(struct udp_watch *watch, const struct udp_packet *packets, int n,
+    struct sniff_name *name)
+{
+	if (!seek(watch, &packets, &n))
+		return SNIFF_MORE;
+	watch->state = UDP_WATCH_READING;
+	return read_on(watch, packets, n, name);
+}
+
+static enum sniff_status
+read_hello(struct udp_watch *watch, const struct udp_packet *packets, int n,
+    struct sniff_name *name)
+{
+	if (watch->place == NULL)
+		return unreadable(watch, name);
+	return read_on(watch, packets, n, name);
+}
+
+static enum sniff_status
+read_nothing(struct udp_watch *watch, const struct udp_packet *packets, int n,
+    struct sniff_name *name)
+{
+	(void)watch;
+	(void)packets;
+	(void)n;
+	(void)name;
+	return SNIFF_MORE;
+}
+
+enum sniff_status
+udp_watch_read(struct udp_watch *watch, const struct udp_packet *packets, int n,
+    struct sniff_name *name)
+{
+	static enum sniff_status (*const read[])(struct udp_watch *,
+	    const struct udp_packet *, int, struct sniff_name *) = {
+		[UDP_WATCH_OVER] = read_nothing,
+		[UDP_WATCH_LOG] = read_for_log,
+		[UDP_WATCH_QUIET] = read_quiet,
+		[UDP_WATCH_READING] = read_hello,
+	};
+
+	return read[watch->state](watch, packets, n, name);
+}
+
+void
+udp_watch_move(struct udp_watch *to, struct udp_watch *from)
+{
+	*to = *from;
+	udp_sniff_move(&to->place, &from->place);
+	from->state = UDP_WATCH_OVER;
+}
+
+void
+udp_watch_end(struct udp_watch *watch)
+{
+	if (watch->place != NULL)
+		udp_sniff_end(watch->sniffs, &watch->place);
+	watch->state = UDP_WATCH_OVER;
+}

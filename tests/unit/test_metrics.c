@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: ISC */
+/* `tpxctl metrics': the text that Prometheus reads, and the same as JSON. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "ctl/metrics.h"
+#include "ctl/status.h"
+
+static struct status status;
+static char *text;
+static size_t len;
+
+static int
+set_up(void **state)
+{
+	(void)state;
+	memset(&status, 0, sizeof(status));
+	status.main.state = IPC_STATE_PAUSED;
+	status.main.lease_ms = 2500;
+	status.main.uptime_us = 12000001;
+	status.main.generation = 1;
+	status.main.accepted = UINT64_MAX;
+	strcpy(status.main.version, "0.1.0");
+	strcpy(status.processes[0].name, "relay");
+	strcpy(status.processes[0].state, "waiting");
+	status.processes[0].index = 1;
+	status.processes[0].heartbeat_age_ms = -1;
+	status.processes[0].cpu_ms = 1500;
+	status.processes[0].rss_kib = 3;
+	status.nprocesses = 1;
+	return 0;
+}
+
+static int
+tear_down(void **state)
+{
+	(void)state;
+	free(text);
+	text = NULL;
+	return 0;
+}
+
+static const char *
+printed(int is_json)
+{
+	FILE *out = open_memstream(&text, &len);
+
+	assert_non_null(out);
+	metrics_print(&status, out, is_json);
+	(void)fclose(out);
+	return text;
+}
+
+static void
+assert_line(const char *line)
+{
+	char whole[512];
+
+	(void)snprintf(whole, sizeof(whole), "\n%s\n", line);
+	if (strstr(text, whole) == NULL)
+		fail_msg("no line %s in\n%s", line, text);
+}
+
+static void
+test_numbers_have_base_units(void **state)
+{
+	(void)state;
+	printed(0);
+	assert_line("tpx_lease_seconds 2.5");
+	assert_line("tpx_uptime_seconds 12.000001");
+	assert_line("tpx_process_cpu_seconds_total"
+		    "{process=\"relay\",index=\"1\"} 1.5");
+	assert_line("tpx_process_resident_memory_bytes"
+		    "{process=\"relay\",index=\"1\"} 3072");
+	assert_line("tpx_flows_accepted_total 18446744073709551615");
+	assert_line("# TYPE tpx_flows_accepted_total counter");
+	assert_line("# TYPE tpx_flows_open gauge");
+}
+
+static void
+test_one_state_is_1(void **state)
+{
+	(void)state;
+	printed(0);
+	assert_line("tpx_state{state=\"paused\"} 1");
+	assert_line("tpx_state{state=\"armed\"} 0");
+	assert_line("tpx_process_up{process=\"relay\",index=\"1\"} 0");
+}
+
+static void
+test_who_has_no_heartbeat_has_no_age(void **state)
+{
+	(void)state;
+	assert_null(strstr(printed(0), "heartbeat_age_seconds{"));
+	tear_down(NULL);
+	status.processes[0].heartbeat_age_ms = 20;
+	printed(0);
+	assert_line("tpx_process_heartbeat_age_seconds"
+		    "{process=\"relay\",index=\"1\"} 0.02");
+}
+
+static void
+test_values_of_labels_are_escaped(void **state)
+{
+	(void)state;
+	strcpy(status.main.config_path, "/a\"b\\c\nd\x1b\xff\xc3\xa4");
+	printed(0);
+	assert_line("tpx_info{version=\"0.1.0\",on_failure=\"closed\","
+		    "config=\"/a\\\"b\\\\c\\nd\xef\xbf\xbd\xef\xbf\xbd"
+		    "\xc3\xa4\",log=\"\"} 1");
+}
+
+static void
+test_buckets_hold_all_that_was_faster(void **state)
+{
+	struct dns_latency *latency = &status.dns.latency[DNS_SOURCE_CACHE];
+
+	(void)state;
+	dns_latency_count(latency, 3);
+	dns_latency_count(latency, 50);
+	dns_latency_count(latency, 51);
+	dns_latency_count(latency, 6000000);
+	printed(0);
+#define BUCKET "tpx_dns_latency_seconds_bucket{source=\"cache\",le="
+	assert_line(BUCKET "\"0.00005\"} 2");
+	assert_line(BUCKET "\"0.0001\"} 3");
+	assert_line(BUCKET "\"0.0025\"} 3");
+	assert_line(BUCKET "\"1\"} 3");
+	assert_line(BUCKET "\"5\"} 3");
+	assert_line(BUCKET "\"+Inf\"} 4");
+	assert_line("tpx_dns_latency_seconds_sum{source=\"cache\"} 6.000104");
+	assert_line("tpx_dns_latency_seconds_count{source=\"cache\"} 4");
+	assert_line("tpx_dns_latency_seconds_count{source=\"none\"} 0");
+}
+
+static void
+test_drops_have_source_and_kind(void **state)
+{
+	(void)state;
+	status.log.lost[LOSS_NFLOG] = 9;
+	printed(0);
+	assert_line("tpx_drops_total{source=\"nflog\",kind=\"gap\"} 9");
+	assert_line("tpx_drops_total{source=\"flowlog\",kind=\"id-taken\"} 0");
+}
+
+static void
+test_json_is_a_list_of_families(void **state)
+{
+	static const char begin[] =
+	    "[{\"name\":\"tpx_info\",\"type\":\"gauge\",\"help\":\"";
+
+	(void)state;
+	assert_memory_equal(printed(1), begin, sizeof(begin) - 1);
+	assert_non_null(strstr(text,
+	    "{\"name\":\"tpx_state\",\"labels\":{\"state\":\"paused\"},"
+	    "\"value\":1}"));
+	assert_non_null(
+	    strstr(text, "{\"name\":\"tpx_lease_seconds\",\"labels\":{},"
+			 "\"value\":2.5}"));
+}
+
+#define TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_numbers_have_base_units),
+		TEST(test_one_state_is_1),
+		TEST(test_who_has_no_heartbeat_has_no_age),
+		TEST(test_values_of_labels_are_escaped),
+		TEST(test_buckets_hold_all_that_was_faster),
+		TEST(test_drops_have_source_and_kind),
+		TEST(test_json_is_a_list_of_families),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: ISC */
+/* Flows of UDP that wait for their names, and how that ends. */
+#include "relay/udp_naming.h"
+
+#include <event2/event.h>
+
+#include "common/clock.h"
+#include "ipc/loop.h"
+#include "relay/udp_packet.h"
+#include "tests/unit/quic_fixture.h"
+
+#define NAME "quic.example.org"
+#define LEAST 1162 /* bytes of frames: 1200 of the datagram */
+#define DATAGRAM 1200
+#define CUT 50 /* bytes of the hello in the first of two datagrams */
+
+static struct event_base *base;
+static struct udp_namings *namings;
+static struct fixture_bytes hello, whole, begin, rest;
+
+/* What the last call said; packets and the watch only where asked for. */
+static struct {
+	int calls;
+	struct udp_key key;
+	int has_name;
+	struct sniff_name name;
+	int n;
+	size_t len[UDP_BATCH];
+	const char *bytes;
+	char second[DATAGRAM];
+	enum udp_watch_state state;
+	struct udp_watch *keep; /* NULL: the watch is not wanted */
+} said;
+
+static void
+on_named(void *ctx, const struct udp_named *named)
+{
+	int i;
+
+	(void)ctx;
+	said.calls++;
+	said.key = named->key;
+	said.has_name = named->name != NULL;
+	if (named->name != NULL)
+		said.name = *named->name;
+	said.n = named->n;
+	for (i = 0; i < named->n; i++)
+		said.len[i] = named->packets[i].len;
+	said.bytes = named->n > 0 ? named->packets[0].bytes : NULL;
+	if (named->n > 1)
+		memcpy(said.second, named->packets[1].bytes, DATAGRAM);
+	said.state = named->watch->state;
+	if (said.keep != NULL)
+		udp_watch_move(said.keep, named->watch);
+}
+
+static void
+put(struct fixture_bytes *datagram, size_t offset, size_t len)
+{
+	static struct fixture_bytes frames;
+
+	datagram->len = frames.len = 0;
+	fixture_crypto(&frames, &hello, offset, len);
+	fixture_initial(datagram, &fixture_v1, 0, &frames, LEAST);
+}
+
+static int
+setup(void **state)
+{
+	(void)state;
+	memset(&said, 0, sizeof(said));
+	base = ipc_loop_new(0);
+	namings = udp_namings_new(base, on_named, NULL);
+	assert_non_null(namings);
+	hello.len = 0;
+	fixture_hello(&hello, NAME);
+	put(&whole, 0, hello.len);
+	put(&begin, 0, CUT);
+	put(&rest, CUT, hello.len - CUT);
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	(void)state;
+	udp_namings_end(namings);
+	event_base_free(base);
+	return 0;
+}
+
+static void
+come(uint8_t client, uint16_t port, struct fixture_bytes *datagram)
+{
+	struct udp_key key = { .client_port = port, .server_port = 443 };
+	struct udp_packet packet = { .bytes = (char *)datagram->at,
+		.len = datagram->len };
+
+	key.client.byte[15] = client;
+	udp_namings_packets(namings, FLOW_CAPTURE_FORWARDED, &key, &packet, 1);
+}
+
+static void
+wait_for_call(void)
+{
+	int64_t limit_us = clock_mono_us() + 30000000;
+
+	while (said.calls == 0 && clock_mono_us() < limit_us)
+		event_base_loop(base, EVLOOP_ONCE);
+	assert_int_equal(said.calls, 1);
+}
+
+static void
+test_what_is_no_quic_does_not_wait(void **state)
+{
+	static struct fixture_bytes word = { "word", 4 };
+
+	(void)state;
+	come(1, 7, &word);
+	assert_int_equal(said.calls, 1);
+	assert_false(said.has_name);
+	assert_int_equal(said.key.client_port, 7);
+	assert_ptr_equal(said.bytes, word.at);
+	assert_int_equal(said.state, UDP_WATCH_QUIET);
+}
+
+static void
+test_a_whole_hello_does_not_wait(void **state)
+{
+	(void)state;
+	come(1, 7, &whole);
+	assert_int_equal(said.calls, 1);
+	assert_true(said.has_name);
+	assert_string_equal(said.name.host, NAME);
+	assert_int_equal(said.state, UDP_WATCH_OVER);
+}
+
+static void
+test_a_hello_in_pieces_is_held_until_its_rest_comes(void **state)
+{
+	static struct fixture_bytes copy;
+
+	(void)state;
+	copy = begin;
+	come(1, 7, &copy);
+	memset(copy.at, 0, copy.len); /* of its receiver again */
+	come(1, 8, &begin);
+	assert_int_equal(said.calls, 0);
+	come(1, 7, &rest);
+	assert_int_equal(said.calls, 1);
+	assert_int_equal(said.key.client_port, 7);
+	assert_string_equal(said.name.host, NAME);
+	assert_int_equal(said.n, 2);
+	assert_memory_equal(said.second, rest.at, DATAGRAM);
+	come(1, 7, &whole); /* nothing of it is left */
+	assert_int_equal(said.calls, 2);
+	assert_int_equal(said.n, 1);
+}
+
+static void
+test_who_has_waited_goes_on_being_read(void **state)
+{
+	struct udp_packet packet = { .bytes = (char *)rest.at,
+		.len = rest.len };
+	struct udp_watch watch;
+	struct sniff_name name;
+
+	(void)state;
+	said.keep = &watch;
+	come(1, 7, &begin);
+	wait_for_call();
+	assert_false(said.has_name);
+	assert_int_equal(said.n, 1);
+	assert_int_equal(said.state, UDP_WATCH_READING);
+	assert_int_equal(
+	    udp_watch_read(&watch, &packet, 1, &name), SNIFF_FOUND);
+	assert_string_equal(name.host, NAME);
+	assert_int_equal(watch.state, UDP_WATCH_OVER);
+}
+
+static void
+test_a_watch_that_lost_its_place_cannot_read(void **state)
+{
+	struct udp_packet packet = { .bytes = (char *)begin.at,
+		.len = begin.len };
+	struct udp_watch watch, others[UDP_SNIFF_PLACES];
+	struct sniff_name name;
+	size_t i;
+
+	(void)state;
+	said.keep = &watch;
+	come(1, 7, &begin);
+	wait_for_call();
+	for (i = 0; i < UDP_SNIFF_PLACES; i++) {
+		udp_watch_strictly(&others[i], watch.sniffs);
+		assert_int_equal(
+		    udp_watch_read(&others[i], &packet, 1, &name), SNIFF_MORE);
+	}
+	packet.bytes = (char *)rest.at;
+	memset(&name, 0xff, sizeof(name));
+	assert_int_equal(udp_watch_read(&watch, &packet, 1, &name), SNIFF_NONE);
+	assert_true(name.unread);
+	assert_string_equal(name.host, "");
+	assert_int_equal(
+	    udp_watch_read(&others[0], &packet, 1, &name), SNIFF_FOUND);
+}
+
+static void
+test_a_hello_that_does_not_end_is_not_waited_for(void **state)
+{
+	int i;
+
+	(void)state;
+	for (i = 1; i < SNIFF_QUIC_DATAGRAMS; i++)
+		come(1, 7, &begin);
+	assert_int_equal(said.calls, 0);
+	come(1, 7, &begin);
+	assert_int_equal(said.calls, 1);
+	assert_true(said.has_name);
+	assert_true(said.name.unread);
+}
+
+static void
+test_when_many_wait_the_client_with_most_gives_way(void **state)
+{
+	uint16_t port;
+
+	(void)state;
+	come(2, 1, &begin);
+	for (port = 1; port < UDP_NAMINGS; port++)
+		come(1, port, &begin);
+	assert_int_equal(said.calls, 0);
+	for (; port < 2 * UDP_NAMINGS; port++) {
+		come(1, port, &begin);
+		assert_int_equal(said.calls, port - UDP_NAMINGS + 1);
+		assert_int_equal(said.key.client.byte[15], 1);
+		assert_false(said.has_name);
+	}
+	come(2, 1, &rest);
+	assert_string_equal(said.name.host, NAME);
+}
+
+static void
+test_who_is_forgotten_is_not_called_for(void **state)
+{
+	(void)state;
+	come(1, 7, &begin);
+	udp_namings_end(namings);
+	come(1, 8, &begin);
+	wait_for_call();
+	assert_int_equal(said.key.client_port, 8);
+}
+
+#define TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_what_is_no_quic_does_not_wait),
+		TEST(test_a_whole_hello_does_not_wait),
+		TEST(test_a_hello_in_pieces_is_held_until_its_rest_comes),
+		TEST(test_who_has_waited_goes_on_being_read),
+		TEST(test_a_watch_that_lost_its_place_cannot_read),
+		TEST(test_a_hello_that_does_not_end_is_not_waited_for),
+		TEST(test_when_many_wait_the_client_with_most_gives_way),
+		TEST(test_who_is_forgotten_is_not_called_for),
+	};
+
+	return cmocka_run_group_tests_name("udp_naming", tests, NULL, NULL);
+}
