@@ -269,3 +269,20 @@ prefix_contains(const struct prefix *prefix, const struct addr *addr)
 	mask_prefix(&of);
 	return addr_compare(&of.addr, &prefix->addr) == 0;
 }
+
+struct addr
+addr_network(
+    const struct addr *addr, unsigned int v4_bits, unsigned int v6_bits)
+{
+	struct prefix of = { .addr = *addr };
+
+	of.bits = (uint8_t)(addr_is_v4(addr) ? V4_BITS + v4_bits : v6_bits);
+	mask_prefix(&of);
+	return of.addr;
+}
+
+struct addr
+addr_client(const struct addr *addr)
+{
+	return addr_network(addr, ADDR_CLIENT_V4_BITS, ADDR_CLIENT_V6_BITS);
+}

@@ -65,4 +65,16 @@ char *endpoint_format(
 
 int prefix_contains(const struct prefix *, const struct addr *);
 
+/* The address with so many bits of its own family's; the others are zero. */
+struct addr
+addr_network(const struct addr *, unsigned int v4_bits, unsigned int v6_bits);
+
+/*
+ * Whom limits and fairness take for one client: an address of IPv4, or a /64 of
+ * IPv6, of which a host has as many addresses as it likes (RFC 8981).
+ */
+#define ADDR_CLIENT_V4_BITS 32
+#define ADDR_CLIENT_V6_BITS 64
+struct addr addr_client(const struct addr *);
+
 #endif

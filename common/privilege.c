@@ -69,14 +69,26 @@ privilege_drop_user(void)
 		fatal("privilege: keepcaps");
 }
 
+/*
+ * Only possible with CAP_SETPCAP, which the change of user has left permitted
+ * and not effective; no_new_privs stands in without.
+ */
 static void
-bounding_drop(void)
+bounding_drop(cap_t has)
 {
-	cap_value_t cap;
+	cap_value_t cap = CAP_SETPCAP;
+	cap_t may;
 
-	/* Only possible with CAP_SETPCAP; no_new_privs stands in without. */
+	if (flag_of(has, cap, CAP_PERMITTED) != CAP_SET)
+		return;
+	if ((may = cap_dup(has)) == NULL ||
+	    cap_set_flag(may, CAP_EFFECTIVE, 1, &cap, CAP_SET) == -1 ||
+	    cap_set_proc(may) == -1)
+		fatal("privilege: CAP_SETPCAP");
+	cap_free(may);
 	for (cap = 0; cap_get_bound(cap) >= 0; cap++)
-		(void)cap_drop_bound(cap);
+		if (cap_drop_bound(cap) == -1)
+			fatal("privilege: bounding set");
 }
 
 /* What of the wanted set the process has. */
@@ -112,7 +124,7 @@ privilege_limit(const char *text)
 	keep = limited(text, has);
 	if (cap_reset_ambient() != 0)
 		fatal("privilege: ambient capabilities");
-	bounding_drop();
+	bounding_drop(has);
 	if (cap_set_proc(keep) == -1)
 		fatal("privilege: cap_set_proc");
 	if ((now = cap_get_proc()) == NULL || cap_compare(now, keep) != 0)

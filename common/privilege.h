@@ -20,8 +20,10 @@ void privilege_drop_user(void);
 
 /*
  * Leaves exactly the capabilities of the text (cap_from_text(3)) permitted and
- * effective, none inheritable or ambient.  Those that are in the text but not
- * permitted are not gained; the caller asks privilege_has_net_admin() first.
+ * effective, none inheritable or ambient, and none in the bounding set, which
+ * needs CAP_SETPCAP: without it that stays as it is.  Those that are in the
+ * text but not permitted are not gained; the caller asks
+ * privilege_has_net_admin() first.
  */
 void privilege_limit(const char *caps);
 

@@ -153,6 +153,9 @@ put_decided(struct metrics *metrics, const struct msg_ctl_status *main)
 	metrics_family(metrics, "tpx_flows_unlogged_total", "counter",
 	    "Flows that have no row because their rule says so.");
 	metrics_uint(metrics, "", NULL, main->unlogged);
+	metrics_family(metrics, "tpx_flows_refused_total", "counter",
+	    "Connections and datagrams that relays did not take.");
+	metrics_uint(metrics, "", NULL, main->refused);
 }
 
 static void

@@ -12,6 +12,7 @@
 
 #define SET_TIMEOUT_MIN_S 10
 
+/* The field says who is one client, as addr_client() does for the relays. */
 static const struct key {
 	const char *suffix; /* of the set's name */
 	const char *type;
@@ -19,7 +20,8 @@ static const struct key {
 	enum flow_capture capture;
 } keys[] = {
 	{ "4", "ipv4_addr", "ip saddr", FLOW_CAPTURE_FORWARDED },
-	{ "6", "ipv6_addr", "ip6 saddr", FLOW_CAPTURE_FORWARDED },
+	{ "6", "ipv6_addr",
+	    "ip6 saddr & ffff:ffff:ffff:ffff::", FLOW_CAPTURE_FORWARDED },
 	{ "_user", "uid", "meta skuid", FLOW_CAPTURE_LOCAL },
 };
 

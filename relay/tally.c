@@ -100,10 +100,11 @@ tally_take(const struct tally *tally, const char *rule,
     const struct rule_limits *limits, const struct addr *client,
     struct tally_share *share)
 {
+	struct addr one = addr_client(client);
 	uint64_t key = hash_bytes(tally->seed, rule, strlen(rule));
 	const uint64_t keys[LIMIT_SCOPES] = {
 		[LIMIT_RULE] = key,
-		[LIMIT_CLIENT] = hash_bytes(key, client, sizeof(*client)),
+		[LIMIT_CLIENT] = hash_bytes(key, &one, sizeof(one)),
 	};
 	int scope;
 

@@ -2,8 +2,8 @@
 /*
  * A hash table of chains over an array without gaps.  Its keys are chosen by
  * clients, so the hash is seeded: whoever does not know the seed cannot choose
- * keys that meet.  How many entries a client has is counted by a hash of its
- * address; two clients that meet there are judged as one.
+ * keys that meet.  How many entries a client and its network have is counted
+ * by hashes of their addresses; two that meet there are judged as one.
  */
 #include "relay/udp_table.h"
 
@@ -19,12 +19,27 @@
 #define SHARES 4096U
 #define SAMPLES 16
 
+/*
+ * Who has entries.  Whoever has a network's addresses for himself would be as
+ * many clients with few entries each, and everybody else the one with most; so
+ * a network counts too, as if it were some clients.
+ */
+enum group { GROUP_CLIENT, GROUP_NETWORK, GROUPS };
+
+static const struct {
+	unsigned int v4_bits, v6_bits;
+	uint32_t clients;
+} groups[GROUPS] = {
+	[GROUP_CLIENT] = { ADDR_CLIENT_V4_BITS, ADDR_CLIENT_V6_BITS, 1 },
+	[GROUP_NETWORK] = { 24, 48, 16 },
+};
+
 struct udp_table {
 	struct udp_entry **entries;
 	uint32_t count, most;
 	uint32_t *buckets; /* a power of two of them, by place, or NONE */
 	uint32_t mask;
-	uint32_t shares[SHARES]; /* entries by their client */
+	uint32_t shares[GROUPS][SHARES]; /* entries by who has them */
 	uint64_t seed;
 	uint64_t random;
 };
@@ -37,11 +52,23 @@ bucket_of(const struct udp_table *table, const struct udp_key *key)
 }
 
 static uint32_t *
-share_of(struct udp_table *table, const struct udp_key *key)
+share_of(struct udp_table *table, enum group group, const struct udp_key *key)
 {
-	return &table->shares[hash_bytes(table->seed, &key->client,
-				  sizeof(key->client)) %
-			      SHARES];
+	struct addr who = addr_network(
+	    &key->client, groups[group].v4_bits, groups[group].v6_bits);
+
+	return &table
+		    ->shares[group][hash_bytes(table->seed, &who, sizeof(who)) %
+				    SHARES];
+}
+
+static void
+shares_add(struct udp_table *table, const struct udp_key *key, uint32_t count)
+{
+	unsigned int group;
+
+	for (group = 0; group < GROUPS; group++)
+		*share_of(table, group, key) += count;
 }
 
 struct udp_table *
@@ -93,7 +120,7 @@ udp_table_add(struct udp_table *table, struct udp_entry *entry)
 	table->entries[entry->place] = entry;
 	entry->next = *bucket;
 	*bucket = entry->place;
-	++*share_of(table, &entry->key);
+	shares_add(table, &entry->key, 1);
 	return 0;
 }
 
@@ -114,7 +141,7 @@ udp_table_remove(struct udp_table *table, struct udp_entry *entry)
 	struct udp_entry *last = table->entries[table->count - 1];
 
 	*link_to(table, entry) = entry->next;
-	--*share_of(table, &entry->key);
+	shares_add(table, &entry->key, UINT32_MAX);
 	table->count--;
 	if (last == entry)
 		return;
@@ -145,22 +172,55 @@ random_below(struct udp_table *table, uint32_t limit)
 	return (uint32_t)(table->random >> 32) % limit;
 }
 
+/* What an entry is judged by, the more important first. */
+struct guilt {
+	uint32_t share;	 /* of the client, or of its network if that is more */
+	uint32_t client; /* its share alone */
+	int64_t active_us;
+};
+
+static struct guilt
+guilt_of(struct udp_table *table, const struct udp_entry *entry)
+{
+	struct guilt guilt = { .active_us = entry->active_us };
+	unsigned int group;
+	uint32_t share;
+
+	for (group = 0; group < GROUPS; group++) {
+		share = *share_of(table, group, &entry->key) /
+			groups[group].clients;
+		if (share > guilt.share)
+			guilt.share = share;
+	}
+	guilt.client = *share_of(table, GROUP_CLIENT, &entry->key);
+	return guilt;
+}
+
+static int
+is_worse(const struct guilt *a, const struct guilt *b)
+{
+	if (a->share != b->share)
+		return a->share > b->share;
+	if (a->client != b->client)
+		return a->client > b->client;
+	return a->active_us < b->active_us;
+}
+
 struct udp_entry *
 udp_table_victim(struct udp_table *table)
 {
 	struct udp_entry *victim = NULL, *entry;
-	uint32_t most = 0, share;
+	struct guilt most, guilt;
 	int i;
 
 	if (table->count == 0)
 		return NULL;
 	for (i = 0; i < SAMPLES; i++) {
 		entry = table->entries[random_below(table, table->count)];
-		share = *share_of(table, &entry->key);
-		if (victim == NULL || share > most ||
-		    (share == most && entry->active_us < victim->active_us)) {
+		guilt = guilt_of(table, entry);
+		if (victim == NULL || is_worse(&guilt, &most)) {
 			victim = entry;
-			most = share;
+			most = guilt;
 		}
 	}
 	return victim;

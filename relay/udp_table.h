@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * Flows of UDP by their two ends, in a table of fixed size, and who has to go
- * when it is full: a flow of the client that has most of them.  Pure.
+ * when it is full: a flow of the client, or of the network of clients, that has
+ * most of them.  Pure.
  */
 #ifndef RELAY_UDP_TABLE_H
 #define RELAY_UDP_TABLE_H
@@ -47,6 +48,8 @@ struct udp_entry *udp_table_at(const struct udp_table *, uint32_t i);
 /*
  * Who has to go, or NULL when there is nobody: of some taken at random, one
  * whose client has most entries, and of those the one that was silent longest.
+ * A /24 of IPv4 and a /48 of IPv6 have as much as sixteen clients may have
+ * together; within it the client counts that has most.
  */
 struct udp_entry *udp_table_victim(struct udp_table *);
 

@@ -38,6 +38,7 @@ status_send(const struct reader *to)
 		.relayed = totals.relayed,
 		.passed = log->passed,
 		.blocked = totals.blocked + log->blocked,
+		.refused = totals.refused,
 		.unlogged = totals.unlogged + log->unlogged,
 		.log_rows = log->rows,
 		.log_dropped = log->dropped,

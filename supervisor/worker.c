@@ -115,6 +115,7 @@ totals_add(struct worker_totals *totals, const struct flow_arena *arena)
 	totals->accepted += atomic_load(&arena->accepted);
 	totals->relayed += atomic_load(&arena->relayed);
 	totals->blocked += atomic_load(&arena->blocked);
+	totals->refused += atomic_load(&arena->refused);
 	totals->dropped += atomic_load(&arena->dropped);
 }
 

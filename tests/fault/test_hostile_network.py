@@ -12,17 +12,20 @@ import time
 
 import pytest
 
-from conftest import ECHO, FORWARDED, LOCAL, REFUSED, STALL, TALK_FIRST
+from conftest import CLOSE, ECHO, FORWARDED, LOCAL, REFUSED, STALL, TALK_FIRST
 from rig import proc, servers, traffic
 
 LONG = pytest.mark.long
-# added to three times the base: scheduling on a busy machine, and one
-# retransmission of a SYN that its queue had no room for (RFC 6298, 2.1)
-LATENCY_SLACK_S = 1.2
+# added to three times the base: for nearly all, scheduling on a busy machine;
+# for nearly all others one retransmission of a SYN that its queue had no room
+# for besides (RFC 6298, 2.1)
+LATENCY_SLACK_S = {95: 0.2, 99: 1.2}
 GROWTH_KIB = 16 * 1024
 CPU_MOST = 0.01
 CPU_SECONDS = 2.0
 IDLE_FLOOD_PORT = 7000
+# who uses one port of the server that the scan leaves out
+NEIGHBOUR4, NEIGHBOURLY = "10.74.1.7", 500
 # what a relay holds of one direction besides the sockets' buffers
 PIPE_BYTES = 2 << 20
 
@@ -95,23 +98,27 @@ def latencies(net, seconds):
     return taken
 
 
-def p99(taken):
-    return statistics.quantiles(taken, n=100)[98]
+def percentile(taken, percent):
+    return statistics.quantiles(taken, n=100)[percent - 1]
 
 
 @pytest.mark.parametrize("seconds", [3, pytest.param(60, marks=LONG)])
 def test_clients_are_served_in_a_syn_flood(net, server, tpx, build, seconds):
     instance = tpx()
-    base = p99(latencies(net, min(seconds, 5)))
+    base = percentile(latencies(net, min(seconds, 5)), 99)
     before = memory(instance)
     with flood(net, build, "syn", "10.75.0.0", net.SERVER4, ECHO, 100000,
                seconds) as running:
-        taken = p99(latencies(net, seconds))
+        taken = latencies(net, seconds)
         running.wait(seconds + 20)
         sent = int(running.output().split()[-1])
-    print(f"{sent / seconds:.0f} SYN/s; p99 {base:.4f} -> {taken:.4f} s")
+    reached = {percent: percentile(taken, percent)
+               for percent in LATENCY_SLACK_S}
+    print(f"{sent / seconds:.0f} SYN/s; p99 {base:.4f} s -> {reached}"
+          f" of {len(taken)}")
     assert sent > seconds * 1000
-    assert taken < 3 * base + LATENCY_SLACK_S
+    assert all(reached[percent] < 3 * base + slack
+               for percent, slack in LATENCY_SLACK_S.items())
     assert_flat(instance, before)
     assert instance.status()["state"] == "armed"
     assert_accounted(instance)
@@ -157,6 +164,24 @@ def end_with_bytes_under_way(net, address):
         sock.sendall(b"x" * 50000)
 
 
+def server_ended(net, address, stack):
+    sock = stack.enter_context(traffic.connect(net.client, address, CLOSE))
+    assert sock.recv(1) == b""
+
+
+def client_ended(net, address, stack):
+    sock = stack.enter_context(traffic.connect(net.client, address, STALL))
+    sock.shutdown(socket.SHUT_WR)
+
+
+def client_ended_behind_bytes(net, address, stack):
+    sock = stack.enter_context(traffic.connect(net.client, address, STALL))
+    sock.sendall(b"x" * 50000)
+    sock.shutdown(socket.SHUT_WR)
+
+
+# what stays open when one end has ended
+HALVES = [server_ended, client_ended, client_ended_behind_bytes]
 ENDS = [reset_at_once, reset_before_connected, reset_with_bytes_under_way,
         reset_behind_an_end, end_at_once, end_before_the_answer,
         end_with_bytes_under_way]
@@ -176,7 +201,12 @@ def test_ends_in_every_state_leave_nothing(
     assert_accounted(instance)
     proc.wait_until(lambda: descriptors(instance) == files, what="descriptors")
     assert_flat(instance, before)
-    assert_idle(instance)
+    with contextlib.ExitStack() as stack:
+        for end in HALVES:
+            end(net, address, stack)
+        proc.wait_until(lambda: instance.status()["flows"]["open"]
+                        == len(HALVES), what="halves of connections")
+        assert_idle(instance)
 
 
 @pytest.mark.parametrize("idle_s", [2, pytest.param(60, marks=LONG)])
@@ -214,9 +244,11 @@ def test_connections_to_the_listener_itself_are_refused(
              if word.startswith("127.0.0.1:")}
     assert len(ports) == 2
     accepted = instance.status()["flows"]["accepted"]
+    assert instance.status()["flows"]["refused"] == 0
     for port in ports:
         for _ in range(count):
-            with contextlib.suppress(OSError), \
+            # a relay that connects with itself lets it wait
+            with contextlib.suppress(ConnectionError), \
                     traffic.connect(net.gateway, "127.0.0.1", port) as sock:
                 assert sock.recv(1) == b""
         for source in (net.GATEWAY4, net.OUTSIDE4):
@@ -226,31 +258,66 @@ def test_connections_to_the_listener_itself_are_refused(
     # one flow, of the client that behaves; none that a relay began with itself
     proc.wait_until(lambda: instance.status()["flows"]["accepted"]
                     == accepted + 1, what="one flow")
+    proc.wait_until(lambda: instance.status()["flows"]["refused"]
+                    == len(ports) * count, what="all are counted")
     assert_accounted(instance)
     assert_idle(instance)
+
+
+@contextlib.contextmanager
+def neighbour(net):
+    """Another client, with one flow of UDP that it goes on using."""
+    net.client.ip("addr", "add", f"{NEIGHBOUR4}/24", "dev", "eth0")
+    with servers.UdpServer(net.server, NEIGHBOURLY) as echo, \
+            net.client.socket(kind=socket.SOCK_DGRAM) as sock:
+        sock.settimeout(0.2)
+        sock.bind((NEIGHBOUR4, 0))
+        sock.connect((net.SERVER4, NEIGHBOURLY))
+
+        def answered():
+            sock.send(b"x")
+            return sock.recv(1) == b"x"
+        proc.wait_until(answered)
+        yield echo
+        proc.wait_until(answered)
 
 
 @pytest.mark.parametrize("seconds", [2, pytest.param(30, marks=LONG)])
 def test_scan_by_udp_is_bounded_and_accounted_for(
         net, server, tpx, build, seconds):
-    instance = tpx("relay proto udp to any idle 1s\ndefault relay")
+    """More flows at a time than a relay may hold: older ones make room."""
+    instance = tpx(f"relay proto udp to any port {NEIGHBOURLY} idle 1m\n"
+                   "relay proto udp to any idle 1s\ndefault relay",
+                   prefix=("prlimit", "--nofile=1500:1500"))
     with flood(net, build, "udp", net.CLIENT4, net.SERVER4, IDLE_FLOOD_PORT,
                1000, 1) as running:
         running.wait(20)
     assert_accounted(instance)
     files, before = descriptors(instance), memory(instance)
-    with flood(net, build, "udp", net.CLIENT4, net.SERVER4, IDLE_FLOOD_PORT,
-               10000, seconds) as running:
+    with neighbour(net) as echo, \
+            flood(net, build, "udp", net.CLIENT4, net.SERVER4,
+                  IDLE_FLOOD_PORT, 10000, seconds) as running:
         assert traffic.outcome(net.client, net.SERVER4, ECHO, 10) == "served"
         running.wait(seconds + 20)
         sent = int(running.output().split()[-1])
+    # of that client's flow no room was made
+    assert len({visit.port for visit in echo.visits}) == 1
+    instance.ctl("kill", "--client", NEIGHBOUR4)
     assert_accounted(instance)
     assert_limited(instance, files)
     grown = {proc.name(pid): proc.pss_kib(pid) - kib
              for pid, kib in before.items()}
     print(f"{sent / seconds:.0f} destinations/s; grown by KiB {grown}")
-    # every flow at a time has its slot and its buffers, and no more
-    assert max(grown.values()) < 4 * GROWTH_KIB, grown
+    assert max(grown.values()) < GROWTH_KIB, grown
+    # room was made, and before there was none: nothing has run short
+    ends = {(row["close"], row["error"]): row["n"] for row in instance.sql(
+        "SELECT close, error, count(*) AS n FROM flows WHERE proto = 'udp'"
+        f" AND src = '{net.CLIENT4}' GROUP BY close, error")}
+    assert ends.keys() <= {("idle", None), ("overload", None),
+                           # by the server, which has nobody there
+                           ("refused", "ECONNREFUSED")}, ends
+    assert ends["overload", None] > 100, ends
+    assert instance.sql("SELECT * FROM events WHERE kind = 'overload'") == []
     assert traffic.outcome(net.client, net.SERVER4, ECHO) == "served"
 
 

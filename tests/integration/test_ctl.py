@@ -10,8 +10,8 @@ import subprocess
 import pytest
 
 from conftest import (DIGEST, ECHO, EXCHANGE, FORWARDED, LISTEN, LOCAL,
-                      REFUSED, STALL, client_of)
-from rig import proc, traffic
+                      REFUSED, STALL, TALK_FIRST, client_of)
+from rig import proc, servers, traffic
 from rig.servers import UdpServer
 
 RULES = f"""\
@@ -27,7 +27,7 @@ STATUS = {
          "processes", "flows", "dns", "log", "alarms"},
     "config": {"path", "generation", "loaded_at"},
     "flows": {"open", "accepted", "relayed", "passed", "blocked",
-              "unlogged"},
+              "unlogged", "refused"},
     "dns": {"queries", "cache_hits", "blocked", "servfail", "limited",
             "repeated", "unlogged"},
     "log": {"rows", "dropped", "queued", "bytes", "path"},
@@ -97,6 +97,34 @@ def test_flows_shows_rows_and_live_ones_apart(net, server, tpx, address):
         instance.ctl("--json", "flows", "-n", "1").stdout)) == 1
     assert address in instance.ctl("flows").stdout
     assert objects(instance.ctl("--json", "flows", "--live").stdout) == []
+
+
+def test_live_flows_count_their_bytes(net, server, tpx):
+    """Each way, while they are open; and those of UDP too."""
+    instance = tpx()
+    with UdpServer(net.server, ECHO), \
+            traffic.connect(net.client, net.SERVER4, TALK_FIRST) as sock, \
+            net.client.socket(kind=socket.SOCK_DGRAM) as datagrams:
+        datagrams.settimeout(5)
+        datagrams.connect((net.SERVER4, ECHO))
+        datagrams.send(b"x" * 300)
+        assert len(datagrams.recv(1000)) == 300
+        datagrams.send(b"")
+        assert datagrams.recv(1000) == b""
+
+        def counted():
+            return {flow["proto"]: (
+                flow["up_bytes"], flow["down_bytes"], flow["final"])
+                for flow in objects(instance.ctl(
+                    "--json", "flows", "--live").stdout)}
+        assert len(servers.read_exactly(sock, 100_000)) == 100_000
+        for sent in (1000, 2000):
+            sock.sendall(b"x" * 1000)
+            proc.wait_until(lambda s=sent: counted() == {
+                "tcp": (s, 100_000, 0), "udp": (300, 300, 0)})
+        line, = [line for line in instance.ctl(
+            "flows", "--live").stdout.splitlines() if " tcp " in line]
+        assert "2000" in line.split() or "2.0K" in line.split(), line
 
 
 def test_flows_are_readable_after_a_stop(net, server, tpx):
@@ -222,19 +250,21 @@ def test_unblock_is_refused_to_others(net, tpx, build):
 
 
 def test_kill_ends_one_flow_by_its_id(net, server, tpx):
-    instance = tpx()
-    with traffic.connect(net.client, net.SERVER4, ECHO) as one, \
-            traffic.connect(net.client, net.SERVER4, ECHO) as other:
-        assert traffic.echoes(one) and traffic.echoes(other)
+    instance = tpx(workers=1)
+    with contextlib.ExitStack() as stack:
+        others = [stack.enter_context(traffic.connect(
+            net.client, net.SERVER4, ECHO)) for _ in range(20)]
+        assert all(traffic.echoes(sock) for sock in others)
+        one = others.pop(7)
         flows = objects(instance.ctl("--json", "flows", "--live").stdout)
         port = one.getsockname()[1]
         number, = [flow["id"] for flow in flows if flow["sport"] == port]
         assert instance.ctl("kill", number).stdout == "1 flow ended\n"
         with pytest.raises(ConnectionResetError):
             one.recv(1)
-        assert traffic.echoes(other)
-    rows = instance.rows(2)
-    assert [row["close"] for row in rows if row["id"] == number] == ["killed"]
+        assert all(traffic.echoes(sock) for sock in others)
+    rows = instance.rows(20)
+    assert [row["id"] for row in rows if row["close"] == "killed"] == [number]
     done = instance.ctl("kill", number, check=False)
     assert (done.returncode, done.stdout) == (1, "")
     assert "no such flow" in done.stderr

@@ -7,12 +7,15 @@ import socket
 
 import pytest
 
-from conftest import (ECHO, FORWARDED, LOCAL, client_of, configuration)
-from rig import proc, traffic
+from conftest import (CLOSE, ECHO, FORWARDED, LOCAL, REFUSED, RESET,
+                      client_of, configuration)
+from rig import proc, servers, traffic
 from rig.servers import UdpServer
 
 UDP_PORT = 5410
-NEIGHBOURS = {4: "10.74.1.7", 6: "fd00:74:1::7"}
+# one of IPv6 is a client of its own with another network
+NEIGHBOURS = {4: "10.74.1.7", 6: "fd00:74:9::7"}
+SIBLING = "fd00:74:1::8"
 OTHER_USER = 65534
 
 
@@ -21,9 +24,16 @@ def neighbour(net, address):
     """Another client's address, in the family of the server's."""
     family = 6 if ":" in address else 4
     other = NEIGHBOURS[family]
-    net.client.ip("addr", "add", f"{other}/{24 if family == 4 else 64}",
-                  "dev", "eth0", *(["nodad"] if family == 6 else []))
+    client_add(net, other)
+    if family == 6:
+        net.gateway.ip("route", "add", f"{other}/64", "via", net.CLIENT6)
     return other
+
+
+def client_add(net, address):
+    v6 = ":" in address
+    net.client.ip("addr", "add", f"{address}/{64 if v6 else 24}",
+                  "dev", "eth0", *(["nodad"] if v6 else []))
 
 
 def connect_from(namespace, source, address, port, kind=socket.SOCK_STREAM):
@@ -108,6 +118,22 @@ def test_client_at_its_limit_leaves_its_neighbour_alone(
     proc.wait_until(mine.one_more, what="room for one")
 
 
+def test_network_of_ipv6_is_one_client(net, server, tpx, flows):
+    """A host has as many addresses of it as it likes."""
+    client_add(net, SIBLING)
+    tpx("relay to any port 7 max-flows 4 per client\n"
+        f"relay to any port {CLOSE} max-rate 4/h per client")
+    assert len(flows(net.client, net.SERVER6, net.CLIENT6).begin(3)) == 3
+    assert len(flows(net.client, net.SERVER6, SIBLING).begin(3)) == 1
+    accepted = []
+    for source in (net.CLIENT6, SIBLING) * 3:
+        with contextlib.suppress(ConnectionError), connect_from(
+                net.client, source, net.SERVER6, CLOSE) as sock:
+            assert sock.recv(1) == b""
+            accepted.append(source)
+    assert accepted == [net.CLIENT6, SIBLING] * 2
+
+
 def test_rule_has_a_limit_for_all_its_clients(
         net, tpx, flows, address, neighbour):
     tpx("relay to any max-flows 8 max-flows 6 per client", workers=2)
@@ -134,6 +160,96 @@ def test_killed_relay_gives_its_share_back(net, tpx, flows):
     proc.wait_until(lambda: more.extend(mine.begin(1)) or
                     len(more) == 12 - left, what="the share of the dead")
     assert not mine.begin(5)
+
+
+def wait_ended(sock):
+    with contextlib.suppress(ConnectionResetError):
+        assert sock.recv(1) == b""
+
+
+def server_resets(sock, _):
+    sock.send(b"x")
+    wait_ended(sock)
+
+
+# how a flow may end: the server's port, and what is done to it
+ENDS = {
+    "client ends": (ECHO, lambda sock, _: sock.close()),
+    "client resets": (ECHO, lambda sock, _: servers.reset(sock)),
+    "server ends": (CLOSE, lambda sock, _: wait_ended(sock)),
+    "server resets": (RESET, server_resets),
+    "refused": (REFUSED, lambda sock, _: wait_ended(sock)),
+    "idle": (ECHO, lambda sock, _: wait_ended(sock)),
+    "killed": (ECHO, lambda sock, instance: instance.ctl(
+        "kill", "--client", sock.getsockname()[0])),
+}
+
+
+@pytest.mark.parametrize("port,end", ENDS.values(), ids=ENDS)
+def test_share_of_a_flow_is_given_back_however_it_ends(
+        net, server, tpx, flows, port, end):
+    instance = tpx("relay to any max-flows 1 idle 1s", workers=1)
+    with contextlib.suppress(ConnectionResetError), \
+            traffic.connect(net.client, net.SERVER4, port) as sock:
+        end(sock, instance)
+    proc.wait_until(flows(net.client, net.SERVER4).one_more, what="room")
+
+
+def test_flows_that_wait_for_their_names_are_limited(net, server, tpx):
+    """They count in the rule that the name leads to."""
+    rule = 'relay proto tcp domain { "a.example" } max-flows 2'
+    instance = tpx(f"{rule}\ndefault relay")
+
+    def lives_as(name, sock):
+        request = f"GET / HTTP/1.1\r\nHost: {name}\r\n\r\n".encode()
+        try:
+            sock.sendall(request)
+            return servers.read_exactly(sock, len(request)) == request
+        except OSError as error:
+            assert error.errno in traffic.RESETS
+            return False
+    with contextlib.ExitStack() as stack:
+        def one_more(name="a.example"):
+            sock = stack.enter_context(
+                traffic.connect(net.client, net.SERVER4, ECHO))
+            return lives_as(name, sock) and sock
+        first, second = one_more(), one_more()
+        assert first and second
+        assert not one_more()
+        assert one_more("b.example")
+        row, = instance.rows(1)
+        assert (row["action"], row["rule"], row["error"]) == (
+            "block", rule, "max-flows")
+        first.close()
+        proc.wait_until(one_more, what="room")
+
+
+@pytest.mark.parametrize("port", [UDP_PORT, REFUSED])
+@pytest.mark.parametrize("killed", [False, True], ids=["by itself", "killed"])
+def test_share_of_a_flow_of_udp_is_given_back_however_it_ends(
+        net, tpx, port, killed):
+    instance = tpx("relay proto udp to any max-flows 1 idle 1s", workers=1)
+
+    def served(sport):
+        with net.client.socket(kind=socket.SOCK_DGRAM) as sock:
+            sock.settimeout(0.3)
+            sock.bind(("", sport))
+            sock.connect((net.SERVER4, UDP_PORT))
+            sock.send(b"x")
+            return sock.recv(1) == b"x"
+
+    def ended():
+        # what waits for its end is refused, and no flow
+        return instance.sql("SELECT 1 FROM flows WHERE action = 'relay'")
+    with UdpServer(net.server, UDP_PORT), \
+            net.client.socket(kind=socket.SOCK_DGRAM) as sock:
+        sock.connect((net.SERVER4, port))
+        sock.send(b"x")
+        proc.wait_until(lambda: instance.status()["flows"]["open"] == 1)
+        if killed:
+            instance.ctl("kill", "--client", net.CLIENT4)
+        proc.wait_until(ended, what="the first one's end")
+        proc.wait_until(lambda: served(5999), what="an answer")
 
 
 def test_reload_keeps_counts(net, tpx, flows):
@@ -265,4 +381,7 @@ def test_refused_flows_beyond_the_rows_are_counted(net, server, tpx):
                 traffic.connect(net.client, net.SERVER4, ECHO).close()
         proc.wait_until(lambda: instance.unaccounted() == 0, what="accounts")
         assert traffic.echoes(first)
-    assert instance.status()["flows"]["blocked"] == 600
+    status = instance.status()
+    assert (status["flows"]["accepted"], status["flows"]["blocked"]) == (
+        601, 600)
+    assert status["log"]["dropped"] > 0

@@ -5,6 +5,7 @@ import contextlib
 import pathlib
 import re
 import socket
+import threading
 
 import pytest
 
@@ -89,6 +90,73 @@ def test_port_that_is_taken_leads_to_another_one(net, server, tpx, address):
     assert row_of(instance, port)["source"] == "client-address"
 
 
+PORTS = range(45000, 45004)
+BIND_ADDRESS_NO_PORT = 24  # of IPPROTO_IP, in both families
+
+
+@contextlib.contextmanager
+def all_ports_used(net, address):
+    """Connections from the client's address, as far as the kernel knows, on
+    every port that it chooses from, to the echo server."""
+    v6 = ":" in address
+    net.gateway.run("sysctl", "-qw", "net.ipv4.ip_local_port_range="
+                    f"{PORTS[0]} {PORTS[-1]}")
+    with contextlib.ExitStack() as stack:
+        for _ in PORTS:
+            sock = stack.enter_context(net.gateway.socket(
+                socket.AF_INET6 if v6 else socket.AF_INET))
+            sock.setblocking(False)
+            sock.setsockopt(socket.IPPROTO_IP, BIND_ADDRESS_NO_PORT, 1)
+            sock.setsockopt(*((socket.IPPROTO_IPV6, IPV6_TRANSPARENT) if v6
+                              else (socket.SOL_IP, socket.IP_TRANSPARENT)), 1)
+            sock.bind((client_of(net, address), 0))
+            with contextlib.suppress(BlockingIOError):
+                sock.connect((address, ECHO))
+        yield
+
+
+def test_where_no_port_is_left_the_server_sees_this_host(
+        net, server, tpx, address):
+    """Neither the client's own, nor any other at its address."""
+    instance = tpx(RULES)
+    port = 23456
+    with held(net, address, port), all_ports_used(net, address), \
+            net.client.socket(socket.AF_INET6 if ":" in address
+                              else socket.AF_INET) as sock:
+        sock.settimeout(5)
+        sock.bind((client_of(net, address), port))
+        sock.connect((address, ECHO))
+        assert traffic.echoes(sock)
+        host = outside_of(net, address)
+        (_, other), = [visit for visit in visitors(server[ECHO])
+                       if visit[0] == host]
+        assert other in PORTS
+    assert row_of(instance, port)["source"] == "host"
+
+
+def test_without_netctl_the_server_sees_this_host(
+        net, server, udp, tpx, address):
+    """There is nobody to ask for a socket with another address."""
+    instance = tpx(f"{RULES}\n{UDP_RULE}", lease="30s")
+    netctl = instance.by_role()["netctl"]
+    with contextlib.ExitStack() as stack:
+        with proc.stopped([instance.tpxd.pid]):
+            proc.kill(netctl)
+            proc.wait_until(lambda: not proc.alive(netctl[0]))
+            tcp = stack.enter_context(
+                traffic.connect(net.client, address, ECHO))
+            assert traffic.echoes(tcp)
+            datagrams = stack.enter_context(talking(net, address))
+            datagrams.send(b"question")
+            proc.wait_until(lambda: udp.visits, what="the datagram")
+        host = outside_of(net, address)
+        assert {visit.address for visit in udp.visits} == {host}
+        assert {visit.address for visit in server[ECHO].visits} == {host}
+        ports = {sock.getsockname()[1] for sock in (tcp, datagrams)}
+    for port in ports:
+        assert row_of(instance, port)["source"] == "host"
+
+
 def test_this_host_has_its_own_address_anyway(net, server, tpx, address):
     """Its port is taken, by the client itself."""
     instance = tpx(RULES, capture=f"{FORWARDED}\n{LOCAL}")
@@ -146,24 +214,66 @@ def test_refused_server_is_refused(net, server, tpx, address):
     assert (row["close"], row["source"]) == ("refused", "client")
 
 
+CAPABILITIES = re.compile(r"^Cap(Inh|Prm|Eff|Bnd|Amb):\s+(\w+)$", re.M)
+
+
 def capabilities(pid):
-    """The values of its sets, but for the bounding one: that is no use without
-    the others, and set-uid programs cannot be executed."""
-    status = pathlib.Path(f"/proc/{pid}/status").read_text()
-    sets = dict(re.findall(r"^Cap(\w+):\s+(\w+)$", status, re.M))
-    assert len(sets) == 5
-    return {value for name, value in sets.items() if name != "Bnd"}
+    """What each thread of a process holds: (set, value) for all five sets."""
+    held = set()
+    for status in pathlib.Path(f"/proc/{pid}/task").glob("*/status"):
+        found = CAPABILITIES.findall(status.read_text())
+        assert len(found) == 5
+        held |= {(name, int(value, 16)) for name, value in found}
+    assert held
+    return held
 
 
-def test_relays_hold_no_capability_meanwhile(net, server, tpx):
-    instance = tpx(RULES)
-    with contextlib.ExitStack() as stack:
-        for _ in range(50):
-            sock = stack.enter_context(
-                traffic.connect(net.client, net.SERVER4, ECHO))
-            assert traffic.echoes(sock)
-        for pid in instance.by_role()["relay"]:
-            assert capabilities(pid) == {"0" * 16}
+class Watch:
+    """Reads again and again what processes hold.  A context."""
+
+    def __init__(self, pids):
+        self.seen, self.readings = set(), 0
+        self._pids = pids
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._read)
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exception):
+        self._over.set()
+        self._thread.join()
+
+    def _read(self):
+        while not self._over.is_set():
+            for pid in self._pids:
+                self.seen |= capabilities(pid)
+            self.readings += 1
+
+
+NOTHING = {(name, 0) for name in ("Inh", "Prm", "Eff", "Bnd", "Amb")}
+
+
+def test_relays_never_hold_a_capability(net, server, udp, tpx):
+    """Not while sockets with clients' addresses are made for them."""
+    instance = tpx(f"{RULES}\n{UDP_RULE}")
+    roles = instance.by_role()
+    # else there would be nothing to be read
+    assert dict(capabilities(roles["netctl"][0]))["Eff"] != 0
+    with contextlib.ExitStack() as stack, Watch(roles["relay"]) as watch:
+        for number in range(100):
+            for address in (net.SERVER4, net.SERVER6):
+                assert traffic.echoes(stack.enter_context(
+                    traffic.connect(net.client, address, ECHO)))
+                assert answered(stack.enter_context(talking(net, address)))
+            since = watch.readings
+            # at least once with every round
+            proc.wait_until(lambda s=since: watch.readings > s)
+    assert watch.seen == NOTHING
+    assert instance.by_role()["relay"] == roles["relay"]
+    assert {row["source"] for row in instance.rows(400, timeout_s=30)} == {
+        "client"}
 
 
 UDP_RULE = "relay proto udp to any source client idle 2s"
@@ -300,8 +410,8 @@ def test_without_its_relay_a_server_of_udp_reaches_no_client(
 
 
 def test_many_clients_of_udp_at_a_time(net, udp, tpx):
-    """Each is seen as itself, and its relay has no capability meanwhile."""
-    instance = tpx(UDP_RULE)
+    """Each is seen as itself."""
+    tpx(UDP_RULE)
     with contextlib.ExitStack() as stack:
         socks = [stack.enter_context(talking(net, net.SERVER4))
                  for _ in range(200)]
@@ -310,5 +420,3 @@ def test_many_clients_of_udp_at_a_time(net, udp, tpx):
         for number, sock in enumerate(socks):
             assert sock.recv(100) == b"%d" % number
         assert set(visitors(udp)) == {sock.getsockname() for sock in socks}
-        for pid in instance.by_role()["relay"]:
-            assert capabilities(pid) == {"0" * 16}

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: ISC
 """tpxctl top: what is open and what the log has, added up."""
 
+import contextlib
 import json
 import os
 import pty
 import select
+import sqlite3
 import time
 
 import pytest
@@ -62,6 +64,34 @@ def test_flows_of_before_do_not_count(net, server, tpx):
     proc.wait_until(lambda: time.time() > ended + 1.1, what="a second")
     assert top(instance, "--since", "1s") == []
     assert len(top(instance, "--since", "1h")) == 1
+
+
+def test_flow_that_is_open_counts_once_whatever_the_log_has(net, server, tpx):
+    """It may have got its row since; rows of long flows are not their last."""
+    instance = tpx()
+    traffic.exchange(net.client, net.SERVER4, EXCHANGE, 10, 10)
+    ended, = instance.rows(1)
+    wanted = 2, 1, ended["up_bytes"] + 100
+
+    def log(statement, *values):
+        with contextlib.closing(sqlite3.connect(
+                instance.log / "flows.db", timeout=10)) as db, db:
+            db.execute("CREATE TEMP TABLE one AS SELECT * FROM flow LIMIT 1")
+            db.execute("UPDATE one SET id = ?, final = ?", values[:2])
+            db.execute(statement, values[2:])
+    with traffic.connect(net.client, net.SERVER4, ECHO) as sock:
+        assert traffic.echoes(sock, b"x" * 100)
+        flow, = json.loads(instance.ctl("--json", "flows", "--live").stdout)
+        for final in (0, 1):
+            log("INSERT INTO flow SELECT * FROM one", flow["id"], final)
+            row, = top(instance)
+            assert (row["flows"], row["open"], row["up_bytes"]) == wanted
+            log("DELETE FROM flow WHERE id = ?", flow["id"], final,
+                flow["id"])
+        # one that a relay has left behind
+        log("INSERT INTO flow SELECT * FROM one", flow["id"] + 1, 0)
+        row, = top(instance)
+        assert (row["flows"], row["open"], row["up_bytes"]) == wanted
 
 
 def test_users_have_names(net, server, tpx):

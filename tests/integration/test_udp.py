@@ -193,6 +193,67 @@ def test_server_that_is_not_there_is_told_to_the_client(net, tpx, version):
     assert (row["action"], row["close"]) == ("relay", "unreachable")
 
 
+def answer_by_error(net, address, datagram, kind, mtu=0):
+    """A router between the relay and the server says that of a datagram."""
+    outside = outside_of(net, address)
+    with Wire(net.server, "eth0", net.gateway, net.SERVER_IF) as wire:
+        wire.send(packets.icmp_error(address, outside, kind, datagram, mtu))
+
+
+# the type and code of each family, and what the client's socket says of it
+TOLD = {
+    "no port": ((3, 3), (1, 4), errno.ECONNREFUSED, "refused"),
+    "no host": ((3, 1), (1, 3), errno.EHOSTUNREACH, "unreachable"),
+}
+
+
+@pytest.mark.parametrize("told", TOLD.values(), ids=TOLD)
+def test_error_of_a_router_is_told_to_the_client(net, tpx, address, told):
+    v4, v6, number, close = told
+    option = (socket.IPPROTO_IPV6, IPV6_RECVERR) if ":" in address else \
+        (socket.IPPROTO_IP, IP_RECVERR)
+    instance = tpx("default relay")
+    # a server that takes everything and says nothing
+    with net.server.socket(socket.AF_INET6, socket.SOCK_DGRAM) as silent, \
+            talking(net.client, address) as sock, Tap(net.server) as tap:
+        silent.bind(("::", PORT))
+        sock.setsockopt(*option, 1)
+        sock.send(b"anybody")
+        datagram, = proc.wait_until(lambda: tap.having(b"anybody"))
+        answer_by_error(net, address, datagram, v6 if ":" in address else v4)
+        with pytest.raises(OSError) as told:
+            sock.recv(100)
+        assert told.value.errno == number
+        row = row_of(instance, sock.getsockname()[1])
+    assert (row["close"], row["error"]) == (close, errno.errorcode[number])
+
+
+def test_flow_goes_on_where_a_router_takes_only_small_packets(
+        net, tpx, echo, address):
+    """The client sends what its own way takes; the relay cuts it."""
+    instance = tpx("relay proto udp to any idle 1s")
+    datagram, mtu = b"large" * 280, 1300
+    head = 48 if ":" in address else 28
+    with talking(net.client, address) as sock, Tap(net.server) as tap:
+        assert answered(sock, datagram)
+        whole, = tap.having(datagram)
+        assert len(whole) == head + len(datagram)
+        answer_by_error(net, address, whole,
+                        (2, 0) if ":" in address else (3, 4), mtu)
+        sock.settimeout(0.5)
+
+        def again():
+            # what is sent meanwhile may be lost
+            return answered(sock, datagram)
+        seen = len(tap.packets())
+        proc.wait_until(again, what="an answer")
+        assert all(len(packet) <= mtu for packet in tap.packets()[seen:]
+                   if b"large" in packet)
+        port = sock.getsockname()[1]
+        row = row_of(instance, port)
+    assert (row["close"], row["error"]) == ("idle", None)
+
+
 @pytest.mark.long
 def test_question_and_answer_do_not_take_room_for_long(net, tpx, address):
     instance = tpx("default relay")

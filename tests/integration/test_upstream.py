@@ -71,6 +71,11 @@ def last_row(instance, count):
     return max(instance.rows(count), key=lambda row: row["start_us"])
 
 
+def latest(instance):
+    """The last row, where no flow is open."""
+    return last_row(instance, instance.status()["flows"]["accepted"])
+
+
 def reset_row(net, instance, address, port=ECHO, timeout_s=5.0, count=1):
     """A client is reset; the last row, which tells of it."""
     assert traffic.outcome(net.client, address, port, timeout_s) == "reset"
@@ -185,13 +190,22 @@ def test_a_check_logs_in_and_hears_that_it_may_not(net, tpx):
 
 def test_flows_go_to_the_address_that_its_check_finds_good(
         net, server, tpx):
-    second = endpoint(net.SERVER4, OTHER)
-    with proxies.microsocks(net.server, net.SERVER4, OTHER):
-        instance = tpx(via("socks5", endpoint(net.SERVER4), second,
-                           login="check 1s"))
-        assert works(net)
-        row, = instance.rows(1)
-        assert row["upstream"] == f"corp {second}"
+    """And none to the other one, not even to find out."""
+    first, second = endpoint(net.SERVER4), endpoint(net.SERVER4, OTHER)
+    # one check at the start is all there is
+    with proxies.microsocks(net.server, net.SERVER4, OTHER), \
+            odd(net, lambda connection: connection.recv(3) and
+                connection.sendall(b"\x05\xff")) as refusing:
+        instance = tpx(via("socks5", first, second, login="check 1h"),
+                       workers=1)
+
+        def left_alone():
+            visits = len(refusing.visits)
+            assert works(net)
+            return len(refusing.visits) == visits
+        proc.wait_until(left_alone, what="the check's end")
+        assert all(left_alone() for _ in range(8))
+        assert latest(instance)["upstream"] == f"corp {second}"
         assert alarms(instance) == []
 
 
@@ -346,6 +360,10 @@ def test_next_address_is_tried_and_the_first_comes_back(
                     "SELECT 1 FROM flows WHERE upstream = ?",
                     f"corp {first}")
             proc.wait_until(returned, what="the first address is used")
+            # and it is good again, not only tried once in a while
+            for _ in range(3):
+                assert works(net)
+                assert latest(instance)["upstream"] == f"corp {first}"
 
 
 def test_when_all_are_down_the_client_is_reset_and_the_row_says_why(

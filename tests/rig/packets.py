@@ -48,6 +48,18 @@ def tcp(source, target, sport, dport, data=b"", flags=SYN):
     return head + struct.pack("!HH", total, 0) + data
 
 
+def icmp_error(source, target, kind, packet, mtu=0):
+    """About a packet; kind is (type, code).  RFC 792, 1191 and 4443."""
+    v6 = ":" in source
+    about = struct.pack("!I", mtu) + packet[:1000 if v6 else 28]
+    head = bytes(kind)
+    total = _sum(source, target, socket.IPPROTO_ICMPV6, head + b"\0\0" + about
+                 ) if v6 else checksum(head + b"\0\0" + about)
+    return ip(source, target,
+              socket.IPPROTO_ICMPV6 if v6 else socket.IPPROTO_ICMP,
+              head + struct.pack("!H", total) + about)
+
+
 def ip(source, target, protocol, payload, options=b"", fragment=0):
     """One packet; fragment is the field of IPv4 with offset and flags."""
     if ":" in source:

@@ -120,7 +120,8 @@ def test_capabilities_are_exactly_those_stated(running):
     for role, _, status in each(running):
         for kind in ("CapPrm", "CapEff"):
             assert int(status[kind], 16) == CAPABILITIES[role], (role, kind)
-        for kind in ("CapInh", "CapAmb"):
+        # this tpxd was started as root, which may empty the bounding set
+        for kind in ("CapInh", "CapAmb", "CapBnd"):
             assert int(status[kind], 16) == 0, (role, kind)
 
 

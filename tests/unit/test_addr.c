@@ -92,6 +92,58 @@ test_bits_beyond_the_prefix_give_the_masked_one(void **state)
 }
 
 static void
+test_a_network_keeps_the_bits_of_its_family(void **state)
+{
+	static const struct {
+		const char *addr;
+		unsigned int v4_bits, v6_bits;
+		const char *network;
+	} cases[] = {
+		{ "192.0.2.77", 24, 64, "192.0.2.0" },
+		{ "192.0.2.77", 32, 0, "192.0.2.77" },
+		{ "2001:db8:1:2:3:4:5:6", 24, 64, "2001:db8:1:2::" },
+		{ "2001:db8:1:2:3:4:5:6", 24, 48, "2001:db8:1::" },
+		{ "2001:db8:1:2:3:4:5:6", 0, 128, "2001:db8:1:2:3:4:5:6" },
+	};
+	char text[ADDR_TEXT_BYTES];
+	struct prefix prefix;
+	struct addr network;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		assert_int_equal(prefix_parse(cases[i].addr, &prefix), 0);
+		network = addr_network(
+		    &prefix.addr, cases[i].v4_bits, cases[i].v6_bits);
+		assert_string_equal(
+		    addr_format(&network, text), cases[i].network);
+	}
+}
+
+static void
+test_a_client_is_an_address_of_ipv4_or_a_64_of_ipv6(void **state)
+{
+	static const struct {
+		const char *addr, *client;
+	} cases[] = {
+		{ "192.0.2.77", "192.0.2.77" },
+		{ "2001:db8:1:2:3:4:5:6", "2001:db8:1:2::" },
+	};
+	char text[ADDR_TEXT_BYTES];
+	struct prefix prefix;
+	struct addr client;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		assert_int_equal(prefix_parse(cases[i].addr, &prefix), 0);
+		client = addr_client(&prefix.addr);
+		assert_string_equal(
+		    addr_format(&client, text), cases[i].client);
+	}
+}
+
+static void
 test_a_prefix_contains_its_family_only(void **state)
 {
 	struct prefix all4 = prefix_of("0.0.0.0/0");
@@ -198,6 +250,9 @@ main(void)
 		cmocka_unit_test(test_what_is_no_prefix_is_refused),
 		cmocka_unit_test(
 		    test_bits_beyond_the_prefix_give_the_masked_one),
+		cmocka_unit_test(test_a_network_keeps_the_bits_of_its_family),
+		cmocka_unit_test(
+		    test_a_client_is_an_address_of_ipv4_or_a_64_of_ipv6),
 		cmocka_unit_test(test_a_prefix_contains_its_family_only),
 		cmocka_unit_test(test_sockaddrs_go_and_come_back),
 		cmocka_unit_test(test_endpoints_keep_their_text),

@@ -31,6 +31,13 @@ test_a_rate_is_asked_before_the_target(void **state)
 			 "\t\tip saddr != @clients_1"
 			 "4 limit rate over 50/second "
 			 "burst 50 packets goto over_1\n");
+	assert_has(text, "\t\tupdate @clients_1"
+			 "6 { ip6 saddr & ffff:ffff:ffff:ffff:: limit "
+			 "rate over 50/second burst 50 packets } goto over_1\n"
+			 "\t\tip6 saddr & ffff:ffff:ffff:ffff:: != "
+			 "@clients_1"
+			 "6 limit rate over 50/second "
+			 "burst 50 packets goto over_1\n");
 	assert_has(text, "\tchain over_1 {\n\t\tjump known_default\n"
 			 "\t\tlog prefix \"1.1.rate\" group 74\n"
 			 "\t\tgoto refuse_default\n\t}\n");

@@ -32,6 +32,7 @@ set_up(void **state)
 		.passed = 4,
 		.blocked = 5,
 		.unlogged = 18,
+		.refused = 19,
 		.dns_queries = 11,
 		.dns_cache_hits = 12,
 		.dns_blocked = 13,
@@ -100,7 +101,8 @@ test_json_has_exactly_the_promised_keys(void **state)
 	    "\"state\":\"running\",\"restarts\":0,\"heartbeat_age_ms\":null,"
 	    "\"rss_kib\":2048,\"cpu_s\":1.5}],"
 	    "\"flows\":{\"open\":1,\"accepted\":2,\"relayed\":3,\"passed\":4,"
-	    "\"blocked\":5,\"unlogged\":18},\"dns\":{\"queries\":11,"
+	    "\"blocked\":5,\"unlogged\":18,\"refused\":19},"
+	    "\"dns\":{\"queries\":11,"
 	    "\"cache_hits\":12,"
 	    "\"blocked\":13,\"servfail\":14,\"limited\":15,\"repeated\":16,"
 	    "\"unlogged\":17},\"log\":{\"rows\":6,\"dropped\":7,"

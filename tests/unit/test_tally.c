@@ -111,6 +111,45 @@ test_rules_count_apart(void **state)
 	    tally_take(&relays[0], "another", &per_client, &one, &share), 0);
 }
 
+/* A host has as many addresses of its /64 as it likes. */
+static void
+test_a_network_of_ipv6_is_one_client(void **state)
+{
+	struct addr client = { { 0x20, 1, 0xd, 0xb8, 0, 0, 0, 1 } };
+	struct tally_share share;
+	int i;
+
+	(void)state;
+	for (i = 0; i < 4; i++) {
+		client.byte[8] = client.byte[15] = (uint8_t)i;
+		assert_int_equal(tally_take(&relays[i % 2], RULE, &per_client,
+				     &client, &share),
+		    i < 2 ? 0 : -1);
+	}
+	client.byte[7] = 2;
+	assert_int_equal(
+	    tally_take(&relays[0], RULE, &per_client, &client, &share), 0);
+}
+
+/* Of which every address is a client. */
+static void
+test_addresses_of_ipv4_count_apart(void **state)
+{
+	struct addr client = { { [10] = 0xff, 0xff, 192, 0, 2, 0 } };
+	struct tally_share share;
+	int i;
+
+	(void)state;
+	for (i = 0; i < 8; i++) {
+		client.byte[15] = (uint8_t)(i / 2);
+		assert_int_equal(
+		    tally_take(&relays[0], RULE, &per_client, &client, &share),
+		    0);
+	}
+	assert_int_equal(
+	    tally_take(&relays[0], RULE, &per_client, &client, &share), -1);
+}
+
 static void
 test_a_cleared_part_counts_no_more(void **state)
 {
@@ -140,7 +179,7 @@ test_many_clients_have_places(void **state)
 	(void)state;
 	assert_non_null(shares);
 	for (i = 0; i < 65536; i++) {
-		memcpy(client.byte + 8, &i, sizeof(i));
+		memcpy(client.byte + 4, &i, sizeof(i));
 		if (tally_take(&relays[0], RULE, &per_client, &client,
 			&shares[i]) == -1)
 			refused++;
@@ -177,6 +216,8 @@ main(void)
 		TEST(test_limits_hold_over_all_relays),
 		TEST(test_what_is_refused_takes_nothing),
 		TEST(test_rules_count_apart),
+		TEST(test_a_network_of_ipv6_is_one_client),
+		TEST(test_addresses_of_ipv4_count_apart),
 		TEST(test_a_cleared_part_counts_no_more),
 		TEST(test_many_clients_have_places),
 		TEST(test_nonsense_of_another_relay_leads_nowhere),

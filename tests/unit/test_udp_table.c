@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -103,6 +104,113 @@ test_room_is_made_by_who_takes_most_of_it(void **state)
 	}
 }
 
+#define SPREAD 251 /* addresses, or networks, of one network */
+
+/* Flows of a network, told apart by a byte of their addresses. */
+static void
+entries_spread(struct udp_table *table, uint32_t first, uint32_t end,
+    const struct addr *network, size_t at)
+{
+	uint32_t i;
+
+	for (i = first; i < end; i++) {
+		entry_make(i, 0);
+		entries[i].key.client = *network;
+		entries[i].key.client.byte[at] = (uint8_t)(i % SPREAD);
+		assert_int_equal(udp_table_add(table, &entries[i]), 0);
+	}
+}
+
+static const struct addr v4_24 = { { [10] = 0xff, 0xff, 192, 0, 2, 0 } };
+static const struct addr v6_48 = { { 0x20, 1, 0xd, 0xb8, 0, 1 } };
+
+/* Clients with a few flows each, of the entries behind the first ones. */
+static void
+add_clients(struct udp_table *table, uint32_t first)
+{
+	uint32_t i;
+
+	for (i = first; i < MOST; i++) {
+		entry_make(i, 0);
+		entries[i].key.client = v4_24;
+		entries[i].key.client.byte[12] = 10;
+		entries[i].key.client.byte[14] = (uint8_t)(i % 7);
+		assert_int_equal(udp_table_add(table, &entries[i]), 0);
+	}
+}
+
+static void
+assert_victims_are_of(
+    struct udp_table *table, const struct addr *who, size_t bytes, int count)
+{
+	struct udp_entry *victim;
+
+	while (count-- > 0) {
+		victim = udp_table_victim(table);
+		assert_memory_equal(victim->key.client.byte, who->byte, bytes);
+		udp_table_remove(table, victim);
+	}
+}
+
+/* Each of its addresses has fewer than any other client. */
+static void
+test_a_network_with_many_addresses_makes_room_for_clients(void **state)
+{
+	static const struct {
+		const struct addr *network;
+		size_t at, bytes;
+	} cases[] = { { &v4_24, 15, 15 }, { &v6_48, 15, 8 }, { &v6_48, 7, 6 } };
+	struct udp_table *table;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		table = udp_table_new(MOST);
+		assert_non_null(table);
+		entries_spread(
+		    table, 0, MOST - 70, cases[i].network, cases[i].at);
+		add_clients(table, MOST - 70);
+		assert_victims_are_of(
+		    table, cases[i].network, cases[i].bytes, 600);
+	}
+}
+
+static void
+test_a_client_with_most_goes_before_a_network_of_clients(void **state)
+{
+	struct udp_table *table = table_of(MOST / 3, 1);
+
+	(void)state;
+	entries_spread(table, MOST / 3, MOST, &v4_24, 15);
+	assert_victims_are_of(table, &entries[0].key.client, 16, 100);
+}
+
+/* And in it clients are told apart. */
+static void
+test_in_a_network_the_client_with_most_makes_room(void **state)
+{
+	struct udp_table *table = udp_table_new(MOST);
+	struct addr greedy = v4_24;
+	uint32_t i;
+
+	(void)state;
+	assert_non_null(table);
+	greedy.byte[15] = SPREAD;
+	entries_spread(table, 50, MOST, &v4_24, 15);
+	for (i = 0; i < 50; i++) {
+		entry_make(i, 0);
+		entries[i].key.client = greedy;
+		entries[i].active_us = MOST;
+		assert_int_equal(udp_table_add(table, &entries[i]), 0);
+	}
+	/* One of sixteen that are looked at is very likely of it. */
+	for (i = 0; i < 40; i++)
+		if (memcmp(&udp_table_victim(table)->key.client, &greedy,
+			sizeof(greedy)) == 0)
+			return;
+	fail_msg("the client with most is left alone");
+}
+
 static void
 test_of_one_client_the_oldest_go_first(void **state)
 {
@@ -137,6 +245,12 @@ main(void)
 		cmocka_unit_test(
 		    test_what_was_removed_is_gone_and_the_rest_stays),
 		cmocka_unit_test(test_room_is_made_by_who_takes_most_of_it),
+		cmocka_unit_test(
+		    test_a_network_with_many_addresses_makes_room_for_clients),
+		cmocka_unit_test(
+		    test_a_client_with_most_goes_before_a_network_of_clients),
+		cmocka_unit_test(
+		    test_in_a_network_the_client_with_most_makes_room),
 		cmocka_unit_test(test_of_one_client_the_oldest_go_first),
 		cmocka_unit_test(test_an_empty_table_has_no_victim),
 	};
