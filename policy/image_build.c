@@ -584,17 +584,6 @@ put_together(const struct builder *builder)
 	return bytes;
 }
 
-/* Which the marks of packets have to tell. */
-static int
-owners_fit(const struct image *image)
-{
-	struct owner_classes owners = { .classes = 0 };
-	int result = owner_classes_make(&owners, image);
-
-	owner_classes_release(&owners);
-	return result == 0;
-}
-
 const char *
 image_build_error(int error)
 {
@@ -620,7 +609,7 @@ image_build(
 	}
 	for (i = 0; i < IMAGE_SECTION_COUNT; i++)
 		text_free(&builder.sections[i]);
-	if (*bytes != NULL && !owners_fit(*bytes)) {
+	if (*bytes != NULL && !owner_classes_fit(*bytes)) {
 		free(*bytes);
 		*bytes = NULL;
 	}

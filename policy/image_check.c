@@ -632,43 +632,35 @@ check_rules(struct walk *walk)
 {
 	const struct image_rule *rules =
 	    image_section(walk->image, IMAGE_RULES);
-	const char *why;
+	const char *why = NULL;
 	uint32_t i;
 
 	if (items(walk, IMAGE_RULES) > LIMIT_RULES)
 		return "too many rules";
-	for (i = 0; i < items(walk, IMAGE_RULES); i++) {
+	for (i = 0; why == NULL && i < items(walk, IMAGE_RULES); i++)
 		why = check_rule(walk, &rules[i]);
-		if (why != NULL)
-			return why;
-	}
-	return NULL;
+	return why;
 }
 
 static const char *
 check_exclusions(struct walk *walk)
 {
-	const char *why;
+	const char *why = NULL;
 	uint32_t i;
 
 	if (items(walk, IMAGE_EXCLUSIONS) > LIMIT_EXCLUSIONS)
 		return "too many exclusions";
-	for (i = 0; i < items(walk, IMAGE_EXCLUSIONS); i++) {
+	for (i = 0; why == NULL && i < items(walk, IMAGE_EXCLUSIONS); i++)
 		why = check_exclusion(walk, image_exclusion(walk->image, i));
-		if (why != NULL)
-			return why;
-	}
-	return NULL;
+	return why;
 }
 
 static const char *
 check_owners(struct walk *walk)
 {
-	struct owner_classes owners = { .classes = 0 };
-	int result = owner_classes_make(&owners, walk->image);
-
-	owner_classes_release(&owners);
-	return result == -1 ? "rules tell too many owners apart" : NULL;
+	return owner_classes_fit(walk->image)
+		   ? NULL
+		   : "rules tell too many owners apart";
 }
 
 /* Nothing is left that no rule, set or setting refers to. */

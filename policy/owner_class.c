@@ -168,6 +168,16 @@ owner_classes_release(struct owner_classes *owners)
 	memset(owners, 0, sizeof(*owners));
 }
 
+int
+owner_classes_fit(const struct image *image)
+{
+	struct owner_classes owners = { .classes = 0 };
+	int result = owner_classes_make(&owners, image);
+
+	owner_classes_release(&owners);
+	return result == 0;
+}
+
 static uint8_t
 generation_bit(const struct owner_classes *owners)
 {

@@ -51,6 +51,9 @@ struct owner_classes {
 int owner_classes_make(struct owner_classes *, const struct image *);
 void owner_classes_release(struct owner_classes *);
 
+/* Whether they can be made of an image; 0 with errno as above. */
+int owner_classes_fit(const struct image *);
+
 /* Class: users' times the groups' classes, and the groups'. */
 uint8_t owner_class_mark(const struct owner_classes *, uint32_t class);
 
