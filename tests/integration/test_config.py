@@ -195,8 +195,8 @@ def test_error_shows_the_line_and_a_caret(build, tmp_path):
 
 def test_statements_of_other_versions_are_refused(build, tmp_path):
     """What this version does not do, it does not accept in silence."""
-    for text in ("capture local group build", "capture local cgroup x",
-                 "exclude user root", "exclude cgroup x"):
+    for text in ("capture local cgroup x", "exclude cgroup x",
+                 "block cgroup x", "log ipfix udp 192.0.2.1:1"):
         done = check(build, tmp_path, f"{MINIMAL}{text}\n")
         assert done.returncode == 1 and ":2:" in done.stderr, text
 
