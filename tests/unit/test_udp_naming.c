@@ -22,6 +22,7 @@ static struct fixture_bytes hello, whole, begin, rest;
 static struct {
 	int calls;
 	struct udp_key key;
+	uint8_t owner;
 	int has_name;
 	struct sniff_name name;
 	int n;
@@ -40,6 +41,7 @@ on_named(void *ctx, const struct udp_named *named)
 	(void)ctx;
 	said.calls++;
 	said.key = named->key;
+	said.owner = named->owner;
 	said.has_name = named->name != NULL;
 	if (named->name != NULL)
 		said.name = *named->name;
@@ -53,6 +55,8 @@ on_named(void *ctx, const struct udp_named *named)
 	if (said.keep != NULL)
 		udp_watch_move(said.keep, named->watch);
 }
+
+static uint8_t hops; /* of what comes */
 
 static void
 put(struct fixture_bytes *datagram, size_t offset, size_t len)
@@ -69,6 +73,7 @@ setup(void **state)
 {
 	(void)state;
 	memset(&said, 0, sizeof(said));
+	hops = 0;
 	base = ipc_loop_new(0);
 	namings = udp_namings_new(base, on_named, NULL);
 	assert_non_null(namings);
@@ -94,7 +99,8 @@ come(uint8_t client, uint16_t port, struct fixture_bytes *datagram)
 {
 	struct udp_key key = { .client_port = port, .server_port = 443 };
 	struct udp_packet packet = { .bytes = (char *)datagram->at,
-		.len = datagram->len };
+		.len = datagram->len,
+		.hops = hops };
 
 	key.client.byte[0] = client;
 	udp_namings_packets(namings, FLOW_CAPTURE_FORWARDED, &key, &packet, 1);
@@ -155,6 +161,20 @@ test_a_hello_in_pieces_is_held_until_its_rest_comes(void **state)
 	come(1, 7, &whole); /* nothing of it is left */
 	assert_int_equal(said.calls, 2);
 	assert_int_equal(said.n, 1);
+}
+
+static void
+test_the_owner_is_that_of_what_came_first(void **state)
+{
+	(void)state;
+	hops = 5;
+	come(1, 7, &whole);
+	assert_int_equal(said.owner, 5);
+	come(1, 8, &begin);
+	hops = 6;
+	come(1, 8, &rest);
+	assert_int_equal(said.calls, 2);
+	assert_int_equal(said.owner, 5);
 }
 
 static void
@@ -260,6 +280,7 @@ main(void)
 		TEST(test_what_is_no_quic_does_not_wait),
 		TEST(test_a_whole_hello_does_not_wait),
 		TEST(test_a_hello_in_pieces_is_held_until_its_rest_comes),
+		TEST(test_the_owner_is_that_of_what_came_first),
 		TEST(test_who_has_waited_goes_on_being_read),
 		TEST(test_a_watch_that_lost_its_place_cannot_read),
 		TEST(test_a_hello_that_does_not_end_is_not_waited_for),
