@@ -16,6 +16,7 @@ from conftest import ECHO, EXCHANGE
 from rig import proc, traffic
 
 FLOWS = 50
+KNOCKING = 21000  # the first port of flows that are blocked
 OPEN_AT_STOP = 20
 STOPPED_LOG_S = 30
 RESTARTS = 6  # of a relay that dies at once: 6.4 s to the next
@@ -211,8 +212,9 @@ def locked(instance):
 
 def knock(net, count):
     """That many flows that the kernel blocks, each one datagram."""
-    for _ in range(count):
+    for i in range(count):
         with net.client.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            sock.bind(("", KNOCKING + i))  # no two are the same flow
             sock.sendto(b"x", (net.SERVER4, ECHO))
 
 
@@ -225,7 +227,7 @@ def rows_in_the_ledger(net, instance):
     """The flow log has read of them, and cannot write."""
     with locked(instance):
         knock(net, FLOWS)
-        proc.wait_until(lambda: blocked(instance) == FLOWS, 5, "the count")
+        proc.wait_until(lambda: blocked(instance) == FLOWS, 20, "the count")
         yield
 
 
