@@ -175,14 +175,23 @@ test_a_network_with_many_addresses_makes_room_for_clients(void **state)
 	}
 }
 
+/* Sixteen are looked at, and once in a while none of them is the client's. */
 static void
 test_a_client_with_most_goes_before_a_network_of_clients(void **state)
 {
 	struct udp_table *table = table_of(MOST / 3, 1);
+	struct udp_entry *victim;
+	int i, greedy = 0;
 
 	(void)state;
 	entries_spread(table, MOST / 3, MOST, &v4_24, 15);
-	assert_victims_are_of(table, &entries[0].key.client, 16, 100);
+	for (i = 0; i < 100; i++) {
+		victim = udp_table_victim(table);
+		greedy += memcmp(&victim->key.client, &entries[0].key.client,
+			      sizeof(struct addr)) == 0;
+		udp_table_remove(table, victim);
+	}
+	assert_true(greedy > 80);
 }
 
 /* And in it clients are told apart. */
