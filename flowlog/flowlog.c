@@ -35,6 +35,8 @@
 #define TICK_US 1000000
 #define STOP_US 2000000	   /* for relays to close their channels */
 #define STOP_POLL_US 10000 /* how often that is looked at */
+/* The kernel tells of what it blocks a little later, by a timer of its own. */
+#define HELD_US (LIMIT_NFLOG_HOLD_MS * 1000LL + 50000)
 #define FLUSH_MS 500
 
 #define ARENAS_MOST 64
@@ -388,6 +390,14 @@ flowlog_on_event(void *ctx, struct ipc_message *message)
 	batch_add_event(flowlog->batch, message->body, message->id);
 }
 
+/* Of relays and dnsds, which have closed their channels, and of the kernel. */
+static int
+has_all(const struct flowlog *flowlog)
+{
+	return workers_count(flowlog->workers) + dns_count(flowlog->dns) == 0 &&
+	       clock_mono_us() >= flowlog->stop_by_us - STOP_US + HELD_US;
+}
+
 /* Waits a little for relays that have not closed their channel yet. */
 static void
 on_stop(int fd, short what, void *arg)
@@ -397,8 +407,7 @@ on_stop(int fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	if (workers_count(flowlog->workers) + dns_count(flowlog->dns) == 0 ||
-	    clock_mono_us() >= flowlog->stop_by_us)
+	if (has_all(flowlog) || clock_mono_us() >= flowlog->stop_by_us)
 		(void)event_base_loopbreak(flowlog->base);
 	else
 		event_add(flowlog->stop, &soon);

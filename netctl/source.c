@@ -14,11 +14,12 @@
 #include <unistd.h>
 
 #include "policy/render.h"
+#include "schema/limits.h"
 
 #define RECEIVE_BYTES (4 << 20) /* events that may wait for the flow log */
 #define BUFFER_BYTES 8192
 #define COPY_RANGE_BYTES 128 /* of a packet: its headers */
-#define HOLD_CENTISECONDS 20 /* at most, by NFLOG */
+#define HOLD_CENTISECONDS (LIMIT_NFLOG_HOLD_MS / 10)
 
 static int
 conntrack_join(struct mnl_socket *socket)

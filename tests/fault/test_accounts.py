@@ -278,6 +278,15 @@ def test_stop_without_a_flow_log_writes_what_the_kernel_decided(
     assert states(instance)[-1] == "armed to stopping: asked to"
 
 
+def test_what_was_blocked_just_before_a_stop_has_its_row(net, tpx):
+    """The kernel holds back what it says of it, for a moment."""
+    instance = tpx("block proto udp\ndefault relay", workers=1)
+    knock(net, FLOWS)
+    assert instance.stop() == 0
+    instance.rows(FLOWS, "action = 'block'", timeout_s=0)
+    assert instance.sql("SELECT * FROM drops") == []
+
+
 def states(instance):
     return [row["message"] for row in instance.sql(
         "SELECT message FROM events WHERE kind = 'state' ORDER BY id")]

@@ -196,7 +196,8 @@ def test_plan_lists_what_is_captured_and_excluded(build, tmp_path):
     assert "\n# exclude to 192.168.0.0/16 port 22\n" in text
     plan = json.loads(plan)
     assert plan["captured"] == {"interfaces": ["e1", "e2"], "local": "users",
-                                "users": ["0", "1000-1999"]}
+                                "users": ["0", "1000-1999"],
+                                "groups": []}
     assert [row["rule"] for row in plan["exclusions"]] == [
         "exclude to 192.168.0.0/16 port 22"]
     assert [row["rule"] for row in plan["rules"]] == ["default block"]

@@ -69,7 +69,10 @@ def wait_accounted(instance, queries):
 
 
 def flood(net, instance, address, count, hosts=1):
-    """So many questions at once, from each of so many addresses; answers."""
+    """So many questions at once, from each of so many addresses; answers.
+
+    Those before have to be accounted for.
+    """
     query = names.question(WWW).to_wire()
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     wanted = instance.status()["dns"]["queries"] + count * hosts
@@ -105,6 +108,7 @@ def heard(sock):
 def test_a_client_has_its_rate_and_others_theirs(net, zone, tpx):
     instance = tpx(f"{FORWARD}\ndns max-rate 5", capture=BOTH, workers=1)
     assert ask(net, WWW)[0] == "NOERROR"  # into the cache
+    wait_accounted(instance, 1)
     answered, = flood(net, instance, ANYBODY4, 200)
     assert 4 <= answered < 100
     assert ask(net, WWW, namespace=net.gateway)[0] == "NOERROR"
@@ -123,6 +127,7 @@ def test_a_host_with_a_whole_network_has_a_limit(net, zone, tpx):
     net.gateway.ip("-6", "route", "add", NETWORK, "via", net.CLIENT6)
     instance = tpx(f"{FORWARD}\ndns max-rate {rate}", workers=1)
     assert ask(net, WWW)[0] == "NOERROR"
+    wait_accounted(instance, 1)
     answers = flood(net, instance, ANYBODY6, rate, hosts)
     # and what time gives back meanwhile
     assert 8 * rate <= sum(answers) < hosts * rate / 2

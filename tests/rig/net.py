@@ -15,15 +15,20 @@ namespaces carry a random tag, so several runs may live side by side.
 
 import contextlib
 import ctypes
+import fcntl
 import os
 import secrets
 import signal
 import socket
+import struct
 import subprocess
 
 from . import proc
 
 RUN_TIMEOUT_S = 30
+# umount(2), netdevice(7)
+MNT_DETACH = 2
+SIOCSIFFLAGS, IFF_UP = 0x8914, 1
 
 
 class Namespace:
@@ -36,7 +41,7 @@ class Namespace:
         self.name = name
         subprocess.run(["ip", "netns", "add", name], check=True)
         try:
-            self.ip("link", "set", "lo", "up")
+            self._up("lo")
             # addresses have to be usable at once
             self.sysctl("net.ipv6.conf.default.accept_dad", 0)
         except BaseException:
@@ -47,14 +52,25 @@ class Namespace:
         for pid in self.pids():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        subprocess.run(["ip", "netns", "delete", self.name], check=True)
+        # as ip-netns(8) does it
+        if _libc.umount2(self._path().encode(), MNT_DETACH) != 0:
+            raise _error("umount2")
+        os.unlink(self._path())
 
     def pids(self):
         """Processes whose network this is, without the caller."""
-        listed = subprocess.run(["ip", "netns", "pids", self.name],
-                                check=True, capture_output=True, text=True)
-        return [int(pid) for pid in listed.stdout.split()
-                if int(pid) != os.getpid()]
+        own = os.stat(self._path())
+        return [pid for pid in map(int, filter(str.isdigit,
+                                               os.listdir("/proc")))
+                if pid != os.getpid() and _is_in(pid, own)]
+
+    def _path(self):
+        return f"/run/netns/{self.name}"
+
+    def _up(self, interface):
+        flags = struct.pack("16sH", interface.encode(), IFF_UP)
+        with self.socket(kind=socket.SOCK_DGRAM) as sock:
+            fcntl.ioctl(sock, SIOCSIFFLAGS, flags)
 
     def run(self, *argv, check=True, timeout=RUN_TIMEOUT_S, **options):
         """Run a command to its end; a CompletedProcess with text output."""
@@ -75,8 +91,7 @@ class Namespace:
         """Move the calling thread in: sockets made meanwhile belong here."""
         home = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
         try:
-            there = os.open(f"/run/netns/{self.name}",
-                            os.O_RDONLY | os.O_CLOEXEC)
+            there = os.open(self._path(), os.O_RDONLY | os.O_CLOEXEC)
             try:
                 _setns(there)
             finally:
@@ -93,28 +108,50 @@ class Namespace:
         with self.inside():
             return socket.socket(family, kind, proto)
 
-    def ip(self, *words):
+    def ip(self, *words, **options):
         """Output of one `ip` command."""
         words = ["ip", "-n", self.name, *map(str, words)]
         done = subprocess.run(words, text=True, capture_output=True,
-                              timeout=RUN_TIMEOUT_S)
+                              timeout=RUN_TIMEOUT_S, **options)
         if done.returncode:
             raise RuntimeError(f"{' '.join(words)}: {done.stderr}")
         return done.stdout
+
+    def ips(self, *lines):
+        """Several `ip` commands by one process: to start one costs more."""
+        self.ip("-batch", "-", input="\n".join(lines) + "\n")
 
     def nft(self, ruleset):
         """Load text as one nft transaction."""
         self.run("nft", "-f", "-", input=ruleset)
 
     def sysctl(self, key, value):
-        self.run("sysctl", "-qw", f"{key}={value}")
+        # /proc/sys/net is that of the thread which opens it
+        with self.inside(), open("/proc/sys/" + key.replace(".", "/"),
+                                 "w") as file:
+            file.write(str(value))
+
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def _error(call):
+    error = ctypes.get_errno()
+    return OSError(error, os.strerror(error), call)
 
 
 def _setns(fd):
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.setns(fd, 0) != 0:
-        error = ctypes.get_errno()
-        raise OSError(error, os.strerror(error), "setns")
+    if _libc.setns(fd, 0) != 0:
+        raise _error("setns")
+
+
+def _is_in(pid, namespace):
+    """Whether a process is there; one that has ended meanwhile is not."""
+    try:
+        its = os.stat(f"/proc/{pid}/ns/net")
+    except OSError:
+        return False
+    return (its.st_dev, its.st_ino) == (namespace.st_dev, namespace.st_ino)
 
 
 class Topology:
@@ -164,14 +201,18 @@ class Topology:
 
     def wire(self, host, interface, prefix4, prefix6):
         """Join host's eth0 to an interface of the gateway, both addressed."""
-        self.gateway.ip("link", "add", interface, "type", "veth", "peer",
-                        "name", "eth0", "netns", host.name)
-        ends = ((self.gateway, interface, 1), (host, "eth0", 2))
-        for namespace, name, number in ends:
-            namespace.ip("address", "add", f"{prefix4}.{number}/24",
-                         "dev", name)
-            namespace.ip("address", "add", f"{prefix6}:{number}/64",
-                         "dev", name, "nodad")
-            namespace.ip("link", "set", name, "up")
-        host.ip("route", "add", "default", "via", f"{prefix4}.1")
-        host.ip("-6", "route", "add", "default", "via", f"{prefix6}:1")
+        self.gateway.ips(
+            f"link add {interface} type veth peer name eth0 netns {host.name}",
+            *_addressed(interface, f"{prefix4}.1/24", f"{prefix6}:1/64"))
+        host.ips(
+            *_addressed("eth0", f"{prefix4}.2/24", f"{prefix6}:2/64"),
+            f"route add default via {prefix4}.1",
+            f"route add default via {prefix6}:1")
+
+
+def _addressed(interface, *addresses):
+    """Lines that give an interface addresses and set it up."""
+    for address in addresses:
+        nodad = " nodad" if ":" in address else ""
+        yield f"address add {address} dev {interface}{nodad}"
+    yield f"link set {interface} up"

@@ -17,6 +17,7 @@ import tempfile
 import time
 
 POLL_S = 0.01
+POLL_SLOWER, POLL_MOST_S = 1.3, 0.05  # when it takes longer
 
 
 def wait_until(condition, timeout_s=10.0, what="the condition"):
@@ -26,6 +27,7 @@ def wait_until(condition, timeout_s=10.0, what="the condition"):
     Raises TimeoutError, naming what and the last error, at the deadline.
     """
     deadline = time.monotonic() + timeout_s
+    pause_s = POLL_S
     while True:
         error = None
         try:
@@ -37,7 +39,8 @@ def wait_until(condition, timeout_s=10.0, what="the condition"):
         if time.monotonic() >= deadline:
             last = f" (last: {error!r})" if error else ""
             raise TimeoutError(f"{what}: not within {timeout_s} s{last}")
-        time.sleep(POLL_S)
+        time.sleep(pause_s)
+        pause_s = min(POLL_MOST_S, pause_s * POLL_SLOWER)
 
 
 def stays(condition, seconds, what="the condition"):
