@@ -12,7 +12,7 @@ WORDS = (
     (C, r"\btypedef\s+struct\b", "structs keep their tag"),
     (C, r"^\s*//|[;{}]\s*//", "comments are /* */"),
     (C, r"\bPROT_EXEC\s*\|", "no memory becomes code"),
-    ((".py",), r"\btime\.sleep\((?!0\.0|POLL_S)", "wait for something"),
+    ((".py",), r"\btime\.sleep\((?!0\.0|POLL_S|pause_s)", "wait for something"),
     (ANY, r"\b(TO" r"DO|FIX" r"ME|X" r"XX)\b", "finish it or leave it"),
     (ANY, r"\bpk" r"ill\b|\bkill" r"all\b", "processes end by their pid"),
 )
