@@ -102,8 +102,7 @@ CONFIGURATIONS = {
 CONFIGURATIONS["closed, both, dns"] = (
     "closed", f"{FORWARDED}\n{LOCAL}", f"other-protocols block\n{DNS}")
 CONFIGURATIONS["open, users, dns"] = ("open", f"{FORWARDED}\n{USERS}", DNS)
-DAILY = ("open, others pass", "closed, both", "closed, both, dns",
-         "closed, a user")
+DAILY = ("open, others pass", "closed, both, dns")
 
 
 @pytest.mark.parametrize("mode, capture, more", [

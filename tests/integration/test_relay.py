@@ -59,8 +59,9 @@ def test_row_tells_the_flow_as_it_was(net, server, tpx, address):
                         row["start"])
 
 
-@pytest.mark.parametrize("share", [1, pytest.param(0.1, marks=(
-    pytest.mark.smoke))], ids=["all", "tenth"])
+@pytest.mark.parametrize("share", [
+    pytest.param(1, marks=pytest.mark.long, id="all"),
+    pytest.param(0.1, marks=pytest.mark.smoke, id="tenth")])
 def test_parallel_curl_downloads_are_byte_identical(net, server, tpx, share):
     instance = tpx()
     count = int(DOWNLOADS * share)

@@ -448,8 +448,8 @@ PLACES = pytest.mark.parametrize("place", ["forwarded", "local"])
 MODES = pytest.mark.parametrize("mode", ["open", "closed"])
 
 
-@PLACES
-@MODES
+@pytest.mark.parametrize("mode, place", [("closed", "forwarded"),
+                                         ("open", "local")])
 def test_no_packet_slips_through_while_rules_are_replaced(
         net, tpx, mode, place, address):
     """A packet meets the rules of before or those of afterwards, whole."""
