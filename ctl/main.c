@@ -28,8 +28,8 @@ static const struct command {
 	{ "kill", kill_run, "FLOW-ID | --client A" },
 	{ "plan", plan_run, "[-f file]" },
 	{ "explain", explain_run,
-	    "PROTO SRC DST[:PORT] [user U] [group G] [on INTERFACE]"
-	    " [domain D] [name WORD] [-f file]" },
+	    "[-f file] PROTO SRC DST[:PORT] [user U] [group G]"
+	    " [on INTERFACE] [domain D] [name WORD]" },
 	{ "reload", reload_run, "" },
 	{ "apply", apply_run, "[-f file] [--confirm seconds]" },
 	{ "confirm", confirm_run, "" },
