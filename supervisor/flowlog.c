@@ -193,7 +193,6 @@ on_log_stats(void *ctx, struct ipc_message *message)
 
 	memset(stats, 0, sizeof(*stats));
 	memcpy(stats, message->body, message->len);
-	stats->count = LOSS_COUNT;
 	event_flush(child->tpxd);
 }
 

@@ -27,7 +27,7 @@ status_send(const struct reader *to)
 	const struct tpxd *tpxd = to->tpxd;
 	const struct config *config = apply_in_force(tpxd);
 	const struct image_settings *settings = image_settings(config->image);
-	const struct msg_log_stats *log = &tpxd->log_stats;
+	struct msg_log_stats log = tpxd->log_stats;
 	struct worker_totals totals = workers_totals(tpxd);
 	struct msg_dns_stats dns = dns_stats(tpxd);
 	struct msg_ctl_status status = {
@@ -36,14 +36,14 @@ status_send(const struct reader *to)
 		.open = totals.open,
 		.accepted = totals.accepted,
 		.relayed = totals.relayed,
-		.passed = log->passed,
-		.blocked = totals.blocked + log->blocked,
+		.passed = log.passed,
+		.blocked = totals.blocked + log.blocked,
 		.refused = totals.refused,
-		.unlogged = totals.unlogged + log->unlogged,
-		.log_rows = log->rows,
-		.log_dropped = log->dropped,
-		.log_queued = log->queued,
-		.log_bytes = log->size_bytes,
+		.unlogged = totals.unlogged + log.unlogged,
+		.log_rows = log.rows,
+		.log_dropped = log.dropped,
+		.log_queued = log.queued,
+		.log_bytes = log.size_bytes,
 		.state = tpxd->state,
 		.fail_open = settings->on_failure == ON_FAILURE_OPEN,
 		.lease_ms = settings->lease_ms,
@@ -51,6 +51,7 @@ status_send(const struct reader *to)
 	};
 
 	dns_count(&dns, &status);
+	log.count = LOSS_COUNT; /* also when the flow log has not told yet */
 	(void)snprintf(status.version, sizeof(status.version), TPX_VERSION);
 	(void)snprintf(status.config_path, sizeof(status.config_path), "%s",
 	    tpxd->config_path);
@@ -58,7 +59,7 @@ status_send(const struct reader *to)
 	    image_log_dir(tpxd->config.image));
 	(void)IPC_SEND(to->channel, MSG_CTL_STATUS, to->id, &status, -1);
 	(void)IPC_SEND(to->channel, MSG_CTL_DNS, to->id, &dns, -1);
-	(void)IPC_SEND(to->channel, MSG_CTL_LOG, to->id, log, -1);
+	(void)IPC_SEND(to->channel, MSG_CTL_LOG, to->id, &log, -1);
 }
 
 static void

@@ -20,6 +20,7 @@ from rig.sniffer import Sniffer
 from rig.tpx import Tpx
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+BUILD = pathlib.Path(os.environ.get("TPX_BUILD", ROOT / "build/gcc")).resolve()
 PROGRAMS = ("tpxd tpx-netctl tpx-relay tpx-flowlog tpx-dnsd tpx-resolver"
             " tpx-dot tpxctl").split()
 EXTRA = ["tests-hostile-relay", "tests-flood"]
@@ -56,15 +57,14 @@ def build():
     """The programs, where user tpx can run them."""
     if os.geteuid() != 0:
         pytest.skip("needs root")
-    source = pathlib.Path(os.environ.get("TPX_BUILD", ROOT / "build/gcc"))
-    missing = [name for name in PROGRAMS if not (source / name).exists()]
+    missing = [name for name in PROGRAMS if not (BUILD / name).exists()]
     if missing:
-        pytest.exit(f"{source} lacks {' '.join(missing)}", returncode=1)
+        pytest.exit(f"{BUILD} lacks {' '.join(missing)}", returncode=1)
     with tempfile.TemporaryDirectory(prefix="tpx-build-") as copy:
         os.chmod(copy, 0o755)
         for name in PROGRAMS + EXTRA:
-            if (source / name).exists():
-                shutil.copy(source / name, copy)
+            if (BUILD / name).exists():
+                shutil.copy(BUILD / name, copy)
         yield pathlib.Path(copy)
 
 

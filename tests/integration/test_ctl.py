@@ -36,6 +36,7 @@ PROCESS = {"name", "index", "pid", "state", "restarts", "heartbeat_age_ms",
            "rss_kib", "cpu_s"}
 FLOW = {"id", "start", "proto", "src", "sport", "dst", "dport", "action",
         "up_bytes", "down_bytes"}
+NOBODY_THERE = 3  # tpxctl(8), EXIT STATUS
 OTHERS = "setpriv --reuid nobody --regid nogroup --clear-groups".split()
 GROUP_TPX = "setpriv --reuid nobody --regid nogroup --groups tpx".split()
 
@@ -69,6 +70,16 @@ def test_status_has_its_keys_and_tells_the_truth(net, server, tpx):
     assert sorted(row["pid"] for row in relays) == sorted(
         instance.by_role()["relay"])
     assert all(row["restarts"] == 0 for row in status["processes"])
+
+
+def test_the_very_first_status_is_whole(tpx):
+    def answered():
+        done = instance.ctl("status", check=False)
+        return done.returncode != NOBODY_THERE and done
+    instance = tpx(wait=None)
+    done = proc.wait_until(answered, what="an answer")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "processes" in done.stdout
 
 
 def test_status_for_people_fits_twenty_lines(tpx):
@@ -237,7 +248,7 @@ def test_exit_codes(net, tpx, prefix, words, code):
 def test_nobody_there_exits_3(net, build):
     done = net.gateway.run(build / "tpxctl", "-s", "/nonexistent/sock",
                            "status", check=False)
-    assert done.returncode == 3
+    assert done.returncode == NOBODY_THERE
     assert len(done.stderr.splitlines()) == 1
 
 
