@@ -140,6 +140,11 @@ def outside_of(net, server_address):
     return net.OUTSIDE6 if ":" in server_address else net.OUTSIDE4
 
 
+def pytest_collection_modifyitems(items):
+    """Those of every day first: what they say is known sooner."""
+    items.sort(key=lambda item: item.get_closest_marker("long") is not None)
+
+
 def pytest_runtest_logreport(report):
     if report.when == "call":
         matrix.collect(report.user_properties)
