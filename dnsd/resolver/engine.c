@@ -46,7 +46,8 @@ struct option {
 
 /*
  * unbound.conf(5).  Sizes: one dnsd after the other asks at most as much as
- * resolver.c lets it.
+ * resolver.c lets it.  No unwanted-reply-threshold: where it is reached, what
+ * libunbound is to call is not on its own list of functions, and it exits.
  */
 static const struct option options[] = {
 	{ "max-udp-size:", "1232" },
@@ -63,7 +64,6 @@ static const struct option options[] = {
 	{ "harden-below-nxdomain:", "yes" },
 	{ "harden-short-bufsize:", "yes" },
 	{ "harden-large-queries:", "yes" },
-	{ "unwanted-reply-threshold:", "100000" },
 	{ "minimal-responses:", "yes" },
 	{ NULL, NULL },
 };

@@ -170,7 +170,8 @@ def test_no_forged_answer_is_taken(
 
     With port and number the same bytes are believed, so they did arrive.
     """
-    tpx(FORWARD)
+    instance = tpx(FORWARD)
+    resolver = instance.by_role()["resolver"]
     ends = {"server": (net.server, "eth0", net.gateway, net.SERVER_IF),
             "client": (net.client, "eth0", net.gateway, net.CLIENT_IF)}
     with upstreams.Upstream(net.server, on_the_way) as upstream, \
@@ -186,3 +187,4 @@ def test_no_forged_answer_is_taken(
             assert names.texts(ask(net, name)[0]) == {upstreams.TRUE4}
         assert attack.on("control.example.net", rightly) == {
             upstreams.FORGED4}
+    assert instance.by_role()["resolver"] == resolver
