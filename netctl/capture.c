@@ -259,7 +259,7 @@ static int
 table_put(struct change *change)
 {
 	const struct image *stands = change->before;
-	struct text table = { 0 }, nothing = { 0 };
+	struct text table = { 0 }, nothing = { 0 }, unkept = { 0 };
 	struct sides sides;
 	int result = -1;
 
@@ -277,6 +277,9 @@ table_put(struct change *change)
 	else
 		stands = change->image;
 	renew_live(stands, change->lease);
+	if (result == 0 && sides_forget(&table, &unkept) == -1)
+		log_warn("list of what limits keep");
+	along_add(&change->along.sweep, &unkept);
 	/* If not now, then with a heartbeat. */
 	if (sweep(&change->along.sweep) == -1)
 		untidy = 1;

@@ -164,8 +164,9 @@ list(struct mnl_socket *socket, uint16_t type, mnl_cb_t on_found, void *ctx)
 }
 
 static int
-look_once(struct mnl_socket *socket, struct sides *sides)
+look_once(struct mnl_socket *socket, void *ctx)
 {
+	struct sides *sides = ctx;
 	struct timeouts timeouts = { .sides = sides };
 
 	sides_free(sides);
@@ -180,22 +181,81 @@ look_once(struct mnl_socket *socket, struct sides *sides)
 	return list(socket, NFT_MSG_GETOBJ, on_object, &timeouts);
 }
 
-int
-sides_look(struct sides *sides)
+/* Another's transaction interrupts a list. */
+static int
+look(int (*once)(struct mnl_socket *, void *), void *ctx)
 {
 	struct mnl_socket *socket = talk_open(NETLINK_NETFILTER);
 	int tries = 0, result;
 
-	memset(sides, 0, sizeof(*sides));
-	sides->live = RENDER_SIDES;
 	if (socket == NULL)
 		return -1;
-	/* Another's transaction interrupts a list. */
 	do
-		result = look_once(socket, sides);
+		result = once(socket, ctx);
 	while (result == -1 && errno == EINTR && ++tries < LIST_TRIES);
 	mnl_socket_close(socket);
 	return result;
+}
+
+int
+sides_look(struct sides *sides)
+{
+	memset(sides, 0, sizeof(*sides));
+	sides->live = RENDER_SIDES;
+	return look(look_once, sides);
+}
+
+struct kept {
+	const struct text *table;
+	struct text *text;
+};
+
+static void
+forget(const struct kept *kept, const char *what, const char *name)
+{
+	char begins[NFT_NAME_MAXLEN], removes[16];
+
+	if (name == NULL ||
+	    strncmp(name, RENDER_KEPT, sizeof(RENDER_KEPT) - 1) != 0)
+		return;
+	(void)snprintf(begins, sizeof(begins), "\t%s %s {\n", what, name);
+	(void)snprintf(removes, sizeof(removes), "delete %s", what);
+	if (strstr(kept->table->bytes, begins) == NULL)
+		command(kept->text, removes, name);
+}
+
+static int
+on_kept_set(const struct nlmsghdr *message, void *ctx)
+{
+	forget(ctx, "set", name_of(message, NFTA_SET_TABLE, NFTA_SET_NAME));
+	return MNL_CB_OK;
+}
+
+static int
+on_kept_limit(const struct nlmsghdr *message, void *ctx)
+{
+	forget(ctx, "limit", name_of(message, NFTA_OBJ_TABLE, NFTA_OBJ_NAME));
+	return MNL_CB_OK;
+}
+
+static int
+forget_once(struct mnl_socket *socket, void *ctx)
+{
+	struct kept *kept = ctx;
+
+	text_free(kept->text);
+	return list(socket, NFT_MSG_GETSET, on_kept_set, kept) == -1 ||
+		       list(socket, NFT_MSG_GETOBJ, on_kept_limit, kept) == -1
+		   ? -1
+		   : 0;
+}
+
+int
+sides_forget(const struct text *table, struct text *text)
+{
+	struct kept kept = { table, text };
+
+	return look(forget_once, &kept);
 }
 
 void

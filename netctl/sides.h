@@ -29,6 +29,12 @@ enum render_side sides_next(const struct sides *);
 /* Removes every side that does not decide; empty when there is nothing. */
 void sides_sweep(const struct sides *, struct text *);
 
+/*
+ * Removes what is kept of limits (RENDER_KEPT) that the table, whose text this
+ * is, has not.  Nothing leads there any more.  -1 with errno.
+ */
+int sides_forget(const struct text *table, struct text *);
+
 /* Leads to that side of the table, whose text this is. */
 void sides_switch(const struct sides *, const struct text *table,
     enum render_side, struct text *);

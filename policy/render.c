@@ -543,8 +543,8 @@ render_capture(const struct image *image, const struct render_local *local,
 	render_timeouts(image, text);
 	render_sets(image, text);
 	render_refusals(text);
+	render_kept_limits(image, text);
 	if (lease != RENDER_PAUSE) {
-		render_limit_sets(image, text);
 		render_blocks(image, text);
 		render_limits(image, text);
 	}

@@ -18,6 +18,11 @@
 #define RENDER_GUARD_BESIDE "tpx_guard_beside"
 /* Timeouts of conntrack for relayed UDP: then seconds, and the family. */
 #define RENDER_UDP_TIMEOUT "relayed_udp_"
+/*
+ * Begins the names of sets and limits that hold what clients have used up of a
+ * rule's limits: they stay when the table is made anew with that rule.
+ */
+#define RENDER_KEPT "kept_"
 /* Begins a command behind the capture table that fills one of its sets. */
 #define RENDER_ADD_ELEMENT "add element inet " RENDER_TABLE " "
 /* Groups of NFLOG; prefix "GENERATION.RULE", of limits with ".rate" behind */

@@ -3,10 +3,14 @@
  * Limits on the rate of new flows.  Each client of a rule has an allowance of
  * its own in a set of the kernel's that makes its elements from packets; those
  * for whom the set has no room share one.
+ *
+ * What has been used up is kept when the rules are made anew, as long as one of
+ * the same text and limits is among them: so it is named after these.
  */
 #include "policy/render_limit.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 #include "policy/render.h"
 
@@ -38,6 +42,44 @@ is_captured(const struct image *image, enum flow_capture capture)
 	return image_interface_count(image) > 0;
 }
 
+/* FNV-1a */
+static uint64_t
+hash(uint64_t seed, const void *bytes, size_t len)
+{
+	const uint8_t *byte = bytes;
+	size_t i;
+
+	for (i = 0; i < len; i++)
+		seed = (seed ^ byte[i]) * 0x100000001b3ULL;
+	return seed;
+}
+
+/* What stands behind RENDER_KEPT; rules that are the same share it. */
+static uint64_t
+kept_id(const struct image *image, uint32_t rule)
+{
+	const char *said = image_rule_text(image, rule);
+
+	return hash(hash(0xcbf29ce484222325ULL, said, strlen(said)),
+	    &image_rule(image, rule)->limits, sizeof(struct rule_limits));
+}
+
+/* Another rule before it has the same name. */
+static int
+is_repeated(const struct image *image, uint32_t rule)
+{
+	const struct image_rule *one = image_rule(image, rule);
+	uint32_t i;
+
+	for (i = 0; i < rule; i++)
+		if (memcmp(&image_rule(image, i)->limits, &one->limits,
+			sizeof(one->limits)) == 0 &&
+		    strcmp(image_rule_text(image, i),
+			image_rule_text(image, rule)) == 0)
+			return 1;
+	return 0;
+}
+
 int
 render_is_limited(const struct image_rule *rule)
 {
@@ -58,7 +100,7 @@ render_over(const struct rule_rate *rate, struct text *text)
 
 /* After its time an element would have its whole allowance again anyhow. */
 static void
-client_set(const struct key *key, uint32_t rule, const struct rule_rate *rate,
+client_set(const struct key *key, uint64_t id, const struct rule_rate *rate,
     struct text *text)
 {
 	uint32_t timeout_s = rate->per_s * 2;
@@ -66,39 +108,67 @@ client_set(const struct key *key, uint32_t rule, const struct rule_rate *rate,
 	if (timeout_s < SET_TIMEOUT_MIN_S)
 		timeout_s = SET_TIMEOUT_MIN_S;
 	text_printf(text,
-	    "\tset clients_%" PRIu32 "%s {\n\t\ttype %s\n\t\tsize %d\n"
-	    "\t\tflags dynamic,timeout\n\t\ttimeout %" PRIu32 "s\n\t}\n",
-	    rule, key->suffix, key->type, RENDER_CLIENTS_MAX, timeout_s);
+	    "\tset " RENDER_KEPT "%016" PRIx64 "%s {\n\t\ttype %s\n"
+	    "\t\tsize %d\n\t\tflags dynamic,timeout\n"
+	    "\t\ttimeout %" PRIu32 "s\n\t}\n",
+	    id, key->suffix, key->type, RENDER_CLIENTS_MAX, timeout_s);
+}
+
+static void
+client_sets(const struct image *image, uint32_t rule, struct text *text)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+		if (is_captured(image, keys[i].capture))
+			client_set(&keys[i], kept_id(image, rule),
+			    &image_rule(image, rule)->limits.rate[LIMIT_CLIENT],
+			    text);
+}
+
+/* One allowance for what is forwarded and what is local. */
+static void
+rule_limit(uint64_t id, const struct rule_rate *rate, struct text *text)
+{
+	text_printf(text, "\tlimit " RENDER_KEPT "%016" PRIx64 " {\n\t\t", id);
+	render_over(rate, text);
+	text_puts(text, "\n\t}\n");
 }
 
 void
-render_limit_sets(const struct image *image, struct text *text)
+render_kept_limits(const struct image *image, struct text *text)
 {
 	const struct rule_limits *limits;
 	uint32_t rule;
-	size_t i;
 
 	for (rule = 0; rule < image_rule_count(image); rule++) {
 		limits = &image_rule(image, rule)->limits;
-		if (limits->rate[LIMIT_CLIENT].count == 0)
+		if (!render_is_limited(image_rule(image, rule)) ||
+		    is_repeated(image, rule))
 			continue;
-		for (i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
-			if (is_captured(image, keys[i].capture))
-				client_set(&keys[i], rule,
-				    &limits->rate[LIMIT_CLIENT], text);
+		if (limits->rate[LIMIT_CLIENT].count != 0)
+			client_sets(image, rule, text);
+		if (limits->rate[LIMIT_RULE].count != 0)
+			rule_limit(kept_id(image, rule),
+			    &limits->rate[LIMIT_RULE], text);
 	}
 }
 
 static void
-client_lines(const struct key *key, uint32_t rule, const struct rule_rate *rate,
+client_lines(const struct image *image, const struct key *key, uint32_t rule,
     struct text *text)
 {
-	text_printf(text, "\t\tupdate @clients_%" PRIu32 "%s { %s limit ", rule,
+	const struct rule_rate *rate =
+	    &image_rule(image, rule)->limits.rate[LIMIT_CLIENT];
+	uint64_t id = kept_id(image, rule);
+
+	text_printf(text,
+	    "\t\tupdate @" RENDER_KEPT "%016" PRIx64 "%s { %s limit ", id,
 	    key->suffix, key->field);
 	render_over(rate, text);
 	text_printf(text, " } goto over_%" PRIu32 "\n", rule);
-	text_printf(text, "\t\t%s != @clients_%" PRIu32 "%s limit ", key->field,
-	    rule, key->suffix);
+	text_printf(text, "\t\t%s != @" RENDER_KEPT "%016" PRIx64 "%s limit ",
+	    key->field, id, key->suffix);
 	render_over(rate, text);
 	text_printf(text, " goto over_%" PRIu32 "\n", rule);
 }
@@ -114,20 +184,13 @@ rate_chain(const struct image *image, uint32_t rule, enum flow_capture capture,
 	for (i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
 		if (limits->rate[LIMIT_CLIENT].count != 0 &&
 		    keys[i].capture == capture)
-			client_lines(
-			    &keys[i], rule, &limits->rate[LIMIT_CLIENT], text);
+			client_lines(image, &keys[i], rule, text);
 	if (limits->rate[LIMIT_RULE].count != 0)
-		text_printf(text, "\t\tgoto rate_all_%" PRIu32 "\n", rule);
+		text_printf(text,
+		    "\t\tlimit name \"" RENDER_KEPT "%016" PRIx64
+		    "\" goto over_%" PRIu32 "\n",
+		    kept_id(image, rule), rule);
 	text_puts(text, "\t}\n");
-}
-
-/* One allowance for what is forwarded and what is local. */
-static void
-rate_all_chain(uint32_t rule, const struct rule_rate *rate, struct text *text)
-{
-	text_printf(text, "\tchain rate_all_%" PRIu32 " {\n\t\tlimit ", rule);
-	render_over(rate, text);
-	text_printf(text, " goto over_%" PRIu32 "\n\t}\n", rule);
 }
 
 static void
@@ -148,7 +211,6 @@ over_chain(const struct image *image, uint32_t rule, struct text *text)
 void
 render_limits(const struct image *image, struct text *text)
 {
-	const struct rule_rate *all;
 	unsigned int capture;
 	uint32_t rule;
 
@@ -156,9 +218,6 @@ render_limits(const struct image *image, struct text *text)
 		if (!render_is_limited(image_rule(image, rule)))
 			continue;
 		over_chain(image, rule, text);
-		all = &image_rule(image, rule)->limits.rate[LIMIT_RULE];
-		if (all->count != 0)
-			rate_all_chain(rule, all, text);
 		for (capture = 0; capture < FLOW_CAPTURE_COUNT; capture++)
 			if (is_captured(image, capture))
 				rate_chain(image, rule, capture, text);

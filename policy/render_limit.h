@@ -15,10 +15,10 @@
 /* 1 when the rule has a limit on the rate. */
 int render_is_limited(const struct image_rule *);
 
-/* The sets of clients, which rules share between their lines. */
-void render_limit_sets(const struct image *, struct text *);
+/* What they have used up, in sets and limits whose names are RENDER_KEPT. */
+void render_kept_limits(const struct image *, struct text *);
 
-/* The chains "rate_N", "rate_local_N", "rate_all_N" and "over_N". */
+/* The chains "rate_N", "rate_local_N" and "over_N". */
 void render_limits(const struct image *, struct text *);
 
 /*

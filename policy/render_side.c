@@ -12,7 +12,7 @@
 #define HOOK "\t\ttype "
 #define BLOCK_END "\t}"
 
-/* Their elements are of flows, not of a configuration. */
+/* Their elements are of flows, not of a side; so are those of RENDER_KEPT. */
 static const char *const staying[] = { "lease", "blocked4", "blocked6" };
 
 static const char *const suffixes[RENDER_SIDES] = { "_a", "_b" };
@@ -63,7 +63,7 @@ stays(const struct piece *name)
 	for (i = 0; i < sizeof(staying) / sizeof(staying[0]); i++)
 		if (is(name, staying[i]))
 			return 1;
-	return 0;
+	return begins(name, RENDER_KEPT);
 }
 
 /* The next part that ends before a character, or 0 when there is none. */

@@ -9,7 +9,7 @@
  * commands behind it that fill its sets: a
  * chain, a set or a line of either on a line of its own, and words apart by one
  * blank.  Chains and sets get the letter of their side behind their names, but
- * for the few sets that stay.  A chain with a hook stays too and has one rule,
+ * for the sets that stay.  A chain with a hook stays too and has one rule,
  * which leads to the rules of its side.  What is no chain and no set has one
  * name for both sides.
  */

@@ -7,10 +7,22 @@
 #include "relay/limit.h"
 #include "relay/names.h"
 #include "relay/owner.h"
+#include "relay/regime.h"
 #include "relay/upstream.h"
 
+static const struct regime *
+regime_of(const struct judge *judge, const struct flow_start *start)
+{
+	const struct regime *now = judge->now;
+
+	if (owner_is_asked(&now->owners, start) && !regime_has(now, start) &&
+	    regime_has(judge->before, start))
+		return judge->before;
+	return now;
+}
+
 static struct policy_verdict
-verdict_of(const struct judge *judge, const struct flow_start *start,
+verdict_of(const struct regime *regime, const struct flow_start *start,
     const char *host, const struct policy_owner *owner)
 {
 	/* As a flow that has no name, or was told none, does not contradict. */
@@ -24,39 +36,40 @@ verdict_of(const struct judge *judge, const struct flow_start *start,
 		.dst = start->dst,
 		.dport = start->dport,
 		.host = host,
-		.index = judge->lists->now.index,
+		.index = regime->lists.index,
 		.name = start->looked ? names[start->agreement] : 0,
 		.owner = owner };
 
-	return policy_match(judge->policy->image, &query);
+	return policy_match(regime->policy.image, &query);
 }
 
 /* A decision is not the last one while it lacks a name that it depends on. */
 static int
-needs_name(const struct judge *judge, const struct flow_start *start,
-    const struct policy_verdict *verdict)
+needs_name(const struct flow_start *start, const struct policy_verdict *verdict)
 {
 	return verdict->needs_name ||
 	       (start->host == NULL && start->upstream != UPSTREAM_NONE &&
-		   upstreams_names(*judge->upstreams, start->upstream));
+		   upstreams_names(start->upstreams, start->upstream));
 }
 
 /* host: "" when it has none, NULL when that is not known. */
 static enum flow_action
 decide(const struct judge *judge, struct flow_start *start, const char *host)
 {
+	const struct regime *regime = regime_of(judge, start);
 	struct policy_owner owner;
 	const struct policy_owner *known =
-	    owner_find(judge->owners, start, &owner);
-	struct policy_verdict verdict = verdict_of(judge, start, host, known);
+	    owner_find(&regime->owners, start, &owner);
+	struct policy_verdict verdict = verdict_of(regime, start, host, known);
 
 	/* Whose it may be, the kernel knew: no rule is passed over. */
-	if (known == NULL && owner_is_asked(judge->owners, start))
+	if (known == NULL && owner_is_asked(&regime->owners, start))
 		verdict.action = FLOW_ACTION_BLOCK;
+	start->image = regime->policy.image;
 	start->rule = verdict.rule;
-	start->upstreams = *judge->upstreams;
+	start->upstreams = regime->upstreams;
 	start->upstream = verdict.upstream;
-	start->generation = image_settings(judge->policy->image)->generation;
+	start->generation = image_settings(start->image)->generation;
 	if (verdict.item != NULL) {
 		start->idle_us = (int64_t)verdict.item->idle_ms * 1000;
 		start->source = (enum rule_source)verdict.item->source;
@@ -64,7 +77,7 @@ decide(const struct judge *judge, struct flow_start *start, const char *host)
 	/* What its name is still to decide is no rule's yet. */
 	start->unlogged = verdict.item != NULL && !verdict.needs_name &&
 			  verdict.item->unlogged;
-	start->needs_name = (uint8_t)needs_name(judge, start, &verdict);
+	start->needs_name = (uint8_t)needs_name(start, &verdict);
 	start->rule_needs_name = (uint8_t)verdict.needs_name;
 	return verdict.action;
 }
@@ -84,8 +97,7 @@ judge_named(const struct judge *judge, struct flow_start *start)
 	names_find(start);
 	start->looked = 1;
 	action = decide(judge, start, start->host != NULL ? start->host : "");
-	if (action == FLOW_ACTION_BLOCK ||
-	    limit_take(judge->limit, judge->policy->image, start) == 0)
+	if (action == FLOW_ACTION_BLOCK || limit_take(judge->limit, start) == 0)
 		return action;
 	start->error = FLOW_ERROR_MAX_FLOWS;
 	return FLOW_ACTION_BLOCK;
@@ -96,10 +108,11 @@ judge_forbids(
     const struct judge *judge, struct flow_entry *record, const char *host)
 {
 	struct flow_start start = record_start(record);
+	const struct regime *regime = regime_of(judge, &start);
 	enum flow_action action;
 
-	if (owner_is_asked(judge->owners, &start) &&
-	    owner_is_before(judge->owners, &start))
+	if (owner_is_asked(&regime->owners, &start) &&
+	    owner_is_before(&regime->owners, &start))
 		return 0;
 	start.looked = 1;
 	action = decide(judge, &start, host);
@@ -127,8 +140,7 @@ udp_host(const struct flow_start *start)
 static enum udp_decision
 refuse(const struct judge *judge, const struct flow_start *start)
 {
-	const struct image_rule *rule =
-	    image_rule(judge->policy->image, start->rule);
+	const struct image_rule *rule = image_rule(start->image, start->rule);
 
 	if (denials_note(judge->denials, start, 0) && rule != NULL &&
 	    rule->mode == BLOCK_RESET)
@@ -154,7 +166,7 @@ judge_udp(const struct judge *judge, struct flow_start *start)
 	}
 	if (action == FLOW_ACTION_BLOCK)
 		return refuse(judge, start);
-	if (limit_admit(judge->limit, judge->policy->image, start) == -1)
+	if (limit_admit(judge->limit, start) == -1)
 		return UDP_OVER;
 	return UDP_BEGIN;
 }

@@ -2,7 +2,8 @@
 /*
  * What a relay decides about flows: by the rules, by what it knows of their
  * names, and by the limits of rules.  The kernel has decided by the same rules;
- * it may have done so long ago.
+ * it may have done so long ago.  Where it had to tell the owner of a flow and
+ * has only told the one by the rules of before, those count.
  *
  * A name that the client sends counts before one that it was told by DNS: it
  * could have asked for another one at that address.
@@ -10,21 +11,16 @@
 #ifndef RELAY_JUDGE_H
 #define RELAY_JUDGE_H
 
-#include "policy/lists.h"
-#include "policy/mapping.h"
-#include "policy/owner_class.h"
 #include "relay/record.h"
 
 struct denials;
 struct limit;
-struct upstreams;
+struct regime;
 
 /* What is in use where these point to, at the time of each call. */
 struct judge {
-	const struct mapping *policy;
-	const struct lists *lists;	    /* of that policy */
-	const struct owner_classes *owners; /* of that policy */
-	struct upstreams *const *upstreams;
+	const struct regime *now;
+	const struct regime *before; /* perhaps none */
 	const struct limit *limit;
 	struct denials *denials;
 };

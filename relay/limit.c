@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "policy/image.h"
 #include "relay/denial.h"
 
 struct limit {
@@ -23,24 +24,23 @@ limit_new(struct denials *denials, const struct tally *tally)
 }
 
 int
-limit_take(const struct limit *limit, const struct image *image,
-    struct flow_start *start)
+limit_take(const struct limit *limit, struct flow_start *start)
 {
-	const struct image_rule *rule = image_rule(image, start->rule);
+	const struct image_rule *rule = image_rule(start->image, start->rule);
 
 	start->tally = &limit->tally;
 	if (rule == NULL || (rule->limits.flows[LIMIT_RULE] == 0 &&
 				rule->limits.flows[LIMIT_CLIENT] == 0))
 		return 0;
-	return tally_take(&limit->tally, image_rule_text(image, start->rule),
-	    &rule->limits, &start->src, &start->share);
+	return tally_take(&limit->tally,
+	    image_rule_text(start->image, start->rule), &rule->limits,
+	    &start->src, &start->share);
 }
 
 int
-limit_admit(const struct limit *limit, const struct image *image,
-    struct flow_start *start)
+limit_admit(const struct limit *limit, struct flow_start *start)
 {
-	if (limit_take(limit, image, start) == 0)
+	if (limit_take(limit, start) == 0)
 		return 0;
 	(void)denials_note(limit->denials, start, FLOW_ERROR_MAX_FLOWS);
 	return -1;

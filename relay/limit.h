@@ -6,7 +6,6 @@
 #ifndef RELAY_LIMIT_H
 #define RELAY_LIMIT_H
 
-#include "policy/image.h"
 #include "relay/record.h"
 #include "relay/tally.h"
 
@@ -17,13 +16,12 @@ struct limit;
 struct limit *limit_new(struct denials *, const struct tally *);
 
 /*
- * 0 when the rule has room, with a share in start; -1: it has none.  What has
- * no limit has room.
+ * 0 when the rule that decided has room, with a share in start; -1: it has
+ * none.  What has no limit has room.
  */
-int limit_take(const struct limit *, const struct image *, struct flow_start *);
+int limit_take(const struct limit *, struct flow_start *);
 
 /* The same; a flow that is refused is accounted for. */
-int
-limit_admit(const struct limit *, const struct image *, struct flow_start *);
+int limit_admit(const struct limit *, struct flow_start *);
 
 #endif

@@ -11,6 +11,7 @@
 #include "relay/tally.h"
 #include "schema/flow.h"
 
+struct image;
 struct journal;
 struct upstreams;
 
@@ -23,6 +24,7 @@ struct flow_start {
 	enum flow_capture capture;
 	uint8_t owner; /* its mark, policy/owner_class.h; 0: none was told */
 	uint32_t generation;	     /* of what decided; 0: nothing yet */
+	const struct image *image;   /* what decided; until it is replaced */
 	int64_t idle_us;	     /* 0: what is usual for the protocol */
 	struct upstreams *upstreams; /* NULL only with UPSTREAM_NONE */
 	uint16_t upstream;	     /* or UPSTREAM_NONE */

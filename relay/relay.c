@@ -24,7 +24,6 @@
 #include "ipc/loop.h"
 #include "policy/bindings.h"
 #include "policy/lists.h"
-#include "policy/mapping.h"
 #include "policy/secret.h"
 #include "relay/broker.h"
 #include "relay/check.h"
@@ -36,6 +35,7 @@
 #include "relay/listener.h"
 #include "relay/owner.h"
 #include "relay/pipe.h"
+#include "relay/regime.h"
 #include "relay/reset.h"
 #include "relay/shortage.h"
 #include "relay/udp_flow.h"
@@ -45,6 +45,7 @@
 #define FDS_UDP_PART 4 /* one part in so many is for UDP */
 #define CALLBACKS_PER_LOOP 16
 #define SHUTDOWN_LIMIT_MS 2000
+#define BEFORE_LINGERS_S 60 /* longer than the kernel takes for another */
 
 /* Where clients come in, by one of the protocols. */
 struct entrance {
@@ -72,10 +73,9 @@ struct relay {
 	struct flow_pool *flows;
 	struct udp_flows *udp;
 	struct shortage *shortage;
-	struct mapping policy;
-	struct lists lists;	     /* of that policy */
-	struct owner_classes owners; /* of that policy */
-	struct upstreams *upstreams; /* of that policy */
+	struct regime now, before;
+	struct event *settled; /* before is needed no more */
+	struct lists lists;    /* that wait for their configuration */
 	struct checks *checks;
 	struct tally tally;
 	struct judge judge;
@@ -146,7 +146,7 @@ flow_accept(struct relay *relay, int client, struct flow_start *start)
 		return flow_block(relay->flows, client, start);
 	/* Which rule it counts in may depend on its name. */
 	if (!start->needs_name &&
-	    limit_admit(relay->judge.limit, relay->policy.image, start) == -1) {
+	    limit_admit(relay->judge.limit, start) == -1) {
 		reset_and_close(client);
 		return 0;
 	}
@@ -179,7 +179,7 @@ on_client(void *ctx, int client, const struct sockaddr *from)
 		close(client);
 		return;
 	}
-	if (owner_is_asked(&relay->owners, &start))
+	if (owner_is_asked(&relay->now.owners, &start))
 		start.owner = listener_first_hops(client);
 	if (flow_accept(relay, client, &start) == -1) {
 		atomic_fetch_add(&journal_arena(relay->journal)->refused, 1);
@@ -227,11 +227,10 @@ on_domains(void *ctx, struct ipc_message *message)
 
 /* Flows that go on keep the set that they began with. */
 static void
-upstreams_replace(struct relay *relay)
+upstreams_make(struct relay *relay, struct regime *next)
 {
-	const struct image *image = relay->policy.image;
+	const struct image *image = next->policy.image;
 	struct relay_secrets *secrets = &relay->secrets;
-	struct upstreams *next;
 	size_t size_bytes = 0;
 	const char *why;
 
@@ -240,12 +239,11 @@ upstreams_replace(struct relay *relay)
 		size_bytes = secrets->size_bytes;
 	if (secrets_check(image, secrets->bytes, size_bytes, &why) == -1)
 		fatalx("passwords: %s", why);
-	next = upstreams_new(image, secrets->bytes, relay->upstreams);
-	if (next == NULL)
+	next->upstreams =
+	    upstreams_new(image, secrets->bytes, relay->now.upstreams);
+	if (next->upstreams == NULL)
 		fatal("upstreams");
-	upstreams_release(relay->upstreams);
-	relay->upstreams = next;
-	checks_replace(relay->checks, next);
+	checks_replace(relay->checks, next->upstreams);
 	secrets_forget(secrets);
 }
 
@@ -259,7 +257,32 @@ owners_ask(struct relay *relay)
 		if (relay->entrances[i].listener != NULL &&
 		    relay->entrances[i].capture == FLOW_CAPTURE_LOCAL)
 			listener_keep_first(relay->entrances[i].listener,
-			    relay->owners.classes > 0);
+			    relay->now.owners.classes > 0);
+}
+
+static void
+on_settled(int fd, short what, void *arg)
+{
+	struct relay *relay = arg;
+
+	(void)fd;
+	(void)what;
+	regime_release(&relay->before);
+}
+
+static void
+regime_begin(struct relay *relay, const struct regime *next)
+{
+	static const struct timeval linger = { .tv_sec = BEFORE_LINGERS_S };
+
+	regime_release(&relay->before);
+	relay->before = relay->now;
+	relay->now = *next;
+	owners_ask(relay);
+	if (next->owners.classes == 0)
+		regime_release(&relay->before);
+	else if (evtimer_add(relay->settled, &linger) == -1)
+		fatal("timer");
 }
 
 static void
@@ -267,17 +290,20 @@ on_config(void *ctx, struct ipc_message *message)
 {
 	const struct msg_config *config = message->body;
 	struct relay *relay = ctx;
+	struct regime next = { .upstreams = NULL };
 	const char *why;
 
 	if (mapping_replace(
-		&relay->policy, message->fd, config->size_bytes, &why) == -1)
+		&next.policy, message->fd, config->size_bytes, &why) == -1)
 		fatalx("configuration: %s", why);
-	if (lists_take(&relay->lists, relay->policy.image, &why) == -1)
+	if (lists_take(&relay->lists, next.policy.image, &why) == -1)
 		fatalx("configuration: %s", why);
-	if (owner_classes_make(&relay->owners, relay->policy.image) == -1)
+	next.lists = relay->lists.now;
+	memset(&relay->lists.now, 0, sizeof(relay->lists.now));
+	if (owner_classes_make(&next.owners, next.policy.image) == -1)
 		fatal("users");
-	owners_ask(relay);
-	upstreams_replace(relay);
+	upstreams_make(relay, &next);
+	regime_begin(relay, &next);
 }
 
 static void
@@ -379,8 +405,8 @@ on_ask(void *ctx, struct ipc_message *message)
 	each_listener(relay, listener_serve);
 	answer.work = atomic_load(&journal_arena(relay->journal)->accepted);
 	answer.lack = lack_of(relay);
-	answer.down = upstreams_down(relay->upstreams, clock_mono_us());
-	answer.generation = image_settings(relay->policy.image)->generation;
+	answer.down = upstreams_down(relay->now.upstreams, clock_mono_us());
+	answer.generation = image_settings(relay->now.policy.image)->generation;
 	/* Whom it has no room for is not waiting for it to work. */
 	for (i = 0; i < IPC_LISTENER_COUNT && may_accept(relay); i++)
 		if (relay->entrances[i].listener != NULL)
@@ -500,10 +526,8 @@ judge_init(struct relay *relay)
 {
 	struct judge *judge = &relay->judge;
 
-	judge->policy = &relay->policy;
-	judge->lists = &relay->lists;
-	judge->owners = &relay->owners;
-	judge->upstreams = &relay->upstreams;
+	judge->now = &relay->now;
+	judge->before = &relay->before;
 	judge->denials = denials_new(relay->journal, relay->tally.seed);
 	judge->limit = limit_new(judge->denials, &relay->tally);
 	if (judge->denials == NULL || judge->limit == NULL)
@@ -550,7 +574,9 @@ relay_new(void)
 	if (relay == NULL ||
 	    (relay->base = ipc_loop_new(CALLBACKS_PER_LOOP)) == NULL ||
 	    (relay->broker = broker_new(relay->base)) == NULL ||
-	    (relay->checks = checks_new(relay->base)) == NULL)
+	    (relay->checks = checks_new(relay->base)) == NULL ||
+	    (relay->settled = evtimer_new(relay->base, on_settled, relay)) ==
+		NULL)
 		fatal("event base");
 	relay->supervisor =
 	    ipc_channel_new(relay->base, RELAY_CHANNEL_FD, IPC_RELAY,
@@ -558,7 +584,7 @@ relay_new(void)
 	if (relay->supervisor == NULL)
 		fatal("channel to the supervisor");
 	event_base_dispatch(relay->base);
-	if (relay->journal == NULL || relay->policy.image == NULL ||
+	if (relay->journal == NULL || relay->now.policy.image == NULL ||
 	    !is_complete(relay))
 		fatalx("the supervisor left before the start");
 	flows_new(relay);

@@ -18,7 +18,6 @@
 #define LONG_HEADER 0x80
 #define FIXED_BIT 0x40
 #define TYPE_BITS 0x30
-#define CONNECTION_ID_MOST 20
 #define CONNECTION_ID_LEAST 8 /* of a client's first, RFC 9000, 7.2 */
 #define TAG_BYTES GCM_DIGEST_SIZE
 #define SAMPLE_AT 4 /* behind the packet number's place, RFC 9001, 5.4.2 */
@@ -138,8 +137,8 @@ header_read(struct bytes *datagram, struct header *header)
 	header->destination = take(datagram, number(datagram, 1));
 	source = take(datagram, number(datagram, 1));
 	if (header->version == NULL || header->type == header->version->retry ||
-	    header->destination.left > CONNECTION_ID_MOST ||
-	    source.left > CONNECTION_ID_MOST)
+	    header->destination.left > SNIFF_QUIC_ID_MOST ||
+	    source.left > SNIFF_QUIC_ID_MOST)
 		return 0;
 	if (header->type == header->version->initial)
 		(void)take(datagram, varint(datagram)); /* token */
@@ -352,6 +351,21 @@ packet_open(const struct quic_keys *keys, const struct header *header,
 	return payload_open(keys, copy, header->len, header->number_at);
 }
 
+/* The sample reaches as far as the shortest payload with its tag. */
+static int
+may_be_opened(const struct header *header)
+{
+	return header->len <= SNIFF_MOST_BYTES &&
+	       header->len - header->number_at >= SAMPLE_AT + AES_BLOCK_SIZE;
+}
+
+static void
+id_set(struct quic_id *id, const struct bytes *destination)
+{
+	id->len = (uint8_t)destination->left;
+	memcpy(id->byte, destination->at, destination->left);
+}
+
 /* 0, also for what cannot be opened; -1: there will be no name. */
 static int
 initial_read(struct sniff_quic *quic, const struct header *header)
@@ -360,9 +374,7 @@ initial_read(struct sniff_quic *quic, const struct header *header)
 	struct bytes frames = { .bad = 1 };
 	struct quic_keys keys;
 
-	/* The sample reaches as far as the shortest payload with its tag. */
-	if (header->len > sizeof(copy) ||
-	    header->len - header->number_at < SAMPLE_AT + AES_BLOCK_SIZE)
+	if (!may_be_opened(header))
 		return 0;
 	if (header->version->number == quic->version)
 		frames = packet_open(&quic->keys, header, copy);
@@ -377,6 +389,7 @@ initial_read(struct sniff_quic *quic, const struct header *header)
 			return 0;
 		quic->keys = keys;
 		quic->version = header->version->number;
+		id_set(&quic->id, &header->destination);
 	}
 	return frames.bad ? 0 : frames_read(quic, frames);
 }
@@ -391,6 +404,39 @@ sniff_quic_begins(const uint8_t *datagram, size_t len)
 	return len >= DATAGRAM_LEAST && version != NULL &&
 	       (first & (LONG_HEADER | FIXED_BIT | TYPE_BITS)) ==
 		   (LONG_HEADER | FIXED_BIT | version->initial);
+}
+
+/* Only who begins a connection seals with keys of the id that it writes. */
+static int
+initial_begins(const struct header *header, const struct quic_id *known)
+{
+	const struct bytes *id = &header->destination;
+	uint8_t copy[SNIFF_MOST_BYTES];
+	struct quic_keys keys;
+
+	if (header->type != header->version->initial ||
+	    id->left < CONNECTION_ID_LEAST || !may_be_opened(header) ||
+	    (id->left == known->len &&
+		memcmp(id->at, known->byte, known->len) == 0))
+		return 0;
+	keys_make(header, &keys);
+	return !packet_open(&keys, header, copy).bad;
+}
+
+int
+sniff_quic_begins_another(
+    const uint8_t *datagram, size_t len, const struct quic_id *known)
+{
+	struct bytes rest = { .at = datagram, .left = len };
+	struct header header;
+	int packets;
+
+	for (packets = 0; packets < PACKETS_MOST && rest.left > 0 &&
+			  header_read(&rest, &header);
+	     packets++)
+		if (initial_begins(&header, known))
+			return 1;
+	return 0;
 }
 
 static enum sniff_status

@@ -10,6 +10,13 @@
 #include "relay/sniff.h"
 
 #define SNIFF_QUIC_DATAGRAMS 16 /* that are looked at */
+#define SNIFF_QUIC_ID_MOST 20	/* bytes of a connection id */
+
+/* What a client calls a connection until its server has answered. */
+struct quic_id {
+	uint8_t len; /* 0: none */
+	uint8_t byte[SNIFF_QUIC_ID_MOST];
+};
 
 struct quic_keys {
 	uint8_t key[16];
@@ -26,6 +33,7 @@ struct sniff_quic {
 	uint32_t version;  /* 0: no packet yet */
 	size_t contiguous; /* bytes of hello from its beginning */
 	struct quic_keys keys;
+	struct quic_id id;		    /* that the keys are made of */
 	uint8_t have[SNIFF_MOST_BYTES / 8]; /* a bit for each byte of hello */
 	uint8_t hello[SNIFF_MOST_BYTES];
 };
@@ -35,6 +43,14 @@ struct sniff_quic {
  * all flows.
  */
 int sniff_quic_begins(const uint8_t *datagram, size_t len);
+
+/*
+ * Whether a datagram begins a connection, and not the known one again: what a
+ * client sends while it waits for its server looks the same but for its seal.
+ * Costs keys for each packet, so sniff_quic_begins() is to be asked first.
+ */
+int sniff_quic_begins_another(
+    const uint8_t *datagram, size_t len, const struct quic_id *known);
 
 void sniff_quic_init(struct sniff_quic *);
 

@@ -9,7 +9,6 @@
 
 #include <stdlib.h>
 
-#include "relay/sniff_quic.h"
 #include "relay/udp_packet.h"
 
 struct udp_sniff {
@@ -50,14 +49,22 @@ piece_of(const struct udp_packet *packet, size_t n, const uint8_t **bytes)
 }
 
 static int
-begins(const struct udp_packet *packet)
+piece_begins(const uint8_t *bytes, size_t len, const struct quic_id *known)
+{
+	return sniff_quic_begins(bytes, len) &&
+	       (known->len == 0 ||
+		   sniff_quic_begins_another(bytes, len, known));
+}
+
+static int
+begins(const struct udp_packet *packet, const struct quic_id *known)
 {
 	const uint8_t *bytes;
 	size_t n, len;
 
 	for (n = 0; n < udp_packet_count(packet); n++) {
 		len = piece_of(packet, n, &bytes);
-		if (sniff_quic_begins(bytes, len))
+		if (piece_begins(bytes, len, known))
 			return 1;
 	}
 	return 0;
@@ -65,12 +72,12 @@ begins(const struct udp_packet *packet)
 
 void
 udp_sniff_begin(struct udp_sniffs *sniffs, struct udp_sniff **place,
-    const struct udp_packet *packet)
+    const struct udp_packet *packet, const struct quic_id *known)
 {
 	struct udp_sniff *oldest = TAILQ_FIRST(&sniffs->order);
 
 	*place = NULL;
-	if (!begins(packet))
+	if (!begins(packet, known))
 		return;
 	if (oldest->holder != NULL)
 		*oldest->holder = NULL;
@@ -81,9 +88,10 @@ udp_sniff_begin(struct udp_sniffs *sniffs, struct udp_sniff **place,
 	*place = oldest;
 }
 
+/* What stands in a packet before the first datagram of a connection is not. */
 static enum sniff_status
 packet_read(struct udp_sniff *sniff, const struct udp_packet *packet,
-    struct sniff_name *name)
+    struct sniff_name *name, const struct quic_id *known)
 {
 	enum sniff_status status = SNIFF_MORE;
 	const uint8_t *bytes;
@@ -91,22 +99,27 @@ packet_read(struct udp_sniff *sniff, const struct udp_packet *packet,
 
 	for (n = 0; n < udp_packet_count(packet) && status == SNIFF_MORE; n++) {
 		len = piece_of(packet, n, &bytes);
-		status = sniff_quic(&sniff->quic, bytes, len, name);
+		if (sniff->quic.datagrams > 0 ||
+		    piece_begins(bytes, len, known))
+			status = sniff_quic(&sniff->quic, bytes, len, name);
 	}
 	return status;
 }
 
 enum sniff_status
 udp_sniff_read(struct udp_sniffs *sniffs, struct udp_sniff **place,
-    const struct udp_packet *packets, int n, struct sniff_name *name)
+    const struct udp_packet *packets, int n, struct sniff_name *name,
+    struct quic_id *known)
 {
 	enum sniff_status status = SNIFF_MORE;
 	int i;
 
 	for (i = 0; i < n && status == SNIFF_MORE; i++)
-		status = packet_read(*place, &packets[i], name);
-	if (status != SNIFF_MORE)
-		udp_sniff_end(sniffs, place);
+		status = packet_read(*place, &packets[i], name, known);
+	if (status == SNIFF_MORE)
+		return status;
+	*known = (*place)->quic.id;
+	udp_sniff_end(sniffs, place);
 	return status;
 }
 

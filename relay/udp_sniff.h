@@ -8,7 +8,7 @@
 #ifndef RELAY_UDP_SNIFF_H
 #define RELAY_UDP_SNIFF_H
 
-#include "relay/sniff.h"
+#include "relay/sniff_quic.h"
 
 struct udp_packet;
 struct udp_sniff;
@@ -20,19 +20,21 @@ struct udp_sniffs;
 struct udp_sniffs *udp_sniffs_new(void);
 
 /*
- * A flow begins with this packet, or a connection within it.  *place, which
- * must stay where it is until udp_sniff_end(), is then not NULL for as long as
- * there may be a name.
+ * A flow begins with this packet, or a connection within it that is not the
+ * known one.  *place, which must stay where it is until udp_sniff_end(), is
+ * then not NULL for as long as there may be a name.
  */
-void udp_sniff_begin(
-    struct udp_sniffs *, struct udp_sniff **place, const struct udp_packet *);
+void udp_sniff_begin(struct udp_sniffs *, struct udp_sniff **place,
+    const struct udp_packet *, const struct quic_id *known);
 
 /*
- * What the client has sent, from the first packet on; *place is not NULL.  The
- * name is written for FOUND; it and NONE are final.
+ * What the client has sent, from that packet on; *place is not NULL.  The name
+ * is written for FOUND; it and NONE are final.  known is as it was, and what
+ * has been read when that is final.
  */
 enum sniff_status udp_sniff_read(struct udp_sniffs *, struct udp_sniff **place,
-    const struct udp_packet *, int n, struct sniff_name *);
+    const struct udp_packet *, int n, struct sniff_name *,
+    struct quic_id *known);
 
 /* *from may be NULL; *to stands for it from now on. */
 void udp_sniff_move(struct udp_sniff **to, struct udp_sniff **from);

@@ -11,7 +11,8 @@ udp_watch_log(struct udp_watch *watch, struct udp_sniffs *sniffs,
     const struct udp_packet *first)
 {
 	watch->sniffs = sniffs;
-	udp_sniff_begin(sniffs, &watch->place, first);
+	watch->known.len = 0;
+	udp_sniff_begin(sniffs, &watch->place, first, &watch->known);
 	watch->state = watch->place != NULL ? UDP_WATCH_LOG : UDP_WATCH_OVER;
 }
 
@@ -20,6 +21,7 @@ udp_watch_strictly(struct udp_watch *watch, struct udp_sniffs *sniffs)
 {
 	watch->sniffs = sniffs;
 	watch->place = NULL;
+	watch->known.len = 0;
 	watch->state = UDP_WATCH_QUIET;
 }
 
@@ -38,7 +40,8 @@ static int
 seek(struct udp_watch *watch, const struct udp_packet **packets, int *n)
 {
 	for (; *n > 0; ++*packets, --*n) {
-		udp_sniff_begin(watch->sniffs, &watch->place, *packets);
+		udp_sniff_begin(
+		    watch->sniffs, &watch->place, *packets, &watch->known);
 		if (watch->place != NULL)
 			return 1;
 	}
@@ -49,11 +52,23 @@ static enum sniff_status
 read_on(struct udp_watch *watch, const struct udp_packet *packets, int n,
     struct sniff_name *name)
 {
-	enum sniff_status status =
-	    udp_sniff_read(watch->sniffs, &watch->place, packets, n, name);
+	enum sniff_status status = udp_sniff_read(
+	    watch->sniffs, &watch->place, packets, n, name, &watch->known);
 
 	if (status != SNIFF_MORE)
 		watch->state = UDP_WATCH_OVER;
+	return status;
+}
+
+/* The same for a flow that its name decides. */
+static enum sniff_status
+read_strictly(struct udp_watch *watch, const struct udp_packet *packets, int n,
+    struct sniff_name *name)
+{
+	enum sniff_status status = read_on(watch, packets, n, name);
+
+	if (status != SNIFF_MORE && !name->unread)
+		watch->state = UDP_WATCH_NAMED;
 	return status;
 }
 
@@ -74,7 +89,7 @@ read_quiet(struct udp_watch *watch, const struct udp_packet *packets, int n,
 	if (!seek(watch, &packets, &n))
 		return SNIFF_MORE;
 	watch->state = UDP_WATCH_READING;
-	return read_on(watch, packets, n, name);
+	return read_strictly(watch, packets, n, name);
 }
 
 static enum sniff_status
@@ -83,7 +98,7 @@ read_hello(struct udp_watch *watch, const struct udp_packet *packets, int n,
 {
 	if (watch->place == NULL)
 		return unreadable(watch, name);
-	return read_on(watch, packets, n, name);
+	return read_strictly(watch, packets, n, name);
 }
 
 static enum sniff_status
@@ -107,6 +122,7 @@ udp_watch_read(struct udp_watch *watch, const struct udp_packet *packets, int n,
 		[UDP_WATCH_LOG] = read_for_log,
 		[UDP_WATCH_QUIET] = read_quiet,
 		[UDP_WATCH_READING] = read_hello,
+		[UDP_WATCH_NAMED] = read_quiet,
 	};
 
 	return read[watch->state](watch, packets, n, name);

@@ -4,7 +4,8 @@
  *
  * For the log alone it is looked for as udp_sniff.h does.  A flow that its name
  * decides is watched: whenever it turns out to be QUIC, its hello is read to
- * the end, and one that cannot be read might have any name.
+ * the end, and one that cannot be read might have any name.  So is that of each
+ * further connection that begins in the flow.
  */
 #ifndef RELAY_UDP_WATCH_H
 #define RELAY_UDP_WATCH_H
@@ -16,11 +17,13 @@ enum udp_watch_state {
 	UDP_WATCH_LOG,	   /* a name is looked for, for the log */
 	UDP_WATCH_QUIET,   /* no QUIC so far */
 	UDP_WATCH_READING, /* without place: it was lost */
+	UDP_WATCH_NAMED,   /* until another connection begins */
 };
 
 struct udp_watch {
 	struct udp_sniffs *sniffs;
 	struct udp_sniff *place;
+	struct quic_id known; /* the connection that was read last */
 	enum udp_watch_state state;
 };
 
@@ -36,7 +39,7 @@ void udp_watch_strictly(struct udp_watch *, struct udp_sniffs *);
 
 /*
  * What the client has sent next.  MORE: there is nothing to say.  FOUND and
- * NONE, with what name says, are final: the watch is over.
+ * NONE, with what name says, are final for a connection.
  */
 enum sniff_status udp_watch_read(struct udp_watch *, const struct udp_packet *,
     int n, struct sniff_name *name);

@@ -31,6 +31,7 @@ datagram_read(const uint8_t *bytes, size_t len)
 	struct sniff_name name;
 	enum sniff_status status;
 
+	(void)sniff_quic_begins_another(bytes, len, &quic.id);
 	status = sniff_quic(&quic, bytes, len, &name);
 	fuzz_sniff_check(status, &name);
 	return status == SNIFF_MORE;

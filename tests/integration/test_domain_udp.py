@@ -22,17 +22,16 @@ ANSWER_S, SILENCE_S = 5.0, 0.6  # longer than a name is waited for
 FLOWS = 300
 
 
-def hello_datagrams(net, folder, count):
-    """What a client of QUIC sends first, which says QUIC_NAME."""
+def hello_datagrams(net, folder, count, name=QUIC_NAME):
+    """What a client of QUIC sends first, which says that name."""
     with net.client.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         sock.bind(("127.0.0.1", 0))
         sock.settimeout(10)
         port = sock.getsockname()[1]
-        namespace = Hosts(net.client, folder / "hosts",
-                          {QUIC_NAME: "127.0.0.1"})
+        namespace = Hosts(net.client, folder / "hosts", {name: "127.0.0.1"})
         with namespace.spawn(
                 "gtlsclient", "-q", *([LONG_HELLO] if count > 1 else []),
-                QUIC_NAME, port, f"https://{QUIC_NAME}:{port}/"):
+                name, port, f"https://{name}:{port}/"):
             return [sock.recv(65535) for _ in range(count)]
 
 
@@ -207,6 +206,26 @@ def test_a_hello_that_comes_late_does_not_get_past_a_rule(
     row, = instance.rows(1)
     assert (row["rule"], row["close"], row["host"], row["up_packets"]) == (
         block, "policy", QUIC_NAME, 2)
+
+
+@pytest.mark.parametrize("count", [1, 2], ids=["whole", "in-pieces"])
+def test_each_connection_of_quic_in_a_flow_has_its_name_looked_at(
+        net, tpx, echo, tmp_path, count):
+    """Their clients took one port for them."""
+    rule, block = (f'relay domain "{QUIC_NAME}" idle 1s',
+                   f'block domain "{OTHER}"')
+    instance = tpx(f"{rule}\n{block}\ndefault relay")
+    good, again = (hello_datagrams(net, tmp_path, count) for _ in range(2))
+    bad = hello_datagrams(net, tmp_path, count, OTHER)
+    with flow(net.client, net.SERVER4) as sock:
+        assert says(sock, *good, apart_s=0.02)
+        assert says(sock, *good, b"more", *again, b"more")
+        assert not says(sock, *bad, answered=False)
+        assert not says(sock, b"more", answered=False)
+    row, = instance.rows(1)
+    assert (row["action"], row["rule"], row["close"], row["host"]) == (
+        "relay", block, "policy", OTHER)
+    assert row["up_packets"] == 4 * count + 1
 
 
 def test_refused_flows_of_udp_have_few_rows(net, tpx, echo):

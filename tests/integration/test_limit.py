@@ -3,6 +3,7 @@
 
 import contextlib
 import os
+import re
 import socket
 
 import pytest
@@ -323,6 +324,45 @@ def test_rate_of_a_rule_is_for_all_its_clients(
         with connect_from(net.client, source, address, ECHO) as sock:
             assert traffic.echoes(sock)
     assert not sees(net.client, neighbour, address)
+
+
+def kept(net):
+    """Names of what the kernel keeps of limits."""
+    rules = net.gateway.run("nft", "list", "table", "inet", "tpx").stdout
+    return set(re.findall(r"(?:set|limit) (kept_\w+) {", rules))
+
+
+def test_what_is_used_up_stays_used_up(net, server, tpx):
+    """At a reload and at a pause; what no rule names is forgotten."""
+    each = f"relay proto tcp to any port {ECHO} max-rate 3/h per client"
+    all_of = f"pass proto tcp to any port {CLOSE} max-rate 2/h"
+    instance = tpx(f"{each}\n{all_of}")
+
+    def closes():
+        with contextlib.suppress(ConnectionError), connect_from(
+                net.client, net.CLIENT4, net.SERVER4, CLOSE) as sock:
+            return sock.recv(1) == b""
+        return False
+    assert sees(net.client, net.CLIENT4, net.SERVER4)
+    assert closes()
+    before = kept(net)
+    assert len(before) == 3
+    instance.configure(configuration(
+        f"block to 192.0.2.0/24\n{all_of}\n{each}"))
+    instance.ctl("reload")
+    assert sees(net.client, net.CLIENT4, net.SERVER4)
+    assert closes() and not closes()
+    instance.ctl("pause")
+    instance.ctl("resume")
+    assert sees(net.client, net.CLIENT4, net.SERVER4)
+    assert not sees(net.client, net.CLIENT4, net.SERVER4)
+    assert not closes()
+    assert kept(net) == before
+    instance.configure(configuration(each.replace("3/h", "1/h")))
+    instance.ctl("reload")
+    assert sees(net.client, net.CLIENT4, net.SERVER4)
+    assert not sees(net.client, net.CLIENT4, net.SERVER4)
+    assert len(kept(net)) == 2 and not kept(net) & before
 
 
 def as_user(namespace, uid, address, port):

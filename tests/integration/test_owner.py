@@ -4,6 +4,7 @@
 import json
 import os
 import signal
+from concurrent import futures
 
 import pytest
 
@@ -212,6 +213,23 @@ def test_a_reload_changes_who_is_who(net, server, tpx):
                     41003: "default relay",
                     ALICE if rule == first else BOB: rule}
         assert {row["uid"]: row["rule"] for row in rows} == expected
+
+
+def test_no_flow_is_refused_while_a_reload_changes_who_is_asked(
+        net, server, tpx):
+    """Relays know the new rules before the kernel does."""
+    rules = ["relay to any idle 2m", f"relay user {ALICE} idle 1m",
+             f"relay group {STAFF} idle 1m", f"relay user {BOB} idle 1m"]
+    instance = tpx(rules[0], capture=LOCAL)
+    with futures.ThreadPoolExecutor(1) as pool:
+        for rule in rules[1:] + rules[:2]:
+            instance.configure(configuration(rule, capture=LOCAL))
+            reload = pool.submit(instance.ctl, "reload")
+            while not reload.done():
+                with traffic.connect(
+                        net.gateway, net.SERVER4, ECHO) as sock:
+                    assert traffic.echoes(sock)
+            reload.result()
 
 
 def test_names_are_those_of_the_files_also_at_a_reload(net, server, tpx):

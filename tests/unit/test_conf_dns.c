@@ -80,6 +80,8 @@ test_ways_rates_and_rows_have_one_form(void **state)
 	    "dns private-relay no\ndns encrypted no\n"
 	    "dns log <b> sample 10\ndns log <a> all\n"
 	    "dns log sample 1000000\ndns log blocked no\n");
+	print_is(FIXTURE_CAPTURE "dns recurse\ndns max-rate 1\n",
+	    "\ndns max-rate 1\n");
 }
 
 static void
@@ -211,6 +213,55 @@ test_each_kind_of_dns_stands_once(void **state)
 }
 
 static void
+test_each_setting_of_dns_stands_once(void **state)
+{
+	static const char *const settings[] = { "max-rate no", "canary no",
+		"ddr no", "private-relay no", "encrypted no" };
+	char text[160], message[80];
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(settings) / sizeof(settings[0]); i++) {
+		snprintf(text, sizeof(text),
+		    FIXTURE_CAPTURE "dns %s\ndns recurse\ndns %s\n",
+		    settings[i], settings[i]);
+		snprintf(message, sizeof(message),
+		    "'%.*s' is given a second time; the first is at 2:5",
+		    (int)strcspn(settings[i], " "), settings[i]);
+		assert_string_equal(error_of(text)->message, message);
+		assert_int_equal(errors.items[0].place.line, 4);
+	}
+}
+
+static void
+test_what_was_expected_of_dns_is_said(void **state)
+{
+	static const char *const lines[][2] = {
+		{ "dns max-rate 0",
+		    "no, or 1 to 1000000 questions a second of one client" },
+		{ "dns canary off", "yes or no" },
+		{ "dns ddr 1", "yes or no" },
+		{ "dns private-relay block", "yes or no" },
+		{ "dns encrypted pass", "yes or no" },
+		{ "dns log 10",
+		    "all, no, sample, blocked or the <name> of a list of "
+		    "domains" },
+		{ "dns log sample 1", "2 to 1000000, of which one has a row" },
+		{ "dns log blocked maybe", "all, no or sample" },
+		{ "dns log <a> blocked", "all, no or sample" },
+	};
+	char text[160];
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+		snprintf(
+		    text, sizeof(text), FIXTURE_CAPTURE "%s\n", lines[i][0]);
+		assert_string_equal(error_of(text)->expected, lines[i][1]);
+	}
+}
+
+static void
 test_rows_are_said_once(void **state)
 {
 	(void)state;
@@ -325,6 +376,14 @@ test_dns_has_limits(void **state)
 	text_puts(&text, " }\n");
 	assert_string_equal(
 	    error_of(text.bytes)->message, "more than 1024 domains");
+	text.len = 0;
+	text_puts(&text, FIXTURE_CAPTURE "dns recurse\ndomains <a> { x }\n");
+	for (i = 0; i < LIMIT_DNS_LOGS; i++)
+		text_puts(&text, "dns log <a> no\n");
+	conf_free(fixture_conf(text.bytes));
+	text_puts(&text, "dns log <a> no\n");
+	assert_string_equal(error_of(text.bytes)->message,
+	    "more than 256 dns log statements about lists");
 	text_free(&text);
 }
 
@@ -454,6 +513,8 @@ main(void)
 		cmocka_unit_test(test_dns_has_one_form),
 		cmocka_unit_test(test_ways_rates_and_rows_have_one_form),
 		cmocka_unit_test(test_ways_rates_and_rows_arrive_in_the_image),
+		cmocka_unit_test(test_each_setting_of_dns_stands_once),
+		cmocka_unit_test(test_what_was_expected_of_dns_is_said),
 		cmocka_unit_test(test_rows_are_said_once),
 		cmocka_unit_test(test_wrong_words_of_dns_have_a_hint),
 		cmocka_unit_test(test_dns_arrives_in_the_image),

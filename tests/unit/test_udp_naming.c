@@ -10,6 +10,7 @@
 #include "tests/unit/quic_fixture.h"
 
 #define NAME "quic.example.org"
+#define OTHER "other.example.org"
 #define LEAST 1162 /* bytes of frames: 1200 of the datagram */
 #define DATAGRAM 1200
 #define CUT 50 /* bytes of the hello in the first of two datagrams */
@@ -59,13 +60,20 @@ on_named(void *ctx, const struct udp_named *named)
 static uint8_t hops; /* of what comes */
 
 static void
-put(struct fixture_bytes *datagram, size_t offset, size_t len)
+put_as(struct fixture_bytes *datagram, const struct fixture_secret *secret,
+    const struct fixture_bytes *said_first, size_t offset, size_t len)
 {
 	static struct fixture_bytes frames;
 
 	datagram->len = frames.len = 0;
-	fixture_crypto(&frames, &hello, offset, len);
-	fixture_initial(datagram, &fixture_v1, 0, &frames, LEAST);
+	fixture_crypto(&frames, said_first, offset, len);
+	fixture_initial(datagram, secret, 0, &frames, LEAST);
+}
+
+static void
+put(struct fixture_bytes *datagram, size_t offset, size_t len)
+{
+	put_as(datagram, &fixture_v1, &hello, offset, len);
 }
 
 static int
@@ -138,7 +146,7 @@ test_a_whole_hello_does_not_wait(void **state)
 	assert_int_equal(said.calls, 1);
 	assert_true(said.has_name);
 	assert_string_equal(said.name.host, NAME);
-	assert_int_equal(said.state, UDP_WATCH_OVER);
+	assert_int_equal(said.state, UDP_WATCH_NAMED);
 }
 
 static void
@@ -195,6 +203,109 @@ test_who_has_waited_goes_on_being_read(void **state)
 	assert_int_equal(
 	    udp_watch_read(&watch, &packet, 1, &name), SNIFF_FOUND);
 	assert_string_equal(name.host, NAME);
+	assert_int_equal(watch.state, UDP_WATCH_NAMED);
+}
+
+/* Reads one packet of a flow whose first hello has been read. */
+static enum sniff_status
+read_more(struct udp_watch *watch, const struct fixture_bytes *bytes,
+    size_t segment, struct sniff_name *name)
+{
+	struct udp_packet packet = { .bytes = (char *)(uintptr_t)bytes->at,
+		.len = bytes->len,
+		.segment = (uint16_t)segment };
+
+	return udp_watch_read(watch, &packet, 1, name);
+}
+
+static void
+test_another_connection_of_a_flow_is_read_anew(void **state)
+{
+	static struct fixture_bytes other, first, second;
+	struct udp_watch watch;
+	struct sniff_name name;
+
+	(void)state;
+	said.keep = &watch;
+	come(1, 7, &whole);
+	assert_int_equal(said.state, UDP_WATCH_NAMED);
+	other.len = 0;
+	fixture_hello(&other, OTHER);
+	put_as(&first, &fixture_other, &other, 0, CUT);
+	put_as(&second, &fixture_other, &other, CUT, other.len - CUT);
+	assert_int_equal(read_more(&watch, &first, 0, &name), SNIFF_MORE);
+	assert_int_equal(watch.state, UDP_WATCH_READING);
+	assert_int_equal(read_more(&watch, &second, 0, &name), SNIFF_FOUND);
+	assert_string_equal(name.host, OTHER);
+	assert_int_equal(watch.state, UDP_WATCH_NAMED);
+	/* And the first one again, which is not the last that was read. */
+	assert_int_equal(read_more(&watch, &whole, 0, &name), SNIFF_FOUND);
+	assert_string_equal(name.host, NAME);
+}
+
+static void
+test_what_a_known_connection_sends_is_not_read(void **state)
+{
+	static struct fixture_secret renamed;
+	static struct fixture_bytes answer;
+	struct udp_watch watch;
+	struct sniff_name name;
+
+	(void)state;
+	said.keep = &watch;
+	come(1, 7, &whole);
+	/* A part of its hello again, which lacks the rest. */
+	assert_int_equal(read_more(&watch, &begin, 0, &name), SNIFF_MORE);
+	assert_int_equal(watch.state, UDP_WATCH_NAMED);
+	/* By the id that its server chose, with the keys of the first. */
+	renamed = fixture_v1;
+	renamed.destination[0]++;
+	put_as(&answer, &renamed, &hello, 0, CUT);
+	assert_int_equal(read_more(&watch, &answer, 0, &name), SNIFF_MORE);
+	assert_int_equal(watch.state, UDP_WATCH_NAMED);
+}
+
+static void
+test_another_connection_is_found_behind_other_datagrams(void **state)
+{
+	static struct fixture_bytes other, datagram, gathered;
+	static const uint8_t noise[DATAGRAM] = { 0x43 };
+	struct udp_watch watch;
+	struct sniff_name name;
+
+	(void)state;
+	said.keep = &watch;
+	come(1, 7, &whole);
+	other.len = gathered.len = 0;
+	fixture_hello(&other, OTHER);
+	put_as(&datagram, &fixture_other, &other, 0, other.len);
+	fixture_put(&gathered, noise, sizeof(noise));
+	fixture_put(&gathered, whole.at, whole.len);
+	fixture_put(&gathered, datagram.at, datagram.len);
+	assert_int_equal(
+	    read_more(&watch, &gathered, DATAGRAM, &name), SNIFF_FOUND);
+	assert_string_equal(name.host, OTHER);
+}
+
+static void
+test_another_connection_that_cannot_be_read_is_said(void **state)
+{
+	static struct fixture_bytes other, datagram;
+	struct udp_watch watch;
+	struct sniff_name name = { .unread = 0 };
+	enum sniff_status status = SNIFF_MORE;
+	int i;
+
+	(void)state;
+	said.keep = &watch;
+	come(1, 7, &whole);
+	other.len = 0;
+	fixture_hello(&other, OTHER);
+	put_as(&datagram, &fixture_other, &other, 0, CUT);
+	for (i = 0; i < SNIFF_QUIC_DATAGRAMS && status == SNIFF_MORE; i++)
+		status = read_more(&watch, &datagram, 0, &name);
+	assert_int_equal(status, SNIFF_NONE);
+	assert_true(name.unread);
 	assert_int_equal(watch.state, UDP_WATCH_OVER);
 }
 
@@ -282,6 +393,10 @@ main(void)
 		TEST(test_a_hello_in_pieces_is_held_until_its_rest_comes),
 		TEST(test_the_owner_is_that_of_what_came_first),
 		TEST(test_who_has_waited_goes_on_being_read),
+		TEST(test_another_connection_of_a_flow_is_read_anew),
+		TEST(test_what_a_known_connection_sends_is_not_read),
+		TEST(test_another_connection_is_found_behind_other_datagrams),
+		TEST(test_another_connection_that_cannot_be_read_is_said),
 		TEST(test_a_watch_that_lost_its_place_cannot_read),
 		TEST(test_a_hello_that_does_not_end_is_not_waited_for),
 		TEST(test_when_many_wait_the_client_with_most_gives_way),

@@ -12,6 +12,7 @@ static struct udp_sniffs *sniffs;
 static struct udp_sniff *place;
 static struct fixture_bytes hello, frames, datagrams;
 static struct sniff_name name;
+static struct quic_id known;
 
 static int
 setup(void **state)
@@ -20,6 +21,7 @@ setup(void **state)
 	sniffs = udp_sniffs_new();
 	assert_non_null(sniffs);
 	place = NULL;
+	known.len = 0;
 	hello.len = frames.len = datagrams.len = 0;
 	fixture_hello(&hello, NAME);
 	return 0;
@@ -55,10 +57,11 @@ packet_of(size_t begin, size_t len, size_t segment)
 static enum sniff_status
 begin_and_read(const struct udp_packet *packets, int n)
 {
-	udp_sniff_begin(sniffs, &place, &packets[0]);
+	known.len = 0;
+	udp_sniff_begin(sniffs, &place, &packets[0], &known);
 	if (place == NULL)
 		return SNIFF_NONE;
-	return udp_sniff_read(sniffs, &place, packets, n, &name);
+	return udp_sniff_read(sniffs, &place, packets, n, &name, &known);
 }
 
 static void
@@ -113,7 +116,8 @@ test_hello_over_packets_out_of_order_has_a_name(void **state)
 	assert_int_equal(begin_and_read(packets, 1), SNIFF_MORE);
 	assert_non_null(place);
 	assert_int_equal(
-	    udp_sniff_read(sniffs, &place, packets + 1, 1, &name), SNIFF_FOUND);
+	    udp_sniff_read(sniffs, &place, packets + 1, 1, &name, &known),
+	    SNIFF_FOUND);
 	assert_string_equal(name.host, NAME);
 	assert_int_equal(begin_and_read(packets, 2), SNIFF_FOUND);
 }
@@ -162,11 +166,11 @@ test_what_begins_no_connection_takes_no_place(void **state)
 	}
 	for (i = 0; i < 1200; i++) {
 		packet = packet_of(0, i, 0);
-		udp_sniff_begin(sniffs, &place, &packet);
+		udp_sniff_begin(sniffs, &place, &packet, &known);
 		assert_null(place);
 	}
 	packet = packet_of(0, 1200, 0);
-	udp_sniff_begin(sniffs, &place, &packet);
+	udp_sniff_begin(sniffs, &place, &packet, &known);
 	assert_non_null(place);
 }
 
@@ -183,27 +187,28 @@ test_who_looks_for_longest_gives_its_place_up(void **state)
 	first = packet_of(0, 1200, 0);
 	second = packet_of(1200, 1200, 0);
 	for (i = 0; i < UDP_SNIFF_PLACES; i++) {
-		udp_sniff_begin(sniffs, &places[i], &first);
-		assert_int_equal(
-		    udp_sniff_read(sniffs, &places[i], &first, 1, &name),
+		udp_sniff_begin(sniffs, &places[i], &first, &known);
+		assert_int_equal(udp_sniff_read(sniffs, &places[i], &first, 1,
+				     &name, &known),
 		    SNIFF_MORE);
 	}
 	/* One that has left makes room for another. */
 	udp_sniff_end(sniffs, &places[5]);
 	assert_null(places[5]);
 	udp_sniff_end(sniffs, &places[5]);
-	udp_sniff_begin(sniffs, &places[UDP_SNIFF_PLACES], &first);
+	udp_sniff_begin(sniffs, &places[UDP_SNIFF_PLACES], &first, &known);
 	assert_non_null(places[0]);
-	udp_sniff_begin(sniffs, &places[UDP_SNIFF_PLACES + 1], &first);
+	udp_sniff_begin(sniffs, &places[UDP_SNIFF_PLACES + 1], &first, &known);
 	assert_null(places[0]);
 	for (i = 1; i < UDP_SNIFF_PLACES; i++)
 		assert_true((places[i] == NULL) == (i == 5));
 	/* A place that is taken over has nothing of who was there before. */
 	assert_int_equal(udp_sniff_read(sniffs, &places[UDP_SNIFF_PLACES + 1],
-			     &second, 1, &name),
+			     &second, 1, &name, &known),
 	    SNIFF_MORE);
 	assert_int_equal(
-	    udp_sniff_read(sniffs, &places[1], &second, 1, &name), SNIFF_FOUND);
+	    udp_sniff_read(sniffs, &places[1], &second, 1, &name, &known),
+	    SNIFF_FOUND);
 }
 
 #define TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
