@@ -241,12 +241,18 @@ render_ends(const struct image *image, const struct render_local *local,
 	render_relayed_udp(image, text);
 }
 
-/* What servers send to relays that came to them with a client's address. */
+/*
+ * What servers send to relays that came to them with a client's address.  Where
+ * clients are, it is looked for with what they send: a socket is asked for
+ * once.
+ */
 static void
 render_servers(const struct image *image, struct text *text)
 {
+	text_puts(text, "\t\tiifname != ");
+	term_interfaces(image, text);
 	text_puts(
-	    text, "\t\ttcp flags & (syn | ack) != syn socket transparent 1 ");
+	    text, " tcp flags & (syn | ack) != syn socket transparent 1 ");
 	term_mark_is(image, "socket mark", MARK_AS_CLIENT, text);
 	text_puts(text, "goto ours\n");
 }
@@ -361,6 +367,9 @@ render_upstream(const struct image *image, const struct render_local *local,
 	term_mark_is_not(image, "ct mark", MARK_RELAYED, text);
 	text_puts(text, "fib saddr type != local counter drop\n"
 			"\t\tct state != new accept\n");
+	/* Their rows come from relays: the kernel need tell nobody of them, as
+	 * no label of theirs ever changes. */
+	text_puts(text, "\t\tct event set label\n");
 	render_timeout("meta l4proto 6", "relayed_tcp", text);
 	/* What a relay waits for, a firewall of this host has to know; but of
 	 * name servers there are many questions, and each has one answer. */

@@ -12,6 +12,8 @@ import os
 import time
 from typing import NamedTuple
 
+import calls
+import profiles
 from contenders import (PORT, CannotMeasure, Redsocks, Tpx, TpxSocks,
                         TpxSource, TpxUnlogged, raise_descriptor_limit)
 from rig import proc
@@ -21,6 +23,7 @@ IDLE_FLOWS = 4000
 # two for each flow in one process, and some for everything else
 IDLE_DESCRIPTORS = 2 * IDLE_FLOWS + 1000
 LOAD_SLACK_S = 60
+MAPPINGS_SHOWN = 6
 
 
 class Target(NamedTuple):
@@ -85,6 +88,14 @@ class Sample:
     errors: int = 0
 
 
+def _proxies(started):
+    return [contender for contender in started if contender.workers()]
+
+
+def _where_time_goes(contender, metric):
+    return [calls.of(contender, metric), profiles.of(contender, metric)]
+
+
 def run_load(contender, seconds, *words):
     """The client's answer, and in it cpu_s: what the proxy used for it."""
     pids, forwarded = contender.lasting(), contender.forwarded()
@@ -109,10 +120,19 @@ class Rate:
     connections: int
     scale: float = 1
 
+    @property
+    def keys(self):
+        """Of its figures that have a target."""
+        return {self.key}
+
     @contextlib.contextmanager
     def subjects(self, started):
-        """The proxies whose calls say where the time goes."""
-        yield [contender for contender in started if contender.workers()]
+        """The proxies to be asked where what was missed goes."""
+        yield _proxies(started)
+
+    def where(self, contender):
+        """Lines on where its time goes."""
+        return _where_time_goes(contender, self)
 
     def load(self, contender, seconds):
         return run_load(contender, seconds, "-c", self.connections,
@@ -201,17 +221,28 @@ class Latency:
     """
 
     key = "latency"
+    keys = {"p50", "p999"}
 
-    def measure(self, contender, seconds):
+    @contextlib.contextmanager
+    def subjects(self, started):
+        yield _proxies(started)
+
+    def where(self, contender):
+        return _where_time_goes(contender, self)
+
+    def load(self, contender, seconds):
         cpu = max(os.sched_getaffinity(0))
         with contender.on_cpu(cpu):
             # the client inherits it from this process
             anywhere = os.sched_getaffinity(0)
             os.sched_setaffinity(0, {cpu})
             try:
-                answer = run_load(contender, seconds, "request")
+                return run_load(contender, seconds, "request")
             finally:
                 os.sched_setaffinity(0, anywhere)
+
+    def measure(self, contender, seconds):
+        answer = self.load(contender, seconds)
         return {"p50": Sample(answer["p50_us"]),
                 "p999": Sample(answer["p999_us"], errors=answer["errors"])}
 
@@ -220,21 +251,41 @@ class Idle:
     """Memory of a proxy that was just started, without and with idle flows."""
 
     key = "idle"
+    keys = {"idle"}
+
+    @contextlib.contextmanager
+    def subjects(self, started):
+        yield _proxies(started)
 
     def measure(self, contender, seconds):
         if not contender.pids():
             return {}
+        with contender.another() as proxy:
+            rest, full = self._read(proxy, proxy.pss_kib)
+        return {"rest": Sample(rest),
+                "idle": Sample((full - rest) / IDLE_FLOWS)}
+
+    def where(self, contender):
+        """Lines on where its memory goes."""
+        with contender.another() as proxy:
+            rest, full = self._read(proxy, proxy.pss_by_mapping_kib)
+        full.subtract(rest)
+        listed = ", ".join(
+            f"{name} {kib / IDLE_FLOWS:.2f}"
+            for name, kib in full.most_common(MAPPINGS_SHOWN))
+        return [f"memory: {self.key}, {contender.name}: KiB each: {listed}"]
+
+    @staticmethod
+    def _read(proxy, read):
+        """What read() returns at rest and with the flows."""
         if raise_descriptor_limit() < IDLE_DESCRIPTORS:
             raise CannotMeasure(f"{IDLE_FLOWS} flows need "
                                 f"{IDLE_DESCRIPTORS} descriptors (ulimit -n)")
-        with contender.another() as proxy:
-            # a few flows first, for what is allocated with the first one
-            run_load(proxy, 0.1, "connect")
-            rest = settled(proxy.pss_kib)
-            with hold_flows(proxy):
-                full = settled(proxy.pss_kib)
-        return {"rest": Sample(rest),
-                "idle": Sample((full - rest) / IDLE_FLOWS)}
+        # a few flows first, for what is allocated with the first one
+        run_load(proxy, 0.1, "connect")
+        rest = settled(read)
+        with hold_flows(proxy):
+            return rest, settled(read)
 
 
 def hold_flows(contender):
