@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "policy/name.h"
+
 static const struct way {
 	const char *open;
 	const char *closed;
@@ -35,24 +37,13 @@ way_text(enum dns_way way, int closed)
 	return closed ? ways[way].closed : ways[way].open;
 }
 
-/* The name itself, or one below it. */
-static int
-is_within(const char *name, size_t len, const char *zone)
-{
-	size_t zone_len = strlen(zone);
-
-	return len >= zone_len &&
-	       memcmp(name + len - zone_len, zone, zone_len) == 0 &&
-	       (len == zone_len || name[len - zone_len - 1] == '.');
-}
-
 enum dns_way
 way_of_name(const char *name, size_t len)
 {
 	size_t i;
 
 	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (is_within(name, len, names[i].name))
+		if (name_is_within(name, len, names[i].name))
 			return names[i].way;
 	return WAY_COUNT;
 }

@@ -140,6 +140,37 @@ test_ways_may_be_open(void **state)
 	image = closed;
 }
 
+static int
+may_be_private(const uint8_t *name, size_t bytes)
+{
+	return verdict_may_be_private(image, name, bytes);
+}
+
+static void
+test_some_names_may_lead_to_private_addresses(void **state)
+{
+	static const char text[] =
+	    FIXTURE_CAPTURE "dns recurse\ndns rebind-allow { \"lan.net\" }\n";
+	struct image *before = image;
+	size_t len;
+
+	(void)state;
+	assert_false(may_be_private(NAME("\3lan\3net")));
+	image = fixture_image(text, &len);
+	assert_true(may_be_private(NAME("\3lan\3net")));
+	assert_true(may_be_private(NAME("\1a\3lan\3net")));
+	assert_false(may_be_private(NAME("\4xlan\3net")));
+	assert_false(may_be_private(NAME("\5x.lan\3net")));
+	assert_false(may_be_private(NAME("\3net")));
+	assert_false(may_be_private(NAME("")));
+	free(image);
+	image = fixture_image(
+	    FIXTURE_CAPTURE "dns recurse\ndns rebind-protect no\n", &len);
+	assert_true(may_be_private(NAME("\3net")));
+	free(image);
+	image = before;
+}
+
 static void
 test_other_names_are_looked_up(void **state)
 {
@@ -191,6 +222,7 @@ main(void)
 		cmocka_unit_test(
 		    test_ways_past_dns_are_closed_whatever_lists_say),
 		cmocka_unit_test(test_ways_may_be_open),
+		cmocka_unit_test(test_some_names_may_lead_to_private_addresses),
 		cmocka_unit_test(test_other_names_are_looked_up),
 		cmocka_unit_test(test_a_dot_in_a_label_parts_nothing),
 		cmocka_unit_test(test_the_longest_name_fits),
