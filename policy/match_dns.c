@@ -37,7 +37,7 @@ policy_dns(const struct image *image, const struct domain_index *index,
     const char *name, size_t len, uint16_t type)
 {
 	struct dns_verdict verdict = { DNS_RESOLVE, DNS_RULE_NONE };
-	enum dns_way way = way_of_name(name, len);
+	enum dns_way way = way_of_question(name, len, type);
 	const struct image_block *block;
 	struct domain_set set;
 	uint32_t i, count = image_block_count(image);
