@@ -11,6 +11,7 @@
 #include "dnsd/dname.h"
 #include "dnsd/query.h"
 #include "dnsd/rdata.h"
+#include "dnsd/svcb.h"
 #include "dnsd/wire.h"
 #include "dnsd/writer.h"
 
@@ -42,6 +43,7 @@ struct taking {
 	int positive; /* there is a record of the type asked for */
 	int has_soa;
 	uint16_t kept_type;		     /* of ANY: the one that is given */
+	uint16_t removed_type;		     /* of what was left out, or 0 */
 	uint8_t chain[LIMIT_DNS_NAME_BYTES]; /* the name that is due now */
 	uint16_t chain_bytes;
 	uint32_t ttl_s;
@@ -132,6 +134,8 @@ summarize(struct taking *taking, const struct record *record)
 		summary_add(taking, data->type, name, (size_t)len);
 		return 0;
 	}
+	if (svcb_has_hints(data))
+		taking->answer->has |= ANSWER_ADDRESSES;
 	summary_add(taking, data->type, data->message, 0);
 	return 0;
 }
@@ -240,6 +244,24 @@ follow(struct taking *taking, const struct record *record)
 	return 0;
 }
 
+/* Whether a record is left out, or signs what was. */
+static int
+is_rebinding(struct taking *taking, const struct record *record)
+{
+	const struct answer_limits *limits = taking->limits;
+	uint8_t name[LIMIT_DNS_NAME_BYTES];
+
+	if (record->data.type == WIRE_RRSIG)
+		return record->covered == taking->removed_type;
+	if (limits->may_be_private == NULL || !svcb_is_private(&record->data))
+		return 0;
+	dname_lower(name, record->owner, record->owner_bytes);
+	if (limits->may_be_private(limits->ctx, name, record->owner_bytes))
+		return 0;
+	taking->removed_type = record->data.type;
+	return 1;
+}
+
 static uint32_t
 at_most(uint32_t value, uint32_t most)
 {
@@ -263,7 +285,7 @@ take_answer(struct taking *taking, const struct record *record)
 	if (type == WIRE_OPT ||
 	    (!is_due(taking, record) && !is_signature_of_alias(taking, record)))
 		return 0;
-	if (!is_wanted(taking, record))
+	if (!is_wanted(taking, record) || is_rebinding(taking, record))
 		return 0;
 	if (taking->question->qtype == WIRE_ANY || is_asked_for(taking, record))
 		taking->positive = 1;
@@ -447,7 +469,8 @@ answer_take(struct answer_maker *maker, const struct question *question,
 		return -1;
 	answer->rcode = resolution->rcode;
 	answer->ede = resolution->ede;
-	answer->security = (uint8_t)resolution->security;
+	if (taking.removed_type == 0)
+		answer->security = (uint8_t)resolution->security;
 	if (taking.positive || taking.has_soa)
 		answer->ttl_s = taking.ttl_s;
 	return 0;
@@ -458,7 +481,8 @@ answer_move(struct answer_maker *maker, const struct answer *from,
     const struct question *asked, const struct question *question,
     int dnssec_ok, struct answer *answer)
 {
-	static const struct answer_limits none = { INT32_MAX, INT32_MAX };
+	static const struct answer_limits none = { INT32_MAX, INT32_MAX, NULL,
+		NULL };
 	struct taking taking = {
 		.maker = maker,
 		.answer = answer,

@@ -17,7 +17,7 @@ struct answer_maker;
 struct query;
 
 enum answer_has {
-	ANSWER_ADDRESSES = 1, /* A or AAAA records of the name asked for */
+	ANSWER_ADDRESSES = 1, /* of the name asked for, or its SVCB, HTTPS */
 	ANSWER_ALIASES = 2,   /* CNAME records */
 };
 
@@ -37,6 +37,15 @@ struct answer {
 
 struct answer_limits {
 	uint32_t ttl_max_s, ttl_negative_max_s;
+	/*
+	 * Whether a name, in wire form and lower case, may lead to addresses of
+	 * private networks; NULL: each may.  Records that do otherwise by hints
+	 * (SVCB, HTTPS) are left out, as those of addresses (A, AAAA) were by
+	 * the resolver, with their signatures; who checks these sees that
+	 * something is missing.
+	 */
+	int (*may_be_private)(void *ctx, const uint8_t *name, size_t bytes);
+	void *ctx;
 };
 
 #define ANSWER_RECORDS_MAX 2048

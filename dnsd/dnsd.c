@@ -229,6 +229,14 @@ decide(void *ctx, const struct addr *client, const uint8_t *name,
 	    qtype, verdict);
 }
 
+static int
+may_be_private(void *ctx, const uint8_t *name, size_t name_bytes)
+{
+	const struct dnsd *dnsd = ctx;
+
+	return verdict_may_be_private(dnsd->policy.image, name, name_bytes);
+}
+
 /* Names that are no host's are left out by the table. */
 static void
 learn(void *ctx, const struct front_binding *binding)
@@ -250,6 +258,7 @@ static const struct front_ops ops = {
 	.resolve = resolve,
 	.log = on_record,
 	.policy = decide,
+	.may_be_private = may_be_private,
 	.learn = learn,
 };
 

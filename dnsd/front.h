@@ -88,8 +88,17 @@ struct front_ops {
 	    struct front_verdict *verdict);
 
 	/*
-	 * Comes before an answer with addresses (A, AAAA) is sent.  Called for
-	 * each such answer, also for those in the cache.
+	 * Whether a name, in the same form, may lead to addresses of private
+	 * networks; NULL: each may.  Called for records of SVCB and HTTPS that
+	 * do, before they are kept.
+	 */
+	int (*may_be_private)(
+	    void *ctx, const uint8_t *name, size_t name_bytes);
+
+	/*
+	 * Comes before an answer with addresses (A, AAAA, hints of SVCB and
+	 * HTTPS) is sent.  Called for each such answer, also for those in the
+	 * cache.
 	 */
 	void (*learn)(void *ctx, const struct front_binding *);
 };

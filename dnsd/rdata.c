@@ -40,8 +40,8 @@ static const struct {
 	{ WIRE_DNAME, "N" },
 	{ WIRE_RRSIG, "18N*" },
 	{ WIRE_NSEC, "N*" },
-	{ 64, "2N*" }, /* SVCB, HTTPS */
-	{ 65, "2N*" },
+	{ WIRE_SVCB, "2N*" },
+	{ WIRE_HTTPS, "2N*" },
 };
 
 static const char *

@@ -7,51 +7,109 @@
 #include "dnsd/answer.h"
 #include "dnsd/client.h"
 #include "dnsd/query.h"
+#include "dnsd/rdata.h"
 #include "dnsd/serve.h"
+#include "dnsd/svcb.h"
 #include "dnsd/wire.h"
 
+#define HINTS_MOST 16 /* of a record, that are learnt */
+
+/* Addresses for a name, which are told when there are enough. */
+struct lesson {
+	struct front *front;
+	struct front_binding binding;
+	struct question asked;
+	struct addr addrs[FRONT_BINDING_ADDRS];
+};
+
 static void
-address_put(struct addr *addr, const struct answer_record *record)
+lesson_tell(struct lesson *lesson)
+{
+	if (lesson->binding.count > 0)
+		lesson->front->ops->learn(lesson->front->ctx, &lesson->binding);
+	lesson->binding.count = 0;
+}
+
+static void
+lesson_add(struct lesson *lesson, const uint8_t *bytes, size_t len)
 {
 	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
+	struct addr *addr = &lesson->addrs[lesson->binding.count++];
 
-	if (record->type == WIRE_AAAA) {
-		memcpy(addr->byte, record->data, sizeof(addr->byte));
-		return;
+	if (len == sizeof(addr->byte)) {
+		memcpy(addr->byte, bytes, sizeof(addr->byte));
+	} else {
+		memcpy(addr->byte, mapped, sizeof(mapped));
+		memcpy(addr->byte + sizeof(mapped), bytes, len);
 	}
-	memcpy(addr->byte, mapped, sizeof(mapped));
-	memcpy(addr->byte + sizeof(mapped), record->data, 4);
+	if (lesson->binding.count == FRONT_BINDING_ADDRS)
+		lesson_tell(lesson);
+}
+
+/* A client goes to the first of them; there may be thousands. */
+static void
+lesson_add_hints(struct lesson *lesson, const struct answer_record *record)
+{
+	const struct rdata data = {
+		.message = record->data,
+		.len = record->bytes,
+		.bytes = record->bytes,
+		.type = record->type,
+	};
+	const uint8_t *hint;
+	struct svcb svcb;
+	size_t bytes, most = HINTS_MOST;
+
+	svcb_begin(&svcb, &data);
+	while (most-- > 0 && (hint = svcb_hint(&svcb, &bytes)) != NULL)
+		lesson_add(lesson, hint, bytes);
+}
+
+/*
+ * Whose service is asked for: labels with _ before a host's name say which
+ * (RFC 9460, 2.3).
+ */
+static void
+name_service(struct question *question)
+{
+	const uint8_t *name = question->name;
+	size_t at = 0;
+
+	while (name[at] != 0 && name[at + 1] == '_')
+		at += 1U + name[at];
+	question->name_bytes = (uint8_t)(question->name_bytes - at);
+	memmove(question->name, name + at, question->name_bytes);
 }
 
 void
 report_binding(struct front *front, const struct reply *reply)
 {
 	const struct question *question = &reply->query->question;
-	struct addr addrs[FRONT_BINDING_ADDRS];
-	struct front_binding binding = {
-		.client = &reply->client->addr,
-		.question = question,
-		.addrs = addrs,
-	};
 	struct answer_record record;
+	struct lesson lesson;
 	unsigned int i;
 
 	if (front->ops->learn == NULL ||
 	    (reply->answer->has & ANSWER_ADDRESSES) == 0)
 		return;
-	binding.ttl_s = answer_ttl(reply->answer, reply->age);
+	lesson.front = front;
+	lesson.asked = *question;
+	lesson.binding = (struct front_binding){
+		.client = &reply->client->addr,
+		.question = &lesson.asked,
+		.addrs = lesson.addrs,
+		.ttl_s = answer_ttl(reply->answer, reply->age),
+	};
+	if (svcb_is(question->qtype))
+		name_service(&lesson.asked);
 	for (i = 0; i < reply->answer->answers; i++) {
 		answer_record(reply->answer, question, i, &record);
-		if (record.type != WIRE_A && record.type != WIRE_AAAA)
-			continue;
-		address_put(&addrs[binding.count++], &record);
-		if (binding.count < FRONT_BINDING_ADDRS)
-			continue;
-		front->ops->learn(front->ctx, &binding);
-		binding.count = 0;
+		if (record.type == WIRE_A || record.type == WIRE_AAAA)
+			lesson_add(&lesson, record.data, record.bytes);
+		else if (svcb_is(record.type))
+			lesson_add_hints(&lesson, &record);
 	}
-	if (binding.count > 0)
-		front->ops->learn(front->ctx, &binding);
+	lesson_tell(&lesson);
 }
 
 static void

@@ -464,6 +464,8 @@ resolve_kind(
 	const struct answer_limits limits = {
 		.ttl_max_s = front->settings.ttl_max_s,
 		.ttl_negative_max_s = front->settings.ttl_negative_max_s,
+		.may_be_private = front->ops->may_be_private,
+		.ctx = front->ctx,
 	};
 	uint64_t id = resolution->id;
 	struct waiter *waiter = next_waiter(front, id, dnssec_ok);

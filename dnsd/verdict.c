@@ -52,3 +52,13 @@ verdict_on(const struct image *image, const struct domain_index *index,
 	verdict->rule = found.rule;
 	verdict->ede = WIRE_EDE_BLOCKED;
 }
+
+int
+verdict_may_be_private(
+    const struct image *image, const uint8_t *name, size_t name_bytes)
+{
+	char text[LIMIT_DNS_NAME_BYTES];
+
+	return policy_dns_may_be_private(
+	    image, text, verdict_name(name, name_bytes, text));
+}

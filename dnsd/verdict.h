@@ -24,4 +24,8 @@ void verdict_on(const struct image *, const struct domain_index *,
     const uint8_t *name, size_t name_bytes, uint16_t qtype,
     struct front_verdict *verdict);
 
+/* Whether a name in that form may lead to private addresses. */
+int verdict_may_be_private(
+    const struct image *, const uint8_t *name, size_t name_bytes);
+
 #endif

@@ -40,6 +40,8 @@ enum wire_type {
 	WIRE_RRSIG = 46,
 	WIRE_NSEC = 47,
 	WIRE_NSEC3 = 50,
+	WIRE_SVCB = 64,
+	WIRE_HTTPS = 65,
 	WIRE_TKEY = 249,
 	WIRE_TSIG = 250,
 	WIRE_IXFR = 251,

@@ -12,8 +12,7 @@ struct domain_entry {
 	uint64_t hash;
 	uint32_t name; /* offset in the builder's names */
 	uint16_t list;
-	uint8_t len;
-	uint8_t below;
+	uint8_t len; /* with a wildcard's dot */
 };
 
 int
@@ -39,9 +38,10 @@ domain_builder_add(struct domain_builder *builder, uint16_t list, int below,
 	builder->entries[builder->count++] = (struct domain_entry){
 		.name = (uint32_t)builder->names.len,
 		.list = list,
-		.len = (uint8_t)len,
-		.below = (uint8_t)below,
+		.len = (uint8_t)(len + (below != 0)),
 	};
+	if (below)
+		text_append(&builder->names, ".", 1);
 	text_append(&builder->names, name, len);
 	return text_check(&builder->names);
 }
@@ -82,34 +82,47 @@ compare(const void *left, const void *right, void *arg)
 struct output {
 	const struct domain_builder *builder;
 	struct domain_index head;
-	struct domain_slot *slots;
+	struct domain_group *groups;
 	struct domain_set *sets;
-	struct text texts;
+	struct text records;
 	uint32_t *known; /* number of a set and 1, by its hash */
-	uint32_t next;	 /* slot */
 };
 
 #define KNOWN_SLOTS (2 * DOMAIN_SETS_MAX)
 
+/* Keys that one id leads to (splitmix64, Steele, Lea and Flood 2014). */
+static void
+keys_fill(uint64_t *keys, uint64_t id)
+{
+	uint64_t key;
+	size_t i;
+
+	for (i = 0; i < DOMAIN_TEXT_MAX; i++) {
+		id += 0x9e3779b97f4a7c15ULL;
+		key = (id ^ id >> 30) * 0xbf58476d1ce4e5b9ULL;
+		key = (key ^ key >> 27) * 0x94d049bb133111ebULL;
+		keys[i] = key ^ key >> 31;
+	}
+}
+
 static int
 output_init(struct output *out, uint64_t id, uint32_t lists)
 {
-	size_t count = out->builder->count;
+	size_t homes = out->builder->count * DOMAIN_NAME_HOMES;
 
 	out->head = (struct domain_index){
 		.magic = DOMAIN_MAGIC,
 		.version = DOMAIN_VERSION,
 		.id = id,
 		.lists = lists,
-		.homes = (uint32_t)(count + count * 3 / 4 + 1),
+		.groups = (uint32_t)(homes / DOMAIN_GROUP_HOMES + 1),
 		.sets = 1,
 	};
-	/* The last name can be that far behind, and one slot is empty. */
-	out->slots =
-	    calloc(out->head.homes + DOMAIN_REACH + 2, sizeof(*out->slots));
+	keys_fill(out->head.keys, id);
+	out->groups = calloc(out->head.groups, sizeof(*out->groups));
 	out->sets = calloc(DOMAIN_SETS_MAX, sizeof(*out->sets));
 	out->known = calloc(KNOWN_SLOTS, sizeof(*out->known));
-	return out->slots == NULL || out->sets == NULL || out->known == NULL
+	return out->groups == NULL || out->sets == NULL || out->known == NULL
 		   ? -1
 		   : 0;
 }
@@ -117,10 +130,10 @@ output_init(struct output *out, uint64_t id, uint32_t lists)
 static void
 output_free(struct output *out)
 {
-	free(out->slots);
+	free(out->groups);
 	free(out->sets);
 	free(out->known);
-	text_free(&out->texts);
+	text_free(&out->records);
 }
 
 /* The number of a set; the empty one's is 0. */
@@ -133,7 +146,9 @@ set_number(struct output *out, const struct domain_set *set, uint16_t *number)
 	*number = 0;
 	if (memcmp(set, &empty, sizeof(empty)) == 0)
 		return 0;
-	i = (uint32_t)domain_hash(1, (const char *)set, sizeof(*set));
+	i = (uint32_t)(domain_hash(
+			   out->head.keys, (const char *)set, sizeof(*set)) >>
+		       32);
 	for (i %= KNOWN_SLOTS; out->known[i] != 0; i = (i + 1) % KNOWN_SLOTS) {
 		*number = (uint16_t)(out->known[i] - 1);
 		if (memcmp(&out->sets[*number], set, sizeof(*set)) == 0)
@@ -150,67 +165,90 @@ set_number(struct output *out, const struct domain_set *set, uint16_t *number)
 }
 
 static int
-put_name(struct output *out, const struct domain_entry *entry,
-    const struct domain_set *exact, const struct domain_set *below)
+put_record(struct output *out, const struct domain_entry *entry,
+    const struct domain_set *set)
 {
-	uint32_t home = domain_home(entry->hash, out->head.homes);
-	uint16_t numbers[2];
 	char len = (char)entry->len;
+	uint16_t number;
 
-	if (set_number(out, exact, &numbers[0]) == -1 ||
-	    set_number(out, below, &numbers[1]) == -1)
+	if (set_number(out, set, &number) == -1)
 		return -1;
-	if (out->next < home)
-		out->next = home;
-	if (out->next - home > DOMAIN_REACH) {
-		errno = EAGAIN;
-		return -1;
-	}
-	out->slots[out->next++] = (struct domain_slot){
-		.tag = (uint32_t)entry->hash,
-		.text = (uint32_t)out->texts.len + 1,
-	};
-	text_append(&out->texts, (const char *)numbers, sizeof(numbers));
-	text_append(&out->texts, &len, 1);
+	text_append(&out->records, &len, 1);
+	text_append(&out->records, (const char *)&number, sizeof(number));
 	text_append(
-	    &out->texts, out->builder->names.bytes + entry->name, entry->len);
+	    &out->records, out->builder->names.bytes + entry->name, entry->len);
 	out->head.names++;
-	return text_check(&out->texts);
+	return 0;
+}
+
+/* A name, which entries from the first to before the end have. */
+static int
+put_name(struct output *out, const struct domain_entry *entry,
+    const struct domain_entry *end)
+{
+	struct domain_set set = { 0 };
+	const struct domain_entry *at;
+
+	for (at = entry; at < end; at++)
+		set.bits[at->list / 64] |= 1ULL << at->list % 64;
+	return put_record(out, entry, &set);
+}
+
+static uint32_t
+group_of(const struct output *out, const struct domain_entry *entry)
+{
+	return domain_home(entry->hash, out->head.groups) / DOMAIN_GROUP_HOMES;
+}
+
+/* Puts down the group of that entry, and returns what is behind its names. */
+static const struct domain_entry *
+put_group(struct output *out, const struct domain_entry *entry,
+    const struct domain_entry *end)
+{
+	uint32_t number = group_of(out, entry), first = out->head.names;
+	struct domain_group *group = &out->groups[number];
+	const struct domain_entry *next;
+
+	group->record = (uint32_t)out->records.len;
+	for (; entry < end && group_of(out, entry) == number; entry = next) {
+		next = entry + 1;
+		while (next < end && is_same(out->builder, entry, next))
+			next++;
+		if (out->head.names - first == DOMAIN_GROUP_NAMES) {
+			errno = EAGAIN;
+			return NULL;
+		}
+		group->homes |= 1U
+				<< domain_home(entry->hash, out->head.groups) %
+				       DOMAIN_GROUP_HOMES;
+		if (put_name(out, entry, next) == -1)
+			return NULL;
+	}
+	text_append(&out->records, "", 1);
+	return text_check(&out->records) == -1 ? NULL : entry;
 }
 
 static int
 put_names(struct output *out)
 {
-	const struct domain_entry *entries = out->builder->entries;
-	size_t i, first, count = out->builder->count;
+	const struct domain_entry *entry = out->builder->entries;
+	const struct domain_entry *end = entry + out->builder->count;
 
-	for (first = 0; first < count; first = i) {
-		struct domain_set exact = { 0 }, below = { 0 }, *set;
-
-		for (i = first; i < count && is_same(out->builder,
-						 &entries[first], &entries[i]);
-		     i++) {
-			set = entries[i].below ? &below : &exact;
-			set->bits[entries[i].list / 64] |=
-			    1ULL << entries[i].list % 64;
-		}
-		if (put_name(out, &entries[first], &exact, &below) == -1)
-			return -1;
-	}
-	return 0;
+	while (entry != NULL && entry < end)
+		entry = put_group(out, entry, end);
+	return entry == end ? 0 : -1;
 }
 
 static void *
 put_together(struct output *out, size_t *len)
 {
 	struct domain_index *head = &out->head;
-	size_t sets = head->sets * sizeof(*out->sets), slots;
+	size_t sets = head->sets * sizeof(*out->sets);
+	size_t groups = head->groups * sizeof(*out->groups);
 	char *bytes;
 
-	head->slots = (out->next > head->homes ? out->next : head->homes) + 1;
-	head->text_bytes = (uint32_t)out->texts.len;
-	slots = head->slots * sizeof(*out->slots);
-	*len = sizeof(*head) + sets + slots + out->texts.len;
+	head->record_bytes = (uint32_t)out->records.len;
+	*len = sizeof(*head) + sets + groups + out->records.len;
 	if (*len > LIMIT_INDEX_BYTES) {
 		errno = EOVERFLOW;
 		return NULL;
@@ -221,11 +259,25 @@ put_together(struct output *out, size_t *len)
 		return NULL;
 	memcpy(bytes, head, sizeof(*head));
 	memcpy(bytes + sizeof(*head), out->sets, sets);
-	memcpy(bytes + sizeof(*head) + sets, out->slots, slots);
-	if (out->texts.len > 0)
-		memcpy(bytes + sizeof(*head) + sets + slots, out->texts.bytes,
-		    out->texts.len);
+	memcpy(bytes + sizeof(*head) + sets, out->groups, groups);
+	if (out->records.len > 0)
+		memcpy(bytes + sizeof(*head) + sets + groups,
+		    out->records.bytes, out->records.len);
 	return bytes;
+}
+
+static void
+sort(struct domain_builder *builder, const uint64_t *keys)
+{
+	struct domain_entry *entries = builder->entries;
+	size_t i;
+
+	for (i = 0; i < builder->count; i++)
+		entries[i].hash = domain_hash(keys,
+		    builder->names.bytes + entries[i].name, entries[i].len);
+	if (builder->count > 0)
+		qsort_r(entries, builder->count, sizeof(*entries), compare,
+		    builder);
 }
 
 int
@@ -233,21 +285,14 @@ domain_builder_finish(struct domain_builder *builder, uint64_t id,
     uint32_t lists, void **bytes, size_t *len)
 {
 	struct output out = { .builder = builder };
-	size_t i;
 
 	*bytes = NULL;
 	*len = 0;
-	for (i = 0; i < builder->count; i++) {
-		struct domain_entry *entry = &builder->entries[i];
-
-		entry->hash = domain_hash(
-		    id, builder->names.bytes + entry->name, entry->len);
+	if (output_init(&out, id, lists) == 0) {
+		sort(builder, out.head.keys);
+		if (put_names(&out) == 0)
+			*bytes = put_together(&out, len);
 	}
-	if (builder->count > 0)
-		qsort_r(builder->entries, builder->count,
-		    sizeof(*builder->entries), compare, builder);
-	if (output_init(&out, id, lists) == 0 && put_names(&out) == 0)
-		*bytes = put_together(&out, len);
 	output_free(&out);
 	return *bytes == NULL ? -1 : 0;
 }

@@ -2,6 +2,7 @@
 /* Pure. */
 #include "policy/match_dns.h"
 
+#include "policy/name.h"
 #include "policy/way.h"
 
 #define TYPE_A 1U
@@ -36,7 +37,7 @@ policy_dns(const struct image *image, const struct domain_index *index,
     const char *name, size_t len, uint16_t type)
 {
 	struct dns_verdict verdict = { DNS_RESOLVE, DNS_RULE_NONE };
-	enum dns_way way = way_of_name(name, len);
+	enum dns_way way = way_of_question(name, len, type);
 	const struct image_block *block;
 	struct domain_set set;
 	uint32_t i, count = image_block_count(image);
@@ -74,6 +75,20 @@ policy_dns_log(const struct image *image, const struct domain_index *index,
 		if (domain_set_has(&set, image_dns_log(image, i)->domains))
 			break;
 	return i;
+}
+
+int
+policy_dns_may_be_private(
+    const struct image *image, const char *name, size_t len)
+{
+	uint32_t i;
+
+	if (!image_dns(image)->rebind_protect)
+		return 1;
+	for (i = 0; i < image_dns_allow_count(image); i++)
+		if (name_is_within(name, len, image_dns_allow(image, i)))
+			return 1;
+	return 0;
 }
 
 int

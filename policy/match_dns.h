@@ -41,6 +41,10 @@ struct dns_verdict policy_dns(const struct image *, const struct domain_index *,
 uint32_t policy_dns_log(const struct image *, const struct domain_index *,
     const char *name, size_t len);
 
+/* Whether a name, as above, may lead to addresses of private networks. */
+int
+policy_dns_may_be_private(const struct image *, const char *name, size_t len);
+
 /*
  * Whether an index is the one that an image was made with; NULL is that of an
  * image without lists.  Nobody may take the one without the other.

@@ -61,6 +61,16 @@ name_is_host(const char *name, size_t size)
 	}
 }
 
+int
+name_is_within(const char *name, size_t len, const char *zone)
+{
+	size_t zone_len = strlen(zone);
+
+	return len >= zone_len &&
+	       memcmp(name + len - zone_len, zone, zone_len) == 0 &&
+	       (len == zone_len || name[len - zone_len - 1] == '.');
+}
+
 const char *
 name_domain(const char *text, size_t len, char name[LIMIT_DOMAIN_BYTES])
 {

@@ -31,6 +31,9 @@ int name_is_table(const char *);
  */
 int name_is_host(const char *, size_t size);
 
+/* Whether a name is the zone's or one below it; both as name_is_host(). */
+int name_is_within(const char *name, size_t len, const char *zone);
+
 /*
  * A domain as an operator writes it: a final dot goes, letters become small.
  * NULL and the name, or why it is none, a static string: outside ASCII an

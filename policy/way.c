@@ -4,6 +4,10 @@
 
 #include <string.h>
 
+#include "policy/name.h"
+
+#define TYPE_SVCB 64
+
 static const struct way {
 	const char *open;
 	const char *closed;
@@ -35,24 +39,36 @@ way_text(enum dns_way way, int closed)
 	return closed ? ways[way].closed : ways[way].open;
 }
 
-/* The name itself, or one below it. */
+/*
+ * _dns.NAME, or _PORT._dns.NAME, is how to reach a resolver whose name a client
+ * knows already by DNS over HTTPS, TLS or QUIC (RFC 9461, RFC 9462, 5).
+ */
 static int
-is_within(const char *name, size_t len, const char *zone)
+is_of_resolver(const char *name, size_t len)
 {
-	size_t zone_len = strlen(zone);
+	static const char service[] = "_dns.";
+	size_t port = 1;
 
-	return len >= zone_len &&
-	       memcmp(name + len - zone_len, zone, zone_len) == 0 &&
-	       (len == zone_len || name[len - zone_len - 1] == '.');
+	if (len > 0 && name[0] == '_') {
+		while (port < len && name[port] >= '0' && name[port] <= '9')
+			port++;
+		if (port > 1 && port < len && name[port] == '.') {
+			name += port + 1;
+			len -= port + 1;
+		}
+	}
+	return len >= sizeof(service) - 1 &&
+	       memcmp(name, service, sizeof(service) - 1) == 0;
 }
 
 enum dns_way
-way_of_name(const char *name, size_t len)
+way_of_question(const char *name, size_t len, uint16_t type)
 {
 	size_t i;
 
 	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (is_within(name, len, names[i].name))
+		if (name_is_within(name, len, names[i].name))
 			return names[i].way;
-	return WAY_COUNT;
+	return type == TYPE_SVCB && is_of_resolver(name, len) ? WAY_DDR
+							      : WAY_COUNT;
 }

@@ -5,6 +5,7 @@
 #define POLICY_WAY_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "policy/rule.h"
 
@@ -12,9 +13,10 @@
 const char *way_text(enum dns_way, int closed);
 
 /*
- * The way that a name opens, with all names below it, or WAY_COUNT.  The name
+ * The way that a question opens, or WAY_COUNT: by its name, which may be below
+ * the one that is known, or by a type that is asked for of any name.  The name
  * is as policy_dns() has it.
  */
-enum dns_way way_of_name(const char *name, size_t len);
+enum dns_way way_of_question(const char *name, size_t len, uint16_t type);
 
 #endif

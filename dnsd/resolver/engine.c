@@ -16,6 +16,7 @@
 
 #include "common/addr.h"
 #include "common/log.h"
+#include "dnsd/private.h"
 #include "dnsd/resolver/anchor.h"
 #include "dnsd/resolver/bogus.h"
 
@@ -115,44 +116,6 @@ static const struct option random_case[] = {
 	{ NULL, NULL },
 };
 
-/*
- * What no name of others may point to: this host, and networks that are not
- * the Internet's (RFC 6890), also where IPv6 carries them: as IPv4-compatible,
- * mapped or translated addresses, which nobody there has (RFC 4291, RFC 2765),
- * by NAT64 (RFC 6052, RFC 8215), and by 6to4 (RFC 3056).
- */
-static const struct option private_networks[] = {
-	{ "private-address:", "0.0.0.0/8" },
-	{ "private-address:", "64:ff9b::/104" },
-	{ "private-address:", "2002::/24" },
-	{ "private-address:", "10.0.0.0/8" },
-	{ "private-address:", "64:ff9b::a00:0/104" },
-	{ "private-address:", "2002:a00::/24" },
-	{ "private-address:", "100.64.0.0/10" },
-	{ "private-address:", "64:ff9b::6440:0/106" },
-	{ "private-address:", "2002:6440::/26" },
-	{ "private-address:", "127.0.0.0/8" },
-	{ "private-address:", "64:ff9b::7f00:0/104" },
-	{ "private-address:", "2002:7f00::/24" },
-	{ "private-address:", "169.254.0.0/16" },
-	{ "private-address:", "64:ff9b::a9fe:0/112" },
-	{ "private-address:", "2002:a9fe::/32" },
-	{ "private-address:", "172.16.0.0/12" },
-	{ "private-address:", "64:ff9b::ac10:0/108" },
-	{ "private-address:", "2002:ac10::/28" },
-	{ "private-address:", "192.168.0.0/16" },
-	{ "private-address:", "64:ff9b::c0a8:0/112" },
-	{ "private-address:", "2002:c0a8::/32" },
-	{ "private-address:", "::/96" },
-	{ "private-address:", "::ffff:0:0/96" },
-	{ "private-address:", "::ffff:0:0:0/96" },
-	{ "private-address:", "64:ff9b:1::/48" },
-	{ "private-address:", "fc00::/7" },
-	{ "private-address:", "fe80::/10" },
-	{ "private-address:", "fec0::/10" },
-	{ NULL, NULL },
-};
-
 static int
 is_set(int result, const char *what)
 {
@@ -229,7 +192,16 @@ rebinding_set(struct ub_ctx *context, const struct image *image)
 		if (set(context, allow) == -1)
 			return -1;
 	}
-	return set(context, private_networks);
+	for (i = 0; private_networks[i] != NULL; i++) {
+		const struct option network[] = {
+			{ "private-address:", private_networks[i] },
+			{ NULL, NULL },
+		};
+
+		if (set(context, network) == -1)
+			return -1;
+	}
+	return 0;
 }
 
 static int

@@ -2,7 +2,8 @@
 /*
  * A hostile resolver's message: the first byte chooses type and DO, the rest is
  * the message, whose question the client has asked.  What is made of it can be
- * taken apart again to the same, and none takes longer than 10 ms.
+ * taken apart again to the same, has no hint of a private address, and none
+ * takes longer than 10 ms.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -11,12 +12,23 @@
 #include "dnsd/answer.h"
 #include "dnsd/dname.h"
 #include "dnsd/query.h"
+#include "dnsd/rdata.h"
+#include "dnsd/svcb.h"
 #include "dnsd/wire.h"
 #include "tests/fuzz/fuzz_pace.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *, size_t);
 
-static const struct answer_limits limits = { 86400, 3600 };
+static int
+no_name(void *ctx, const uint8_t *name, size_t bytes)
+{
+	(void)ctx;
+	(void)name;
+	(void)bytes;
+	return 0;
+}
+
+static const struct answer_limits limits = { 86400, 3600, no_name, NULL };
 static const struct answer_age fresh = { 0, 0 };
 
 /* The question in the message, if there is one. */
@@ -40,6 +52,20 @@ question_read(const uint8_t *data, size_t size, struct query *query)
 }
 
 static void
+check_hints(const struct answer_record *record)
+{
+	const struct rdata data = {
+		.message = record->data,
+		.len = record->bytes,
+		.bytes = record->bytes,
+		.type = record->type,
+	};
+
+	if (svcb_is_private(&data))
+		abort();
+}
+
+static void
 check_records(const struct answer *answer, const struct question *question)
 {
 	uint8_t name[LIMIT_DNS_NAME_BYTES];
@@ -51,6 +77,7 @@ check_records(const struct answer *answer, const struct question *question)
 		if (record.data + record.bytes >
 		    answer->body + answer->body_bytes)
 			abort();
+		check_hints(&record);
 		(void)answer_alias(answer, question, i, name);
 	}
 }

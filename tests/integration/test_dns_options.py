@@ -22,6 +22,7 @@ BLOCKED = 15  # RFC 8914, 4.16
 ENCRYPTED = 853
 CANARY = "use-application-dns.net"
 DDR = "_dns.resolver.arpa"
+RESOLVER = "_853._dns.dns.example.net"
 RELAYS = ("mask.icloud.com", "mask-h2.icloud.com")
 # name, type, code, the statement that closes that way
 WAYS = [
@@ -29,6 +30,7 @@ WAYS = [
     (f"www.{CANARY}", "AAAA", "NXDOMAIN", "dns canary yes"),
     (DDR, "SVCB", "NOERROR", "dns ddr no"),
     ("resolver.arpa", "A", "NOERROR", "dns ddr no"),
+    (RESOLVER, "SVCB", "NOERROR", "dns ddr no"),
     (RELAYS[0], "A", "NXDOMAIN", "dns private-relay no"),
     (RELAYS[1], "AAAA", "NXDOMAIN", "dns private-relay no"),
 ]
@@ -179,11 +181,14 @@ def test_ways_past_dns_are_closed_and_rows_say_so(net, zone, tpx):
 def test_ways_past_dns_may_be_open(net, tpx):
     net.gateway.ip("route", "add", "default", "via", net.SERVER4)
     found = names.ROOT_ZONE + "".join(
-        f"{name}. IN A {names.ADDRESS4}\n" for name in (CANARY, DDR, *RELAYS))
+        f"{name}. IN A {names.ADDRESS4}\n" for name in (CANARY, DDR, *RELAYS)
+    ) + f"{RESOLVER}. IN SVCB 1 dns.example.net. alpn=doq\n"
     with names.Server(net.server, found, "."):
         tpx(f"{FORWARD}\ndns canary no\ndns ddr yes")
         for name in (CANARY, DDR, *RELAYS):
             assert ask(net, name) == ("NOERROR", {names.ADDRESS4}, []), name
+        assert ask(net, RESOLVER, "SVCB") == (
+            "NOERROR", {'1 dns.example.net. alpn="doq"'}, [])
 
 
 @pytest.mark.smoke

@@ -55,14 +55,17 @@ KEPT = hosts("b", PUBLIC4 + PUBLIC6) + [
     host for name, form in FORMS.items()
     for host in hosts(f"public{name}", [written(form, address)
                                         for address in PUBLIC4])]
+HINTS = {"A": "ipv4hint", "AAAA": "ipv6hint"}
 ZONE = names.ZONE + "".join(
     f"{label} IN {kind} {address}\n"
+    f"{label} IN HTTPS 1 . alpn=h2 {HINTS[kind]}={address}\n"
     f"to-{label} IN CNAME {label}\n"
     for label, kind, address in REMOVED + KEPT) + """\
 both IN A 10.1.2.3
 both IN A 198.51.100.8
 host.lan IN A 10.1.2.3
 host.lan IN AAAA fd00::5
+host.lan IN HTTPS 1 . ipv4hint=10.1.2.3
 lan IN A 10.1.2.4
 xlan IN A 10.1.2.5
 to-lan IN CNAME host.lan
@@ -99,11 +102,23 @@ def test_private_addresses_are_removed_however_written(net, zone, tpx):
     assert addresses(net, "both") == {"198.51.100.8"}
 
 
+def test_services_with_private_hints_are_left_out(net, zone, tpx):
+    """Also of an alias; who has public ones keeps them."""
+    tpx(FORWARD)
+    came = {prefix + label for label, _, _ in REMOVED + KEPT
+            for prefix in ("", "to-")
+            if addresses(net, prefix + label, "HTTPS")}
+    assert came == {prefix + label for label, _, _ in KEPT
+                    for prefix in ("", "to-")}
+
+
 def test_domains_that_may_have_private_addresses(net, zone, tpx):
     """It is the address's own name that has to be one of them."""
     instance = tpx(f'{FORWARD}\ndns rebind-allow {{ "lan.example.net" }}')
     assert addresses(net, "host.lan") == {"10.1.2.3"}
     assert addresses(net, "host.lan", "AAAA") == {"fd00::5"}
+    assert addresses(net, "host.lan", "HTTPS") == {
+        '1 . ipv4hint="10.1.2.3"'}
     assert addresses(net, "lan") == {"10.1.2.4"}
     assert addresses(net, "to-lan") == {"10.1.2.3"}
     assert addresses(net, "xlan") == set()

@@ -28,7 +28,10 @@ def zone(net):
     """Who is asked is on no way but through the gateway."""
     net.gateway.ip("route", "add", "default", "via", net.SERVER4)
     net.gateway.ip("-6", "route", "add", "default", "via", net.SERVER6)
-    more = f"ns IN AAAA {net.SERVER6}\n" + "".join(
+    more = f"""\
+ns IN AAAA {net.SERVER6}
+_8443._https.ns IN HTTPS 1 . ipv4hint={net.SERVER4} ipv6hint={net.SERVER6}
+""" + "".join(
         f"many IN A 198.51.100.{number + 1}\n" for number in range(TRIES))
     with names.Server(net.server, names.ZONE + more) as server:
         yield server
@@ -74,6 +77,15 @@ def test_a_name_that_was_asked_for_is_the_flows(net, server, zone, tpx,
     learn(net, net.gateway, address)
     begin(net.gateway, address)
     assert named(instance, 6)[5:] == [(NAME, "dns", None)]
+
+
+def test_a_hint_is_an_address_of_the_host(net, server, zone, tpx, address):
+    """Browsers go to hints at once, without the question of an address."""
+    instance = tpx(DNS)
+    answer = names.ask(net.client, ASKED4, f"_8443._https.{NAME}", "HTTPS")
+    assert len(names.texts(answer)) == 1
+    begin(net.client, address)
+    assert named(instance, 1) == [(NAME, "dns", None)]
 
 
 def test_a_flow_of_udp_has_its_name(net, zone, tpx, address):

@@ -44,6 +44,7 @@ static int asks, rows, equal_times, bindings, refuses;
 static struct dns_record row;
 static struct front_binding binding;
 static struct addr bound;
+static struct question bound_to;
 static struct front_verdict verdict;
 static const char *judged;
 
@@ -106,9 +107,24 @@ on_learn(void *ctx, const struct front_binding *given)
 	bindings++;
 	binding = *given;
 	bound = given->addrs[0];
+	bound_to = *given->question;
 }
 
-static const struct front_ops ops = { on_resolve, on_log, on_policy, on_learn };
+/* Those of lan.example. */
+static inline int
+on_may_be_private(void *ctx, const uint8_t *name, size_t name_bytes)
+{
+	(void)ctx;
+	return name_bytes == 13 && memcmp(name, "\3lan\7example", 13) == 0;
+}
+
+static const struct front_ops ops = {
+	.resolve = on_resolve,
+	.log = on_log,
+	.policy = on_policy,
+	.may_be_private = on_may_be_private,
+	.learn = on_learn,
+};
 
 static inline int
 bound_socket(int type, struct sockaddr_in *at)

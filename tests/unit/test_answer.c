@@ -13,7 +13,7 @@
 #include "dnsd/answer.h"
 #include "dnsd/query.h"
 
-static const struct answer_limits limits = { 86400, 3600 };
+static struct answer_limits limits;
 static const struct answer_age fresh = { 0, 0 };
 
 static struct answer_maker *maker;
@@ -27,6 +27,7 @@ static int
 setup(void **state)
 {
 	(void)state;
+	limits = (struct answer_limits){ 86400, 3600, NULL, NULL };
 	maker = answer_maker_new();
 	dns_begin(&message, 0, 0, "www.example", WIRE_A);
 	memset(&query, 0, sizeof(query));
@@ -556,6 +557,109 @@ test_too_many_records_are_bad(void **state)
 	assert_int_equal(take(WIRE_NOERROR), -1);
 }
 
+/* Priority, target, and parameters. */
+static void
+put_service(
+    const char *owner, uint16_t type, const void *parameters, size_t len)
+{
+	uint8_t data[512] = { 0, 1, 0 };
+
+	memcpy(data + 3, parameters, len);
+	dns_record_put(&message, DNS_ANSWER, owner, type, 300, data, 3 + len);
+}
+
+static void
+ask_service(uint16_t type)
+{
+	query.question.qtype = type;
+	dns_begin(&message, 0, 0, "www.example", type);
+}
+
+static int
+lan_may_be_private(void *ctx, const uint8_t *name, size_t bytes)
+{
+	(void)ctx;
+	return bytes == 9 && memcmp(name, "\3lan\3net", 9) == 0;
+}
+
+#define PUBLIC_HINT "\0\4\0\4\306\63\144\7"
+#define PRIVATE_HINT "\0\4\0\4\12\1\2\3"
+
+static void
+test_services_with_private_hints_are_left_out(void **state)
+{
+	static const uint16_t types[] = { WIRE_SVCB, WIRE_HTTPS };
+	size_t t;
+
+	(void)state;
+	limits.may_be_private = lan_may_be_private;
+	for (t = 0; t < 2; t++) {
+		ask_service(types[t]);
+		put_service("www.example", types[t], PRIVATE_HINT, 8);
+		put_service("www.example", types[t], "\0\4\0", 3);
+		assert_int_equal(take(WIRE_NOERROR), 0);
+		assert_int_equal(answer.answers, 0);
+		assert_int_equal(answer.has, 0);
+		assert_int_equal(answer.ttl_s, 0);
+		put_service("www.example", types[t], PUBLIC_HINT, 8);
+		assert_int_equal(take(WIRE_NOERROR), 0);
+		assert_int_equal(answer.answers, 1);
+		assert_int_equal(answer.has, ANSWER_ADDRESSES);
+		assert_int_equal(answer.ttl_s, 300);
+	}
+}
+
+/* It is the name of the record that counts, in any case of letters. */
+static void
+test_names_that_may_have_private_hints_keep_them(void **state)
+{
+	(void)state;
+	limits.may_be_private = lan_may_be_private;
+	ask_service(WIRE_HTTPS);
+	dns_alias(&message, "www.example", 300, "LAN.net");
+	put_service("LAN.net", WIRE_HTTPS, PRIVATE_HINT, 8);
+	assert_int_equal(take(WIRE_NOERROR), 0);
+	assert_int_equal(answer.answers, 2);
+	limits.may_be_private = NULL;
+	ask_service(WIRE_HTTPS);
+	put_service("www.example", WIRE_HTTPS, PRIVATE_HINT, 8);
+	put_service("www.example", WIRE_HTTPS, "\0\4\0", 3);
+	assert_int_equal(take(WIRE_NOERROR), 0);
+	assert_int_equal(answer.answers, 2);
+}
+
+static void
+take_signed(const char *parameters)
+{
+	static const uint8_t rrsig[] = { 0, WIRE_HTTPS, 13, 2, 0, 0, 1, 44, 9,
+		9, 9, 9, 1, 1, 1, 1, 0, 7, 0, 'x' };
+	struct resolution secure;
+
+	ask_service(WIRE_HTTPS);
+	put_service("www.example", WIRE_HTTPS, parameters, 8);
+	dns_record_put(&message, DNS_ANSWER, "www.example", WIRE_RRSIG, 300,
+	    rrsig, sizeof(rrsig));
+	secure = dns_resolution(&message, WIRE_NOERROR);
+	secure.security = DNS_SECURITY_SECURE;
+	assert_int_equal(take_as(&secure), 0);
+}
+
+/* Nobody is told that all of the rest had been proven. */
+static void
+test_what_is_left_out_has_no_signature(void **state)
+{
+	(void)state;
+	limits.may_be_private = lan_may_be_private;
+	query.dnssec_ok = 1;
+	take_signed(PUBLIC_HINT);
+	assert_int_equal(answer.answers, 2);
+	assert_true((put() & WIRE_AD) != 0);
+	take_signed(PRIVATE_HINT);
+	assert_int_equal(answer.answers, 0);
+	assert_int_equal(answer.security, DNS_SECURITY_NONE);
+	assert_int_equal(put() & WIRE_AD, 0);
+}
+
 #define TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int
@@ -586,6 +690,9 @@ main(void)
 		TEST(test_zero_address),
 		TEST(test_options_of_the_resolver_are_its_own),
 		TEST(test_names_that_only_cost_time_are_bad),
+		TEST(test_services_with_private_hints_are_left_out),
+		TEST(test_names_that_may_have_private_hints_keep_them),
+		TEST(test_what_is_left_out_has_no_signature),
 		TEST(test_too_many_records_are_bad),
 	};
 

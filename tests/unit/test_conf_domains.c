@@ -494,30 +494,33 @@ index_of(const char *list, struct text *out)
 }
 
 #define CLOSE_NAMES 1200
-#define CLOSE_HOMES 50
+#define CLOSE_GROUPS 5
 #define NAME_BYTES 16
 
 /* So many names that one id has nowhere to keep them all. */
 static void
 test_names_that_are_too_close_are_kept_with_another_id(void **state)
 {
-	uint32_t homes = CLOSE_NAMES + CLOSE_NAMES * 3 / 4 + 1;
+	uint32_t groups =
+	    CLOSE_NAMES * DOMAIN_NAME_HOMES / DOMAIN_GROUP_HOMES + 1;
 	struct text list = { 0 }, out = { 0 };
-	struct domain_index *index;
+	struct domain_index *index = index_of("a.x\n", &out);
 	struct domain_set set;
 	unsigned int number, found = 0;
 	char name[NAME_BYTES];
 	size_t len = 0;
 
 	(void)state;
+	assert_int_equal(domain_index_id(index), ID);
 	for (number = 0; found < CLOSE_NAMES; number++) {
 		len = (size_t)snprintf(name, sizeof(name), "n%u.x", number);
-		if (domain_home(domain_hash(ID, name, len), homes) >=
-		    CLOSE_HOMES)
+		if (domain_home(domain_hash(index->keys, name, len), groups) >=
+		    CLOSE_GROUPS * DOMAIN_GROUP_HOMES)
 			continue;
 		text_printf(&list, "%s\n", name);
 		found++;
 	}
+	free(index);
 	(void)snprintf(name, sizeof(name), "n%u.x", number - 1);
 	index = index_of(list.bytes, &out);
 	assert_non_null(index);

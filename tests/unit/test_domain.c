@@ -86,7 +86,7 @@ test_a_name_is_in_every_list_that_has_it(void **state)
 	read_list(2, "a.x\na.x\n");
 	read_list(200, "a.x\n");
 	index = finish(201, &len);
-	assert_int_equal(domain_index_names(index), 2);
+	assert_int_equal(domain_index_names(index), 3);
 	assert_int_equal(domain_index_lists(index), 201);
 	assert_int_equal(domain_index_id(index), ID);
 	assert_int_equal(lists_of(index, "a.x"), 7);
@@ -277,7 +277,8 @@ test_a_changed_index_is_refused_or_harmless(void **state)
 		}
 		bytes[i] = old;
 	}
-	assert_true(refused > len);
+	/* Keys of places that no name here has are as good as others. */
+	assert_true(refused > len - sizeof(index->keys));
 	free(index);
 }
 
@@ -287,36 +288,26 @@ sets_of(struct domain_index *index)
 	return (void *)(index + 1);
 }
 
-static struct domain_slot *
-slots_of(struct domain_index *index)
+static struct domain_group *
+groups_of(struct domain_index *index)
 {
 	return (void *)(sets_of(index) + index->sets);
 }
 
-static struct domain_slot *
-used_slot(struct domain_index *index)
+static struct domain_group *
+used_group(struct domain_index *index)
 {
-	struct domain_slot *slot = slots_of(index);
+	struct domain_group *group = groups_of(index);
 
-	while (slot->text == 0)
-		slot++;
-	return slot;
-}
-
-static struct domain_slot *
-empty_slot(struct domain_index *index)
-{
-	struct domain_slot *slot = slots_of(index);
-
-	while (slot->text != 0)
-		slot++;
-	return slot;
+	while (group->homes == 0)
+		group++;
+	return group;
 }
 
 static char *
-texts_of(struct domain_index *index)
+records_of(struct domain_index *index)
 {
-	return (char *)(slots_of(index) + index->slots);
+	return (char *)(groups_of(index) + index->groups);
 }
 
 #define REFUSED(field, value, reason)                                         \
@@ -336,54 +327,108 @@ test_every_field_of_an_index_is_checked(void **state)
 	static const char number[] = "a number out of range";
 	static const char length[] = "its length is not the one it tells";
 	static const char list[] = "a list that there is not";
-	static const char slot[] = "a name is not in its slot";
-	static const char rest[] = "bytes that no slot refers to";
+	static const char place[] = "a name is not where it must be";
+	static const char home[] = "a name is not at home";
+	static const char homes[] = "homes of no name";
+	static const char rest[] = "bytes that no group refers to";
 
 	(void)state;
 	REFUSED(index->magic, 1, "not a domain index");
 	REFUSED(index->version, 9, "another version");
-	REFUSED(index->reserved, 1, "reserved bytes are not zero");
 	REFUSED(index->bytes, 1, length);
 	REFUSED(index->sets, UINT32_MAX, length);
-	REFUSED(index->slots, UINT32_MAX, length);
-	REFUSED(index->text_bytes, UINT32_MAX, length);
+	REFUSED(index->groups, UINT32_MAX, length);
+	REFUSED(index->record_bytes, UINT32_MAX, length);
 	REFUSED(index->id, 0, number);
-	REFUSED(index->id, 1, slot);
 	REFUSED(index->lists, LIMIT_DOMAIN_LISTS + 1, number);
 	REFUSED(index->lists, 1, list);
 	REFUSED(index->names, LIMIT_DOMAIN_NAMES + 1, number);
 	REFUSED(index->names, 3, rest);
-	REFUSED(index->homes, 0, number);
-	REFUSED(index->homes, index->slots, number);
+	REFUSED(index->keys[0], index->keys[0] + (1ULL << 58), home);
 	REFUSED(sets_of(index)[0].bits[0], 1, list);
 	REFUSED(sets_of(index)[1].bits[3], 1, list);
-	REFUSED(used_slot(index)->tag, 1, slot);
-	REFUSED(used_slot(index)->text, 2, "a name is not where it must be");
-	REFUSED(empty_slot(index)->tag, 1, "an empty slot with a tag");
-	REFUSED(texts_of(index)[0], 99, "a set that there is not");
-	REFUSED(texts_of(index)[2], 99, "a set that there is not");
-	REFUSED(
-	    texts_of(index)[4], (char)0xff, "a name is not where it must be");
-	REFUSED(texts_of(index)[5], '!', slot);
+	REFUSED(used_group(index)->homes, 0, place);
+	REFUSED(used_group(index)->homes, UINT32_MAX, homes);
+	REFUSED(used_group(index)->record, 1, place);
+	REFUSED(records_of(index)[0], (char)0xff, place);
+	REFUSED(records_of(index)[1], 99, "a set that there is not");
+	REFUSED(records_of(index)[3], '!', home);
+	REFUSED(records_of(index)[index->record_bytes - 1], 1, place);
 }
 
-/* It stands behind an empty slot, where no look-up comes to. */
 static void
-test_a_name_that_cannot_be_found_is_refused(void **state)
+test_an_empty_group_has_no_name(void **state)
 {
-	size_t len;
-	struct domain_index *index = sample(&len);
-	struct domain_slot *slot = used_slot(index);
+	static const struct {
+		struct domain_group group;
+		const char *why;
+	} cases[] = { { { 0, 1 }, "an empty group with a name" },
+		{ { 1, 0 }, "a group has no end" },
+		{ { 1, 1 }, "a name is not where it must be" } };
+	struct domain_index *index;
+	const char *why;
+	size_t i, len;
+
+	(void)state;
+	index = finish(0, &len);
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		*groups_of(index) = cases[i].group;
+		assert_int_equal(domain_index_check(index, len, &why), -1);
+		assert_string_equal(why, cases[i].why);
+	}
+	free(index);
+}
+
+/* Nothing stands between a length and what is read. */
+static void
+test_the_last_name_of_an_index_ends_in_it(void **state)
+{
+	size_t len, cut;
+	struct domain_index *index;
 	const char *why;
 
 	(void)state;
-	while (slot[0].text == 0 || slot[1].text != 0)
-		slot++;
-	assert_true(slot + 2 < slots_of(index) + index->slots);
-	slot[1] = slot[0];
-	memset(slot, 0, sizeof(*slot));
-	assert_int_equal(domain_index_check(index, len, &why), -1);
-	assert_string_equal(why, "a name is not in its slot");
+	for (cut = 1; cut < 12; cut++) {
+		index = sample(&len);
+		index->bytes -= (uint32_t)cut;
+		index->record_bytes -= (uint32_t)cut;
+		index = realloc(index, len - cut);
+		assert_int_equal(
+		    domain_index_check(index, len - cut, &why), -1);
+		free(index);
+	}
+}
+
+/* A group as crowded as no builder makes one would hold up every look-up. */
+static void
+test_a_crowded_group_is_refused(void **state)
+{
+	static const char record[] = { 1, 0, 0, 'a' };
+	size_t i, len, count = DOMAIN_GROUP_NAMES + 1, first;
+	struct domain_index *index, *crowded;
+	const char *why;
+
+	(void)state;
+	read_list(0, "a\n");
+	index = finish(1, &len);
+	first = (size_t)(records_of(index) - (char *)index);
+	crowded = malloc(len + count * sizeof(record));
+	memcpy(crowded, index, len);
+	for (; count >= DOMAIN_GROUP_NAMES; count--) {
+		for (i = 0; i < count; i++)
+			memcpy((char *)crowded + first + i * sizeof(record),
+			    record, sizeof(record));
+		((char *)crowded)[first + i * sizeof(record)] = 0;
+		crowded->names = (uint32_t)count;
+		crowded->record_bytes = (uint32_t)(count * sizeof(record) + 1);
+		crowded->bytes = (uint32_t)first + crowded->record_bytes;
+		assert_int_equal(
+		    domain_index_check(crowded, crowded->bytes, &why),
+		    count > DOMAIN_GROUP_NAMES ? -1 : 0);
+		if (count > DOMAIN_GROUP_NAMES)
+			assert_string_equal(why, "too many names in a group");
+	}
+	free(crowded);
 	free(index);
 }
 
@@ -402,7 +447,7 @@ test_many_names_are_all_found(void **state)
 	assert_int_equal(read_list(3, text.bytes), 20000);
 	index = finish(4, &len);
 	assert_int_equal(domain_index_names(index), 20000);
-	assert_true(len <= text.len + 24 * 20000);
+	assert_true(len <= text.len + 8 * 20000);
 	for (i = 0; i < 20000; i++) {
 		snprintf(name, sizeof(name), "%sn%zu.d%zu.example",
 		    i % 3 ? "" : "x.", i, i % 7);
@@ -449,7 +494,9 @@ main(void)
 		cmocka_unit_test(test_any_other_length_of_an_index_is_refused),
 		cmocka_unit_test(test_a_changed_index_is_refused_or_harmless),
 		cmocka_unit_test(test_every_field_of_an_index_is_checked),
-		cmocka_unit_test(test_a_name_that_cannot_be_found_is_refused),
+		cmocka_unit_test(test_an_empty_group_has_no_name),
+		cmocka_unit_test(test_the_last_name_of_an_index_ends_in_it),
+		cmocka_unit_test(test_a_crowded_group_is_refused),
 		cmocka_unit_test(test_many_names_are_all_found),
 		cmocka_unit_test(test_a_list_has_a_limit),
 	};

@@ -63,6 +63,67 @@ test_row_says_what_was_asked_and_answered(void **state)
 	assert_memory_equal(bound.byte + 10, "\377\377\300\0\2\7", 6);
 }
 
+/* Asks for a service, and has it answered with so many equal hints. */
+static void
+learn_service(const char *name, const uint8_t addr[4], unsigned int count)
+{
+	uint8_t data[2 + 1 + 4 + 4 * 64] = { 0, 1, 0, 0, 4 };
+	struct resolution resolution;
+	struct dns_message message;
+	unsigned int i;
+	int before = asks;
+
+	wire_put16(data + 5, 4 * count);
+	for (i = 0; i < count; i++)
+		memcpy(data + 7 + 4 * i, addr, 4);
+	send_udp(9, name, WIRE_HTTPS);
+	UNTIL(asks > before);
+	dns_begin(&message, 0, WIRE_QR, name, WIRE_HTTPS);
+	dns_record_put(
+	    &message, DNS_ANSWER, name, WIRE_HTTPS, 300, data, 7 + 4 * count);
+	resolution = dns_resolution(&message, WIRE_NOERROR);
+	resolution.id = last_id();
+	front_resolved(front, &resolution);
+	UNTIL(has_reply());
+}
+
+static void
+test_hints_are_addresses_of_the_service_s_host(void **state)
+{
+	static const uint8_t addr[] = { 192, 0, 2, 8 };
+
+	(void)state;
+	learn_service("www.example", addr, 1);
+	assert_int_equal(bindings, 1);
+	assert_int_equal(binding.count, 1);
+	assert_int_equal(binding.ttl_s, 300);
+	assert_memory_equal(bound.byte + 10, "\377\377\300\0\2\10", 6);
+	assert_memory_equal(bound_to.name, "\3www\7example", 13);
+	/* From the cache, and for another port. */
+	send_udp(1, "www.example", WIRE_HTTPS);
+	UNTIL(has_reply());
+	assert_int_equal(bindings, 2);
+	learn_service("_8443._https.www.example", addr, 64);
+	assert_int_equal(bindings, 3);
+	assert_int_equal(binding.count, 16);
+	assert_int_equal(bound_to.name_bytes, 13);
+	assert_memory_equal(bound_to.name, "\3www\7example", 13);
+}
+
+static void
+test_private_hints_come_from_names_that_may_have_them(void **state)
+{
+	static const uint8_t addr[] = { 10, 1, 2, 3 };
+
+	(void)state;
+	learn_service("www.example", addr, 1);
+	assert_int_equal(bindings, 0);
+	assert_int_equal(row.answer_count, 0);
+	learn_service("lan.example", addr, 1);
+	assert_int_equal(bindings, 1);
+	assert_int_equal(row.answer_count, 1);
+}
+
 static void
 test_no_two_questions_have_one_time(void **state)
 {
@@ -399,6 +460,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_miss_is_asked_and_then_answered_from_the_cache),
 		TEST(test_row_says_what_was_asked_and_answered),
+		TEST(test_hints_are_addresses_of_the_service_s_host),
+		TEST(test_private_hints_come_from_names_that_may_have_them),
 		TEST(test_no_two_questions_have_one_time),
 		TEST(test_equal_questions_are_asked_once),
 		TEST(test_silent_resolver_means_servfail_in_time),

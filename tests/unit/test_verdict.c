@@ -119,6 +119,35 @@ test_ways_past_dns_are_closed_whatever_lists_say(void **state)
 }
 
 static void
+test_services_of_resolvers_are_ways_too(void **state)
+{
+	static const char *const closed[] = { "\4_dns\1r\3net", "\4_dns\3net",
+		"\4_853\4_dns\1r\3net" };
+	static const char *const open[] = { "\5_dnsx\1r\3net",
+		"\5_http\4_dns\1r\3net", "\1a\4_dns\1r\3net",
+		"\1_\4_dns\1r\3net", "\3853\4_dns\1r\3net", "\4_dns", "\4_853",
+		"\1r\3net", "" };
+	const uint8_t *name;
+	struct front_verdict found;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(closed) / sizeof(closed[0]); i++) {
+		name = (const uint8_t *)closed[i];
+		found = verdict(name, strlen(closed[i]) + 1, WIRE_SVCB);
+		assert_int_equal(found.answer, FRONT_NODATA);
+		assert_int_equal(found.rule, DNS_RULE_WAY + WAY_DDR);
+		found = verdict(name, strlen(closed[i]) + 1, WIRE_A);
+		assert_int_equal(found.answer, FRONT_PASS);
+	}
+	for (i = 0; i < sizeof(open) / sizeof(open[0]); i++) {
+		name = (const uint8_t *)open[i];
+		found = verdict(name, strlen(open[i]) + 1, WIRE_SVCB);
+		assert_int_equal(found.answer, FRONT_PASS);
+	}
+}
+
+static void
 test_ways_may_be_open(void **state)
 {
 	static const char text[] =
@@ -136,8 +165,41 @@ test_ways_may_be_open(void **state)
 	    FRONT_PASS);
 	assert_int_equal(
 	    verdict(NAME("\4mask\6icloud\3com"), WIRE_A).answer, FRONT_PASS);
+	assert_int_equal(
+	    verdict(NAME("\4_dns\1r\3net"), WIRE_SVCB).answer, FRONT_PASS);
 	free(image);
 	image = closed;
+}
+
+static int
+may_be_private(const uint8_t *name, size_t bytes)
+{
+	return verdict_may_be_private(image, name, bytes);
+}
+
+static void
+test_some_names_may_lead_to_private_addresses(void **state)
+{
+	static const char text[] =
+	    FIXTURE_CAPTURE "dns recurse\ndns rebind-allow { \"lan.net\" }\n";
+	struct image *before = image;
+	size_t len;
+
+	(void)state;
+	assert_false(may_be_private(NAME("\3lan\3net")));
+	image = fixture_image(text, &len);
+	assert_true(may_be_private(NAME("\3lan\3net")));
+	assert_true(may_be_private(NAME("\1a\3lan\3net")));
+	assert_false(may_be_private(NAME("\4xlan\3net")));
+	assert_false(may_be_private(NAME("\5x.lan\3net")));
+	assert_false(may_be_private(NAME("\3net")));
+	assert_false(may_be_private(NAME("")));
+	free(image);
+	image = fixture_image(
+	    FIXTURE_CAPTURE "dns recurse\ndns rebind-protect no\n", &len);
+	assert_true(may_be_private(NAME("\3net")));
+	free(image);
+	image = before;
 }
 
 static void
@@ -190,7 +252,9 @@ main(void)
 		cmocka_unit_test(test_the_statement_says_what_is_answered),
 		cmocka_unit_test(
 		    test_ways_past_dns_are_closed_whatever_lists_say),
+		cmocka_unit_test(test_services_of_resolvers_are_ways_too),
 		cmocka_unit_test(test_ways_may_be_open),
+		cmocka_unit_test(test_some_names_may_lead_to_private_addresses),
 		cmocka_unit_test(test_other_names_are_looked_up),
 		cmocka_unit_test(test_a_dot_in_a_label_parts_nothing),
 		cmocka_unit_test(test_the_longest_name_fits),
