@@ -28,6 +28,7 @@
 #include "policy/binding.h"
 #include "policy/lists.h"
 #include "policy/mapping.h"
+#include "schema/journal.h"
 
 #define CALLBACKS_PER_LOOP 16
 #define FLUSH_MS 500
@@ -48,6 +49,7 @@ struct dnsd {
 	struct ipc_channel *supervisor;
 	struct ipc_channel *resolver; /* NULL: none */
 	struct ipc_channel *log;      /* NULL: none */
+	struct dns_journal *rows;     /* the journal's memory */
 	struct journal *journal;
 	struct sampler sampler;
 	struct front *front;
@@ -344,6 +346,10 @@ on_dnsd_start(void *ctx, struct ipc_message *message)
 	struct dnsd *dnsd = ctx;
 
 	dnsd->worker = (uint32_t)start->worker;
+	dnsd->rows =
+	    memfd_map_shared(message->fd, sizeof(struct dns_journal), 1);
+	if (dnsd->rows == NULL)
+		fatal("journal");
 	dnsd->started = 1;
 	event_base_loopbreak(dnsd->base);
 }
@@ -423,8 +429,7 @@ dnsd_new(void)
 	uint64_t seed;
 
 	if (dnsd == NULL || getrandom(&seed, sizeof(seed), 0) != sizeof(seed) ||
-	    (dnsd->base = ipc_loop_new(CALLBACKS_PER_LOOP)) == NULL ||
-	    (dnsd->journal = journal_new(dnsd->base)) == NULL)
+	    (dnsd->base = ipc_loop_new(CALLBACKS_PER_LOOP)) == NULL)
 		fatal("event base");
 	sampler_init(&dnsd->sampler, seed);
 	dnsd->supervisor =
@@ -436,6 +441,9 @@ dnsd_new(void)
 	if (!dnsd->started || dnsd->policy.image == NULL ||
 	    dnsd->listening != IPC_LISTENER_COUNT)
 		fatalx("the supervisor left before the start");
+	dnsd->journal = journal_new(dnsd->base, dnsd->rows, dnsd->worker);
+	if (dnsd->journal == NULL)
+		fatal("journal");
 	settings_of(dnsd, &settings);
 	dnsd->front = front_new(dnsd->base, &ops, dnsd, &settings);
 	if (dnsd->front == NULL)

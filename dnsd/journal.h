@@ -3,8 +3,9 @@
  * The records of questions on their way to the flow log.  They go out in
  * messages of as many as fit, at the latest DNS_JOURNAL_US after the first, and
  * are kept until the flow log has said that they are on disk; what it has not
- * said is sent again when it was restarted.  Nothing here waits: records that
- * find no room are counted, and the flow log is told how many.
+ * said is sent again when it was restarted.  They lie in memory that the flow
+ * log reads when this process has died.  Nothing here waits: records that find
+ * no room are counted, and the flow log is told how many.
  */
 #ifndef DNSD_JOURNAL_H
 #define DNSD_JOURNAL_H
@@ -13,15 +14,16 @@
 
 #include "schema/dns.h"
 
+struct dns_journal;
 struct event_base;
 struct ipc_channel;
 struct journal;
 
 #define DNS_JOURNAL_US 100000
-#define DNS_JOURNAL_MESSAGES 128 /* that may wait for their acknowledgement */
 
-/* NULL with ENOMEM. */
-struct journal *journal_new(struct event_base *);
+/* The memory is all zero, and stays the caller's.  NULL with ENOMEM. */
+struct journal *
+journal_new(struct event_base *, struct dns_journal *, uint32_t worker);
 void journal_free(struct journal *); /* NULL is fine */
 
 /* one_in: how many questions it stands for. */

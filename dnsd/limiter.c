@@ -12,7 +12,6 @@
 #define SETS 2048
 #define WAYS 4
 #define SECOND_NS 1000000000LL
-#define NET_BYTES 8 /* of an IPv6 network, /64 */
 
 struct bucket {
 	struct addr addr;
@@ -77,7 +76,7 @@ int
 limiter_take(struct limiter *limiter, const struct addr *client, int64_t now_us)
 {
 	int64_t now_ns = now_us * 1000;
-	struct addr net = *client;
+	struct addr net;
 
 	if (limiter->cost_ns == 0)
 		return 1;
@@ -86,7 +85,7 @@ limiter_take(struct limiter *limiter, const struct addr *client, int64_t now_us)
 		return 0;
 	if (addr_is_v4(client))
 		return 1;
-	memset(net.byte + NET_BYTES, 0, sizeof(net.byte) - NET_BYTES);
+	net = addr_client(client);
 	return take(bucket_of(limiter, limiter->nets, &net),
 	    limiter->cost_ns / LIMITER_NET_TIMES, now_ns);
 }

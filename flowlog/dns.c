@@ -1,27 +1,31 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Owns the channels to dnsd, and what they sent until it is on disk, as it
- * came.  Reads records that hostile bytes may have shaped: all of a message
- * are checked before the first one counts.
+ * Owns the channels to dnsd, and what they sent, or left when they died, until
+ * it is on disk, as it came.  Reads records that hostile bytes may have shaped:
+ * all of a message are checked before the first one counts.
  */
 #include "flowlog/dns.h"
 
+#include <sys/mman.h>
 #include <sys/queue.h>
 
 #include <errno.h>
 #include <event2/event.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "common/memfd.h"
 #include "flowlog/batch.h"
 #include "flowlog/dns_table.h"
 #include "flowlog/room.h"
 #include "flowlog/store.h"
 #include "ipc/channel.h"
 #include "policy/image.h"
+#include "schema/journal.h"
 
 #define COMMIT_US 200000    /* after the first that waits */
 #define COMMIT_RECORDS 4096 /* waiting: commit now */
@@ -192,30 +196,39 @@ acknowledge(struct dnsd *dnsd, uint64_t sequence)
 		(void)IPC_SEND(dnsd->channel, MSG_DNS_ACK, 0, &ack, -1);
 }
 
-static void
-on_rows(void *ctx, struct ipc_message *message)
+/* NULL, or what is wrong with them. */
+static const char *
+rows_take(struct dnsd *dnsd, const struct msg_dns_rows *rows)
 {
-	const struct msg_dns_rows *rows = message->body;
-	struct dnsd *dnsd = ctx;
 	struct dns *dns = dnsd->owner;
 	uint64_t records = records_count(rows, dnsd->number);
 	const char *why = rows_violation(dnsd, rows, records);
 
 	if (why != NULL) {
 		batch_add_loss(dns->batch, LOSS_DNS_REFUSED, 1);
-		dnsd_cut_off(dnsd, why);
-		return;
+		return why;
 	}
 	batch_add_loss(dns->batch, LOSS_DNS_LOST, rows->lost);
 	dnsd->received = rows->sequence;
 	if (block_add(dns, dnsd, rows, records) == -1) {
 		batch_add_loss(dns->batch, LOSS_DNS_QUEUE, records);
 		acknowledge(dnsd, rows->sequence);
-		return;
 	}
-	if (dns->waiting_records >= COMMIT_RECORDS)
+	return NULL;
+}
+
+static void
+on_rows(void *ctx, struct ipc_message *message)
+{
+	struct dnsd *dnsd = ctx;
+	struct dns *dns = dnsd->owner;
+	const char *why = rows_take(dnsd, message->body);
+
+	if (why != NULL)
+		dnsd_cut_off(dnsd, why);
+	else if (dns->waiting_records >= COMMIT_RECORDS)
 		(void)dns_flush(dns);
-	else
+	else if (dns->waiting_records > 0)
 		schedule(dns, COMMIT_US);
 }
 
@@ -243,6 +256,68 @@ dns_open(struct dns *dns, unsigned int worker, int fd)
 	dnsd->life = ++dns->lives;
 	dnsd->received = 0;
 	return 0;
+}
+
+/* A message that was not sent, or not read; it is copied before it is read. */
+static void
+left_take(struct dnsd *dnsd, const struct dns_journal_message *left)
+{
+	uint32_t bytes =
+	    atomic_load_explicit(&left->bytes, memory_order_acquire);
+	struct msg_dns_rows rows = {
+		.sequence = left->sequence, .lost = left->lost, .count = bytes
+	};
+
+	if (bytes == 0 || rows.sequence <= dnsd->received)
+		return;
+	if (bytes > sizeof(rows.byte)) {
+		batch_add_loss(dnsd->owner->batch, LOSS_DNS_REFUSED, 1);
+		return;
+	}
+	memcpy(rows.byte, left->byte, bytes);
+	(void)rows_take(dnsd, &rows);
+}
+
+static int
+journal_read(struct dnsd *dnsd, const struct dns_journal *journal)
+{
+	uint64_t first = atomic_load(&journal->first);
+	uint64_t count = atomic_load(&journal->last) - first + 1;
+	uint64_t i;
+
+	/* It died before it had made the header: nobody had asked anything. */
+	if (journal->magic == 0)
+		return 0;
+	if (journal->magic != DNS_JOURNAL_MAGIC ||
+	    journal->worker != dnsd->number || count == 0 ||
+	    count > DNS_JOURNAL_MESSAGES) {
+		errno = EBADMSG;
+		return -1;
+	}
+	for (i = 0; i < count; i++)
+		left_take(dnsd,
+		    &journal->message[(first + i) % DNS_JOURNAL_MESSAGES]);
+	batch_add_loss(
+	    dnsd->owner->batch, LOSS_DNS_LOST, atomic_load(&journal->lost));
+	return 0;
+}
+
+int
+dns_import(struct dns *dns, unsigned int worker, int fd)
+{
+	struct dnsd *dnsd = &dns->dnsd[worker];
+	struct dns_journal *journal = memfd_map_shared(fd, sizeof(*journal), 0);
+	int result;
+
+	/* What came by it and was not read is in the journal as well. */
+	dnsd_close(dnsd);
+	if (journal == NULL)
+		return -1;
+	result = journal_read(dnsd, journal);
+	(void)munmap(journal, sizeof(*journal));
+	if (dns->waiting_records > 0)
+		schedule(dns, COMMIT_US);
+	return result;
 }
 
 static int

@@ -35,6 +35,13 @@ int dns_set_store(struct dns *, struct store *);
  */
 int dns_open(struct dns *, unsigned int worker, int fd);
 
+/*
+ * The dnsd of that number is dead: takes what it has left in the journal behind
+ * fd, which stays the caller's, and has not sent.  -1 with errno of
+ * memfd_map_shared(), or EBADMSG when that is not a journal of this worker.
+ */
+int dns_import(struct dns *, unsigned int worker, int fd);
+
 /* Writes all that waits, now.  -1 when some of it still waits. */
 int dns_flush(struct dns *);
 

@@ -332,13 +332,17 @@ flowlog_on_names(void *ctx, struct ipc_message *message)
 		fatal("names");
 }
 
-/* Says which arenas are of no more use: once all that waits is on disk. */
+/*
+ * Says what of dead workers' memory is of no more use: once all that waits is
+ * on disk.
+ */
 static void
 arenas_done(struct flowlog *flowlog)
 {
 	struct msg_empty body = { 0 };
 
-	if (flowlog->narenas == 0 || batch_flush(flowlog->batch) == -1 ||
+	if (flowlog->narenas == 0 || dns_flush(flowlog->dns) == -1 ||
+	    batch_flush(flowlog->batch) == -1 ||
 	    batch_waiting(flowlog->batch) > 0)
 		return;
 	while (flowlog->narenas > 0) {
@@ -348,27 +352,53 @@ arenas_done(struct flowlog *flowlog)
 	}
 }
 
+/* What was in it waits to be written. */
+static void
+arena_add(struct flowlog *flowlog, uint32_t id)
+{
+	if (flowlog->narenas < ARENAS_MOST)
+		flowlog->arenas[flowlog->narenas++] = id;
+	arenas_done(flowlog);
+}
+
+static void
+arena_unreadable(struct flowlog *flowlog, const char *program,
+    unsigned int number, const char *what)
+{
+	struct msg_event event;
+	char actor[32];
+
+	(void)snprintf(actor, sizeof(actor), "%s[%u]", program, number);
+	log_warn("%s: arena", actor);
+	event_make(&event, SEVERITY_WARNING, "arena-unreadable", actor,
+	    "its %s have no rows", what);
+	report(flowlog, &event);
+}
+
 static void
 flowlog_on_arena(void *ctx, struct ipc_message *message)
 {
 	struct flowlog *flowlog = ctx;
 	const struct msg_worker *worker = message->body;
 	unsigned int number = (unsigned int)worker->worker;
-	struct msg_event event;
-	char actor[32];
 
 	/* What the relay had sent and is still unread is in its arena too. */
 	workers_close(flowlog->workers, number);
-	if (arena_import(message->fd, number, flowlog->batch) == -1) {
-		(void)snprintf(actor, sizeof(actor), "tpx-relay[%u]", number);
-		log_warn("%s: arena", actor);
-		event_make(&event, SEVERITY_WARNING, "arena-unreadable", actor,
-		    "its open flows have no rows");
-		report(flowlog, &event);
-	}
-	if (flowlog->narenas < ARENAS_MOST)
-		flowlog->arenas[flowlog->narenas++] = message->id;
-	arenas_done(flowlog);
+	if (arena_import(message->fd, number, flowlog->batch) == -1)
+		arena_unreadable(flowlog, "tpx-relay", number, "open flows");
+	arena_add(flowlog, message->id);
+}
+
+static void
+flowlog_on_dns_journal(void *ctx, struct ipc_message *message)
+{
+	struct flowlog *flowlog = ctx;
+	const struct msg_worker *worker = message->body;
+	unsigned int number = (unsigned int)worker->worker;
+
+	if (dns_import(flowlog->dns, number, message->fd) == -1)
+		arena_unreadable(flowlog, "tpx-dnsd", number, "last questions");
+	arena_add(flowlog, message->id);
 }
 
 static void
@@ -444,6 +474,7 @@ static const struct ipc_handler handlers[] = {
 	{ MSG_LOG_RELAY, flowlog_on_relay },
 	{ MSG_LOG_ARENA, flowlog_on_arena },
 	{ MSG_LOG_DNSD, flowlog_on_dnsd },
+	{ MSG_LOG_DNS_JOURNAL, flowlog_on_dns_journal },
 	{ MSG_LOG_NAMES, flowlog_on_names },
 	{ MSG_LOG_SOURCE, flowlog_on_source },
 	{ MSG_EVENT, flowlog_on_event },

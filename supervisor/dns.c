@@ -10,11 +10,15 @@
  */
 #include "supervisor/dns.h"
 
+#include <sys/mman.h>
+
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "common/log.h"
+#include "common/memfd.h"
+#include "schema/journal.h"
 #include "supervisor/apply.h"
 #include "supervisor/event.h"
 #include "supervisor/flowlog.h"
@@ -191,6 +195,35 @@ is_due(const struct child *child)
 	       child->tpxd->dns.ports.dns4 != 0 && dot_is_open(child->tpxd);
 }
 
+static int
+journal_make(struct dnsd *dnsd)
+{
+	void *map;
+
+	dnsd->journal =
+	    memfd_shared("tpx-questions", sizeof(struct dns_journal), &map);
+	if (dnsd->journal == -1)
+		return -1;
+	(void)munmap(map, sizeof(struct dns_journal));
+	return 0;
+}
+
+static void
+journal_release(struct dnsd *dnsd)
+{
+	if (dnsd->journal != -1)
+		close(dnsd->journal);
+	dnsd->journal = -1;
+}
+
+void
+dns_gone(struct dnsd *dnsd)
+{
+	if (dnsd->journal != -1)
+		flowlog_arena(dnsd->child.tpxd, &dnsd->child, dnsd->journal);
+	journal_release(dnsd);
+}
+
 /* A message that cannot be sent shows as a dnsd that never gets ready. */
 static int
 dnsd_start(struct child *child)
@@ -200,13 +233,20 @@ dnsd_start(struct child *child)
 
 	if (!is_due(child))
 		return 0;
-	if (child_open(child, dnsd_handlers) == -1)
+	if (journal_make(dnsd) == -1) {
+		log_warn("tpx-dnsd: journal");
+		child_schedule(child);
 		return -1;
+	}
+	if (child_open(child, dnsd_handlers) == -1) {
+		journal_release(dnsd);
+		return -1;
+	}
 	stats_keep(dnsd);
 	(void)child_send_config(child);
 	listeners_send(dnsd);
 	names_to_dnsd(dnsd);
-	(void)IPC_SEND(child->channel, MSG_DNSD_START, 0, &body, -1);
+	(void)IPC_SEND(child->channel, MSG_DNSD_START, 0, &body, dnsd->journal);
 	return 0;
 }
 
@@ -239,6 +279,7 @@ dns_init(struct tpxd *tpxd, uint32_t count)
 		    &dns->dnsds[i].child, tpxd, "tpx-dnsd", IPC_DNSD, (int)i);
 		dns->dnsds[i].child.start = dnsd_start;
 		names_init(&dns->dnsds[i].names);
+		dns->dnsds[i].journal = -1;
 		for (n = 0; n < IPC_LISTENER_COUNT; n++)
 			dns->dnsds[i].listeners[n] = -1;
 	}

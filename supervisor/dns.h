@@ -22,6 +22,7 @@ struct dnsd {
 	struct msg_dns_stats stats;	   /* of the process that runs */
 	struct msg_dns_stats before;	   /* of those before it, added up */
 	struct names names;
+	int journal; /* of the process that runs; -1: none */
 };
 
 struct dns {
@@ -73,6 +74,9 @@ void dns_each(struct tpxd *, dns_fn *, void *ctx);
 
 /* Another process says that a dnsd broke a rule: it is killed. */
 void dns_breach(struct tpxd *, const struct msg_breach *);
+
+/* A dnsd has ended: what it has not told the flow log is handed over. */
+void dns_gone(struct dnsd *);
 
 /* A process of DNS has ended, as it was asked to or not; tpxd goes on. */
 void dns_ended(struct child *, int asked);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * Dispatch of the flow log's messages.  Nothing waits for it: while it is
- * away, relays keep their records and this keeps the arenas of dead relays.
+ * away, relays and dnsds keep their records, and this keeps the memory in which
+ * dead ones have left theirs.
  */
 #include "supervisor/flowlog.h"
 
@@ -20,12 +21,13 @@
 #include "supervisor/event.h"
 #include "supervisor/tpxd.h"
 
-#define ARENAS_MOST 64	     /* of dead relays whose rows are not written */
+#define ARENAS_MOST 64	     /* of dead workers whose rows are not written */
 #define LAST_STARTS 3	     /* of a flow log that dies at the end */
 #define PATIENCE_US 10000000 /* a commit may take its time on a slow disk */
 
 /* Each is kept until the flow log has said that its rows are on disk. */
 static struct arena {
+	enum msg_type type; /* that tells the flow log of it */
 	uint32_t worker;
 	uint32_t id;
 	int fd;
@@ -62,7 +64,7 @@ arena_send(struct tpxd *tpxd, const struct arena *arena)
 	struct msg_worker body = { .worker = arena->worker };
 
 	if (tpxd->flowlog.state == CHILD_RUNNING)
-		(void)IPC_SEND(tpxd->flowlog.channel, MSG_LOG_ARENA, arena->id,
+		(void)IPC_SEND(tpxd->flowlog.channel, arena->type, arena->id,
 		    &body, arena->fd);
 }
 
@@ -76,18 +78,21 @@ arenas_send(struct tpxd *tpxd)
 }
 
 void
-flowlog_arena(struct tpxd *tpxd, struct child *relay, int fd)
+flowlog_arena(struct tpxd *tpxd, struct child *worker, int fd)
 {
 	struct arena *arena = &arenas[narenas];
 
 	if (narenas == ARENAS_MOST ||
 	    (fd = fcntl(fd, F_DUPFD_CLOEXEC, 0)) == -1) {
-		event_record(tpxd, SEVERITY_ALARM, relay, "rows-lost",
-		    "its last flows have no rows");
+		event_record(tpxd, SEVERITY_ALARM, worker, "rows-lost",
+		    worker->role == IPC_DNSD ? "its last questions have no rows"
+					     : "its last flows have no rows");
 		return;
 	}
 	narenas++;
-	arena->worker = (uint32_t)relay->index;
+	arena->type =
+	    worker->role == IPC_DNSD ? MSG_LOG_DNS_JOURNAL : MSG_LOG_ARENA;
+	arena->worker = (uint32_t)worker->index;
 	arena->id = ++last_id;
 	arena->fd = fd;
 	arena_send(tpxd, arena);

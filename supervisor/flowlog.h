@@ -22,10 +22,10 @@ void flowlog_connect(struct tpxd *, struct worker *);
 void flowlog_connect_dnsd(void *ctx, struct child *);
 
 /*
- * Hands over the arena of a relay that has ended, again and again until its
- * rows are on disk; fd stays the caller's.
+ * Hands over the arena of a relay, or the journal of a dnsd, that has ended,
+ * again and again until its rows are on disk; fd stays the caller's.
  */
-void flowlog_arena(struct tpxd *, struct child *relay, int fd);
+void flowlog_arena(struct tpxd *, struct child *, int fd);
 
 /* netctl has opened another source. */
 void flowlog_source(struct tpxd *, uint64_t kind);

@@ -7,7 +7,7 @@ name below NAME, and clients of many addresses.
 
 from contenders import Contender
 from metrics import settled
-from rig import names, proxies
+from rig import names, proxies, unbound
 from rig.net import Topology
 from rig.tpx import Tpx
 
@@ -54,31 +54,12 @@ capture forwarded on {{ {Topology.CLIENT_IF} }}
 dns forward {{ {UPSTREAM} }}
 dns validate no
 """
-UNBOUND = f"""\
-server:
-  do-daemonize: no
-  username: ""
-  chroot: ""
-  directory: "{{home}}"
-  pidfile: ""
-  use-syslog: no
-  logfile: "{{home}}/log"
-  log-queries: yes
-  interface: {Topology.GATEWAY4}@{PORT}
-  access-control: 0.0.0.0/0 allow
-  num-threads: 2
-  so-reuseport: yes
-  module-config: "iterator"
-  msg-cache-size: 64m
-  rrset-cache-size: 64m
-  outgoing-range: 4096
-  num-queries-per-thread: 4096
-remote-control:
-  control-enable: no
-forward-zone:
-  name: "."
-  forward-addr: {UPSTREAM}
-"""
+UNBOUND = unbound.conf(
+    f"{Topology.GATEWAY4}@{PORT}", UPSTREAM, 'logfile: "{home}/log"',
+    "log-queries: yes", "access-control: 0.0.0.0/0 allow", "num-threads: 2",
+    "so-reuseport: yes", 'module-config: "iterator"', "msg-cache-size: 64m",
+    "rrset-cache-size: 64m", "outgoing-range: 4096",
+    "num-queries-per-thread: 4096")
 DNSDIST = f"""\
 setLocal("{Topology.GATEWAY4}:{PORT}", {{reusePort=true}})
 addLocal("{Topology.GATEWAY4}:{PORT}", {{reusePort=true}})
@@ -171,7 +152,7 @@ class TpxResolver(Resolver):
 
 class Unbound(Resolver):
     name = "unbound"
-    text, argv = UNBOUND, ("unbound", "-d", "-c")
+    text, argv = UNBOUND, unbound.ARGV
 
 
 class Dnsdist(Resolver):

@@ -18,7 +18,7 @@ import dns.rcode
 import dns.rdatatype
 import pytest
 
-from rig import proxies, questions, zones
+from rig import proxies, questions, unbound, zones
 
 ASKED4, ASKED6 = "192.0.2.53", "2001:db8:53::53"
 UPSTREAM_PORT, PEER_PORT = 5300, 5301
@@ -27,30 +27,12 @@ AT_A_TIME = 50
 SOURCES = 16  # of the client, so that no limit is met
 UNREADABLE = "not to be read"
 BOGUS_TTL_S = 60  # val-bogus-ttl of unbound.conf(5)
-UNBOUND = f"""\
-server:
-  do-daemonize: no
-  username: ""
-  chroot: ""
-  directory: "{{home}}"
-  pidfile: ""
-  use-syslog: no
-  interface: 127.0.0.1@{PEER_PORT}
-  do-not-query-localhost: no
-  module-config: "validator iterator"
-  trust-anchor-file: "{{home}}/anchors"
-  aggressive-nsec: yes
-  edns-buffer-size: 1232
-  max-udp-size: 1232
-  unblock-lan-zones: yes
-  insecure-lan-zones: yes
-  ede: yes
-remote-control:
-  control-enable: no
-forward-zone:
-  name: "."
-  forward-addr: 127.0.0.1@{UPSTREAM_PORT}
-"""
+UNBOUND = unbound.conf(
+    f"127.0.0.1@{PEER_PORT}", f"127.0.0.1@{UPSTREAM_PORT}",
+    "do-not-query-localhost: no", 'module-config: "validator iterator"',
+    'trust-anchor-file: "{home}/anchors"', "aggressive-nsec: yes",
+    "edns-buffer-size: 1232", "max-udp-size: 1232", "unblock-lan-zones: yes",
+    "insecure-lan-zones: yes", "ede: yes")
 STATEMENTS = f"""\
 dns forward {{{{ 10.74.2.2@{UPSTREAM_PORT} }}}}
 dns trust-anchor "{{anchors}}"
@@ -135,7 +117,7 @@ def start_both(net, tpx, stack):
     anchors = home / "anchors"
     stack.enter_context(zones.serve(net.server, UPSTREAM_PORT, anchors))
     stack.enter_context(proxies.configured(
-        net.server, "127.0.0.1", PEER_PORT, UNBOUND, "unbound", "-d", "-c",
+        net.server, "127.0.0.1", PEER_PORT, UNBOUND, *unbound.ARGV,
         files={"anchors": anchors.read_text()}))
     return tpx(STATEMENTS.format(anchors=anchors))
 

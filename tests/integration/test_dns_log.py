@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: ISC
 """Each question of DNS is one row of the log, whoever dies meanwhile."""
 
+import collections
 import json
 import socket
+import threading
 import time
 
 import dns.message
@@ -120,6 +122,66 @@ def test_killed_flow_log_loses_no_row(net, zone, tpx):
             asker.ask(BURST)
             instance.wait_replaced("flowlog", old, 10)
             instance.rows(1 + 2 * BURST * times, view="dns")
+    assert lost(instance) == 0
+
+
+class Load:
+    """Asks from one port after the other; answered are those that heard."""
+
+    def __init__(self, net):
+        self._net = net
+        self._query = dns.message.make_query(WWW, "A").to_wire()
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self.answered = []
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exception):
+        self._closing.set()
+        self._thread.join()
+
+    def _run(self):
+        port = PORT
+        while not self._closing.is_set():
+            port += 1
+            with self._net.client.socket(socket.AF_INET,
+                                         socket.SOCK_DGRAM) as sock:
+                sock.bind(("", port))
+                sock.connect((ASKED, 53))
+                sock.settimeout(0.2)
+                try:
+                    sock.send(self._query)
+                    sock.recv(4096)
+                    self.answered.append(port)
+                except OSError:  # while nobody answers
+                    pass
+
+    def wait_more(self, count):
+        more = len(self.answered) + count
+        proc.wait_until(lambda: len(self.answered) >= more, 20,
+                        f"{count} more answers")
+
+
+def test_killed_dnsd_loses_no_row(net, zone, tpx):
+    """Whatever it answered, told to the flow log or not yet."""
+    instance = tpx(FORWARD, workers=1)
+    with Load(net) as load:
+        for _ in range(2):
+            load.wait_more(BURST)
+            old = instance.by_role()["dnsd"]
+            proc.kill(old)
+            instance.wait_replaced("dnsd", old, 10)
+        load.wait_more(BURST)
+
+    def ports():
+        return collections.Counter(found["cport"] for found in instance.sql(
+            "SELECT cport FROM dns"))
+    proc.wait_until(lambda: not set(load.answered) - set(ports()), 5,
+                    "each answer has its row")
+    assert set(ports().values()) == {1}
     assert lost(instance) == 0
 
 

@@ -1,16 +1,23 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * From dnsd's journal over a channel into the database: what is acknowledged,
- * what is sent again, and who is cut off.
+ * what is sent again, what a dead dnsd leaves, and who is cut off.
  */
-#include <event2/event.h>
+#include <sys/mman.h>
 
+#include <errno.h>
+#include <event2/event.h>
+#include <stdatomic.h>
+#include <unistd.h>
+
+#include "common/memfd.h"
 #include "dnsd/journal.h"
 #include "flowlog/batch.h"
 #include "flowlog/dns.h"
 #include "flowlog/store.h"
 #include "ipc/channel.h"
 #include "ipc/loop.h"
+#include "schema/journal.h"
 #include "tests/unit/flowlog_fixture.h"
 #include "tests/unit/question_fixture.h"
 
@@ -21,6 +28,8 @@ static struct event_base *base;
 static struct store *store;
 static struct batch *batch;
 static struct dns *dns;
+static struct dns_journal *rows; /* the journal's memory */
+static int rows_fd;
 static struct journal *journal;
 static struct ipc_channel *channel; /* dnsd's end */
 static const char *violation;
@@ -115,6 +124,26 @@ log_stop(void)
 	batch_free(batch);
 }
 
+static void
+dnsd_start(void)
+{
+	void *map;
+
+	rows_fd = memfd_shared("questions", sizeof(*rows), &map);
+	assert_true(rows_fd != -1);
+	rows = map;
+	journal = journal_new(base, rows, WORKER);
+	assert_non_null(journal);
+}
+
+static void
+dnsd_stop(void)
+{
+	journal_free(journal);
+	(void)munmap(rows, sizeof(*rows));
+	close(rows_fd);
+}
+
 static int
 set_up(void **state)
 {
@@ -122,7 +151,7 @@ set_up(void **state)
 	violation = NULL;
 	fixture_dir(dir);
 	base = ipc_loop_new(0);
-	journal = journal_new(base);
+	dnsd_start();
 	assert_int_equal(store_open(dir, &store), 0);
 	log_start();
 	return 0;
@@ -133,7 +162,7 @@ tear_down(void **state)
 {
 	(void)state;
 	log_stop();
-	journal_free(journal);
+	dnsd_stop();
 	store_close(store);
 	event_base_free(base);
 	fixture_dir_remove(dir);
@@ -290,6 +319,138 @@ test_who_speaks_for_another_is_cut_off(void **state)
 	assert_int_equal(dns_count(dns), 0);
 }
 
+/* As if dnsd were killed, and the supervisor told of it. */
+static int
+dnsd_killed(void)
+{
+	int result;
+
+	journal_set_log(journal, NULL);
+	ipc_channel_free(channel);
+	channel = NULL;
+	turn();
+	result = dns_import(dns, WORKER, rows_fd);
+	assert_int_equal(dns_flush(dns), 0);
+	return result;
+}
+
+#define DROPS(kind)                                       \
+	"SELECT coalesce(sum(count), 0) FROM drops WHERE" \
+	" source = 'dnsd' AND kind = '" kind "'"
+
+static void
+test_what_a_dead_dnsd_had_not_sent_becomes_rows(void **state)
+{
+	(void)state;
+	assert_int_equal(dns_set_store(dns, store), 0);
+	ask(0, 100);
+	wait_for(ROWS, 100);
+	ask(100, 100);
+	journal_flush(journal); /* sent, and perhaps unread */
+	ask(200, 7);
+	assert_int_equal(dnsd_killed(), 0);
+	assert_int_equal(number(ROWS), 207);
+	assert_int_equal(dns_written(dns), 207);
+	assert_null(violation);
+}
+
+static void
+test_what_was_written_before_a_dnsd_died_is_one_row(void **state)
+{
+	(void)state;
+	assert_int_equal(dns_set_store(dns, store), 0);
+	ask(0, 100);
+	journal_flush(journal);
+	while (dns_written(dns) < 100) {
+		(void)event_base_loop(base, EVLOOP_ONCE);
+		(void)dns_flush(dns);
+	}
+	/* nobody has told dnsd, and another log finds its journal */
+	log_stop();
+	log_start();
+	assert_int_equal(dns_set_store(dns, store), 0);
+	ask(100, 1);
+	assert_int_equal(dnsd_killed(), 0);
+	assert_int_equal(dnsd_killed(), 0);
+	assert_int_equal(number(ROWS), 101);
+	assert_int_equal(dns_written(dns), 1);
+}
+
+static void
+test_what_a_dead_dnsd_had_given_up_is_counted_once(void **state)
+{
+	int64_t dropped;
+
+	(void)state;
+	log_stop(); /* nobody reads */
+	ask(0, 20000);
+	dropped = (int64_t)journal_dropped(journal);
+	assert_true(dropped > 0);
+	log_start();
+	assert_int_equal(dns_set_store(dns, store), 0);
+	batch_set_store(batch, store);
+	wait_for(ROWS, 20000 - dropped);
+	ask(20000, 1); /* its message tells of them */
+	wait_for(ROWS, 20001 - dropped);
+	ask(20001, 1);
+	wait_for(ROWS, 20002 - dropped);
+	atomic_store(&rows->lost, 5); /* and of these none does */
+	assert_int_equal(dnsd_killed(), 0);
+	assert_int_equal(batch_flush(batch), 0);
+	assert_int_equal(number(DROPS("no-room")), dropped + 5);
+	assert_int_equal(number(ROWS), 20002 - dropped);
+}
+
+static void
+test_journal_that_was_never_begun_is_empty(void **state)
+{
+	(void)state;
+	assert_int_equal(dns_set_store(dns, store), 0);
+	memset(rows, 0, sizeof(*rows));
+	assert_int_equal(dnsd_killed(), 0);
+	assert_int_equal(number(ROWS), 0);
+}
+
+static void
+test_journal_of_another_is_refused(void **state)
+{
+	(void)state;
+	assert_int_equal(dns_set_store(dns, store), 0);
+	ask(0, 3);
+	rows->worker = WORKER + 1;
+	assert_int_equal(dnsd_killed(), -1);
+	assert_int_equal(errno, EBADMSG);
+	rows->worker = WORKER;
+	atomic_store(&rows->last, DNS_JOURNAL_MESSAGES);
+	assert_int_equal(dnsd_killed(), -1);
+	atomic_store(&rows->last, 0);
+	atomic_store(&rows->first, 2);
+	assert_int_equal(dnsd_killed(), -1);
+	assert_int_equal(number(ROWS), 0);
+}
+
+static void
+test_broken_messages_of_a_dead_dnsd_are_counted(void **state)
+{
+	(void)state;
+	assert_int_equal(dns_set_store(dns, store), 0);
+	batch_set_store(batch, store);
+	ask(0, 10);
+	atomic_store(&rows->last, 3);
+	rows->message[1] = rows->message[2] = rows->message[3] =
+	    rows->message[0];
+	rows->message[1].sequence = 11;
+	memset(rows->message[1].byte, 0xff, 64);
+	rows->message[2].sequence = 12;
+	atomic_store(&rows->message[2].bytes, LIMIT_DNS_ROWS_BYTES + 8);
+	rows->message[3].sequence = 13;
+	atomic_store(&rows->message[3].bytes, 12);
+	assert_int_equal(dnsd_killed(), 0);
+	assert_int_equal(batch_flush(batch), 0);
+	assert_int_equal(number(ROWS), 10);
+	assert_int_equal(number(DROPS("violation")), 3);
+}
+
 #define STAGED(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int
@@ -302,6 +463,12 @@ main(void)
 		STAGED(test_questions_without_room_are_counted),
 		STAGED(test_who_sends_a_broken_record_is_cut_off),
 		STAGED(test_who_speaks_for_another_is_cut_off),
+		STAGED(test_what_a_dead_dnsd_had_not_sent_becomes_rows),
+		STAGED(test_what_was_written_before_a_dnsd_died_is_one_row),
+		STAGED(test_what_a_dead_dnsd_had_given_up_is_counted_once),
+		STAGED(test_journal_that_was_never_begun_is_empty),
+		STAGED(test_journal_of_another_is_refused),
+		STAGED(test_broken_messages_of_a_dead_dnsd_are_counted),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,15 +1,12 @@
 /* SPDX-License-Identifier: ISC */
 #include "dnsd/sampler.h"
 
-#include "policy/conf_index.h"
-#include "policy_fixture.h"
+#include "tests/unit/lists_fixture.h"
 
 #define NAME(text) (const uint8_t *)(text), sizeof(text)
 #define SEED 4711
 #define RUNS 1000
 
-static struct image *image;
-static struct domain_index *lists;
 static struct sampler sampler;
 
 static int
@@ -22,25 +19,9 @@ load(void **state)
 	    "dns forward 192.0.2.1\n"
 	    "dns log <noise> sample 10\ndns log <none> no\n"
 	    "dns log <all> all\ndns log sample 4\n";
-	struct conf *conf = fixture_conf(text);
-	void *bytes;
-	size_t len;
 
 	(void)state;
-	assert_int_equal(conf_index_build(conf, 7, &bytes, &len, NULL), 0);
-	lists = bytes;
-	assert_int_equal(image_build(conf, 1, &bytes, &len), 0);
-	image = bytes;
-	conf_free(conf);
-	return 0;
-}
-
-static int
-unload(void **state)
-{
-	(void)state;
-	free(image);
-	free(lists);
+	fixture_load(text);
 	return 0;
 }
 
@@ -141,5 +122,6 @@ main(void)
 		TEST(test_no_rhythm_keeps_a_question_out),
 	};
 
-	return cmocka_run_group_tests_name("sampler", tests, load, unload);
+	return cmocka_run_group_tests_name(
+	    "sampler", tests, load, fixture_unload);
 }

@@ -4,13 +4,9 @@
 #include <string.h>
 
 #include "dnsd/wire.h"
-#include "policy/conf_index.h"
-#include "policy_fixture.h"
+#include "tests/unit/lists_fixture.h"
 
 #define NAME(text) (const uint8_t *)(text), sizeof(text)
-
-static struct image *image;
-static struct domain_index *lists;
 
 static int
 load(void **state)
@@ -22,25 +18,9 @@ load(void **state)
 			    "dns forward 192.0.2.1\ndns private-relay no\n"
 			    "dns block <a>\ndns block <b> answer refused\n"
 			    "dns block <c> answer zero\n";
-	struct conf *conf = fixture_conf(text);
-	void *bytes;
-	size_t len;
 
 	(void)state;
-	assert_int_equal(conf_index_build(conf, 7, &bytes, &len, NULL), 0);
-	lists = bytes;
-	assert_int_equal(image_build(conf, 1, &bytes, &len), 0);
-	image = bytes;
-	conf_free(conf);
-	return 0;
-}
-
-static int
-unload(void **state)
-{
-	(void)state;
-	free(image);
-	free(lists);
+	fixture_load(text);
 	return 0;
 }
 
@@ -260,5 +240,6 @@ main(void)
 		cmocka_unit_test(test_the_longest_name_fits),
 	};
 
-	return cmocka_run_group_tests_name("verdict", tests, load, unload);
+	return cmocka_run_group_tests_name(
+	    "verdict", tests, load, fixture_unload);
 }
