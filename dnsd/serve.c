@@ -222,15 +222,13 @@ look_up_above(
 
 /* An answer for one who waited; there may be nobody there any more. */
 static void
-send_later(struct front *front, const struct client *client,
-    const uint8_t *message, size_t len)
+send_later(const struct client *client, const uint8_t *message, size_t len)
 {
 	if (client->transport == DNS_TRANSPORT_TCP) {
 		(void)tcp_reply(client->connection, message, len);
 		return;
 	}
-	if (udp_reply(client->udp, client, message, len) == -1)
-		front->stats.unsent++;
+	udp_reply(client->udp, client, message, len);
 }
 
 /* The resolver was of no use: something stale, or SERVFAIL. */
@@ -251,7 +249,7 @@ give_up(struct front *front, struct waiter *waiter, unsigned int ede)
 		    WIRE_SERVFAIL, ede, DNS_SOURCE_RESOLVER, waiter->asked_us,
 		    front->message);
 	}
-	send_later(front, &waiter->client, front->message, len);
+	send_later(&waiter->client, front->message, len);
 }
 
 uint32_t
@@ -431,7 +429,7 @@ answer_waiter(
 
 	pending_remove(front->pending, waiter);
 	len = finish(front, &reply, front->message);
-	send_later(front, &waiter->client, front->message, len);
+	send_later(&waiter->client, front->message, len);
 }
 
 /* The waiters of one kind; NULL when there are none, or no more. */

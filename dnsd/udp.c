@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * Owns the buffers, which all listeners share: a batch is answered before the
- * next one is received.  Reads the addresses that the kernel gives, and no byte
- * of what clients send.
+ * next one is received, and answers that come later wait for others of their
+ * listener until the messages at hand are done with.  Reads the addresses that
+ * the kernel gives, and no byte of what clients send.
  */
 #include "dnsd/udp.h"
 
@@ -17,6 +18,7 @@
 #include <unistd.h>
 
 #include "dnsd/front.h"
+#include "ipc/loop.h"
 
 #define BATCH 64
 #define BATCHES_PER_EVENT 8 /* then the others have their turn */
@@ -44,6 +46,7 @@ struct udp {
 	const struct udp_ops *ops;
 	void *ctx;
 	struct event *readable;
+	struct event *later; /* active while `late' holds answers of its own */
 };
 
 /* The kernel changes those that it fills: `filled' in the call before. */
@@ -56,13 +59,21 @@ static struct {
 	uint8_t bytes[BATCH][QUESTION_BYTES];
 } in = { .filled = BATCH };
 
-static struct {
+/* Answers on their way out of one listener. */
+struct outbox {
 	unsigned int count;
 	struct mmsghdr messages[BATCH];
 	struct iovec parts[BATCH];
 	union control controls[BATCH];
+	union name names[BATCH];
 	uint8_t bytes[BATCH][WIRE_UDP_BYTES];
-} out;
+};
+
+static struct outbox out; /* to the batch that is being served */
+
+/* To who has waited.  Apart: some of those are answered amid a batch. */
+static struct outbox late;
+static struct udp *late_of;
 
 static void
 receive_prepare(int i)
@@ -159,43 +170,37 @@ source6_put(struct cmsghdr *item, const struct addr *from, uint32_t scope)
 	return CMSG_SPACE(sizeof(info));
 }
 
-/* What a message needs but for its bytes.  name stays the caller's. */
+/* Takes the next place, whose bytes and name are there already. */
 static void
-header_fill(struct msghdr *header, union control *control, union name *name,
-    const struct client *client)
+queue(struct outbox *box, const struct client *client, size_t len)
 {
+	unsigned int n = box->count++;
+	struct msghdr *header = &box->messages[n].msg_hdr;
+	union name *name = &box->names[n];
+	struct cmsghdr *control = &box->controls[n].align;
 	int v4 = name->any.sa_family == AF_INET;
 
+	box->parts[n].iov_base = box->bytes[n];
+	box->parts[n].iov_len = len;
+	header->msg_iov = &box->parts[n];
+	header->msg_iovlen = 1;
 	header->msg_name = name;
 	header->msg_namelen = v4 ? sizeof(name->v4) : sizeof(name->v6);
 	header->msg_control = control;
 	header->msg_controllen =
-	    v4 ? source4_put(&control->align, &client->server)
-	       : source6_put(&control->align, &client->server, client->scope);
-}
-
-static void
-queue(int i, const struct client *client, size_t len)
-{
-	unsigned int n = out.count++;
-	struct msghdr *header = &out.messages[n].msg_hdr;
-
-	out.parts[n].iov_base = out.bytes[n];
-	out.parts[n].iov_len = len;
-	header->msg_iov = &out.parts[n];
-	header->msg_iovlen = 1;
-	header_fill(header, &out.controls[n], &in.names[i], client);
+	    v4 ? source4_put(control, &client->server)
+	       : source6_put(control, &client->server, client->scope);
 }
 
 /* One that cannot be sent must not keep back those behind it. */
 static void
-flush(struct udp *udp)
+flush(struct udp *udp, struct outbox *box)
 {
 	unsigned int done = 0, unsent = 0;
 	int n;
 
-	while (done < out.count) {
-		n = sendmmsg(udp->fd, out.messages + done, out.count - done,
+	while (done < box->count) {
+		n = sendmmsg(udp->fd, box->messages + done, box->count - done,
 		    MSG_DONTWAIT | MSG_NOSIGNAL);
 		if (n > 0) {
 			done += (unsigned int)n;
@@ -204,9 +209,26 @@ flush(struct udp *udp)
 		unsent++;
 		done++;
 	}
-	out.count = 0;
+	box->count = 0;
 	if (unsent > 0)
 		udp->ops->unsent(udp->ctx, unsent);
+}
+
+static void
+flush_late(void)
+{
+	if (late_of != NULL)
+		flush(late_of, &late);
+	late_of = NULL;
+}
+
+static void
+on_later(int fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	if (late_of == arg)
+		flush_late();
 }
 
 static void
@@ -224,10 +246,12 @@ serve(struct udp *udp, int n)
 		}
 		len = udp->ops->serve(udp->ctx, &client, in.bytes[i],
 		    in.messages[i].msg_len, out.bytes[out.count]);
-		if (len > 0)
-			queue(i, &client, len);
+		if (len == 0)
+			continue;
+		out.names[out.count] = in.names[i];
+		queue(&out, &client, len);
 	}
-	flush(udp);
+	flush(udp, &out);
 }
 
 static void
@@ -243,6 +267,15 @@ on_readable(int fd, short what, void *arg)
 		if (n < BATCH)
 			return;
 	}
+}
+
+static void
+events_free(struct udp *udp)
+{
+	if (udp != NULL && udp->readable != NULL)
+		event_free(udp->readable);
+	if (udp != NULL && udp->later != NULL)
+		event_free(udp->later);
 }
 
 struct udp *
@@ -261,12 +294,14 @@ udp_new(struct event_base *base, const struct front_listener *listener,
 	udp->ctx = ctx;
 	udp->readable =
 	    event_new(base, udp->fd, EV_READ | EV_PERSIST, on_readable, udp);
-	if (udp->readable != NULL && event_add(udp->readable, NULL) == 0)
+	udp->later = event_new(base, -1, 0, on_later, udp);
+	if (udp->readable != NULL && udp->later != NULL &&
+	    event_priority_set(udp->later, LOOP_MESSAGES) == 0 &&
+	    event_add(udp->readable, NULL) == 0)
 		return udp;
 fail:
 	close(listener->fd);
-	if (udp != NULL && udp->readable != NULL)
-		event_free(udp->readable);
+	events_free(udp);
 	free(udp);
 	errno = ENOMEM;
 	return NULL;
@@ -278,29 +313,33 @@ udp_set_port(struct udp *udp, uint16_t port)
 	udp->port = port;
 }
 
-int
+void
 udp_reply(struct udp *udp, const struct client *client, const uint8_t *answer,
     size_t len)
 {
 	struct sockaddr_storage name;
-	union control control;
-	struct iovec part = { .iov_base = (void *)(uintptr_t)answer,
-		.iov_len = len };
-	struct msghdr header = { .msg_iov = &part, .msg_iovlen = 1 };
-	union name *to = (union name *)(void *)&name;
+	union name *to;
 
+	if (late_of != udp || late.count == BATCH)
+		flush_late();
+	if (late_of == NULL)
+		event_active(udp->later, EV_TIMEOUT, 0);
+	late_of = udp;
+	to = &late.names[late.count];
 	(void)addr_to_sockaddr(&client->addr, client->port, &name);
-	if (name.ss_family == AF_INET6)
+	memcpy(to, &name, sizeof(*to));
+	if (to->any.sa_family == AF_INET6)
 		to->v6.sin6_scope_id = client->scope;
-	header_fill(&header, &control, to, client);
-	return sendmsg(udp->fd, &header, MSG_DONTWAIT | MSG_NOSIGNAL) == -1 ? -1
-									    : 0;
+	memcpy(late.bytes[late.count], answer, len);
+	queue(&late, client, len);
 }
 
 void
 udp_free(struct udp *udp)
 {
-	event_free(udp->readable);
+	if (late_of == udp)
+		flush_late();
+	events_free(udp);
 	close(udp->fd);
 	free(udp);
 }

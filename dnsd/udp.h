@@ -40,8 +40,11 @@ struct udp *udp_new(struct event_base *, const struct front_listener *,
 
 void udp_set_port(struct udp *, uint16_t port);
 
-/* -1 when it could not be sent. */
-int udp_reply(
+/*
+ * An answer of at most WIRE_UDP_BYTES, which is copied.  It leaves together
+ * with others, before the base waits for new events.
+ */
+void udp_reply(
     struct udp *, const struct client *, const uint8_t *answer, size_t len);
 
 void udp_free(struct udp *);

@@ -320,22 +320,6 @@ dns_import(struct dns *dns, unsigned int worker, int fd)
 	return result;
 }
 
-static int
-block_write(struct dns *dns, const struct block *block, uint64_t *added)
-{
-	const struct dns_record *record;
-	size_t at;
-	int is_new;
-
-	for (at = 0; at < block->bytes; at += dns_record_bytes(record)) {
-		record = (const struct dns_record *)(block->record + at);
-		if (dns_table_add(dns->table, record, &is_new) == -1)
-			return -1;
-		*added += (uint64_t)is_new;
-	}
-	return 0;
-}
-
 /* Writes blocks up to *end, which it sets; NULL: all of them. */
 static int
 write_blocks(struct dns *dns, struct block **end, uint64_t *added)
@@ -347,7 +331,8 @@ write_blocks(struct dns *dns, struct block **end, uint64_t *added)
 	{
 		if (records >= TRANSACTION_RECORDS)
 			break;
-		if (block_write(dns, block, added) == -1)
+		if (dns_table_add_all(
+			dns->table, block->record, block->bytes, added) == -1)
 			return -1;
 		records += block->records;
 	}

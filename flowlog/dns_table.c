@@ -26,25 +26,28 @@
 #define TYPE_A 1
 #define TYPE_AAAA 28
 
-enum statement { ADD, FIND, REMOVE_BEFORE, STATEMENTS };
+enum statement { ADD, ADD_TOGETHER, RULE, FIND, REMOVE_BEFORE, STATEMENTS };
+
+#define TOGETHER 16 /* rows of one statement */
+#define COLUMNS 19
+#define ROW "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+#define ROWS4 ROW ", " ROW ", " ROW ", " ROW
+#define INTO                                                       \
+	" INTO query (id, client, cport, server, transport,"       \
+	" capture, qname, qtype, rcode, answers, ttl, latency_us," \
+	" source, dnssec, ede, action, rule, worker, one_in) VALUES "
 
 static const char *const texts[STATEMENTS] = {
-	[ADD] = "INSERT OR IGNORE INTO query (id, client, cport, server,"
-		" transport, capture, qname, qtype, rcode, answers, ttl,"
-		" latency_us, source, dnssec, ede, action, rule, worker,"
-		" one_in)"
-		" VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12,"
-		" ?13, ?14, ?15, ?16, (SELECT rule FROM rule_number"
-		" WHERE generation = ?17 AND number = ?18), ?19, ?20)",
+	[ADD] = "INSERT OR IGNORE" INTO ROW,
+	/* What stands before a row that cannot be added, is added. */
+	[ADD_TOGETHER] =
+	    "INSERT OR FAIL" INTO ROWS4 ", " ROWS4 ", " ROWS4 ", " ROWS4,
+	[RULE] = "SELECT rule FROM rule_number"
+		 " WHERE generation = ?1 AND number = ?2",
 	[FIND] = "SELECT 1 FROM query WHERE id = ?1 AND client = ?2"
 		 " AND cport = ?3 AND qname IS ?4 AND qtype IS ?5",
 	[REMOVE_BEFORE] = "DELETE FROM query WHERE id IN (SELECT id FROM query"
 			  " WHERE id < ?1 ORDER BY id LIMIT ?2)",
-};
-
-struct dns_table {
-	struct store *store;
-	sqlite3_stmt *statements[STATEMENTS];
 };
 
 /* What a record is as text, for as long as it is bound. */
@@ -56,6 +59,12 @@ struct texts {
 	const char *type_word;
 	/* Each byte may become six: \u00XX does not occur, \\ddd does. */
 	char answers[LIMIT_DNS_SUMMARY_BYTES * 6 + 3];
+};
+
+struct dns_table {
+	struct store *store;
+	sqlite3_stmt *statements[STATEMENTS];
+	struct texts text[TOGETHER];
 };
 
 static char *
@@ -128,30 +137,6 @@ bind_key(sqlite3_stmt *statement, const struct dns_record *record,
 }
 
 static void
-bind_record(sqlite3_stmt *statement, const struct dns_record *record,
-    struct texts *text)
-{
-	static const int key[4] = { 2, 3, 7, 8 };
-
-	bind_key(statement, record, text, key);
-	bind_text(statement, 4, text->server);
-	(void)sqlite3_bind_int(statement, 5, record->transport);
-	(void)sqlite3_bind_int(statement, 6, record->capture);
-	(void)sqlite3_bind_int(statement, 9, record->rcode);
-	bind_text(statement, 10, answers_text(record, text->answers));
-	bind_unless(statement, 11, record->ttl_s, DNS_TTL_NONE);
-	(void)sqlite3_bind_int64(statement, 12, record->latency_us);
-	(void)sqlite3_bind_int(statement, 13, record->source);
-	(void)sqlite3_bind_int(statement, 14, record->security);
-	bind_unless(statement, 15, record->ede, DNS_EDE_NONE);
-	(void)sqlite3_bind_int(statement, 16, record->action);
-	(void)sqlite3_bind_int64(statement, 17, record->generation);
-	bind_unless(statement, 18, record->rule, DNS_RULE_NONE);
-	(void)sqlite3_bind_int(statement, 19, record->worker);
-	bind_unless(statement, 20, record->one_in, 1);
-}
-
-static void
 texts_fill(const struct dns_record *record, struct texts *text)
 {
 	struct addr addr;
@@ -163,6 +148,52 @@ texts_fill(const struct dns_record *record, struct texts *text)
 	if (record->name_bytes != 0)
 		(void)dns_name_text(record->rest, text->name);
 	text->type_word = dns_type_text(record->qtype, text->type);
+}
+
+/* Of a blocked question; a rule that nobody knows any more is none. */
+static void
+bind_rule(struct dns_table *table, sqlite3_stmt *statement, int at,
+    const struct dns_record *record)
+{
+	sqlite3_stmt *rule = table->statements[RULE];
+
+	(void)sqlite3_bind_null(statement, at);
+	if (record->rule == DNS_RULE_NONE)
+		return;
+	(void)sqlite3_bind_int64(rule, 1, record->generation);
+	(void)sqlite3_bind_int64(rule, 2, record->rule);
+	if (sqlite3_step(rule) == SQLITE_ROW)
+		(void)sqlite3_bind_value(
+		    statement, at, sqlite3_column_value(rule, 0));
+	(void)sqlite3_reset(rule);
+}
+
+/* The n-th row of a statement that adds some; its id, too. */
+static void
+bind_record(struct dns_table *table, sqlite3_stmt *statement, int n,
+    const struct dns_record *record)
+{
+	struct texts *text = &table->text[n];
+	int row = n * COLUMNS;
+	const int key[4] = { row + 2, row + 3, row + 7, row + 8 };
+
+	texts_fill(record, text);
+	bind_key(statement, record, text, key);
+	(void)sqlite3_bind_int64(statement, row + 1, record->time_us);
+	bind_text(statement, row + 4, text->server);
+	(void)sqlite3_bind_int(statement, row + 5, record->transport);
+	(void)sqlite3_bind_int(statement, row + 6, record->capture);
+	(void)sqlite3_bind_int(statement, row + 9, record->rcode);
+	bind_text(statement, row + 10, answers_text(record, text->answers));
+	bind_unless(statement, row + 11, record->ttl_s, DNS_TTL_NONE);
+	(void)sqlite3_bind_int64(statement, row + 12, record->latency_us);
+	(void)sqlite3_bind_int(statement, row + 13, record->source);
+	(void)sqlite3_bind_int(statement, row + 14, record->security);
+	bind_unless(statement, row + 15, record->ede, DNS_EDE_NONE);
+	(void)sqlite3_bind_int(statement, row + 16, record->action);
+	bind_rule(table, statement, row + 17, record);
+	(void)sqlite3_bind_int(statement, row + 18, record->worker);
+	bind_unless(statement, row + 19, record->one_in, 1);
 }
 
 /* Runs a statement that gives no rows. */
@@ -199,12 +230,10 @@ dns_table_add(
     struct dns_table *table, const struct dns_record *record, int *added)
 {
 	sqlite3_stmt *statement = table->statements[ADD];
-	struct texts text;
 	int64_t id = record->time_us;
 	int found, i;
 
-	texts_fill(record, &text);
-	bind_record(statement, record, &text);
+	bind_record(table, statement, 0, record);
 	*added = 0;
 	for (i = 0; i < IDS_TRIED; i++, id += ID_STEP_US) {
 		(void)sqlite3_bind_int64(statement, 1, id);
@@ -214,9 +243,63 @@ dns_table_add(
 			*added = 1;
 			return 0;
 		}
-		found = is_there(table, record, &text, id);
+		found = is_there(table, record, &table->text[0], id);
 		if (found != 0)
 			return found == 1 ? 0 : -1;
+	}
+	return 0;
+}
+
+/* How many were added: those before one whose id is taken; -1 with errno. */
+static int
+add_together(
+    struct dns_table *table, const struct dns_record *const records[TOGETHER])
+{
+	sqlite3_stmt *statement = table->statements[ADD_TOGETHER];
+	int i, rc;
+
+	for (i = 0; i < TOGETHER; i++)
+		bind_record(table, statement, i, records[i]);
+	rc = sqlite3_step(statement);
+	(void)sqlite3_reset(statement);
+	if (rc != SQLITE_DONE && (rc & 0xff) != SQLITE_CONSTRAINT)
+		return store_error(table->store, rc);
+	return sqlite3_changes(store_handle(table->store));
+}
+
+static int
+add_some(struct dns_table *table,
+    const struct dns_record *const records[TOGETHER], int count,
+    uint64_t *added)
+{
+	int is_new, i = 0;
+
+	if (count == TOGETHER && (i = add_together(table, records)) == -1)
+		return -1;
+	*added += (uint64_t)i;
+	for (; i < count; i++) {
+		if (dns_table_add(table, records[i], &is_new) == -1)
+			return -1;
+		*added += (uint64_t)is_new;
+	}
+	return 0;
+}
+
+int
+dns_table_add_all(
+    struct dns_table *table, const void *bytes, size_t len, uint64_t *added)
+{
+	const struct dns_record *records[TOGETHER];
+	const uint8_t *at = bytes, *end = at + len;
+	int count;
+
+	while (at < end) {
+		for (count = 0; count < TOGETHER && at < end; count++) {
+			records[count] = (const void *)at;
+			at += dns_record_bytes(records[count]);
+		}
+		if (add_some(table, records, count, added) == -1)
+			return -1;
 	}
 	return 0;
 }

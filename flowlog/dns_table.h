@@ -10,6 +10,7 @@
 #ifndef FLOWLOG_DNS_TABLE_H
 #define FLOWLOG_DNS_TABLE_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "schema/dns.h"
@@ -23,6 +24,13 @@ void dns_table_free(struct dns_table *); /* NULL is fine */
 
 /* The record must be in order; *added is 0 when it is there already. */
 int dns_table_add(struct dns_table *, const struct dns_record *, int *added);
+
+/*
+ * The same for len bytes of records, one behind the other; to *added comes how
+ * many were not there.
+ */
+int dns_table_add_all(
+    struct dns_table *, const void *records, size_t len, uint64_t *added);
 
 /* Removes up to count of the oldest before a time. */
 int

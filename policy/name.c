@@ -41,24 +41,32 @@ is_number(const char *label)
 	return label[strspn(label, DIGITS)] == '\0';
 }
 
+static int
+is_of_host(char byte)
+{
+	return (byte >= 'a' && byte <= 'z') || (byte >= '0' && byte <= '9') ||
+	       byte == '-' || byte == '_';
+}
+
+/* Without strspn(3), which makes a table of so many characters each time. */
 int
 name_is_host(const char *name, size_t size)
 {
-	const char *label = name;
-	size_t len;
+	size_t at, len = strnlen(name, size), label = 0;
 
-	if (strnlen(name, size) == size || strlen(name) > HOST_MOST)
+	if (len == size || len > HOST_MOST)
 		return 0;
-	for (;;) {
-		len = strspn(label, SMALL DIGITS "-_");
-		if (len == 0 || len > LABEL_MOST)
+	for (at = 0; at < len; at++) {
+		if (name[at] != '.') {
+			if (!is_of_host(name[at]) || label++ == LABEL_MOST)
+				return 0;
+			continue;
+		}
+		if (label == 0)
 			return 0;
-		if (label[len] == '\0')
-			return !is_number(label);
-		if (label[len] != '.')
-			return 0;
-		label += len + 1;
+		label = 0;
 	}
+	return label > 0 && !is_number(name + len - label);
 }
 
 int

@@ -222,6 +222,104 @@ test_two_workers_at_a_time_do_not_search_long(void **state)
 	assert_in_range(runs(), 128, 3 * 128);
 }
 
+/* A message of questions, n of them, a microsecond apart. */
+static size_t
+message_fill(uint8_t *bytes, int n)
+{
+	struct dns_record record;
+	size_t len = 0;
+	int i;
+
+	for (i = 0; i < n; i++) {
+		record = fixture_question(0, 0);
+		record.time_us += i;
+		record.cport = (uint16_t)(1000 + i);
+		memcpy(bytes + len, &record, dns_record_bytes(&record));
+		len += dns_record_bytes(&record);
+	}
+	return len;
+}
+
+static uint64_t
+add_all(const uint8_t *bytes, size_t len)
+{
+	uint64_t added = 0;
+
+	assert_int_equal(store_begin(store), 0);
+	assert_int_equal(dns_table_add_all(table, bytes, len, &added), 0);
+	assert_int_equal(store_commit(store), 0);
+	return added;
+}
+
+static void
+test_questions_of_a_message_are_rows(void **state)
+{
+	static _Alignas(8) uint8_t bytes[100 * sizeof(struct dns_record)];
+	size_t len = message_fill(bytes, 100);
+
+	(void)state;
+	(void)runs();
+	assert_int_equal(add_all(bytes, len), 100);
+	assert_value("SELECT count(DISTINCT cport) FROM dns", "100");
+	assert_value("SELECT count(DISTINCT time_us) FROM dns", "100");
+	assert_value("SELECT count(*) FROM dns WHERE qname = 'www.example.org'"
+		     " AND answers LIKE '%198.51.100.7%'",
+	    "100");
+	/* Most of them by a few statements. */
+	assert_in_range(runs(), 1, 50);
+	assert_int_equal(add_all(bytes, len), 0);
+	assert_value("SELECT count(*) FROM dns", "100");
+}
+
+/* Two at one time, one told twice: so whole messages may be again. */
+static void
+test_taken_times_in_a_message_cost_no_row(void **state)
+{
+	static _Alignas(8) uint8_t bytes[100 * sizeof(struct dns_record)];
+	struct dns_record record = fixture_question(1, 0);
+	size_t len = message_fill(bytes, 64);
+
+	(void)state;
+	record.cport = 7;
+	assert_int_equal(add(&record), 1);
+	record.cport = 8;
+	record.time_us += 20;
+	assert_int_equal(add(&record), 1);
+	memcpy(&record, bytes, dns_record_bytes(&record));
+	record.time_us += 40;
+	record.cport = 1040;
+	assert_int_equal(add(&record), 1);
+	assert_int_equal(add_all(bytes, len), 63);
+	assert_value("SELECT count(*) FROM dns", "66");
+	assert_value("SELECT count(DISTINCT cport) FROM dns", "66");
+}
+
+static void
+test_a_row_has_the_text_of_its_rule(void **state)
+{
+	static _Alignas(8) uint8_t bytes[20 * sizeof(struct dns_record)];
+	size_t len = message_fill(bytes, 18), at;
+	struct dns_record *record;
+
+	(void)state;
+	assert_int_equal(store_begin(store), 0);
+	assert_int_equal(
+	    store_add_rule(store, 1, DNS_RULE_BLOCK, "dns block <ads>"), 0);
+	assert_int_equal(store_commit(store), 0);
+	for (at = 0; at < len; at += dns_record_bytes(record)) {
+		record = (void *)(bytes + at);
+		if (record->cport % 2 == 0)
+			record->rule = DNS_RULE_BLOCK;
+		if (record->cport == 1017)
+			record->rule = DNS_RULE_BLOCK + 1; /* unknown */
+	}
+	assert_int_equal(add_all(bytes, len), 18);
+	assert_value("SELECT count(*) FROM dns WHERE rule = 'dns block <ads>'"
+		     " AND cport % 2 = 0",
+	    "9");
+	assert_value("SELECT count(*) FROM dns WHERE rule IS NULL", "9");
+}
+
 static void
 test_old_questions_leave(void **state)
 {
@@ -300,6 +398,9 @@ main(void)
 		STORED(test_same_question_told_twice_is_one_row),
 		STORED(test_questions_of_one_moment_have_ids_of_their_own),
 		STORED(test_two_workers_at_a_time_do_not_search_long),
+		STORED(test_questions_of_a_message_are_rows),
+		STORED(test_taken_times_in_a_message_cost_no_row),
+		STORED(test_a_row_has_the_text_of_its_rule),
 		STORED(test_old_questions_leave),
 		STORED(test_the_older_of_flows_and_questions_leave_first),
 	};

@@ -137,6 +137,30 @@ test_no_two_questions_have_one_time(void **state)
 	assert_int_equal(equal_times, 0);
 }
 
+/* More than go out by one call. */
+static void
+test_all_who_wait_for_a_name_get_an_answer_of_their_own(void **state)
+{
+	static uint8_t seen[150];
+	int i, replies = 0;
+
+	(void)state;
+	for (i = 0; i < 150; i++)
+		send_udp((uint16_t)i, "www.example", WIRE_A);
+	UNTIL(front_progress(front) == 150);
+	resolve_to(last_id(), "www.example", 300, 7);
+	memset(seen, 0, sizeof(seen));
+	while (replies < 150) {
+		UNTIL(has_reply());
+		assert_in_range(wire_get16(reply.bytes), 0, 149);
+		replies += !seen[wire_get16(reply.bytes)];
+		seen[wire_get16(reply.bytes)] = 1;
+	}
+	assert_int_equal(rows, 150);
+	front_stats(front, &stats);
+	assert_int_equal(stats.unsent, 0);
+}
+
 static void
 test_equal_questions_are_asked_once(void **state)
 {
@@ -463,6 +487,7 @@ main(void)
 		TEST(test_hints_are_addresses_of_the_service_s_host),
 		TEST(test_private_hints_come_from_names_that_may_have_them),
 		TEST(test_no_two_questions_have_one_time),
+		TEST(test_all_who_wait_for_a_name_get_an_answer_of_their_own),
 		TEST(test_equal_questions_are_asked_once),
 		TEST(test_silent_resolver_means_servfail_in_time),
 		TEST(test_lost_resolver_is_asked_again_when_there_is_one),
