@@ -18,6 +18,7 @@ UDP_PORT = 5410
 NEIGHBOURS = {4: "10.74.1.7", 6: "fd00:74:9::7"}
 SIBLING = "fd00:74:1::8"
 OTHER_USER = 65534
+NOWHERE = "192.0.2.9"
 
 
 @pytest.fixture
@@ -194,6 +195,46 @@ def test_share_of_a_flow_is_given_back_however_it_ends(
             traffic.connect(net.client, net.SERVER4, port) as sock:
         end(sock, instance)
     proc.wait_until(flows(net.client, net.SERVER4).one_more, what="room")
+
+
+def test_share_of_a_flow_without_a_way_to_its_server_is_given_back(
+        net, server, tpx, flows):
+    """Its connection fails at once, before the flow has begun."""
+    instance = tpx("relay to any max-flows 1", workers=1)
+    net.gateway.ip("route", "add", "unreachable", f"{NOWHERE}/32")
+    for _ in range(3):
+        with contextlib.suppress(ConnectionResetError), \
+                traffic.connect(net.client, NOWHERE, ECHO) as sock:
+            wait_ended(sock)
+    rows = instance.rows(3)
+    assert {(row["close"], row["error"]) for row in rows} == {
+        ("unreachable", "EHOSTUNREACH")}
+    assert flows(net.client, net.SERVER4).one_more()
+
+
+def test_share_of_a_flow_of_udp_without_a_socket_is_given_back(
+        net, server, tpx):
+    instance = tpx("relay proto udp to any max-flows 1", workers=1)
+    relay, = instance.by_role()["relay"]
+    with contextlib.ExitStack() as stack:
+        # numbers of descriptors have no gap then
+        for _ in range(10):
+            assert traffic.echoes(stack.enter_context(
+                traffic.connect(net.client, net.SERVER4, ECHO)))
+        highest = max(map(int, os.listdir(f"/proc/{relay}/fd")))
+        proc.limit(relay, f"--nofile={highest + 1}:")
+        sock = stack.enter_context(
+            net.client.socket(kind=socket.SOCK_DGRAM))
+        sock.connect((net.SERVER4, UDP_PORT))
+        sock.send(b"x")
+        row, = instance.rows(1)
+        assert (row["close"], row["error"]) == ("overload", "EMFILE")
+        proc.limit(relay, "--nofile=1024:")
+
+        def begun():
+            sock.send(b"x")
+            return instance.status()["flows"]["open"] == 11
+        proc.wait_until(begun, what="a flow")
 
 
 def test_flows_that_wait_for_their_names_are_limited(net, server, tpx):
