@@ -19,6 +19,8 @@ NEIGHBOURS = {4: "10.74.1.7", 6: "fd00:74:9::7"}
 SIBLING = "fd00:74:1::8"
 OTHER_USER = 65534
 NOWHERE = "192.0.2.9"
+# more flows than a sixteenth of what a relay has room for here
+FLOODER, FLOOD_CLIENTS, FLOOD_FLOWS, OTHERS_FLOWS = "fd00:75:0", 500, 1500, 20
 
 
 @pytest.fixture
@@ -466,3 +468,30 @@ def test_refused_flows_beyond_the_rows_are_counted(net, server, tpx):
     assert (status["flows"]["accepted"], status["flows"]["blocked"]) == (
         601, 600)
     assert status["log"]["dropped"] > 0
+
+
+def test_a_network_that_floods_a_relay_evicts_its_own_flows(net, tpx):
+    """Each of its clients has fewer of them than anybody else."""
+    net.client.sysctl("net.ipv6.ip_nonlocal_bind", 1)
+    net.gateway.ip("route", "add", f"{FLOODER}::/48", "via", net.CLIENT6)
+    instance = tpx(workers=1, prefix=("prlimit", "--nofile=2400:2400"))
+    with UdpServer(net.server, UDP_PORT), contextlib.ExitStack() as stack:
+        others = [stack.enter_context(connect_from(
+            net.client, net.CLIENT6, net.SERVER6, UDP_PORT,
+            socket.SOCK_DGRAM)) for _ in range(OTHERS_FLOWS)]
+
+        def answered(sock):
+            sock.send(b"x")
+            return sock.recv(10) == b"x"
+        assert all(map(answered, others))
+        for number in range(FLOOD_FLOWS):
+            source = f"{FLOODER}:{number % FLOOD_CLIENTS + 1:x}::1"
+            connect_from(net.client, source, net.SERVER6, UDP_PORT,
+                         socket.SOCK_DGRAM).send(b"x")
+        proc.wait_until(lambda: len(instance.sql(
+            "SELECT src FROM flows")) > FLOOD_FLOWS / 4, 20, "evictions")
+        assert all(map(answered, others))
+        proc.wait_until(lambda: instance.unaccounted() == 0, what="accounts")
+        rows = instance.sql("SELECT src, close FROM flows")
+    assert {row["close"] for row in rows} == {"overload"}
+    assert all(row["src"].startswith(FLOODER) for row in rows)
