@@ -215,6 +215,7 @@ parse_rule_via(struct parser *parser, struct conf_rule *rule)
 /*
  * parse NULL: not in this version.  kinds: what it goes with.  matches: it
  * narrows what is decided.  repeats: it may be there for several things.
+ * unpassed: why not with pass.
  */
 static const struct selector {
 	const char *word;
@@ -222,21 +223,27 @@ static const struct selector {
 	unsigned int kinds;
 	int matches;
 	int repeats;
+	const char *unpassed;
 } selectors[] = {
 	{ "proto", parse_proto, KINDS_ALL, 1 },
 	{ "from", parse_from, KINDS_ALL, 1 },
 	{ "to", parse_to, KINDS_ALL, 1 },
 	{ "port", parse_port, KINDS_ALL, 1 },
 	{ "with", parse_with, ACTION(BLOCK), 0 },
-	{ "idle", parse_idle, ACTION(RELAY), 0 },
+	{ "idle", parse_idle, ACTION(RELAY), 0, 0,
+	    ": nothing here ends what passes" },
 	{ "domain", parse_domain_selector, ACTIONS_ALL, 1 },
 	{ "name", parse_name, ACTIONS_ALL, 1 },
 	{ "user", parse_user, KINDS_ALL, 1 },
 	{ "group", parse_group, KINDS_ALL, 1 },
 	{ "cgroup", NULL, KINDS_ALL, 1 },
-	{ "via", parse_rule_via, ACTION(RELAY), 0 },
-	{ "source", parse_source, ACTION(RELAY), 0 },
-	{ "max-flows", parse_max_flows, ACTION(RELAY), 0, 1 },
+	{ "via", parse_rule_via, ACTION(RELAY), 0, 0,
+	    ": what passes goes to its server itself" },
+	{ "source", parse_source, ACTION(RELAY), 0, 0,
+	    ": what passes has its client's address anyway" },
+	{ "max-flows", parse_max_flows, ACTION(RELAY), 0, 1,
+	    ": relays count what is open, and none sees what passes; "
+	    "'max-rate' limits how many begin" },
 	{ "max-rate", parse_max_rate, ACTION(RELAY) | ACTION(PASS), 0, 1 },
 	{ "log", parse_rule_log, ACTIONS_ALL, 0 },
 };
@@ -281,9 +288,12 @@ parse_selector(struct parser *parser, unsigned int kind, struct conf_rule *rule,
 		return unknown_selector(parser, kind);
 	if ((selector->kinds & kind) == 0) {
 		conf_report(parser->errors, CONF_ERROR, &word.place, NULL, NULL,
-		    "'%s' does not go with %s", selector->word,
+		    "'%s' does not go with %s%s", selector->word,
 		    conf_quote(
-			parser->keyword.bytes, parser->keyword.len, quote));
+			parser->keyword.bytes, parser->keyword.len, quote),
+		    kind == ACTION(PASS) && selector->unpassed != NULL
+			? selector->unpassed
+			: "");
 		return -1;
 	}
 	if (selector->parse == NULL)

@@ -335,13 +335,17 @@ on_relay_tally(void *ctx, struct ipc_message *message)
 {
 	const struct msg_tally *body = message->body;
 	struct relay *relay = ctx;
+	struct tally *tally = &relay->tally;
+	struct tally_part *part;
 
-	relay->tally.workers = (uint32_t)body->workers;
-	relay->tally.seed = body->seed;
-	relay->tally.parts =
-	    memfd_map_shared(message->fd, TALLY_BYTES(body->workers), 1);
-	if (relay->tally.parts == NULL)
+	part = memfd_map_shared(message->fd, sizeof(*part), body->own != 0);
+	if (part == NULL)
 		fatal("counts of flows");
+	tally->part[body->worker] = part;
+	if (body->own)
+		tally->own = part;
+	tally->workers = body->workers;
+	tally->seed = body->seed;
 }
 
 static void
@@ -369,9 +373,8 @@ on_relay_start(void *ctx, struct ipc_message *message)
 	    relay->base, arena, start->slots, start->worker, start->first_id);
 	if (relay->journal == NULL)
 		fatal("journal");
-	if (relay->tally.workers <= start->worker)
+	if (!tally_is_complete(&relay->tally))
 		fatalx("no counts of flows");
-	relay->tally.worker = start->worker;
 	relay->slots = start->slots;
 	event_base_loopbreak(relay->base);
 }

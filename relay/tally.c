@@ -10,18 +10,29 @@
 
 #include "relay/hash.h"
 
-static struct tally_cell *
-bucket_of(const struct tally *tally, uint32_t worker, uint64_t key)
+int
+tally_is_complete(const struct tally *tally)
 {
-	return &tally->parts[worker]
-		    .cell[key % TALLY_BUCKETS * TALLY_BUCKET_CELLS];
+	uint32_t i;
+
+	for (i = 0; i < tally->workers; i++)
+		if (tally->part[i] == NULL)
+			return 0;
+	return tally->own != NULL;
+}
+
+/* The first cell of a bucket. */
+static size_t
+bucket_of(uint64_t key)
+{
+	return key % TALLY_BUCKETS * TALLY_BUCKET_CELLS;
 }
 
 /* The own cell of the key, perhaps a new one; NULL: the bucket is full. */
 static struct tally_cell *
 cell_take(const struct tally *tally, uint64_t key)
 {
-	struct tally_cell *bucket = bucket_of(tally, tally->worker, key);
+	struct tally_cell *bucket = &tally->own->cell[bucket_of(key)];
 	struct tally_cell *vacant = NULL;
 	uint32_t i;
 
@@ -38,9 +49,9 @@ cell_take(const struct tally *tally, uint64_t key)
 
 /* A cell that becomes another key's meanwhile does not count. */
 static uint64_t
-part_count(const struct tally *tally, uint32_t worker, uint64_t key)
+part_count(const struct tally_part *part, uint64_t key)
 {
-	const struct tally_cell *bucket = bucket_of(tally, worker, key);
+	const struct tally_cell *bucket = &part->cell[bucket_of(key)];
 	uint64_t count;
 	uint32_t i;
 
@@ -61,7 +72,7 @@ sum(const struct tally *tally, uint64_t key)
 	uint32_t i;
 
 	for (i = 0; i < tally->workers; i++) {
-		count = part_count(tally, i, key);
+		count = part_count(tally->part[i], key);
 		/* No relay has so many: what is nonsense is no count. */
 		if (count <= UINT32_MAX)
 			total += count;
@@ -72,7 +83,7 @@ sum(const struct tally *tally, uint64_t key)
 static void
 cell_give_back(const struct tally *tally, uint32_t number)
 {
-	struct tally_cell *cell = &tally->parts[tally->worker].cell[number - 1];
+	struct tally_cell *cell = &tally->own->cell[number - 1];
 
 	if (atomic_load(&cell->count) > 0)
 		atomic_fetch_sub(&cell->count, 1);
@@ -87,7 +98,7 @@ take_one(const struct tally *tally, uint64_t key, uint32_t most)
 
 	if (cell == NULL)
 		return 0;
-	number = (uint32_t)(cell - tally->parts[tally->worker].cell) + 1;
+	number = (uint32_t)(cell - tally->own->cell) + 1;
 	atomic_fetch_add(&cell->count, 1);
 	if (sum(tally, key) <= most)
 		return number;

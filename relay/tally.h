@@ -15,19 +15,23 @@
 
 #include "common/addr.h"
 #include "policy/rule.h"
+#include "schema/limits.h"
 #include "schema/tally.h"
 
 struct tally {
-	struct tally_part *parts; /* of all relays, shared with them */
+	const struct tally_part *part[LIMIT_WORKERS]; /* of each relay */
+	struct tally_part *own; /* one of them, which this relay writes */
 	uint32_t workers;
-	uint32_t worker; /* whose part this relay writes */
-	uint64_t seed;	 /* the same for all */
+	uint64_t seed; /* the same for all */
 };
 
 /* What a flow counts in: cells of the own part from 1 on; 0: nowhere. */
 struct tally_share {
 	uint32_t cell[LIMIT_SCOPES];
 };
+
+/* 1 when the own part is there and every other one. */
+int tally_is_complete(const struct tally *);
 
 /*
  * 0 and a share for tally_give_back(), or -1 when a limit is reached.  When the

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * How many flows the relays have open, by what limits them: memory that the
- * supervisor makes and every relay maps.  Each relay writes its own part and
- * reads all, so that nothing has to be worked out when one dies: the supervisor
- * clears its part.  Whoever reads it believes nothing in it.
+ * How many flows a relay has open, by what limits them: memory that the
+ * supervisor makes.  Each relay writes its own part and reads all, so that
+ * nothing has to be worked out when one dies: the supervisor clears its part.
+ * Whoever reads it believes nothing in it.
  */
 #ifndef SCHEMA_TALLY_H
 #define SCHEMA_TALLY_H
@@ -24,7 +24,5 @@ struct tally_cell {
 struct tally_part {
 	struct tally_cell cell[TALLY_CELLS];
 };
-
-#define TALLY_BYTES(workers) ((size_t)(workers) * sizeof(struct tally_part))
 
 #endif

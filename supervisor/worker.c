@@ -41,10 +41,15 @@ static const struct {
 	[IPC_LACK_MEMORY] = { LACK_TURNS_AWAY, "has no memory for more flows" },
 };
 
-/* What the open flows of all relays are counted in, for limits on them. */
+/*
+ * What the open flows of each relay are counted in, for limits on them.  The
+ * others have a reader, which cannot be mapped for writing.
+ */
 static struct {
-	int fd;
-	struct tally_part *parts;
+	struct {
+		int fd, reader;
+		struct tally_part *part;
+	} of[LIMIT_WORKERS];
 	uint64_t seed;
 } tally;
 
@@ -140,30 +145,42 @@ tally_send(struct worker *worker)
 	struct msg_tally body = { .seed = tally.seed,
 		.workers = worker->child.tpxd->nworkers };
 
-	(void)IPC_SEND(
-	    worker->child.channel, MSG_RELAY_TALLY, 0, &body, tally.fd);
+	for (; body.worker < body.workers; body.worker++) {
+		body.own = body.worker == (uint32_t)worker->child.index;
+		(void)IPC_SEND(worker->child.channel, MSG_RELAY_TALLY, 0, &body,
+		    body.own ? tally.of[body.worker].fd
+			     : tally.of[body.worker].reader);
+	}
 }
 
 /* A relay that is dead has no flows. */
 static void
 tally_clear(const struct worker *worker)
 {
-	if (madvise(&tally.parts[worker->child.index],
-		sizeof(struct tally_part), MADV_REMOVE) == -1)
-		memset(&tally.parts[worker->child.index], 0,
-		    sizeof(struct tally_part));
+	struct tally_part *part = tally.of[worker->child.index].part;
+
+	if (madvise(part, sizeof(*part), MADV_REMOVE) == -1)
+		memset(part, 0, sizeof(*part));
 }
 
 static void
 tally_new(uint32_t workers)
 {
-	void *parts;
+	uint32_t i;
+	void *part;
 
-	tally.fd = memfd_shared("tpx-tally", TALLY_BYTES(workers), &parts);
-	if (tally.fd == -1 ||
-	    getrandom(&tally.seed, sizeof(tally.seed), 0) != sizeof(tally.seed))
+	if (getrandom(&tally.seed, sizeof(tally.seed), 0) != sizeof(tally.seed))
 		fatal("counts of flows");
-	tally.parts = parts;
+	for (i = 0; i < workers; i++) {
+		tally.of[i].fd =
+		    memfd_shared("tpx-tally", sizeof(struct tally_part), &part);
+		if (tally.of[i].fd == -1)
+			fatal("counts of flows");
+		tally.of[i].reader = memfd_read_only(tally.of[i].fd);
+		if (tally.of[i].reader == -1)
+			fatal("counts of flows");
+		tally.of[i].part = part;
+	}
 }
 
 static void

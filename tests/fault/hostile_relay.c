@@ -7,6 +7,7 @@
  */
 #include <err.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <stddef.h>
@@ -14,9 +15,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "schema/flow.h"
 #include "schema/msg.h"
 
 #define PARENT_FD 3
@@ -43,7 +47,15 @@ struct breach {
 
 static int log_fd = -1;	   /* the channel to the flow log */
 static int broker_fd = -1; /* and to netctl */
+static int arena_fd = -1;
 static uint64_t first_id;
+
+/* Memory that was handed over; own: to be written to. */
+static struct memory {
+	int fd;
+	int own;
+} memories[2 * LIMIT_WORKERS + 1];
+static size_t memory_count;
 
 /* Sends len bytes of a datagram with copies of descriptor 0. */
 static void
@@ -421,6 +433,96 @@ broker_unread(void)
 		broker_no_flow();
 }
 
+static unsigned int
+resized(int fd)
+{
+	struct stat status;
+
+	if (fstat(fd, &status) == -1)
+		err(1, "hostile relay: fstat");
+	return (ftruncate(fd, 0) == 0) +
+	       (ftruncate(fd, status.st_size * 2) == 0) +
+	       (fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE) == 0);
+}
+
+static unsigned int
+written(int fd)
+{
+	void *map = mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0);
+
+	if (map == MAP_FAILED)
+		err(1, "hostile relay: mmap");
+	return (mprotect(map, 4096, PROT_READ | PROT_WRITE) == 0) +
+	       (mmap(NULL, 4096, PROT_WRITE, MAP_SHARED, fd, 0) != MAP_FAILED) +
+	       (pwrite(fd, "x", 1, 0) == 1) +
+	       (fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
+		    4096) == 0);
+}
+
+/* What whoever reads it would fall over, or believe of another. */
+static void
+memory_of_others(void)
+{
+	unsigned int done = 0, others = 0;
+	size_t i;
+
+	for (i = 0; i < memory_count; i++) {
+		done += resized(memories[i].fd);
+		if (memories[i].own)
+			continue;
+		done += written(memories[i].fd);
+		others++;
+	}
+	warnx("hostile relay: changed %u of %u", done, others);
+}
+
+static struct flow_arena *
+arena_map(size_t *len)
+{
+	struct stat status;
+	void *map;
+
+	if (fstat(arena_fd, &status) == -1)
+		err(1, "hostile relay: fstat");
+	*len = (size_t)status.st_size;
+	map = mmap(NULL, *len, PROT_READ | PROT_WRITE, MAP_SHARED, arena_fd, 0);
+	if (map == MAP_FAILED)
+		err(1, "hostile relay: mmap");
+	return map;
+}
+
+static void
+arena_ones(void)
+{
+	size_t len;
+	struct flow_arena *arena = arena_map(&len);
+
+	memset(arena, 0xff, len);
+	warnx("hostile relay: filled");
+}
+
+/* As a relay that has as many flows as it can, but nothing in it is true. */
+static void
+arena_noise(void)
+{
+	size_t len, i;
+	struct flow_arena *arena = arena_map(&len);
+	uint64_t *word = (uint64_t *)(void *)&arena->accepted;
+	uint64_t random = 1;
+
+	for (i = 0; i < (len - offsetof(struct flow_arena, accepted)) / 8;
+	     i++) {
+		random = random * 6364136223846793005U + 1442695040888963407U;
+		word[i] = random ^ random >> 29;
+	}
+	for (i = 0; i < LIMIT_FLOW_SLOTS; i++)
+		arena->slot[i].state =
+		    i % 2 != 0 ? FLOW_SLOT_OPEN : FLOW_SLOT_CLOSED;
+	arena->magic = FLOW_ARENA_MAGIC;
+	arena->slots = arena->used = LIMIT_FLOW_SLOTS;
+	warnx("hostile relay: filled");
+}
+
 /* Every message is allowed; a million of them is not work. */
 static void
 flood(void)
@@ -457,6 +559,9 @@ static const struct breach breaches[] = {
 	{ "broker-no-flow", broker_no_flow },
 	{ "broker-own-flows", broker_own_flows },
 	{ "broker-unread", broker_unread },
+	{ "memory-of-others", memory_of_others },
+	{ "arena-ones", arena_ones },
+	{ "arena-noise", arena_noise },
 	{ "flood", flood },
 };
 
@@ -526,6 +631,27 @@ answer(const struct datagram *ask)
 }
 
 static void
+memory_note(const struct datagram *datagram, int fd)
+{
+	struct msg_tally tally;
+	struct memory memory = { fd, 1 };
+
+	if (datagram->header.type == MSG_RELAY_TALLY) {
+		memcpy(&tally, datagram->body.bytes, sizeof(tally));
+		memory.own = tally.own != 0;
+	} else if (datagram->header.type == MSG_RELAY_NAMES) {
+		memory.own = 0;
+	} else if (datagram->header.type == MSG_RELAY_START) {
+		arena_fd = fd;
+	} else {
+		return;
+	}
+	if (memory_count == sizeof(memories) / sizeof(memories[0]))
+		errx(1, "hostile relay: too much memory");
+	memories[memory_count++] = memory;
+}
+
+static void
 ready(void)
 {
 	struct datagram datagram = { 0 };
@@ -544,6 +670,7 @@ main(void)
 
 	for (;;) {
 		fd = receive(&datagram);
+		memory_note(&datagram, fd);
 		if (datagram.header.type == MSG_RELAY_LOG)
 			log_fd = fd;
 		if (datagram.header.type == MSG_RELAY_BROKER)

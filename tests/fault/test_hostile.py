@@ -49,11 +49,11 @@ def hostile(build, tpx):
     with tempfile.TemporaryDirectory(prefix="tpx-hostile-") as folder:
         os.chmod(folder, 0o755)
 
-        def start(breach):
+        def start(breach, statements=""):
             programs = pathlib.Path(folder) / breach
             shutil.copytree(build, programs)
             shutil.copy(build / "tests-hostile-relay", programs / "tpx-relay")
-            return tpx(wait=None, programs=programs)
+            return tpx(statements, wait=None, programs=programs)
         yield start
 
 
@@ -135,6 +135,49 @@ def test_flow_of_a_relay_is_no_evidence_of_a_client(hostile, server, net):
             "hostile relay: given .*", instance.tpxd.output()), 20,
             "what it was given")
     assert said.endswith("given tcp 0 udp 0")
+
+
+def says(instance, pattern):
+    return proc.wait_until(lambda: re.findall(
+        f"hostile relay: {pattern}", instance.tpxd.output()), 20, pattern)[0]
+
+
+def test_memory_of_others_cannot_be_written_or_resized(hostile):
+    """Counts of flows of other relays, tables of names, its own arena's size.
+
+    Another relay would fall over what shrinks, or refuse its flows because of
+    counts; the sandbox, which this one lacks, lets a relay open no file anew.
+    """
+    instance = hostile("memory-of-others", "dns recurse")
+    done, others = says(instance, r"changed (\d+) of (\d+)")
+    assert (done, others) == ("0", "3"), "one of tally, two of names"
+
+
+@pytest.mark.parametrize("breach, result", [
+    ("arena-ones", "SELECT * FROM events WHERE kind = 'arena-unreadable'"),
+    ("arena-noise", "SELECT * FROM drops WHERE kind = 'torn'")],
+    ids=["ones", "noise"])
+def test_nonsense_in_an_arena_makes_nobody_fall(hostile, breach, result):
+    """Whoever shows it or takes it over; its numbers are lies, no more."""
+    instance = hostile(breach)
+    before = settled(instance)
+    says(instance, "filled")
+    for words in (["status"], ["--json", "status"], ["metrics"], ["top"],
+                  ["flows", "--live"], ["--json", "flows", "--live"],
+                  ["kill", "--client", "192.0.2.1"]):
+        done = instance.ctl(*words, check=False)
+        assert done.returncode in (0, 1), (words, done)
+        assert "\x1b" not in done.stdout + done.stderr
+    proc.kill(before["relay"])
+
+    def taken_over():
+        after = instance.by_role()
+        assert {role: after[role] for role in OTHERS} == {
+            role: before[role] for role in OTHERS}
+        return len(set(after["relay"]) - set(before["relay"])) == 2
+    proc.wait_until(taken_over, 20, "other relays")
+    proc.wait_until(lambda: read(instance, result), 20, "what became of it")
+    assert instance.stop() == 0
 
 
 def test_flood_of_messages_does_not_delay_the_supervisor(hostile):

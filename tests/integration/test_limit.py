@@ -18,6 +18,9 @@ UDP_PORT = 5410
 NEIGHBOURS = {4: "10.74.1.7", 6: "fd00:74:9::7"}
 SIBLING = "fd00:74:1::8"
 OTHER_USER = 65534
+NOWHERE = "192.0.2.9"
+# more flows than a sixteenth of what a relay has room for here
+FLOODER, FLOOD_CLIENTS, FLOOD_FLOWS, OTHERS_FLOWS = "fd00:75:0", 500, 1500, 20
 
 
 @pytest.fixture
@@ -194,6 +197,46 @@ def test_share_of_a_flow_is_given_back_however_it_ends(
             traffic.connect(net.client, net.SERVER4, port) as sock:
         end(sock, instance)
     proc.wait_until(flows(net.client, net.SERVER4).one_more, what="room")
+
+
+def test_share_of_a_flow_without_a_way_to_its_server_is_given_back(
+        net, server, tpx, flows):
+    """Its connection fails at once, before the flow has begun."""
+    instance = tpx("relay to any max-flows 1", workers=1)
+    net.gateway.ip("route", "add", "unreachable", f"{NOWHERE}/32")
+    for _ in range(3):
+        with contextlib.suppress(ConnectionResetError), \
+                traffic.connect(net.client, NOWHERE, ECHO) as sock:
+            wait_ended(sock)
+    rows = instance.rows(3)
+    assert {(row["close"], row["error"]) for row in rows} == {
+        ("unreachable", "EHOSTUNREACH")}
+    assert flows(net.client, net.SERVER4).one_more()
+
+
+def test_share_of_a_flow_of_udp_without_a_socket_is_given_back(
+        net, server, tpx):
+    instance = tpx("relay proto udp to any max-flows 1", workers=1)
+    relay, = instance.by_role()["relay"]
+    with contextlib.ExitStack() as stack:
+        # numbers of descriptors have no gap then
+        for _ in range(10):
+            assert traffic.echoes(stack.enter_context(
+                traffic.connect(net.client, net.SERVER4, ECHO)))
+        highest = max(map(int, os.listdir(f"/proc/{relay}/fd")))
+        proc.limit(relay, f"--nofile={highest + 1}:")
+        sock = stack.enter_context(
+            net.client.socket(kind=socket.SOCK_DGRAM))
+        sock.connect((net.SERVER4, UDP_PORT))
+        sock.send(b"x")
+        row, = instance.rows(1)
+        assert (row["close"], row["error"]) == ("overload", "EMFILE")
+        proc.limit(relay, "--nofile=1024:")
+
+        def begun():
+            sock.send(b"x")
+            return instance.status()["flows"]["open"] == 11
+        proc.wait_until(begun, what="a flow")
 
 
 def test_flows_that_wait_for_their_names_are_limited(net, server, tpx):
@@ -425,3 +468,30 @@ def test_refused_flows_beyond_the_rows_are_counted(net, server, tpx):
     assert (status["flows"]["accepted"], status["flows"]["blocked"]) == (
         601, 600)
     assert status["log"]["dropped"] > 0
+
+
+def test_a_network_that_floods_a_relay_evicts_its_own_flows(net, tpx):
+    """Each of its clients has fewer of them than anybody else."""
+    net.client.sysctl("net.ipv6.ip_nonlocal_bind", 1)
+    net.gateway.ip("route", "add", f"{FLOODER}::/48", "via", net.CLIENT6)
+    instance = tpx(workers=1, prefix=("prlimit", "--nofile=2400:2400"))
+    with UdpServer(net.server, UDP_PORT), contextlib.ExitStack() as stack:
+        others = [stack.enter_context(connect_from(
+            net.client, net.CLIENT6, net.SERVER6, UDP_PORT,
+            socket.SOCK_DGRAM)) for _ in range(OTHERS_FLOWS)]
+
+        def answered(sock):
+            sock.send(b"x")
+            return sock.recv(10) == b"x"
+        assert all(map(answered, others))
+        for number in range(FLOOD_FLOWS):
+            source = f"{FLOODER}:{number % FLOOD_CLIENTS + 1:x}::1"
+            connect_from(net.client, source, net.SERVER6, UDP_PORT,
+                         socket.SOCK_DGRAM).send(b"x")
+        proc.wait_until(lambda: len(instance.sql(
+            "SELECT src FROM flows")) > FLOOD_FLOWS / 4, 20, "evictions")
+        assert all(map(answered, others))
+        proc.wait_until(lambda: instance.unaccounted() == 0, what="accounts")
+        rows = instance.sql("SELECT src, close FROM flows")
+    assert {row["close"] for row in rows} == {"overload"}
+    assert all(row["src"].startswith(FLOODER) for row in rows)

@@ -254,10 +254,39 @@ test_an_exclusion_that_is_hardly_meant_warns(void **state)
 	    "");
 }
 
+static void
+test_what_does_not_go_with_pass_says_why(void **state)
+{
+	static const char *const lines[][2] = {
+		{ FIXTURE_CAPTURE "pass to any max-flows 5 per client\n",
+		    "'max-flows' does not go with 'pass': relays count what "
+		    "is open, and none sees what passes; 'max-rate' limits "
+		    "how many begin" },
+		{ FIXTURE_CAPTURE "pass to any idle 5m\n",
+		    "'idle' does not go with 'pass': nothing here ends what "
+		    "passes" },
+		{ FIXTURE_CAPTURE "pass to any via up\n",
+		    "'via' does not go with 'pass': what passes goes to its "
+		    "server itself" },
+		{ FIXTURE_CAPTURE "pass to any source client\n",
+		    "'source' does not go with 'pass': what passes has its "
+		    "client's address anyway" },
+		{ FIXTURE_CAPTURE "block to any max-flows 5\n",
+		    "'max-flows' does not go with 'block'" },
+	};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
+		assert_string_equal(
+		    error_of(lines[i][0])->message, lines[i][1]);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_what_does_not_go_with_pass_says_why),
 		cmocka_unit_test(test_nothing_local_is_captured_by_default),
 		cmocka_unit_test(test_the_whole_host_needs_no_interface),
 		cmocka_unit_test(test_statements_with_users_add_up),

@@ -85,6 +85,53 @@ test_numbers_have_base_units(void **state)
 }
 
 static void
+test_each_family_has_its_own_number(void **state)
+{
+	static const struct {
+		const char *family;
+		uint64_t *number;
+	} numbers[] = {
+		{ "tpx_flows_open", &status.main.open },
+		{ "tpx_flows_accepted_total", &status.main.accepted },
+		{ "tpx_flows_total{action=\"relay\"}", &status.main.relayed },
+		{ "tpx_flows_total{action=\"pass\"}", &status.main.passed },
+		{ "tpx_flows_total{action=\"block\"}", &status.main.blocked },
+		{ "tpx_flows_unlogged_total", &status.main.unlogged },
+		{ "tpx_flows_refused_total", &status.main.refused },
+		{ "tpx_log_rows", &status.main.log_rows },
+		{ "tpx_log_queued_rows", &status.main.log_queued },
+		{ "tpx_log_size_bytes", &status.main.log_bytes },
+		{ "tpx_dns_queries_total", &status.dns.queries },
+		{ "tpx_dns_cache_hits_total", &status.dns.cache_hits },
+		{ "tpx_dns_blocked_total", &status.dns.blocked },
+		{ "tpx_dns_servfail_total", &status.dns.servfail },
+		{ "tpx_dns_limited_total", &status.dns.limited },
+		{ "tpx_dns_repeated_total", &status.dns.repeated },
+		{ "tpx_dns_unlogged_total", &status.dns.unlogged },
+	};
+	const size_t count = sizeof(numbers) / sizeof(numbers[0]);
+	char line[128];
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < count; i++)
+		*numbers[i].number = 1000 + i;
+	status.nalarms = 7;
+	status.main.generation = 8;
+	status.processes[0].restarts = 9;
+	printed(0);
+	for (i = 0; i < count; i++) {
+		(void)snprintf(
+		    line, sizeof(line), "%s %zu", numbers[i].family, 1000 + i);
+		assert_line(line);
+	}
+	assert_line("tpx_alarms 7");
+	assert_line("tpx_config_generation 8");
+	assert_line("tpx_process_restarts_total"
+		    "{process=\"relay\",index=\"1\"} 9");
+}
+
+static void
 test_one_state_is_1(void **state)
 {
 	(void)state;
@@ -173,6 +220,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_numbers_have_base_units),
+		TEST(test_each_family_has_its_own_number),
 		TEST(test_one_state_is_1),
 		TEST(test_who_has_no_heartbeat_has_no_age),
 		TEST(test_values_of_labels_are_escaped),

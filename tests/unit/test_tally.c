@@ -19,21 +19,23 @@ static const struct rule_limits per_client = { .flows = { 0, 2 } };
 static const struct addr one = { { 192, 0, 2, 1 } };
 static const struct addr two = { { 192, 0, 2, 2 } };
 
+static struct tally_part *parts;
 static struct tally relays[WORKERS];
 
 static int
 setup(void **state)
 {
-	struct tally_part *parts = calloc(WORKERS, sizeof(*parts));
-	uint32_t i;
+	uint32_t i, j;
 
 	(void)state;
+	parts = calloc(WORKERS, sizeof(*parts));
 	if (parts == NULL)
 		return -1;
 	for (i = 0; i < WORKERS; i++) {
-		relays[i].parts = parts;
+		for (j = 0; j < WORKERS; j++)
+			relays[i].part[j] = &parts[j];
 		relays[i].workers = WORKERS;
-		relays[i].worker = i;
+		relays[i].own = &parts[i];
 		relays[i].seed = 7;
 	}
 	return 0;
@@ -43,7 +45,7 @@ static int
 teardown(void **state)
 {
 	(void)state;
-	free(relays[0].parts);
+	free(parts);
 	return 0;
 }
 
@@ -162,7 +164,7 @@ test_a_cleared_part_counts_no_more(void **state)
 		    tally_take(&relays[1], RULE, &per_client, &one, &share), 0);
 	assert_int_equal(
 	    tally_take(&relays[0], RULE, &per_client, &one, &share), -1);
-	memset(&relays[0].parts[1], 0, sizeof(relays[0].parts[1]));
+	memset(&parts[1], 0, sizeof(parts[1]));
 	assert_int_equal(
 	    tally_take(&relays[0], RULE, &per_client, &one, &share), 0);
 }
@@ -188,8 +190,7 @@ test_many_clients_have_places(void **state)
 	for (i = 0; i < 65536; i++)
 		tally_give_back(&relays[0], &shares[i]);
 	for (i = 0; i < TALLY_CELLS; i++)
-		assert_true(
-		    atomic_load(&relays[0].parts[0].cell[i].count) == 0);
+		assert_true(atomic_load(&parts[0].cell[i].count) == 0);
 	free(shares);
 }
 
@@ -200,11 +201,55 @@ test_nonsense_of_another_relay_leads_nowhere(void **state)
 	struct tally_share share;
 
 	(void)state;
-	memset(&relays[0].parts[1], 0xff, sizeof(relays[0].parts[1]));
+	memset(&parts[1], 0xff, sizeof(parts[1]));
 	assert_int_equal(tally_take(&relays[0], RULE, &both, &one, &share), 0);
-	memset(&relays[0].parts[0], 0xff, sizeof(relays[0].parts[0]));
+	memset(&parts[0], 0xff, sizeof(parts[0]));
 	tally_give_back(&relays[0], &share);
 	(void)tally_take(&relays[0], RULE, &both, &one, &share);
+}
+
+/* It can have a rule's flows refused, or those that it takes not counted. */
+static void
+test_lies_of_another_relay_go_no_further_than_its_part(void **state)
+{
+	static const uint64_t lies[] = { 0, 1, UINT32_MAX, UINT64_MAX };
+	struct tally_share share[3], theirs;
+	size_t i, n;
+
+	(void)state;
+	for (n = 0; n < sizeof(lies) / sizeof(lies[0]); n++) {
+		assert_int_equal(
+		    tally_take(&relays[1], RULE, &per_client, &one, &theirs),
+		    0);
+		atomic_store(
+		    &parts[1].cell[theirs.cell[LIMIT_CLIENT] - 1].count,
+		    lies[n]);
+		for (i = 0; i < 3; i++)
+			if (tally_take(&relays[0], RULE, &per_client, &one,
+				&share[i]) == -1)
+				break;
+		/* Its flows are 2 at most, whatever the other says. */
+		assert_int_equal(i, lies[n] == 1	    ? 1
+				    : lies[n] == UINT32_MAX ? 0
+							    : 2);
+		while (i-- > 0)
+			tally_give_back(&relays[0], &share[i]);
+		memset(&parts[1], 0, sizeof(parts[1]));
+	}
+	for (i = 0; i < TALLY_CELLS; i++)
+		assert_int_equal(atomic_load(&parts[0].cell[i].count), 0);
+}
+
+static void
+test_a_tally_lacks_no_part(void **state)
+{
+	(void)state;
+	assert_true(tally_is_complete(&relays[0]));
+	relays[0].part[1] = NULL;
+	assert_false(tally_is_complete(&relays[0]));
+	relays[0].part[1] = &parts[1];
+	relays[0].own = NULL;
+	assert_false(tally_is_complete(&relays[0]));
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -221,6 +266,8 @@ main(void)
 		TEST(test_a_cleared_part_counts_no_more),
 		TEST(test_many_clients_have_places),
 		TEST(test_nonsense_of_another_relay_leads_nowhere),
+		TEST(test_lies_of_another_relay_go_no_further_than_its_part),
+		TEST(test_a_tally_lacks_no_part),
 	};
 
 	return cmocka_run_group_tests_name("tally", tests, NULL, NULL);
