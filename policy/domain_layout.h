@@ -4,9 +4,9 @@
  *
  * A look-up asks for a name and for all above it, most of which no list has,
  * and each step to another place in memory costs more than all its arithmetic.
- * So the groups, of few bits a name, tell which there may be, and what a group
- * has lies together: of several names asked for all are fetched at once, and
- * all records after that.
+ * So the groups, of four bytes a name, tell which there may be, and what a
+ * group has lies together: of several names asked for all are fetched at once,
+ * and all records after that.
  *
  * A name's home is its hash, scaled to the homes.  A group has the bits of the
  * homes that are taken, and where its first record is.  Records stand in the
@@ -23,8 +23,8 @@
 #define DOMAIN_SETS_MAX 65536U
 
 #define DOMAIN_GROUP_HOMES 32U
-#define DOMAIN_NAME_HOMES 8U	/* as many for each name */
-#define DOMAIN_GROUP_NAMES 128U /* most of a group; 4 are usual */
+#define DOMAIN_NAME_HOMES 16U	/* as many for each name */
+#define DOMAIN_GROUP_NAMES 128U /* most of a group; 2 are usual */
 
 /* A name of a record: a wildcard's begins with the dot. */
 #define DOMAIN_TEXT_MAX (LIMIT_DOMAIN_BYTES - 1 + 1)

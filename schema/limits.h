@@ -46,7 +46,8 @@
  * Parts of the lease.  The supervisor asks nine times in it; a beat that is
  * older than a third proves nothing; the kernel's elements live two thirds, so
  * that proof and element together last one lease.  Who is silent for half of
- * it is replaced, which is sooner than the elements end.
+ * it is replaced, which is before the elements end, but too late for another to
+ * keep them.
  */
 #define LEASE_BEAT(lease) ((lease) / 9)
 #define LEASE_PROOF(lease) ((lease) / 3)

@@ -23,6 +23,7 @@
 #include "supervisor/event.h"
 #include "supervisor/flowlog.h"
 #include "supervisor/netctl.h"
+#include "supervisor/process.h"
 #include "supervisor/tpxd.h"
 
 static int
@@ -422,12 +423,25 @@ dns_settle(struct tpxd *tpxd)
 		}
 }
 
+/*
+ * One that was stopped is not starved, and has no flows that it could go on
+ * with.  Whoever takes its place has to have answered before the lease ends,
+ * for which the usual patience leaves no time.
+ */
+static int64_t
+patience_us(const struct child *child)
+{
+	if (child->asked_us != 0 && process_is_stopped(child->pid))
+		return LEASE_BEAT(tpxd_lease_us(child->tpxd));
+	return tpxd_patience_us(child->tpxd);
+}
+
 static void
 ask(void *ctx, struct child *child)
 {
 	const struct msg_beat *beat = ctx;
 
-	child_judge(child, beat->sent_us, tpxd_patience_us(child->tpxd));
+	child_judge(child, beat->sent_us, patience_us(child));
 	if (child->state == CHILD_RUNNING && child_stalls(child))
 		child_kill(child, "stuck", "answered but accepted nobody");
 	child_ask(child, beat);

@@ -37,13 +37,25 @@ fields_read(pid_t pid, char *text, size_t size)
 	return fields == NULL ? NULL : fields + 1;
 }
 
-int
-process_is_runnable(pid_t pid)
+static int
+is_in_state(pid_t pid, char state)
 {
 	char text[1024];
 	const char *fields = fields_read(pid, text, sizeof(text));
 
-	return fields != NULL && strncmp(fields, " R", 2) == 0;
+	return fields != NULL && fields[0] == ' ' && fields[1] == state;
+}
+
+int
+process_is_runnable(pid_t pid)
+{
+	return is_in_state(pid, 'R');
+}
+
+int
+process_is_stopped(pid_t pid)
+{
+	return is_in_state(pid, 'T');
 }
 
 struct process_usage

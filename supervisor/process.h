@@ -15,6 +15,9 @@ struct process_usage {
 /* It wants a processor (or has one), so it is no worse than starved. */
 int process_is_runnable(pid_t);
 
+/* It has been stopped by a signal, not by a lack of anything. */
+int process_is_stopped(pid_t);
+
 /* All zero when the process is gone. */
 struct process_usage process_usage(pid_t);
 

@@ -178,17 +178,28 @@ process_read(const char *pid, struct process *process)
 static unsigned int
 role_of(const struct instance *instance, const struct process *process)
 {
-	int is_child = process->parent == instance->pid;
+	static const struct {
+		const char *name;
+		unsigned int role;
+	} roles[] = {
+		{ "tpx-netctl", INSTANCE_NETCTL },
+		{ "tpx-relay", INSTANCE_RELAY },
+		{ "tpx-flowlog", INSTANCE_FLOWLOG },
+		{ "tpx-dnsd", INSTANCE_DNSD },
+		{ "tpx-resolver", INSTANCE_RESOLVER },
+		{ "tpx-dot", INSTANCE_DOT },
+	};
+	unsigned int role = 0; /* not yet what it will be */
+	size_t i;
 
 	if (process->pid == instance->pid)
 		return INSTANCE_SUPERVISOR;
-	if (strcmp(process->name, "tpx-netctl") == 0)
-		return is_child ? INSTANCE_KEEPER : INSTANCE_NETCTL;
-	if (strcmp(process->name, "tpx-relay") == 0)
-		return INSTANCE_RELAY;
-	if (strcmp(process->name, "tpx-flowlog") == 0)
-		return INSTANCE_FLOWLOG;
-	return 0; /* not yet what it will be */
+	for (i = 0; i < sizeof(roles) / sizeof(roles[0]); i++)
+		if (strcmp(process->name, roles[i].name) == 0)
+			role = roles[i].role;
+	if (role == INSTANCE_NETCTL && process->parent == instance->pid)
+		return INSTANCE_KEEPER;
+	return role;
 }
 
 /* In the order of their numbers, so tpxd first. */

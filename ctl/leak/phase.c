@@ -29,6 +29,9 @@ struct phase {
 #define KEEPER INSTANCE_KEEPER
 #define RELAY INSTANCE_RELAY
 #define FLOWLOG INSTANCE_FLOWLOG
+#define DNSD INSTANCE_DNSD
+#define RESOLVER INSTANCE_RESOLVER
+#define DOT INSTANCE_DOT
 
 static const struct phase phases[] = {
 	{ "tpxd killed", SUPERVISOR, SIGKILL, ENDS, 0, 1 },
@@ -41,6 +44,12 @@ static const struct phase phases[] = {
 	{ "relays stopped", RELAY, SIGSTOP, SURVIVES, 0, 0 },
 	{ "flowlog killed", FLOWLOG, SIGKILL, SURVIVES, 0, 0 },
 	{ "flowlog stopped", FLOWLOG, SIGSTOP, SURVIVES, 0, 0 },
+	{ "dnsds killed", DNSD, SIGKILL, SURVIVES, 0, 0 },
+	{ "dnsds stopped", DNSD, SIGSTOP, SURVIVES, 0, 0 },
+	{ "resolver killed", RESOLVER, SIGKILL, SURVIVES, 0, 0 },
+	{ "resolver stopped", RESOLVER, SIGSTOP, SURVIVES, 0, 0 },
+	{ "tpx-dot killed", DOT, SIGKILL, SURVIVES, 0, 0 },
+	{ "tpx-dot stopped", DOT, SIGSTOP, SURVIVES, 0, 0 },
 	{ "everything stopped", INSTANCE_ALL, SIGSTOP, LAPSES, 0, 0 },
 	{ "everything killed", INSTANCE_ALL, SIGKILL, ENDS, 0, 1 },
 	{ "everything killed, rules flushed", INSTANCE_ALL, SIGKILL, ENDS, 1,
@@ -340,6 +349,19 @@ run_phase(struct run *run, const struct phase *phase)
 	return result(run);
 }
 
+/* Whether the configuration has those processes at all. */
+static int
+is_had(const struct run *run, unsigned int set)
+{
+	unsigned int mode = image_dns(run->trial->image)->mode, none = 0;
+
+	if (mode == DNS_OFF)
+		none |= DNSD | RESOLVER;
+	if (mode != DNS_FORWARD_TLS)
+		none |= DOT;
+	return set == INSTANCE_ALL || (set & none) == 0;
+}
+
 /* An end in order leaves the guard, or nothing. */
 static int
 run_end(struct run *run)
@@ -370,6 +392,7 @@ phase_run_all(struct trial *trial, struct instance *instance, size_t image_len,
 		return -1;
 	for (i = 0; i < sizeof(phases) / sizeof(phases[0]); i++)
 		if ((phases[i].quick || !quick) &&
+		    is_had(&run, phases[i].set) &&
 		    run_phase(&run, &phases[i]) == -1)
 			return -1;
 	return run_end(&run) == -1 || run.failed ? -1 : 0;

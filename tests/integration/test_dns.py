@@ -281,6 +281,20 @@ def test_a_stopped_one_is_replaced(net, zone, tpx, role):
                     "answers again")
 
 
+def test_a_stopped_dnsd_is_replaced_within_the_lease(net, zone, tpx):
+    """All else goes on: what is captured stays so, with nothing between."""
+    instance = tpx(FORWARD, lease="12s")
+    old = instance.by_role()["dnsd"]
+    proc.kill(old, signal.SIGSTOP)
+    instance.wait_replaced("dnsd", old, 20)
+    proc.wait_until(lambda: names.texts(names.ask(net.client, ANY4, WWW)), 20,
+                    "answers again")
+    changes = instance.sql(
+        "SELECT message FROM events WHERE kind = 'state' ORDER BY id")
+    assert [row["message"].split(":")[0] for row in changes] == [
+        "starting to armed"]
+
+
 @pytest.mark.parametrize("mode", ["closed", "open"])
 def test_when_all_is_dead_names_go_as_configured(
         net, zone, tpx, seen, sniffer, mode):

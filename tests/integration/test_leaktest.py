@@ -25,7 +25,7 @@ add table inet foreign
 add chain inet foreign marks {{ type filter hook {hook}; }}
 {rules}
 END
-exec "$0.real" "$@"
+exec "${{0%/*}}/real/${{0##*/}}" "$@"
 """
 
 
@@ -38,6 +38,20 @@ def foreign(hook, matches, mark):
 # of packets that pass, and of connections from before the capture
 PASSES = foreign("prerouting priority 0", ["udp dport 853"],
                  "meta mark set 0x04000000")
+# of questions, as soon as nobody has answered any for a moment
+UNANSWERED = """#!/bin/sh
+nft -f - <<END
+add table inet foreign
+add set inet foreign answered { typeof meta nfproto; flags dynamic,timeout; }
+add chain inet foreign out { type filter hook output priority 0; }
+add chain inet foreign marks { type filter hook prerouting priority 0; }
+add rule inet foreign out udp sport 53 update @answered \\
+    { meta nfproto timeout 200ms }
+add rule inet foreign marks udp dport 53 meta nfproto != @answered \\
+    meta mark set 0x04000000
+END
+exec "${0%/*}/real/${0##*/}" "$@"
+"""
 FORGED4 = "198.19.77.77"
 BEGAN_BEFORE = foreign(
     "output priority -160",
@@ -143,7 +157,8 @@ def set_beside(build, place, rules):
     for name in PROGRAMS:
         shutil.copy(build / name, place)
     netctl = place / "tpx-netctl"
-    netctl.rename(place / "tpx-netctl.real")
+    (place / "real").mkdir()
+    netctl.rename(place / "real" / netctl.name)
     netctl.write_text(rules)
     netctl.chmod(0o755)
 
@@ -182,6 +197,22 @@ def test_a_way_past_dns_that_nobody_denies_is_a_leak(net, build, place):
     # clients, and whom the configuration names; nobody else has to ask here
     assert {leak["uid"] for leak in report["leaks"]} == {None, 1000, 65534}
     assert {leak["stage"] for leak in report["leaks"]} == {"armed"}
+    assert {leak["dport"] for leak in report["leaks"]} == {53}
+
+
+@pytest.mark.long
+def test_a_leak_while_nobody_answers_questions_is_found(net, build, place):
+    """All else goes on, and only questions go elsewhere."""
+    set_beside(build, place, UNANSWERED)
+    text = configuration(f"other-protocols block\n{DNS}\n{POLICY}",
+                         lease="1s")
+    status, report = leaktest(net, *words(place, text, place))
+    assert (status, report["result"]) == (1, "leak")
+    leaked = {phase["name"]: phase["leaked"] for phase in report["phases"]}
+    assert leaked["dnsds stopped"] > 0
+    assert {"dnsds killed", "resolver killed", "resolver stopped"} <= set(
+        leaked)
+    assert not {"tpx-dot killed", "tpx-dot stopped"} & set(leaked)
     assert {leak["dport"] for leak in report["leaks"]} == {53}
 
 

@@ -82,7 +82,8 @@ def test_a_name_that_was_asked_for_is_the_flows(net, server, zone, tpx,
 def test_a_hint_is_an_address_of_the_host(net, server, zone, tpx, address):
     """Browsers go to hints at once, without the question of an address."""
     instance = tpx(DNS)
-    answer = names.ask(net.client, ASKED4, f"_8443._https.{NAME}", "HTTPS")
+    asked = ASKED6 if ":" in address else ASKED4
+    answer = names.ask(net.client, asked, f"_8443._https.{NAME}", "HTTPS")
     assert len(names.texts(answer)) == 1
     begin(net.client, address)
     assert named(instance, 1) == [(NAME, "dns", None)]

@@ -314,6 +314,20 @@ test_hello_of_16_kib_is_read_and_a_longer_one_given_up(void **state)
 	none();
 }
 
+/* Its length stands in its first bytes, so nothing is waited for. */
+static void
+test_hello_that_will_be_too_long_is_given_up_at_once(void **state)
+{
+	static const uint8_t begin[] = { 22, 3, 1, 0x40, 0, 1, 0, 0x50, 0 };
+	size_t len;
+
+	(void)state;
+	for (len = 1; len < sizeof(begin); len++)
+		assert_int_equal(sniff_tls(begin, len, &name), SNIFF_MORE);
+	assert_int_equal(sniff_tls(begin, len, &name), SNIFF_NONE);
+	assert_int_equal(name.source, FLOW_HOST_NONE);
+}
+
 #define TEST(test) cmocka_unit_test_setup(test, setup)
 
 int
@@ -334,6 +348,7 @@ main(void)
 		TEST(test_parts_of_a_hello_that_are_not_well_formed_are_none),
 		TEST(test_other_bytes_are_none_at_once),
 		TEST(test_hello_of_16_kib_is_read_and_a_longer_one_given_up),
+		TEST(test_hello_that_will_be_too_long_is_given_up_at_once),
 	};
 
 	return cmocka_run_group_tests_name("sniff_tls", tests, NULL, NULL);
