@@ -26,10 +26,13 @@
 #define HEADER_BYTES 12
 #define SERVER_TEXT_BYTES (ADDR_TEXT_BYTES + 8)
 
-enum { VALIDATING, TRUSTING, CONTEXTS };
+#define ALL_SERVERS UINT32_MAX
 
 struct engine {
-	struct ub_ctx *contexts[CONTEXTS]; /* VALIDATING may be NULL */
+	struct ub_ctx *contexts[LIMIT_DNS_SERVERS];
+	unsigned int count;	  /* of them */
+	int validates;		  /* they do */
+	struct ub_ctx *unchecked; /* for CD; NULL: they do not validate */
 	uint16_t ports[LIMIT_DNS_SERVERS + 2];
 	int refuses; /* there is nobody to ask */
 };
@@ -45,6 +48,17 @@ struct option {
 	const char *value;
 };
 
+/* Of all contexts together; dnsd keeps what is asked often. */
+static const struct {
+	const char *name;
+	unsigned int kib;
+} caches[] = {
+	{ "msg-cache-size:", 16384 },
+	{ "rrset-cache-size:", 32768 },
+	{ "key-cache-size:", 8192 },
+	{ "neg-cache-size:", 4096 },
+};
+
 /*
  * unbound.conf(5).  Sizes: one dnsd after the other asks at most as much as
  * resolver.c lets it.  No unwanted-reply-threshold: where it is reached, what
@@ -55,10 +69,6 @@ static const struct option options[] = {
 	{ "outgoing-range:", "2048" },
 	{ "num-queries-per-thread:", "4096" },
 	{ "outgoing-num-tcp:", "64" },
-	{ "msg-cache-size:", "16m" },
-	{ "rrset-cache-size:", "32m" },
-	{ "key-cache-size:", "4m" },
-	{ "neg-cache-size:", "4m" },
 	{ "qname-minimisation:", "yes" },
 	{ "harden-glue:", "yes" },
 	{ "harden-dnssec-stripped:", "yes" },
@@ -146,7 +156,23 @@ server_text(const struct addr *addr, uint16_t port, char *text, size_t size)
 }
 
 static int
-forward_set(struct ub_ctx *context, const struct image *image)
+caches_set(struct ub_ctx *context, unsigned int contexts)
+{
+	char size[sizeof("k") + 3 * sizeof(unsigned int)];
+	size_t i;
+
+	for (i = 0; i < sizeof(caches) / sizeof(caches[0]); i++) {
+		(void)snprintf(
+		    size, sizeof(size), "%uk", caches[i].kib / contexts);
+		if (is_set(ub_ctx_set_option(context, caches[i].name, size),
+			caches[i].name) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+static int
+forward_set(struct ub_ctx *context, const struct image *image, uint32_t which)
 {
 	char text[SERVER_TEXT_BYTES];
 	uint32_t i;
@@ -157,6 +183,8 @@ forward_set(struct ub_ctx *context, const struct image *image)
 		const struct image_dns_server *server =
 		    image_dns_server(image, i);
 
+		if (which != ALL_SERVERS && which != i)
+			continue;
 		server_text(&server->addr, server->port, text, sizeof(text));
 		if (is_set(ub_ctx_set_fwd(context, text), text) == -1)
 			return -1;
@@ -216,14 +244,15 @@ dot_set(struct ub_ctx *context, uint16_t port)
 }
 
 static int
-servers_set(struct ub_ctx *context, const struct image *image, uint16_t dot)
+servers_set(struct ub_ctx *context, const struct image *image, uint16_t dot,
+    uint32_t which)
 {
 	if (image_dns(image)->mode == DNS_FORWARD_TLS)
 		return dot_set(context, dot);
 	if (set(context, toward_network) == -1)
 		return -1;
 	if (image_dns(image)->mode == DNS_FORWARD)
-		return forward_set(context, image);
+		return forward_set(context, image, which);
 	return anchor_hints(image_dns_root_hints(image), hint_set, context);
 }
 
@@ -251,9 +280,18 @@ ignore(void *ctx, int rcode, void *packet, int len, int security, char *why,
 	(void)limited;
 }
 
+static unsigned int
+servers_of(const struct image *image)
+{
+	return image_dns(image)->mode == DNS_FORWARD
+		   ? image_dns_server_count(image)
+		   : 1;
+}
+
+/* which: the server that it forwards to, or ALL_SERVERS. */
 static struct ub_ctx *
 context_new(struct event_base *base, const struct image *image, uint16_t dot,
-    int validates)
+    int validates, uint32_t which)
 {
 	struct ub_ctx *context = ub_ctx_create_event(base);
 
@@ -263,16 +301,37 @@ context_new(struct event_base *base, const struct image *image, uint16_t dot,
 	(void)ub_ctx_debugout(context, NULL);
 	if (validation_set(context, image, validates) == 0 &&
 	    set(context, options) == 0 &&
+	    caches_set(context, servers_of(image)) == 0 &&
 	    (!image_dns(image)->random_case ||
 		set(context, random_case) == 0) &&
 	    rebinding_set(context, image) == 0 &&
-	    servers_set(context, image, dot) == 0 &&
+	    servers_set(context, image, dot, which) == 0 &&
 	    is_set(ub_resolve_event(context, "localhost", TYPE_A, CLASS_IN,
 		       NULL, ignore, NULL),
 		"first question") == 0)
 		return context;
 	ub_ctx_delete(context);
 	return NULL;
+}
+
+static int
+contexts_new(struct engine *engine, struct event_base *base,
+    const struct image *image, uint16_t dot)
+{
+	unsigned int servers = servers_of(image);
+
+	engine->validates = image_dns(image)->validate != 0;
+	while (engine->count < servers) {
+		engine->contexts[engine->count] = context_new(
+		    base, image, dot, engine->validates, engine->count);
+		if (engine->contexts[engine->count] == NULL)
+			return -1;
+		engine->count++;
+	}
+	if (!engine->validates)
+		return 0;
+	engine->unchecked = context_new(base, image, dot, 0, ALL_SERVERS);
+	return engine->unchecked == NULL ? -1 : 0;
 }
 
 static void
@@ -310,12 +369,7 @@ engine_new(struct event_base *base, const struct image *image, uint16_t dot)
 	if (engine->refuses)
 		return engine;
 	ports_note(engine, image, dot);
-	engine->contexts[TRUSTING] = context_new(base, image, dot, 0);
-	if (engine->contexts[TRUSTING] != NULL && image_dns(image)->validate)
-		engine->contexts[VALIDATING] = context_new(base, image, dot, 1);
-	if (engine->contexts[TRUSTING] == NULL ||
-	    (image_dns(image)->validate &&
-		engine->contexts[VALIDATING] == NULL)) {
+	if (contexts_new(engine, base, image, dot) == -1) {
 		engine_free(engine);
 		return NULL;
 	}
@@ -381,12 +435,18 @@ name_read(const struct engine_question *question, char *text, size_t size)
 	return 0;
 }
 
+unsigned int
+engine_servers(const struct engine *engine)
+{
+	return engine->count > 0 ? engine->count : 1;
+}
+
 int
-engine_ask(struct engine *engine, const struct engine_question *question,
-    engine_fn *answer, void *ctx)
+engine_ask(struct engine *engine, unsigned int server,
+    const struct engine_question *question, engine_fn *answer, void *ctx)
 {
 	char name[DNS_NAME_TEXT_BYTES + 1];
-	struct ub_ctx *context = engine->contexts[VALIDATING];
+	struct ub_ctx *context = engine->contexts[server];
 	struct waiting *waiting;
 	int result;
 
@@ -400,9 +460,9 @@ engine_ask(struct engine *engine, const struct engine_question *question,
 		return -1;
 	waiting->answer = answer;
 	waiting->ctx = ctx;
-	waiting->validates = context != NULL && !question->checking_disabled;
-	if (!waiting->validates)
-		context = engine->contexts[TRUSTING];
+	waiting->validates = engine->validates && !question->checking_disabled;
+	if (engine->validates && !waiting->validates)
+		context = engine->unchecked;
 	result = ub_resolve_event(
 	    context, name, question->qtype, CLASS_IN, waiting, on_answer, NULL);
 	if (result == 0)
@@ -421,10 +481,11 @@ engine_ports(const struct engine *engine)
 void
 engine_free(struct engine *engine)
 {
-	int i;
-
-	for (i = 0; engine != NULL && i < CONTEXTS; i++)
-		if (engine->contexts[i] != NULL)
-			ub_ctx_delete(engine->contexts[i]);
+	if (engine == NULL)
+		return;
+	while (engine->count > 0)
+		ub_ctx_delete(engine->contexts[--engine->count]);
+	if (engine->unchecked != NULL)
+		ub_ctx_delete(engine->unchecked);
 	free(engine);
 }

@@ -3,8 +3,11 @@
  * libunbound on our event base: asks the servers that the configuration names,
  * or those of the zones from the root on, and validates.
  *
- * Two contexts: libunbound cannot be told to leave out the validation of one
- * question (CD, RFC 4035, 3.2.2), so a second one never validates.
+ * There is a context for each server that questions are forwarded to, for the
+ * library can neither be told to ask a certain one nor to ask a second one
+ * while the first has time.  Nor can it be told to leave out the validation of
+ * one question (CD, RFC 4035, 3.2.2), so another context never validates; that
+ * one knows all servers.
  */
 #ifndef DNSD_RESOLVER_ENGINE_H
 #define DNSD_RESOLVER_ENGINE_H
@@ -45,12 +48,15 @@ typedef void engine_fn(void *ctx, const struct engine_answer *);
 struct engine *
 engine_new(struct event_base *, const struct image *, uint16_t dot);
 
+/* How many can be asked: servers to forward to, or 1. */
+unsigned int engine_servers(const struct engine *);
+
 /*
  * Calls fn once, perhaps before it returns.  -1 with EINVAL when the name is
  * none, and with another errno when it cannot ask: fn is not called then.
  */
-int engine_ask(
-    struct engine *, const struct engine_question *, engine_fn *, void *ctx);
+int engine_ask(struct engine *, unsigned int server,
+    const struct engine_question *, engine_fn *, void *ctx);
 
 /* Ports of servers; ends with 0.  Without a question over TCP: none. */
 const uint16_t *engine_ports(const struct engine *);

@@ -13,6 +13,7 @@
 
 #include "common/log.h"
 #include "dnsd/resolver/engine.h"
+#include "dnsd/resolver/race.h"
 #include "ipc/channel.h"
 #include "ipc/loop.h"
 #include "policy/mapping.h"
@@ -34,6 +35,7 @@ struct resolver {
 	struct event_base *base;
 	struct ipc_channel *supervisor;
 	struct engine *engine;
+	struct race *race; /* of the engine's servers */
 	struct mapping policy;
 	uint64_t answers;
 	uint16_t dot; /* port of tpx-dot, or 0 */
@@ -128,8 +130,7 @@ on_resolve(void *ctx, struct ipc_message *message)
 	asked->session = peer->session;
 	asked->question = body->question;
 	peer->waiting++;
-	if (engine_ask(peer->resolver->engine, &question, on_answer, asked) ==
-	    0)
+	if (race_ask(peer->resolver->race, &question, on_answer, asked) == 0)
 		return;
 	peer->waiting--;
 	free(asked);
@@ -243,6 +244,17 @@ on_supervisor_end(void *ctx, const char *why)
 	event_base_loopbreak(resolver->base);
 }
 
+static int
+ask(void *ctx, unsigned int server, const struct engine_question *question,
+    engine_fn *answer, void *arg)
+{
+	const struct resolver *resolver = ctx;
+
+	return engine_ask(resolver->engine, server, question, answer, arg);
+}
+
+static const struct race_ops race_ops = { .ask = ask };
+
 static void
 peers_init(struct resolver *resolver)
 {
@@ -275,6 +287,10 @@ resolver_new(void)
 	    engine_new(resolver->base, resolver->policy.image, resolver->dot);
 	if (resolver->engine == NULL)
 		fatal("libunbound");
+	resolver->race = race_new(resolver->base,
+	    engine_servers(resolver->engine), &race_ops, resolver);
+	if (resolver->race == NULL)
+		fatal("servers");
 	return resolver;
 }
 
@@ -297,4 +313,5 @@ void
 resolver_shutdown(struct resolver *resolver)
 {
 	engine_free(resolver->engine);
+	race_free(resolver->race);
 }

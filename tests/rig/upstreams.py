@@ -141,10 +141,11 @@ def servfail(query):
 class Upstream:
     """Answers over UDP as behaviour says, port 53, both families.  A context.
 
-    behaviour may be replaced at any time.
+    behaviour may be replaced at any time.  addresses are IPv4 and IPv6.
     """
 
-    def __init__(self, namespace, behaviour=honest):
+    def __init__(self, namespace, behaviour=honest,
+                 addresses=("0.0.0.0", "::")):
         self.behaviour = behaviour
         self._by_name = {}
         self._namespace = namespace
@@ -152,15 +153,15 @@ class Upstream:
         self._later = []  # (when, number, reply, socket, peer)
         self._sockets = []
         with contextlib.ExitStack() as stack:
-            for family, any_ in ((socket.AF_INET, "0.0.0.0"),
-                                 (socket.AF_INET6, "::")):
+            for address in addresses:
+                family = socket.AF_INET6 if ":" in address else socket.AF_INET
                 sock = stack.enter_context(
                     namespace.socket(family, socket.SOCK_DGRAM))
                 if family == socket.AF_INET6:
                     sock.setsockopt(socket.IPPROTO_IPV6,
                                     socket.IPV6_V6ONLY, 1)
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                sock.bind((any_, names.PORT))
+                sock.bind((address, names.PORT))
                 sock.setblocking(False)
                 self._sockets.append(sock)
             self._stack = stack.pop_all()
