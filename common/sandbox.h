@@ -172,6 +172,8 @@ void sandbox_run_toward(const struct sandbox *, const uint16_t *ports);
 #define SANDBOX_MESSAGES                                                 \
 	{ SYS_sendmsg, "messages", { 0 }, { 0 } },                       \
 	    { SYS_recvmsg, "messages", { 0 }, { 0 } },                   \
+	    { SYS_sendmmsg, "messages", { 0 }, { 0 } },                  \
+	    { SYS_recvmmsg, "messages", { 0 }, { 0 } },                  \
 	    { SYS_poll, "last messages before leaving", { 0 }, { 0 } },  \
 	{                                                                \
 		SYS_fcntl, "new channels and queued descriptors", { 0 }, \

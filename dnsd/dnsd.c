@@ -204,8 +204,8 @@ resolve(void *ctx, uint64_t id, const struct question *question)
 		return -1;
 	}
 	memcpy(body.name, question->name, question->name_bytes);
-	return ipc_send(dnsd->resolver, MSG_RESOLVE, 0, &body,
-	    MSG_RESOLVE_BYTES(body.count), -1);
+	return ipc_send_soon(
+	    dnsd->resolver, MSG_RESOLVE, &body, MSG_RESOLVE_BYTES(body.count));
 }
 
 static void

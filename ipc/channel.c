@@ -20,6 +20,8 @@
 
 #define QUEUE_LIMIT 256	    /* messages that may wait for a slow reader */
 #define READS_PER_EVENT 32  /* then the other channels have their turn */
+#define TOGETHER 8	    /* messages of one call */
+#define SOON_MOST 64	    /* that wait for others */
 #define FDS_PER_MESSAGE 253 /* SCM_MAX_FD: the most the kernel passes */
 
 struct outgoing {
@@ -45,8 +47,16 @@ struct ipc_channel {
 	int freed;
 };
 
-/* One buffer serves all channels: a message lives only in its handler. */
-static _Alignas(16) uint8_t inbox[LIMIT_MESSAGE_BYTES];
+/* These serve all channels: a message lives only in its handler. */
+static struct {
+	struct mmsghdr messages[TOGETHER];
+	struct iovec parts[TOGETHER];
+	_Alignas(struct cmsghdr) char controls[TOGETHER][CMSG_SPACE(
+	    FDS_PER_MESSAGE * sizeof(int))];
+	_Alignas(16) uint8_t datagrams[TOGETHER][LIMIT_MESSAGE_BYTES];
+} inbox;
+
+_Static_assert(LIMIT_MESSAGE_BYTES % 16 == 0, "each datagram is aligned");
 
 static void
 channel_end(struct ipc_channel *channel, const char *why)
@@ -94,17 +104,43 @@ outgoing_free(struct ipc_channel *channel, struct outgoing *out)
 	free(out);
 }
 
+/* Several without descriptors at a time; how many, or -1 with errno. */
+static int
+send_first(struct ipc_channel *channel)
+{
+	struct mmsghdr messages[TOGETHER];
+	struct iovec parts[TOGETHER];
+	struct outgoing *first = TAILQ_FIRST(&channel->queue), *out = first;
+	unsigned int n;
+
+	memset(messages, 0, sizeof(messages));
+	for (n = 0; n < TOGETHER && out != NULL && out->fd == -1; n++) {
+		parts[n].iov_base = out->datagram;
+		parts[n].iov_len = out->len;
+		messages[n].msg_hdr.msg_iov = &parts[n];
+		messages[n].msg_hdr.msg_iovlen = 1;
+		out = TAILQ_NEXT(out, entry);
+	}
+	if (n > 1)
+		return sendmmsg(
+		    channel->fd, messages, n, MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (send_datagram(
+		channel->fd, first->datagram, first->len, first->fd) == -1)
+		return -1;
+	return 1;
+}
+
 /* 0 when the queue is empty, -1 with EAGAIN when the socket is full. */
 static int
 queue_send(struct ipc_channel *channel)
 {
-	struct outgoing *out;
+	int n;
 
-	while ((out = TAILQ_FIRST(&channel->queue)) != NULL) {
-		if (send_datagram(
-			channel->fd, out->datagram, out->len, out->fd) == -1)
+	while (!TAILQ_EMPTY(&channel->queue)) {
+		if ((n = send_first(channel)) == -1)
 			return -1;
-		outgoing_free(channel, out);
+		while (n-- > 0)
+			outgoing_free(channel, TAILQ_FIRST(&channel->queue));
 	}
 	return 0;
 }
@@ -149,8 +185,29 @@ queue_add(struct ipc_channel *channel, const struct msg_header *header,
 	memcpy(out->datagram + sizeof(*header), body, len);
 	TAILQ_INSERT_TAIL(&channel->queue, out, entry);
 	channel->queued++;
+	return 0;
+}
+
+/* What the socket does not take now. */
+static int
+queue_wait(struct ipc_channel *channel, const struct msg_header *header,
+    const void *body, size_t len, int fd)
+{
+	if (queue_add(channel, header, body, len, fd) == -1)
+		return -1;
 	event_add(channel->writable, NULL);
 	return 0;
+}
+
+/* 0 when a message of that length can be sent, else -1 with errno. */
+static int
+send_check(const struct ipc_channel *channel, size_t len)
+{
+	errno = channel->over ? EPIPE : EMSGSIZE;
+	return channel->over ||
+		       len > LIMIT_MESSAGE_BYTES - sizeof(struct msg_header)
+		   ? -1
+		   : 0;
 }
 
 int
@@ -162,23 +219,34 @@ ipc_send(struct ipc_channel *channel, enum msg_type type, uint32_t id,
 	};
 	uint8_t datagram[LIMIT_MESSAGE_BYTES];
 
-	if (channel->over) {
-		errno = EPIPE;
+	if (send_check(channel, len) == -1)
 		return -1;
-	}
-	if (len > sizeof(datagram) - sizeof(header)) {
-		errno = EMSGSIZE;
-		return -1;
-	}
 	if (channel->queued > 0)
-		return queue_add(channel, &header, body, len, fd);
+		return queue_wait(channel, &header, body, len, fd);
 	memcpy(datagram, &header, sizeof(header));
 	memcpy(datagram + sizeof(header), body, len);
 	if (send_datagram(channel->fd, datagram, sizeof(header) + len, fd) == 0)
 		return 0;
 	if (errno == EAGAIN || errno == EWOULDBLOCK)
-		return queue_add(channel, &header, body, len, fd);
+		return queue_wait(channel, &header, body, len, fd);
 	return -1;
+}
+
+int
+ipc_send_soon(struct ipc_channel *channel, enum msg_type type, const void *body,
+    size_t len)
+{
+	struct msg_header header = { .type = type, .len_bytes = (uint32_t)len };
+
+	if (send_check(channel, len) == -1 ||
+	    queue_add(channel, &header, body, len, -1) == -1)
+		return -1;
+	/* With others of its priority, it comes when those at work are done. */
+	if (channel->queued == 1)
+		event_active(channel->writable, EV_WRITE, 0);
+	if (channel->queued >= SOON_MOST)
+		(void)queue_send(channel);
+	return 0;
 }
 
 int
@@ -229,21 +297,21 @@ handler_of(const struct ipc_channel *channel, uint32_t type)
 }
 
 static void
-deliver(struct ipc_channel *channel, size_t len, unsigned int nfds, int fd,
-    int truncated)
+deliver(struct ipc_channel *channel, const uint8_t *datagram, size_t len,
+    unsigned int nfds, int fd, int truncated)
 {
 	const struct ipc_handler *handler;
 	struct ipc_message message = { .fd = fd };
 	struct msg_header header;
 	const char *why;
 
-	if (ipc_accept(&channel->gate, inbox, len, nfds, truncated, &why) ==
+	if (ipc_accept(&channel->gate, datagram, len, nfds, truncated, &why) ==
 	    ALLOW) {
-		memcpy(&header, inbox, sizeof(header));
+		memcpy(&header, datagram, sizeof(header));
 		message.type = header.type;
 		message.id = header.id;
 		message.len = header.len_bytes;
-		message.body = inbox + sizeof(header);
+		message.body = datagram + sizeof(header);
 		if ((handler = handler_of(channel, header.type)) != NULL)
 			handler->handle(channel->ctx, &message);
 		else
@@ -255,22 +323,53 @@ deliver(struct ipc_channel *channel, size_t len, unsigned int nfds, int fd,
 		channel_end(channel, why);
 }
 
-/* 1 when one message was read, 0 when there is none or the channel is over. */
-static int
-receive_one(struct ipc_channel *channel)
+/* One that was received; after the end of the channel it is dropped. */
+static void
+take(struct ipc_channel *channel, unsigned int i)
 {
-	static _Alignas(struct cmsghdr) char
-	    control[CMSG_SPACE(FDS_PER_MESSAGE * sizeof(int))];
-	struct iovec part = { .iov_base = inbox, .iov_len = sizeof(inbox) };
-	struct msghdr message = { .msg_iov = &part,
-		.msg_iovlen = 1,
-		.msg_control = control,
-		.msg_controllen = sizeof(control) };
+	struct msghdr *message = &inbox.messages[i].msg_hdr;
+	size_t len = inbox.messages[i].msg_len;
 	unsigned int nfds;
-	ssize_t n;
 	int fd;
 
-	n = recvmsg(channel->fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	nfds = fds_of(message, &fd);
+	if (channel->over) {
+		if (fd != -1)
+			close(fd);
+		return;
+	}
+	if (len == 0 && nfds == 0) {
+		channel_end(channel, NULL);
+		return;
+	}
+	deliver(channel, inbox.datagrams[i], len, nfds, fd,
+	    (message->msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0);
+}
+
+static void
+receive_prepare(unsigned int i)
+{
+	struct msghdr *message = &inbox.messages[i].msg_hdr;
+
+	inbox.parts[i].iov_base = inbox.datagrams[i];
+	inbox.parts[i].iov_len = sizeof(inbox.datagrams[i]);
+	message->msg_iov = &inbox.parts[i];
+	message->msg_iovlen = 1;
+	message->msg_control = inbox.controls[i];
+	message->msg_controllen = sizeof(inbox.controls[i]);
+}
+
+/* 1 when there may be more, 0 when there is none or the channel is over. */
+static int
+receive_some(struct ipc_channel *channel, unsigned int most)
+{
+	unsigned int i;
+	int n;
+
+	for (i = 0; i < most; i++)
+		receive_prepare(i);
+	n = recvmmsg(channel->fd, inbox.messages, most,
+	    MSG_DONTWAIT | MSG_CMSG_CLOEXEC, NULL);
 	if (n == -1) {
 		if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)
 			channel_end(channel, errno == ECONNRESET
@@ -278,14 +377,9 @@ receive_one(struct ipc_channel *channel)
 						 : "an unreadable socket");
 		return 0;
 	}
-	nfds = fds_of(&message, &fd);
-	if (n == 0 && nfds == 0) {
-		channel_end(channel, NULL);
-		return 0;
-	}
-	deliver(channel, (size_t)n, nfds, fd,
-	    (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0);
-	return 1;
+	for (i = 0; i < (unsigned int)n; i++)
+		take(channel, i);
+	return (unsigned int)n == most && !channel->over;
 }
 
 static void
@@ -318,24 +412,29 @@ is_ours(const struct ipc_channel *channel)
 	return channel->gate.peer != IPC_CTL;
 }
 
-static int
-reads_due(const struct ipc_channel *channel)
+static void
+receive_due(struct ipc_channel *channel)
 {
-	return is_ours(channel) ? READS_PER_EVENT : 1;
+	int n;
+
+	if (!is_ours(channel)) {
+		(void)receive_some(channel, 1);
+		return;
+	}
+	for (n = 0; n < READS_PER_EVENT; n += TOGETHER)
+		if (!receive_some(channel, TOGETHER))
+			return;
 }
 
 static void
 on_readable(int socket, short what, void *arg)
 {
 	struct ipc_channel *channel = arg;
-	int n;
 
 	(void)socket;
 	(void)what;
 	channel->busy = 1;
-	for (n = 0; n < reads_due(channel); n++)
-		if (!receive_one(channel) || channel->over)
-			break;
+	receive_due(channel);
 	if (!channel->over && !is_ours(channel) && channel->queued > 0) {
 		channel->held = 1;
 		event_del(channel->readable);

@@ -57,6 +57,13 @@ void ipc_channel_set_phase(struct ipc_channel *, enum ipc_phase);
 int ipc_send(struct ipc_channel *, enum msg_type, uint32_t id, const void *body,
     size_t len, int fd);
 
+/*
+ * The same, but it leaves together with others, before the base waits for new
+ * events: for messages of which many are made at a time.
+ */
+int ipc_send_soon(
+    struct ipc_channel *, enum msg_type, const void *body, size_t len);
+
 /* For messages whose whole body struct is sent. */
 #define IPC_SEND(channel, type, id, body, fd) \
 	ipc_send((channel), (type), (id), (body), sizeof(*(body)), (fd))

@@ -70,8 +70,8 @@ answer_send(
 		if (part.count > 0)
 			memcpy(part.byte, answer->packet + part.offset,
 			    part.count);
-		if (ipc_send(peer->channel, MSG_RESOLVED, 0, &part,
-			MSG_RESOLVED_BYTES(part.count), -1) == -1)
+		if (ipc_send_soon(peer->channel, MSG_RESOLVED, &part,
+			MSG_RESOLVED_BYTES(part.count)) == -1)
 			return;
 		part.offset += part.count;
 	} while (part.offset < answer->len_bytes);

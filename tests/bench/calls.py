@@ -46,14 +46,18 @@ def counted(pids):
     del counts["total"]
 
 
+def line(key, name, counts, total):
+    """The calls for each of so many units of work."""
+    if not total:
+        raise CannotMeasure("nothing was done while its calls were counted")
+    listed = ", ".join(f"{call} {calls / total:.2f}"
+                       for call, calls in counts.most_common(SHOWN))
+    return (f"calls: {key}, {name}: {sum(counts.values()) / total:.1f} each: "
+            f"{listed}")
+
+
 def of(contender, metric):
     """A line: the calls of contender's workers for each unit of metric."""
     with counted(contender.workers()) as counts:
         answer = metric.load(contender, SECONDS)
-    total = answer["total"]
-    if not total:
-        raise CannotMeasure("nothing was done while its calls were counted")
-    listed = ", ".join(f"{name} {calls / total:.2f}"
-                       for name, calls in counts.most_common(SHOWN))
-    return (f"calls: {metric.key}, {contender.name}: "
-            f"{sum(counts.values()) / total:.1f} each: {listed}")
+    return line(metric.key, contender.name, counts, answer["total"])

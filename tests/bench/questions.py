@@ -127,9 +127,12 @@ class Hits:
 
     key, figures = "hit", {"hit", "hit_cpu"}
 
+    def load(self, resolver, lists, seconds):
+        return ask(resolver, lists.zipf, "-l", seconds, seconds=seconds)
+
     def measure(self, resolver, lists, seconds):
         before = resolver.hits()
-        done = ask(resolver, lists.zipf, "-l", seconds, seconds=seconds)
+        done = self.load(resolver, lists, seconds)
         if before is not None:
             share = (resolver.hits() - before) / done.answers
             if share < HITS_AT_LEAST:
@@ -143,9 +146,12 @@ class Latency:
 
     key, figures = "latency", {"p50", "p99"}
 
-    def measure(self, resolver, lists, seconds):
-        done = ask(resolver, lists.zipf, "-l", seconds, "-Q", STEADY_RATE,
+    def load(self, resolver, lists, seconds):
+        return ask(resolver, lists.zipf, "-l", seconds, "-Q", STEADY_RATE,
                    "-v", seconds=seconds)
+
+    def measure(self, resolver, lists, seconds):
+        done = self.load(resolver, lists, seconds)
         took = sorted(float(text) * 1e6 for text in LATENCY.findall(
             done.output))
         if not took:
@@ -159,9 +165,12 @@ class Misses:
 
     key, figures = "miss", {"miss", "miss_cpu"}
 
-    def measure(self, resolver, lists, seconds):
-        done = ask(resolver, lists.fresh(seconds), "-l", seconds, "-n", 1,
+    def load(self, resolver, lists, seconds):
+        return ask(resolver, lists.fresh(seconds), "-l", seconds, "-n", 1,
                    seconds=seconds)
+
+    def measure(self, resolver, lists, seconds):
+        done = self.load(resolver, lists, seconds)
         return {"miss": Sample(done.rate),
                 "miss_cpu": Sample(done.answers / done.cpu_s)}
 

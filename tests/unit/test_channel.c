@@ -234,6 +234,38 @@ test_as_many_descriptors_as_fit_are_all_closed(void **state)
 	assert_int_equal(open_fds(), before);
 }
 
+/* What was received at once ends with the channel. */
+static void
+test_descriptors_behind_a_violation_are_closed(void **state)
+{
+	struct msg_source source = { 0 };
+	struct msg_beat beat = { 0 };
+	int before = open_fds();
+
+	(void)state;
+	ipc_channel_set_phase(channel, IPC_PHASE_SETUP);
+	peer_send(MSG_BEAT, &beat, sizeof(beat), 0);
+	peer_send(MSG_NET_SOURCE, &source, sizeof(source), 1);
+	peer_send(MSG_NET_SOURCE, &source, sizeof(source), 3);
+	run();
+	assert_int_equal(ends, 1);
+	assert_int_equal(taken_fd, -1);
+	assert_int_equal(open_fds(), before);
+}
+
+static void
+test_more_messages_than_one_call_takes_all_arrive(void **state)
+{
+	int i;
+
+	(void)state;
+	for (i = 0; i < 100; i++)
+		send_lease();
+	for (i = 0; i < 100 && leases < 100; i++)
+		run();
+	assert_int_equal(leases, 100);
+}
+
 static void
 test_too_long_a_datagram_is_refused(void **state)
 {
@@ -308,6 +340,69 @@ test_queued_descriptor_still_arrives(void **state)
 	}
 }
 
+static int
+receive_event(void)
+{
+	struct {
+		struct msg_header header;
+		uint8_t body[LIMIT_MESSAGE_BYTES];
+	} inbox;
+	struct msg_event event;
+
+	if (recv(peer, &inbox, sizeof(inbox), MSG_DONTWAIT) <= 0)
+		return -1;
+	assert_int_equal(inbox.header.type, MSG_EVENT);
+	memcpy(&event, inbox.body, sizeof(event));
+	return (int)event.time_us;
+}
+
+static void
+test_messages_sent_soon_leave_in_order_when_the_loop_runs(void **state)
+{
+	struct msg_event event = { 0 };
+	int i;
+
+	(void)state;
+	for (i = 0; i < 20; i++) {
+		event.time_us = i;
+		assert_int_equal(
+		    ipc_send_soon(channel, MSG_EVENT, &event, sizeof(event)),
+		    0);
+	}
+	event.time_us = 20;
+	assert_int_equal(IPC_SEND(channel, MSG_EVENT, 0, &event, -1), 0);
+	assert_int_equal(receive_event(), -1);
+	run();
+	for (i = 0; i <= 20; i++)
+		assert_int_equal(receive_event(), i);
+	assert_int_equal(receive_event(), -1);
+}
+
+/* As many as a socket takes, and then as many as wait for it. */
+static void
+test_many_messages_sent_soon_do_not_wait_for_the_loop(void **state)
+{
+	struct msg_event event = { 0 };
+	int sent = 0, i;
+
+	(void)state;
+	for (; ipc_send_soon(channel, MSG_EVENT, &event, sizeof(event)) == 0;
+	     sent++)
+		event.time_us++;
+	assert_int_equal(errno, ENOBUFS);
+	assert_true(sent > 256);
+	for (i = 0; i < sent; i++) {
+		int number = receive_event();
+
+		if (number == -1) {
+			run();
+			number = receive_event();
+		}
+		assert_int_equal(number, i);
+	}
+	assert_int_equal(ipc_channel_queued(channel), 0);
+}
+
 #define TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int
@@ -321,10 +416,14 @@ main(void)
 		TEST(test_descriptor_is_taken_or_closed),
 		TEST(test_reply_with_surplus_fd_is_refused),
 		TEST(test_as_many_descriptors_as_fit_are_all_closed),
+		TEST(test_descriptors_behind_a_violation_are_closed),
+		TEST(test_more_messages_than_one_call_takes_all_arrive),
 		TEST(test_too_long_a_datagram_is_refused),
 		TEST(test_handler_may_free_its_channel),
 		TEST(test_full_socket_queues_and_full_queue_refuses),
 		TEST(test_queued_descriptor_still_arrives),
+		TEST(test_messages_sent_soon_leave_in_order_when_the_loop_runs),
+		TEST(test_many_messages_sent_soon_do_not_wait_for_the_loop),
 	};
 
 	return cmocka_run_group_tests_name("channel", tests, NULL, NULL);
