@@ -60,4 +60,5 @@ def of(contender, metric):
     """A line: the calls of contender's workers for each unit of metric."""
     with counted(contender.workers()) as counts:
         answer = metric.load(contender, SECONDS)
-    return line(metric.key, contender.name, counts, answer["total"])
+    return line(metric.key, contender.name, counts,
+                answer["total"] * metric.scale)

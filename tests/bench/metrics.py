@@ -23,6 +23,7 @@ IDLE_FLOWS = 4000
 # two for each flow in one process, and some for everything else
 IDLE_DESCRIPTORS = 2 * IDLE_FLOWS + 1000
 LOAD_SLACK_S = 60
+IDLE_SLACK_KIB = IDLE_FLOWS // 50
 MAPPINGS_SHOWN = 6
 
 
@@ -222,6 +223,7 @@ class Latency:
 
     key = "latency"
     keys = {"p50", "p999"}
+    scale = 1
 
     @contextlib.contextmanager
     def subjects(self, started):
@@ -283,9 +285,11 @@ class Idle:
                                 f"{IDLE_DESCRIPTORS} descriptors (ulimit -n)")
         # a few flows first, for what is allocated with the first one
         run_load(proxy, 0.1, "connect")
-        rest = settled(read)
+        settle(proxy.pss_kib)
+        rest = read()
         with hold_flows(proxy):
-            return rest, settled(read)
+            settle(proxy.pss_kib)
+            return rest, read()
 
 
 def hold_flows(contender):
@@ -301,17 +305,19 @@ def hold_flows(contender):
     return client
 
 
-def settled(read, quiet_s=0.5, timeout_s=10.0):
-    """What read() returns once it has been the same for quiet_s."""
-    last = [None, 0]
+def settle(read_kib, quiet_s=0.5, timeout_s=10.0):
+    """Wait until read_kib() has been nearly the same for quiet_s.
+
+    Whoever else maps the same libraries changes a process's share of them.
+    """
+    last = [-IDLE_SLACK_KIB, 0]
 
     def quiet():
-        value, now = read(), time.monotonic()
-        if value != last[0]:
+        value, now = read_kib(), time.monotonic()
+        if abs(value - last[0]) >= IDLE_SLACK_KIB:
             last[:] = value, now
         return now - last[1] >= quiet_s
     proc.wait_until(quiet, timeout_s, "memory stays as it is")
-    return last[0]
 
 
 GBIT = 8 / 1e9
