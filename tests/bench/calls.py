@@ -50,7 +50,7 @@ def of(contender, metric):
     """A line: the calls of contender's workers for each unit of metric."""
     with counted(contender.workers()) as counts:
         answer = metric.load(contender, SECONDS)
-    total = answer["total"]
+    total = answer["total"] * metric.scale
     if not total:
         raise CannotMeasure("nothing was done while its calls were counted")
     listed = ", ".join(f"{name} {calls / total:.2f}"

@@ -5,6 +5,7 @@ Each contender stands in client, gateway and server namespaces of its own, so
 that nobody's rules (or conntrack) slow another one down.
 """
 
+import collections
 import contextlib
 import os
 import resource
@@ -173,6 +174,11 @@ class Contender:
     def pss_kib(self):
         """Memory of the proxy."""
         return sum(map(proc.pss_kib, self.pids()))
+
+    def pss_by_mapping_kib(self):
+        """The same, by what is mapped."""
+        return sum(map(proc.pss_by_mapping_kib, self.pids()),
+                   collections.Counter())
 
     def forwarded(self):
         """Packets that the gateway has routed: none may pass a proxy."""

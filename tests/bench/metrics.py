@@ -12,6 +12,8 @@ import os
 import time
 from typing import NamedTuple
 
+import calls
+import profiles
 from contenders import (PORT, CannotMeasure, Redsocks, Tpx, TpxSocks,
                         TpxSource, TpxUnlogged, raise_descriptor_limit)
 from rig import proc
@@ -21,6 +23,8 @@ IDLE_FLOWS = 4000
 # two for each flow in one process, and some for everything else
 IDLE_DESCRIPTORS = 2 * IDLE_FLOWS + 1000
 LOAD_SLACK_S = 60
+IDLE_SLACK_KIB = IDLE_FLOWS // 50
+MAPPINGS_SHOWN = 6
 
 
 class Target(NamedTuple):
@@ -85,6 +89,14 @@ class Sample:
     errors: int = 0
 
 
+def _proxies(started):
+    return [contender for contender in started if contender.workers()]
+
+
+def _where_time_goes(contender, metric):
+    return [calls.of(contender, metric), profiles.of(contender, metric)]
+
+
 def run_load(contender, seconds, *words):
     """The client's answer, and in it cpu_s: what the proxy used for it."""
     pids, forwarded = contender.lasting(), contender.forwarded()
@@ -109,10 +121,19 @@ class Rate:
     connections: int
     scale: float = 1
 
+    @property
+    def keys(self):
+        """Of its figures that have a target."""
+        return {self.key}
+
     @contextlib.contextmanager
     def subjects(self, started):
-        """The proxies whose calls say where the time goes."""
-        yield [contender for contender in started if contender.workers()]
+        """The proxies to be asked where what was missed goes."""
+        yield _proxies(started)
+
+    def where(self, contender):
+        """Lines on where its time goes."""
+        return _where_time_goes(contender, self)
 
     def load(self, contender, seconds):
         return run_load(contender, seconds, "-c", self.connections,
@@ -201,17 +222,29 @@ class Latency:
     """
 
     key = "latency"
+    keys = {"p50", "p999"}
+    scale = 1
 
-    def measure(self, contender, seconds):
+    @contextlib.contextmanager
+    def subjects(self, started):
+        yield _proxies(started)
+
+    def where(self, contender):
+        return _where_time_goes(contender, self)
+
+    def load(self, contender, seconds):
         cpu = max(os.sched_getaffinity(0))
         with contender.on_cpu(cpu):
             # the client inherits it from this process
             anywhere = os.sched_getaffinity(0)
             os.sched_setaffinity(0, {cpu})
             try:
-                answer = run_load(contender, seconds, "request")
+                return run_load(contender, seconds, "request")
             finally:
                 os.sched_setaffinity(0, anywhere)
+
+    def measure(self, contender, seconds):
+        answer = self.load(contender, seconds)
         return {"p50": Sample(answer["p50_us"]),
                 "p999": Sample(answer["p999_us"], errors=answer["errors"])}
 
@@ -220,21 +253,43 @@ class Idle:
     """Memory of a proxy that was just started, without and with idle flows."""
 
     key = "idle"
+    keys = {"idle"}
+
+    @contextlib.contextmanager
+    def subjects(self, started):
+        yield _proxies(started)
 
     def measure(self, contender, seconds):
         if not contender.pids():
             return {}
+        with contender.another() as proxy:
+            rest, full = self._read(proxy, proxy.pss_kib)
+        return {"rest": Sample(rest),
+                "idle": Sample((full - rest) / IDLE_FLOWS)}
+
+    def where(self, contender):
+        """Lines on where its memory goes."""
+        with contender.another() as proxy:
+            rest, full = self._read(proxy, proxy.pss_by_mapping_kib)
+        full.subtract(rest)
+        listed = ", ".join(
+            f"{name} {kib / IDLE_FLOWS:.2f}"
+            for name, kib in full.most_common(MAPPINGS_SHOWN))
+        return [f"memory: {self.key}, {contender.name}: KiB each: {listed}"]
+
+    @staticmethod
+    def _read(proxy, read):
+        """What read() returns at rest and with the flows."""
         if raise_descriptor_limit() < IDLE_DESCRIPTORS:
             raise CannotMeasure(f"{IDLE_FLOWS} flows need "
                                 f"{IDLE_DESCRIPTORS} descriptors (ulimit -n)")
-        with contender.another() as proxy:
-            # a few flows first, for what is allocated with the first one
-            run_load(proxy, 0.1, "connect")
-            rest = settled(proxy.pss_kib)
-            with hold_flows(proxy):
-                full = settled(proxy.pss_kib)
-        return {"rest": Sample(rest),
-                "idle": Sample((full - rest) / IDLE_FLOWS)}
+        # a few flows first, for what is allocated with the first one
+        run_load(proxy, 0.1, "connect")
+        settle(proxy.pss_kib)
+        rest = read()
+        with hold_flows(proxy):
+            settle(proxy.pss_kib)
+            return rest, read()
 
 
 def hold_flows(contender):
@@ -250,17 +305,19 @@ def hold_flows(contender):
     return client
 
 
-def settled(read, quiet_s=0.5, timeout_s=10.0):
-    """What read() returns once it has been the same for quiet_s."""
-    last = [None, 0]
+def settle(read_kib, quiet_s=0.5, timeout_s=10.0):
+    """Wait until read_kib() has been nearly the same for quiet_s.
+
+    Whoever else maps the same libraries changes a process's share of them.
+    """
+    last = [-IDLE_SLACK_KIB, 0]
 
     def quiet():
-        value, now = read(), time.monotonic()
-        if value != last[0]:
+        value, now = read_kib(), time.monotonic()
+        if abs(value - last[0]) >= IDLE_SLACK_KIB:
             last[:] = value, now
         return now - last[1] >= quiet_s
     proc.wait_until(quiet, timeout_s, "memory stays as it is")
-    return last[0]
 
 
 GBIT = 8 / 1e9

@@ -15,7 +15,7 @@ class Results:
         self._samples = {}
         self.failures = []
         self.broken = []
-        self.calls = []  # lines on where the time goes
+        self.where = []  # lines on where what was missed goes
 
     def add(self, turn, contender, samples):
         for key, sample in samples.items():
@@ -140,7 +140,7 @@ def text(results, names):
             missed.append(f"MISSED: {row.figure.title}: "
                           f"{_number(row.medians[OWN])} {row.unit}, ratio "
                           f"{_ratio(row)}; target {row.target}")
-    lines += [""] * bool(missed) + missed + results.calls
+    lines += [""] * bool(missed) + missed + results.where
     lines += [f"note: {line}" for line in results.broken]
     lines += [f"NOT MEASURED: {line}" for line in results.failures]
     return "\n".join(lines)

@@ -6,6 +6,7 @@ wait_until() asks again and again until the answer is yes or the deadline has
 passed, stays() asks whether it is yes all the while.
 """
 
+import collections
 import contextlib
 import os
 import pathlib
@@ -121,6 +122,18 @@ def pss_kib(pid):
     """Proportional set size: shared pages count by their share."""
     text = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text()
     return int(re.search(r"^Pss:\s+(\d+)", text, re.M).group(1))
+
+
+def pss_by_mapping_kib(pid):
+    """The same, by file, "[heap]" and the like, or "anonymous"."""
+    found, name = collections.Counter(), None
+    for line in pathlib.Path(f"/proc/{pid}/smaps").read_text().splitlines():
+        fields = line.split(maxsplit=5)
+        if "-" in fields[0]:
+            name = fields[5] if len(fields) > 5 else "anonymous"
+        elif fields[0] == "Pss:":
+            found[name] += int(fields[1])
+    return found
 
 
 def tasks(pid):
