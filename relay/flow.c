@@ -231,8 +231,9 @@ pump_ended(struct flow *flow, enum end from, enum end to)
 {
 	if (flow->first_end == FLOW_CLOSE_NONE)
 		flow->first_end = closes[from].fin;
-	/* When both are done, close(2) says so to both peers. */
-	if (!flow->pump[to].done)
+	/* When both are done, close(2) says so to both peers; but what is
+	 * counted before has to be on its way. */
+	if (!flow->pump[to].done || flow->pump[from].corked)
 		(void)shutdown(event_get_fd(&flow->socket[to]), SHUT_WR);
 }
 
@@ -265,6 +266,8 @@ flow_pump(struct flow *flow, enum end from, short what)
 
 	if (pump->done)
 		return 0;
+	if (what & EV_CLOSED)
+		pump_expect_end(pump);
 	status = pump_run(pump, event_get_fd(&flow->socket[from]),
 	    event_get_fd(&flow->socket[to]));
 	if (status == PUMP_FROM_FAILED || status == PUMP_TO_FAILED) {

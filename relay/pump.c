@@ -41,6 +41,12 @@ pump_waits(const struct pump *pump)
 }
 
 void
+pump_expect_end(struct pump *pump)
+{
+	pump->ending = 1;
+}
+
+void
 pump_let_go(struct pump *pump)
 {
 	pump->look = NULL;
@@ -94,8 +100,10 @@ rest_keep(struct pump *pump, const char *bytes, size_t len)
 static ssize_t
 write_some(struct pump *pump, int to, const char *bytes, size_t len)
 {
-	ssize_t n = send(to, bytes, len, MSG_NOSIGNAL);
+	ssize_t n = send(
+	    to, bytes, len, pump->end ? MSG_NOSIGNAL | MSG_MORE : MSG_NOSIGNAL);
 
+	pump->corked = pump->end;
 	if (n == -1)
 		return would_block() ? 0 : -1;
 	*pump->bytes += (uint64_t)n;
@@ -174,6 +182,27 @@ first_look(struct pump *pump, size_t len)
 	return verdict == PUMP_FORBID ? PUMP_FORBID : PUMP_GO;
 }
 
+/*
+ * Reads on where the end is near; how many bytes there are then.  A failure is
+ * told when they have been written.
+ */
+static size_t
+read_to_end(struct pump *pump, int from, size_t len)
+{
+	ssize_t n = 1;
+
+	while (n > 0 && len < sizeof(shared)) {
+		n = recv(from, shared + len, sizeof(shared) - len, 0);
+		if (n > 0)
+			len += (size_t)n;
+		else if (n == 0)
+			pump->end = 1;
+		else if (!would_block())
+			pump->error = errno;
+	}
+	return len;
+}
+
 static enum pump_status
 copy_once(struct pump *pump, int from, int to)
 {
@@ -192,6 +221,8 @@ copy_once(struct pump *pump, int from, int to)
 	case PUMP_GO:
 		break;
 	}
+	if (pump->ending)
+		len = read_to_end(pump, from, len);
 	written = write_some(pump, to, shared, len);
 	if (written == -1)
 		return PUMP_TO_FAILED;
@@ -240,6 +271,10 @@ pump_turn(struct pump *pump, int from, int to)
 {
 	if (pump_waits(pump))
 		return pump_write(pump, to);
+	if (pump->error != 0) {
+		errno = pump->error;
+		return PUMP_FROM_FAILED;
+	}
 	if (!pump->end)
 		return pump_read(pump, from, to);
 	pump->done = 1;

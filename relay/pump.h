@@ -41,8 +41,11 @@ struct pump {
 	size_t piped;	    /* bytes in pipe */
 	uint64_t *bytes;    /* counts what was written */
 	pump_look_fn *look; /* at the first bytes; NULL: not, or no more */
+	int error;	    /* of the reading side, behind what it gave */
 	uint8_t held;	    /* rest waits for more bytes, not for room */
+	uint8_t ending;	    /* the end has come, behind what is to be read */
 	uint8_t end;	    /* the end was read */
+	uint8_t corked;	    /* the last bytes wait for the end to be sent */
 	uint8_t done;
 };
 
@@ -55,6 +58,13 @@ void pump_init(struct pump *, uint64_t *bytes, pump_look_fn *look);
  * has no event of its own.
  */
 enum pump_status pump_run(struct pump *, int from, int to);
+
+/*
+ * The sender's end is behind what can be read: then it is read before the last
+ * bytes are written.  What is written when it was read is corked, and goes out
+ * in one segment with the end: by shutdown(2) or close(2).
+ */
+void pump_expect_end(struct pump *);
 
 /* Bytes wait for the writing side. */
 int pump_waits(const struct pump *);

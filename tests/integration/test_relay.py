@@ -5,6 +5,7 @@ import concurrent.futures
 import contextlib
 import re
 import socket
+import struct
 
 import pytest
 
@@ -13,6 +14,8 @@ from conftest import (BEHIND, CLOSE, DIGEST, ECHO, EXCHANGE, HTTP, LISTEN,
 from rig import proc, servers, traffic
 from rig.servers import BODY
 
+PARTING = 90
+SEGMENTS_IN = 140  # tcpi_segs_in of struct tcp_info
 SHORT_CONNECTIONS = 1000
 DOWNLOADS = 200
 BIG_BYTES = 64 << 20
@@ -57,6 +60,22 @@ def test_row_tells_the_flow_as_it_was(net, server, tpx, address):
     assert 0 <= row["connect_ms"] < 1000 and row["duration_ms"] < 5000
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z",
                         row["start"])
+
+
+def segments_in(sock):
+    """Of a connection, its SYN's answer among them."""
+    info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 256)
+    return struct.unpack_from("=I", info, SEGMENTS_IN)[0]
+
+
+def test_end_comes_in_one_segment_with_the_last_bytes(net, tpx, address):
+    tpx()
+    with servers.Server(net.server, PARTING, servers.last_word), \
+            traffic.connect(net.client, address, PARTING) as sock:
+        assert servers.read_exactly(sock, 4) == b"word"
+        assert sock.recv(1) == b""
+        # the answer to its SYN is the other one
+        assert segments_in(sock) == 2
 
 
 @pytest.mark.parametrize("share", [

@@ -161,6 +161,11 @@ def listen_for_reset(server, connection):
         server.heard.append("rst")
 
 
+def last_word(server, connection):
+    """Say a word that comes with the end, in one segment."""
+    connection.send(b"word", socket.MSG_MORE)
+
+
 def close_at_once(server, connection):
     """Say nothing; being visited is all that matters."""
 

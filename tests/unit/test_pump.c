@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* A pump between two real pairs of sockets. */
+#include <linux/tcp.h>
 #include <netinet/in.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -165,6 +166,72 @@ test_end_comes_after_every_byte(void **state)
 	assert_int_equal(run(), PUMP_DONE);
 	assert_true(pump.done);
 	assert_int_equal(recv(sink[1], received, MUCH, 0), 1000);
+}
+
+/* Segments that have come to the reader. */
+static uint32_t
+segments(void)
+{
+	struct tcp_info info;
+	socklen_t len = sizeof(info);
+
+	assert_int_equal(
+	    getsockopt(sink[1], IPPROTO_TCP, TCP_INFO, &info, &len), 0);
+	return info.tcpi_segs_in;
+}
+
+static void
+test_end_goes_with_the_last_bytes(void **state)
+{
+	uint32_t before = segments();
+
+	(void)state;
+	(void)send(source[0], sent, 100, 0);
+	(void)send(source[0], sent + 100, 100, 0);
+	shutdown(source[0], SHUT_WR);
+	pump_expect_end(&pump);
+	assert_int_equal(run(), PUMP_DONE);
+	assert_true(pump.corked);
+	shutdown(sink[0], SHUT_WR);
+	assert_int_equal(recv(sink[1], received, MUCH, 0), 200);
+	assert_memory_equal(sent, received, 200);
+	assert_int_equal(recv(sink[1], received, MUCH, 0), 0);
+	assert_int_equal(segments() - before, 1);
+	assert_int_equal(bytes, 200);
+}
+
+static void
+test_much_before_an_expected_end_is_identical(void **state)
+{
+	ssize_t in, n;
+	size_t out = 0;
+
+	(void)state;
+	in = send(source[0], sent, MUCH, 0);
+	shutdown(source[0], SHUT_WR);
+	pump_expect_end(&pump);
+	while (out < (size_t)in) {
+		if (run() == PUMP_DONE)
+			shutdown(sink[0], SHUT_WR);
+		n = recv(sink[1], received + out, 10000, 0);
+		if (n > 0)
+			out += (size_t)n;
+	}
+	assert_int_equal(recv(sink[1], received, MUCH, 0), 0);
+	assert_memory_equal(sent, received, out);
+	assert_int_equal(bytes, in);
+}
+
+static void
+test_bytes_before_an_expected_reset_go_on(void **state)
+{
+	(void)state;
+	(void)send(source[0], sent, 100, 0);
+	reset(source[0]);
+	pump_expect_end(&pump);
+	assert_int_equal(run(), PUMP_FROM_FAILED);
+	assert_int_equal(errno, ECONNRESET);
+	assert_int_equal(recv(sink[1], received, MUCH, 0), 100);
 }
 
 static void
@@ -342,6 +409,7 @@ test_end_lets_held_bytes_go(void **state)
 	assert_int_equal(run(), PUMP_WAIT);
 	shutdown(source[0], SHUT_WR);
 	assert_int_equal(run(), PUMP_DONE);
+	shutdown(sink[0], SHUT_WR);
 	arrives(50);
 }
 
@@ -425,6 +493,9 @@ main(void)
 		TEST(test_slow_reader_gets_everything),
 		TEST(test_reader_that_never_reads_costs_one_buffer),
 		TEST(test_end_comes_after_every_byte),
+		TEST(test_end_goes_with_the_last_bytes),
+		TEST(test_much_before_an_expected_end_is_identical),
+		TEST(test_bytes_before_an_expected_reset_go_on),
 		TEST(test_end_alone_is_done),
 		TEST(test_end_waits_for_a_full_reader),
 		TEST(test_end_announced_while_the_reader_was_full_is_found),
