@@ -361,6 +361,9 @@ render_upstream(const struct image *image, const struct render_local *local,
 	term_mark_is_not(image, "ct mark", MARK_RELAYED, text);
 	text_puts(text, "fib saddr type != local counter drop\n"
 			"\t\tct state != new accept\n");
+	/* Their rows come from relays: the kernel need tell nobody of them, as
+	 * no label of theirs ever changes. */
+	text_puts(text, "\t\tct event set label\n");
 	render_timeout("meta l4proto 6", "relayed_tcp", text);
 	/* What a relay waits for, a firewall of this host has to know; but of
 	 * name servers there are many questions, and each has one answer. */

@@ -11,7 +11,7 @@ import pytest
 
 from conftest import (BEHIND, CLOSE, DIGEST, ECHO, EXCHANGE, HTTP, LISTEN,
                       REFUSED, RESET, STALL, TALK_FIRST, client_of, outside_of)
-from rig import proc, servers, traffic
+from rig import conntrack, proc, servers, traffic
 from rig.servers import BODY
 
 PARTING = 90
@@ -76,6 +76,17 @@ def test_end_comes_in_one_segment_with_the_last_bytes(net, tpx, address):
         assert sock.recv(1) == b""
         # the answer to its SYN is the other one
         assert segments_in(sock) == 2
+
+
+def test_kernel_tells_nobody_of_flows_that_relays_begin(
+        net, server, tpx, address):
+    tpx()
+    with conntrack.beginnings(net.gateway) as began_until:
+        with traffic.connect(net.client, address, ECHO) as sock:
+            assert traffic.echoes(sock)
+        # one of the gateway itself, which is told in its turn
+        traffic.connect(net.gateway, address, DIGEST).close()
+        assert ECHO not in began_until(DIGEST)
 
 
 @pytest.mark.parametrize("share", [

@@ -4,7 +4,9 @@
 Numbers are those of linux/netfilter/nfnetlink_conntrack.h.
 """
 
+import contextlib
 import pathlib
+import re
 import socket
 import struct
 
@@ -12,6 +14,9 @@ NETLINK_NETFILTER = 12
 CT_NEW, CT_DELETE = 0x100, 0x102  # NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_
 REQUEST, ACK, CREATE = 1, 4, 0x400
 ESTABLISHED = 2 | 4 | 8  # IPS_SEEN_REPLY, IPS_ASSURED, IPS_CONFIRMED
+NEW_GROUP = 1  # NF_NETLINK_CONNTRACK_NEW, a bit
+# CTA_PROTO_DST_PORT; the first in a message is of the original direction
+PORT = re.compile(re.escape(struct.pack("HH", 6, 3)) + b"(..)", re.S)
 LIFE_S = 600
 NESTED = 0x8000
 BATCH = 128
@@ -54,10 +59,10 @@ def _entries(first, count):
             SPORT, struct.pack("!H", number & 0xFFFF))
 
 
-def _socket(namespace):
+def _socket(namespace, groups=0):
     sock = namespace.socket(socket.AF_NETLINK, socket.SOCK_RAW,
                             NETLINK_NETFILTER)
-    sock.bind((0, 0))
+    sock.bind((0, groups))
     sock.settimeout(10)
     return sock
 
@@ -87,3 +92,17 @@ def flush(namespace):
                               socket.AF_UNSPEC, 0, 0))
         error, = struct.unpack_from("i", sock.recv(4096), 16)
         assert error == 0, f"flush of the table: {error}"
+
+
+@contextlib.contextmanager
+def beginnings(namespace):
+    """A function of a port: to which ports flows began, up to one to that."""
+    with _socket(namespace, NEW_GROUP) as sock:
+        def until(port):
+            ports = []
+            while port not in ports:
+                found = PORT.search(sock.recv(8192))
+                if found:
+                    ports.append(int.from_bytes(found[1], "big"))
+            return ports
+        yield until

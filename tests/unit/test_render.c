@@ -111,7 +111,8 @@ test_udp_to_be_relayed_is_known_by_its_mark(void **state)
 	assert_has(text, "meta l4proto 17 socket transparent 1 "
 			 "ct mark & 0x07000000 != 0x02000000 "
 			 "fib saddr type != local counter drop\n"
-			 "\t\tct state != new accept\n");
+			 "\t\tct state != new accept\n"
+			 "\t\tct event set label\n");
 	assert_has(strstr(text, "chain upstream {"),
 	    "meta nfproto ipv4 udp dport != 53 "
 	    "ct timeout set \"relayed_udp_630_4\"\n");
