@@ -55,6 +55,7 @@ struct udp_flow {
 	struct udp_watch watch;
 	int64_t idle_us;
 	int idle_given; /* by a rule */
+	uint8_t alone;	/* of its server's packets, see udp_receive() */
 	uint32_t descriptors;
 	enum flow_close why; /* it is dead for; else FLOW_CLOSE_NONE */
 	int error;
@@ -268,13 +269,13 @@ flow_failed(struct udp_flow *flow, int error)
 }
 
 static void
-count_down(struct udp_flow *flow, const struct udp_packet *packets, int n)
+count(const struct udp_packet *packets, int n, uint64_t *bytes, uint32_t *total)
 {
 	int i;
 
 	for (i = 0; i < n; i++) {
-		flow->record->down_bytes += packets[i].len;
-		flow->record->down_packets += udp_packet_count(&packets[i]);
+		*bytes += packets[i].len;
+		*total += udp_packet_count(&packets[i]);
 	}
 }
 
@@ -299,7 +300,8 @@ flow_answer(struct udp_flow *flow, const struct udp_packet *packets, int n)
 	flow->entry.active_us = clock_mono_us();
 	while (fd != -1 && n > 0) {
 		sent = udp_send(fd, packets, n, &key->client, key->client_port);
-		count_down(flow, packets, sent);
+		count(packets, sent, &flow->record->down_bytes,
+		    &flow->record->down_packets);
 		if (sent < n && is_full(errno))
 			return;
 		packets += sent + 1;
@@ -331,7 +333,7 @@ on_server(int fd, short what, void *arg)
 	if (flow_waits(flow))
 		return;
 	for (i = 0; i < BATCHES_PER_EVENT; i++) {
-		if ((n = udp_receive(fd, &packets)) == -1) {
+		if ((n = udp_receive(fd, &packets, &flow->alone)) == -1) {
 			(void)flow_failed(flow, errno);
 			udp_discard_errors(fd);
 			return;
@@ -518,17 +520,6 @@ flow_new(struct udp_flows *flows, const struct udp_key *key,
 	return flow;
 }
 
-static void
-count_up(struct udp_flow *flow, const struct udp_packet *packets, int n)
-{
-	int i;
-
-	for (i = 0; i < n; i++) {
-		flow->record->up_bytes += packets[i].len;
-		flow->record->up_packets += udp_packet_count(&packets[i]);
-	}
-}
-
 /* Sends to the server what the client has sent. */
 static void
 flow_ask(struct udp_flow *flow, const struct udp_packet *packets, int n)
@@ -545,7 +536,8 @@ flow_ask(struct udp_flow *flow, const struct udp_packet *packets, int n)
 	}
 	while (n > 0) {
 		sent = udp_server_send(&flow->way, fd, packets, n);
-		count_up(flow, packets, sent);
+		count(packets, sent, &flow->record->up_bytes,
+		    &flow->record->up_packets);
 		if (sent < n &&
 		    (is_full(errno) || flow_failed(flow, errno) == -1))
 			return;

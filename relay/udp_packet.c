@@ -15,6 +15,8 @@
 #include <string.h>
 
 #define PACKET_BYTES 65536 /* the longest, also of several together */
+#define LINE_BYTES 64	   /* apart by that, they do not share cache sets */
+#define ALONE 16	   /* reads of one packet between those of many */
 
 union control {
 	struct cmsghdr align;
@@ -35,7 +37,7 @@ struct receiver {
 static struct receiver from_server = { .filled = UDP_BATCH };
 static struct receiver from_clients = { .ends = 1, .filled = UDP_BATCH };
 
-static char bytes[UDP_BATCH][PACKET_BYTES];
+static char bytes[UDP_BATCH][PACKET_BYTES + LINE_BYTES];
 static struct udp_packet received[UDP_BATCH];
 
 static struct mmsghdr outgoing[UDP_BATCH];
@@ -95,7 +97,7 @@ message_prepare(struct receiver *receiver, int i)
 	struct msghdr *header = &receiver->messages[i].msg_hdr;
 
 	receiver->parts[i].iov_base = bytes[i];
-	receiver->parts[i].iov_len = sizeof(bytes[i]);
+	receiver->parts[i].iov_len = PACKET_BYTES;
 	memset(header, 0, sizeof(*header));
 	header->msg_iov = &receiver->parts[i];
 	header->msg_iovlen = 1;
@@ -166,13 +168,14 @@ packet_read(struct receiver *receiver, int i)
 }
 
 static int
-receive(int fd, struct receiver *receiver, struct udp_packet **packets)
+receive(int fd, struct receiver *receiver, struct udp_packet **packets,
+    unsigned int most)
 {
 	int i, n;
 
 	for (i = 0; i < receiver->filled; i++)
 		message_prepare(receiver, i);
-	n = recvmmsg(fd, receiver->messages, UDP_BATCH, MSG_DONTWAIT, NULL);
+	n = recvmmsg(fd, receiver->messages, most, MSG_DONTWAIT, NULL);
 	/* A call that fails may have begun with the first one. */
 	receiver->filled = n > 1 ? n : 1;
 	for (i = 0; i < n; i++)
@@ -182,15 +185,23 @@ receive(int fd, struct receiver *receiver, struct udp_packet **packets)
 }
 
 int
-udp_receive(int fd, struct udp_packet **packets)
+udp_receive(int fd, struct udp_packet **packets, uint8_t *alone)
 {
-	return receive(fd, &from_server, packets);
+	int n;
+
+	if (*alone > 0) {
+		--*alone;
+		return receive(fd, &from_server, packets, 1);
+	}
+	n = receive(fd, &from_server, packets, UDP_BATCH);
+	*alone = n == 1 ? ALONE : 0;
+	return n;
 }
 
 int
 udp_receive_ends(int fd, struct udp_packet **packets)
 {
-	return receive(fd, &from_clients, packets);
+	return receive(fd, &from_clients, packets, UDP_BATCH);
 }
 
 static void
@@ -224,6 +235,18 @@ message_fill(int i, const struct udp_packet *packet,
 		segment_put(header, &outgoing_controls[i], packet->segment);
 }
 
+/* Alone it costs less than as one of many. */
+static int
+send_one(int fd, const struct udp_packet *packet,
+    const struct sockaddr_storage *to, socklen_t len)
+{
+	ssize_t n =
+	    sendto(fd, packet->bytes, packet->len, MSG_DONTWAIT | MSG_NOSIGNAL,
+		len > 0 ? (const struct sockaddr *)to : NULL, len);
+
+	return n == -1 ? 0 : 1;
+}
+
 /* The way to the receiver takes only smaller datagrams: in pieces, then. */
 static int
 send_apart(int fd, const struct udp_packet *packet,
@@ -252,6 +275,8 @@ udp_send(int fd, const struct udp_packet *packets, int n, const struct addr *to,
 	socklen_t len = port == 0 ? 0 : addr_to_sockaddr(to, port, &name);
 	int i, sent, done = 0;
 
+	if (n == 1 && packets->segment == 0)
+		return send_one(fd, packets, &name, len);
 	while (done < n) {
 		for (i = done; i < n; i++)
 			message_fill(i, &packets[i], &name, len);

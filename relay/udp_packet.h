@@ -46,9 +46,12 @@ void udp_discard_errors(int fd);
 
 /*
  * What has come to a connected socket, up to UDP_BATCH packets: their number,
- * or -1 with errno, EAGAIN when there is nothing.
+ * or -1 with errno, EAGAIN when there is nothing.  Where they come one by one,
+ * only the first is asked for, but for one call of several: finding that there
+ * is no other costs as much as half a packet.  alone remembers that for the
+ * socket; it begins with 0.
  */
-int udp_receive(int fd, struct udp_packet **packets);
+int udp_receive(int fd, struct udp_packet **packets, uint8_t *alone);
 
 /*
  * The same for a socket with IP_RECVORIGDSTADDR, whose packets have both ends.
