@@ -241,12 +241,18 @@ render_ends(const struct image *image, const struct render_local *local,
 	render_relayed_udp(image, text);
 }
 
-/* What servers send to relays that came to them with a client's address. */
+/*
+ * What servers send to relays that came to them with a client's address.  Where
+ * clients are, it is looked for with what they send: a socket is asked for
+ * once.
+ */
 static void
 render_servers(const struct image *image, struct text *text)
 {
+	text_puts(text, "\t\tiifname != ");
+	term_interfaces(image, text);
 	text_puts(
-	    text, "\t\ttcp flags & (syn | ack) != syn socket transparent 1 ");
+	    text, " tcp flags & (syn | ack) != syn socket transparent 1 ");
 	term_mark_is(image, "socket mark", MARK_AS_CLIENT, text);
 	text_puts(text, "goto ours\n");
 }

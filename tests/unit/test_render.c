@@ -41,6 +41,21 @@ test_the_lease_is_asked_by_new_flows_only(void **state)
 	free(text);
 }
 
+/* Two of them would look each packet of a client up twice. */
+static void
+test_one_rule_looks_for_the_sockets_of_what_clients_send(void **state)
+{
+	char *text = capture_of(FIXTURE_CAPTURE, RENDER_CAPTURE);
+	const char *first = strstr(text, "chain first {");
+
+	(void)state;
+	assert_has(first,
+	    "priority raw; policy accept;\n"
+	    "\t\tiifname != \"eth0\" tcp flags & (syn | ack) != syn "
+	    "socket transparent 1 socket mark ");
+	free(text);
+}
+
 static void
 test_without_listener_closed_drops_and_open_accepts(void **state)
 {
@@ -617,6 +632,8 @@ main(void)
 		cmocka_unit_test(test_capture_is_one_owned_table),
 		cmocka_unit_test(test_the_table_brings_no_lease),
 		cmocka_unit_test(test_the_lease_is_asked_by_new_flows_only),
+		cmocka_unit_test(
+		    test_one_rule_looks_for_the_sockets_of_what_clients_send),
 		cmocka_unit_test(
 		    test_without_listener_closed_drops_and_open_accepts),
 		cmocka_unit_test(test_rules_keep_their_order_and_number),
