@@ -10,4 +10,10 @@
  */
 void program_begin(int argc, char *argv[], const char *name, int has_index);
 
+/*
+ * What this process is woken for does not push aside who is running: it gets
+ * no less of the CPU, but finds more to do at a time (SCHED_BATCH, sched(7)).
+ */
+void program_give_way(void);
+
 #endif

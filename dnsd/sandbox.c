@@ -33,6 +33,7 @@ static const struct sandbox_syscall running[] = {
 	{ SYS_getsockname, "the original destination", { 0 }, { 0 } },
 	{ SYS_recvmmsg, "questions", { 0 }, { 0 } },
 	{ SYS_sendmmsg, "answers", { 0 }, { 0 } },
+	{ SYS_sched_yield, "more questions at a time", { 0 }, { 0 } },
 	{ SYS_recvfrom, "questions over TCP", { 0 }, { 0 } },
 	{ SYS_sendto, "answers over TCP", { 0 }, { 0 } },
 	{ SYS_shutdown, "the end of a connection", { 0 }, { 0 } },

@@ -12,6 +12,7 @@ main(int argc, char *argv[])
 	struct flowlog *flowlog;
 
 	program_begin(argc, argv, "tpx-flowlog", 0);
+	program_give_way();
 	(void)umask(027); /* the group reads */
 	sandbox_setup(&flowlog_sandbox, FLOWLOG_CHANNEL_FD);
 	flowlog = flowlog_new();

@@ -9,6 +9,7 @@
 #include "supervisor/sandbox.h"
 
 #include <netinet/in.h>
+#include <sched.h>
 #include <sys/ioctl.h>
 
 #include "common/landlock.h"
@@ -100,6 +101,11 @@ static const struct sandbox_syscall running[] = {
 	{ SYS_shutdown, "half-close", { 0 }, { 0 } },
 	{ SYS_setsockopt, "flows", { 0 }, { 0 } },
 	{ SYS_getsockopt, "flows", { 0 }, { 0 } },
+
+	/* for dnsd, the resolver and the flow log */
+	{ SYS_sched_yield, "more questions at a time", { 0 }, { 0 } },
+	{ SYS_sched_setscheduler, "they give way", ARGUMENT_IS(1, 0),
+	    ARGUMENT_IS(2, SCHED_BATCH) },
 
 	/* for tpx-dot */
 	{ SYS_readv, "questions by TCP", { 0 }, { 0 } },

@@ -10,6 +10,7 @@ main(int argc, char *argv[])
 	struct resolver *resolver;
 
 	program_begin(argc, argv, "tpx-resolver", 0);
+	program_give_way();
 	sandbox_setup(&resolver_sandbox, RESOLVER_CHANNEL_FD);
 	resolver = resolver_new();
 	sandbox_run_toward(&resolver_sandbox, resolver_ports(resolver));

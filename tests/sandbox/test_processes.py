@@ -140,6 +140,13 @@ def test_no_process_is_dumpable(running):
         assert re.search(r"^Max core file size +0 +0 ", limits, re.M), role
 
 
+def test_who_works_in_bulk_does_not_push_others_aside(running):
+    for role, pid, _ in each(running):
+        assert os.sched_getscheduler(pid) == (
+            os.SCHED_BATCH if role in ("resolver", "flowlog")
+            else os.SCHED_OTHER), role
+
+
 def test_only_the_flow_log_holds_a_file(running):
     for role, pid, _ in each(running):
         files = [name for name in descriptors(pid)
