@@ -18,7 +18,6 @@
 
 #include <sys/socket.h>
 
-#include <errno.h>
 #include <event2/event.h>
 #include <netinet/in.h>
 #include <signal.h>
@@ -41,9 +40,6 @@
 #include "netctl/sysctl.h"
 #include "policy/mapping.h"
 #include "policy/mark.h"
-
-#define LISTENER_PORTS 4 /* of relays, and as many of DNS */
-#define PORT_TRIES 16
 
 struct netctl {
 	struct event_base *base;
@@ -220,49 +216,6 @@ send_fd(struct netctl *netctl, enum msg_type type, const void *body, size_t len,
 	return result;
 }
 
-/*
- * A port that is free for both protocols; the socket of TCP, which holds it, or
- * -1 with errno.
- */
-static int
-port_choose(int family, uint16_t *port)
-{
-	unsigned int tries;
-	int tcp, udp;
-
-	for (tries = 0; tries < PORT_TRIES; tries++) {
-		*port = 0;
-		if ((tcp = listener_open(family, IPPROTO_TCP, port)) == -1)
-			return -1;
-		if ((udp = listener_open(family, IPPROTO_UDP, port)) != -1) {
-			close(udp);
-			return tcp;
-		}
-		close(tcp);
-	}
-	errno = EADDRINUSE;
-	return -1;
-}
-
-/* Each is held until all are chosen, so that no two are the same. */
-static int
-ports_choose(uint16_t *const ports[LISTENER_PORTS])
-{
-	int held[LISTENER_PORTS], result = 0;
-	unsigned int i, n;
-
-	for (n = 0; n < LISTENER_PORTS && result == 0; n++) {
-		held[n] =
-		    port_choose(n % 2 == 0 ? AF_INET : AF_INET6, ports[n]);
-		if (held[n] == -1)
-			result = -1;
-	}
-	for (i = 0; i < n; i++)
-		if (held[i] != -1)
-			close(held[i]);
-	return result;
-}
-
 /* What a listener sends itself, by UDP, has the mark; 0: none. */
 static int
 listener_marked(
@@ -288,7 +241,7 @@ listeners_open(struct netctl *netctl, uint16_t *const ports[LISTENER_PORTS],
 	uint32_t i;
 	int fd;
 
-	if (ports_choose(ports) == -1) {
+	if (listener_ports(ports) == -1) {
 		log_warn("listener");
 		return -1;
 	}
@@ -356,7 +309,7 @@ dot_open(struct netctl *netctl)
 	uint16_t port;
 	int tcp, udp;
 
-	for (tries = 0; tries < PORT_TRIES; tries++) {
+	for (tries = 0; tries < LISTENER_TRIES; tries++) {
 		port = 0;
 		if ((tcp = listener_open_plain(IPPROTO_TCP, &port)) == -1)
 			break;

@@ -8,7 +8,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
-#include "relay/hash.h"
+#include "common/hash.h"
 
 static struct tally_cell *
 bucket_of(const struct tally *tally, uint32_t worker, uint64_t key)
