@@ -23,7 +23,7 @@ address_put(struct addr *addr, const struct answer_record *record)
 	memcpy(addr->byte + sizeof(mapped), record->data, 4);
 }
 
-void
+uint64_t
 report_binding(struct front *front, const struct reply *reply)
 {
 	const struct question *question = &reply->query->question;
@@ -34,11 +34,12 @@ report_binding(struct front *front, const struct reply *reply)
 		.addrs = addrs,
 	};
 	struct answer_record record;
+	uint64_t number, last = 0;
 	unsigned int i;
 
 	if (front->ops->learn == NULL ||
 	    (reply->answer->has & ANSWER_ADDRESSES) == 0)
-		return;
+		return 0;
 	binding.ttl_s = answer_ttl(reply->answer, reply->age);
 	for (i = 0; i < reply->answer->answers; i++) {
 		answer_record(reply->answer, question, i, &record);
@@ -47,11 +48,13 @@ report_binding(struct front *front, const struct reply *reply)
 		address_put(&addrs[binding.count++], &record);
 		if (binding.count < FRONT_BINDING_ADDRS)
 			continue;
-		front->ops->learn(front->ctx, &binding);
+		number = front->ops->learn(front->ctx, &binding);
+		last = number != 0 ? number : last;
 		binding.count = 0;
 	}
-	if (binding.count > 0)
-		front->ops->learn(front->ctx, &binding);
+	number =
+	    binding.count > 0 ? front->ops->learn(front->ctx, &binding) : 0;
+	return number != 0 ? number : last;
 }
 
 static void
