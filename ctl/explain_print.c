@@ -36,6 +36,8 @@ static const struct {
 	[COURSE_DNS] = { "dns", "a question of DNS, whoever was asked" },
 	[COURSE_KERNEL] = { "rule", "by its first packet" },
 	[COURSE_RELAY] = { "rule", "by the name of the server" },
+	[COURSE_TOLD] = { "rule",
+	    "by the address that DNS has told the client for the name" },
 };
 
 static const char *const actions[COURSE_COUNT] = {
@@ -53,6 +55,7 @@ static const char *const places[COURSE_COUNT] = {
 	[COURSE_DNS] = "dnsd",
 	[COURSE_KERNEL] = "kernel",
 	[COURSE_RELAY] = "relay",
+	[COURSE_TOLD] = "kernel",
 };
 
 /* "relay"; NULL where a name is needed, or nothing is captured. */
@@ -72,7 +75,8 @@ action_of(const struct explanation *it)
 		return it->query.flow.host == NULL
 			   ? NULL
 			   : answers[course->dns.action];
-	if (course->end != COURSE_KERNEL && course->end != COURSE_RELAY)
+	if (course->end != COURSE_KERNEL && course->end != COURSE_RELAY &&
+	    course->end != COURSE_TOLD)
 		return actions[course->end];
 	return course->verdict.needs_name
 		   ? NULL
@@ -85,6 +89,7 @@ has_rules(const struct explanation *it)
 {
 	return it->course.end == COURSE_KERNEL ||
 	       it->course.end == COURSE_RELAY ||
+	       it->course.end == COURSE_TOLD ||
 	       it->course.end == COURSE_LINK_LOCAL;
 }
 
@@ -356,6 +361,9 @@ note_of(const struct explanation *it)
 				? verdict->item->action
 				: image_settings(it->image)->default_action;
 
+	if (it->course.end == COURSE_TOLD)
+		return "if DNS here has told the client that address for the "
+		       "name; else a relay takes it, by the name";
 	if (!has_rules(it) || verdict->needs_name || said == verdict->action)
 		return NULL;
 	if (verdict->action == FLOW_ACTION_BLOCK)

@@ -59,6 +59,15 @@ static const struct plain rest[] = {
 	{ "tpx_dns_unlogged_total", "counter",
 	    "Answers that have no row because the configuration says so.",
 	    DNS(unlogged) },
+	{ "tpx_dns_names_total", "counter",
+	    "Addresses that the kernel passes by rules with 'by dns'.",
+	    DNS(names) },
+	{ "tpx_dns_names_refused_total", "counter",
+	    "Addresses that it was asked to pass, and does not.",
+	    DNS(names_refused) },
+	{ "tpx_dns_names_late_total", "counter",
+	    "Answers that left before the kernel knew of them.",
+	    DNS(names_late) },
 };
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))

@@ -19,6 +19,10 @@
 	"by the name that the client sends and those that it was told by " \
 	"DNS" TO_RELAY
 
+#define BY_DNS                                                             \
+	"between a client and an address that DNS here has told it for a " \
+	"name of the list, until 30 seconds after the answer's time" TO_RELAY
+
 #define LIMITED_RATE \
 	"; beyond its rate a new flow is refused there, by a set of clients"
 #define LIMITED_FLOWS                                                       \
@@ -74,8 +78,10 @@ placement_of(const struct image *image, uint32_t rule)
 		placement.unlogged = UNLOGGED;
 	}
 	if (item != NULL && image_rule_needs_name(item)) {
-		placement.place = "relay";
-		placement.why = item->names != 0 ? BY_AGREEMENT : BY_NAME;
+		placement.place = item->by_dns ? "kernel" : "relay";
+		placement.why = item->by_dns	   ? BY_DNS
+				: item->names != 0 ? BY_AGREEMENT
+						   : BY_NAME;
 	}
 	return placement;
 }

@@ -21,6 +21,7 @@
 #include "common/memfd.h"
 #include "dnsd/front.h"
 #include "dnsd/journal.h"
+#include "dnsd/names.h"
 #include "dnsd/sampler.h"
 #include "dnsd/verdict.h"
 #include "ipc/channel.h"
@@ -58,8 +59,8 @@ struct dnsd {
 	int started;
 	uint32_t worker;
 	struct mapping policy;
-	struct lists lists;	     /* of that policy */
-	struct binding_table *names; /* that clients were told, or NULL */
+	struct lists lists; /* of that policy */
+	struct names *names;
 	struct assembly assembly;
 };
 
@@ -240,20 +241,22 @@ may_be_private(void *ctx, const uint8_t *name, size_t name_bytes)
 }
 
 /* Names that are no host's are left out by the table. */
-static void
+static uint64_t
 learn(void *ctx, const struct front_binding *binding)
 {
 	const struct dnsd *dnsd = ctx;
-	uint32_t now_s = (uint32_t)(clock_mono_us() / 1000000);
-	char name[DNS_NAME_TEXT_BYTES];
-	size_t i;
 
-	if (dnsd->names == NULL)
-		return;
-	(void)dns_name_text(binding->question->name, name);
-	for (i = 0; i < binding->count; i++)
-		binding_learn(dnsd->names, binding->client, &binding->addrs[i],
-		    name, binding->ttl_s, now_s);
+	return names_tell(dnsd->names, binding);
+}
+
+/* Answers that wait for it are sent, while there is somebody to send them. */
+static void
+on_told(void *ctx, uint64_t number)
+{
+	const struct dnsd *dnsd = ctx;
+
+	if (dnsd->front != NULL)
+		front_learned(dnsd->front, number);
 }
 
 static const struct front_ops ops = {
@@ -305,6 +308,7 @@ on_config(void *ctx, struct ipc_message *message)
 	if (lists_take(&dnsd->lists, dnsd->policy.image, &why) == -1)
 		fatalx("configuration: %s", why);
 	sampler_reset(&dnsd->sampler);
+	names_configure(dnsd->names, dnsd->policy.image, dnsd->lists.now.index);
 	if (dnsd->front == NULL)
 		return;
 	settings_of(dnsd, &settings);
@@ -333,10 +337,19 @@ static void
 on_dnsd_names(void *ctx, struct ipc_message *message)
 {
 	struct dnsd *dnsd = ctx;
+	void *table = memfd_map_shared(message->fd, binding_table_bytes(), 1);
 
-	dnsd->names = memfd_map_shared(message->fd, binding_table_bytes(), 1);
-	if (dnsd->names == NULL)
+	if (table == NULL)
 		fatal("names");
+	names_set_table(dnsd->names, table);
+}
+
+static void
+on_dnsd_netctl(void *ctx, struct ipc_message *message)
+{
+	const struct dnsd *dnsd = ctx;
+
+	names_connect(dnsd->names, ipc_message_take_fd(message));
 }
 
 static void
@@ -359,9 +372,11 @@ static void
 stats_send(const struct dnsd *dnsd)
 {
 	struct front_stats stats;
+	struct names_stats names;
 	struct msg_dns_stats body;
 
 	front_stats(dnsd->front, &stats);
+	names_stats(dnsd->names, &names);
 	body.queries = stats.questions;
 	body.cache_hits = stats.cache_hits;
 	body.blocked = stats.blocked;
@@ -369,6 +384,9 @@ stats_send(const struct dnsd *dnsd)
 	body.limited = stats.limited;
 	body.repeated = stats.repeated;
 	body.unlogged = sampler_omitted(&dnsd->sampler);
+	body.names = names.taken;
+	body.names_refused = names.refused;
+	body.names_late = names.late + stats.late;
 	body.count = DNS_SOURCE_COUNT;
 	memcpy(body.latency, stats.latency, sizeof(body.latency));
 	(void)IPC_SEND(dnsd->supervisor, MSG_DNSD_STATS, 0, &body, -1);
@@ -406,6 +424,7 @@ static const struct ipc_handler supervisor_handlers[] = {
 	{ MSG_DNSD_START, on_dnsd_start },
 	{ MSG_DNSD_RESOLVER, on_dnsd_resolver },
 	{ MSG_DNSD_LOG, on_dnsd_log },
+	{ MSG_DNSD_NETCTL, on_dnsd_netctl },
 	{ MSG_ASK, on_ask },
 	{ MSG_STOP, on_stop },
 	{ MSG_NONE, NULL },
@@ -429,7 +448,8 @@ dnsd_new(void)
 	uint64_t seed;
 
 	if (dnsd == NULL || getrandom(&seed, sizeof(seed), 0) != sizeof(seed) ||
-	    (dnsd->base = ipc_loop_new(CALLBACKS_PER_LOOP)) == NULL)
+	    (dnsd->base = ipc_loop_new(CALLBACKS_PER_LOOP)) == NULL ||
+	    (dnsd->names = names_new(dnsd->base, on_told, dnsd)) == NULL)
 		fatal("event base");
 	sampler_init(&dnsd->sampler, seed);
 	dnsd->supervisor =

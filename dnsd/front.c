@@ -81,14 +81,16 @@ parts_new(struct front *front)
 	front->limiter = limiter_new(&key);
 	front->miss_limiter = limiter_new(&key);
 	front->pending = pending_new(SERVE_WAITERS, &key);
+	front->parked = parked_new(front->base, serve_parked, front);
 	front->maker = answer_maker_new();
 	front->block_maker = answer_maker_new();
 	front->tcp = tcp_new(front->base, &tcp_ops, front);
 	front->tick = event_new(front->base, -1, EV_PERSIST, on_tick, front);
 	if (front->cache != NULL && front->limiter != NULL &&
 	    front->miss_limiter != NULL && front->pending != NULL &&
-	    front->maker != NULL && front->block_maker != NULL &&
-	    front->tcp != NULL && front->tick != NULL)
+	    front->parked != NULL && front->maker != NULL &&
+	    front->block_maker != NULL && front->tcp != NULL &&
+	    front->tick != NULL)
 		return 0;
 	errno = ENOMEM;
 	return -1;
@@ -168,6 +170,12 @@ front_resolved(struct front *front, const struct resolution *resolution)
 }
 
 void
+front_learned(struct front *front, uint64_t number)
+{
+	parked_release(front->parked, number);
+}
+
+void
 front_resolver_lost(struct front *front)
 {
 	struct pending_question *question = pending_first(front->pending);
@@ -224,6 +232,8 @@ front_free(struct front *front)
 {
 	unsigned int i;
 
+	if (front->parked != NULL)
+		parked_free(front->parked);
 	if (front->pending != NULL)
 		dismiss_all(front->pending);
 	for (i = 0; i < front->udp_count; i++)

@@ -56,6 +56,7 @@ struct front_binding {
 	uint32_t ttl_s;
 };
 
+#define FRONT_LEARN_US 50000
 #define FRONT_BINDING_ADDRS 64 /* an answer with more makes several calls */
 
 /* ctx is that of front_new().  policy and learn may be NULL. */
@@ -98,9 +99,11 @@ struct front_ops {
 	/*
 	 * Comes before an answer with addresses (A, AAAA, hints of SVCB and
 	 * HTTPS) is sent.  Called for each such answer, also for those in the
-	 * cache.
+	 * cache.  0, or a number that is greater than those before: the answer
+	 * waits for front_learned() with it, which is not called from here, or
+	 * for FRONT_LEARN_US.
 	 */
-	void (*learn)(void *ctx, const struct front_binding *);
+	uint64_t (*learn)(void *ctx, const struct front_binding *);
 };
 
 struct front_settings {
@@ -177,6 +180,9 @@ struct resolution {
 
 void front_resolved(struct front *, const struct resolution *);
 
+/* What waits for that number or a lower one of learn() is sent. */
+void front_learned(struct front *, uint64_t number);
+
 /*
  * Until front_resolver_ready() nothing is asked (resolve() is not called).  Who
  * waits goes on waiting, each for its 2 seconds, and what is still waited for
@@ -198,6 +204,7 @@ struct front_stats {
 	uint64_t unsent;   /* answers for which a socket had no room */
 	uint64_t bad;	   /* resolutions that could not be taken */
 	uint64_t evicted;  /* waiting clients that had to give way */
+	uint64_t late;	   /* answers sent without front_learned() */
 	uint32_t waiting;  /* clients that wait for the resolver now */
 	uint32_t asked;	   /* questions at the resolver now */
 	uint32_t connections;

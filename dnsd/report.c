@@ -20,13 +20,20 @@ struct lesson {
 	struct front_binding binding;
 	struct question asked;
 	struct addr addrs[FRONT_BINDING_ADDRS];
+	uint64_t last; /* what the answer waits for, or 0 */
 };
 
 static void
 lesson_tell(struct lesson *lesson)
 {
-	if (lesson->binding.count > 0)
-		lesson->front->ops->learn(lesson->front->ctx, &lesson->binding);
+	uint64_t number;
+
+	if (lesson->binding.count == 0)
+		return;
+	number =
+	    lesson->front->ops->learn(lesson->front->ctx, &lesson->binding);
+	if (number != 0)
+		lesson->last = number;
 	lesson->binding.count = 0;
 }
 
@@ -81,7 +88,7 @@ name_service(struct question *question)
 	memmove(question->name, name + at, question->name_bytes);
 }
 
-void
+uint64_t
 report_binding(struct front *front, const struct reply *reply)
 {
 	const struct question *question = &reply->query->question;
@@ -91,8 +98,9 @@ report_binding(struct front *front, const struct reply *reply)
 
 	if (front->ops->learn == NULL ||
 	    (reply->answer->has & ANSWER_ADDRESSES) == 0)
-		return;
+		return 0;
 	lesson.front = front;
+	lesson.last = 0;
 	lesson.asked = *question;
 	lesson.binding = (struct front_binding){
 		.client = &reply->client->addr,
@@ -110,6 +118,7 @@ report_binding(struct front *front, const struct reply *reply)
 			lesson_add_hints(&lesson, &record);
 	}
 	lesson_tell(&lesson);
+	return lesson.last;
 }
 
 static void

@@ -26,8 +26,11 @@ struct reply {
 	size_t bytes; /* of the message */
 };
 
-/* Before it is sent: the addresses in it, if any. */
-void report_binding(struct front *, const struct reply *);
+/*
+ * Before it is sent: the addresses in it, if any.  0, or what it has to wait
+ * for.
+ */
+uint64_t report_binding(struct front *, const struct reply *);
 
 void report_reply(struct front *, const struct reply *);
 

@@ -94,12 +94,31 @@ verdict_on_aliases(struct front *front, const struct reply *reply,
 	}
 }
 
-/* Writes the answer and says so to everybody who is to know. */
+/* The answer leaves when the kernel knows, or soon. */
+static int
+park(struct front *front, const struct reply *reply, const uint8_t *message,
+    uint64_t number)
+{
+	if (parked_add(front->parked, reply->client, message, reply->bytes,
+		number, clock_mono_us() + FRONT_LEARN_US) == -1) {
+		front->stats.late++;
+		return 0;
+	}
+	if (reply->client->transport == DNS_TRANSPORT_TCP)
+		tcp_hold(reply->client->connection);
+	return 1;
+}
+
+/*
+ * Writes the answer and says so to everybody who is to know.  0: it leaves
+ * later.
+ */
 static size_t
 finish(struct front *front, struct reply *reply, uint8_t *message)
 {
 	struct front_verdict verdict = { .answer = FRONT_PASS };
 	struct answer blocked;
+	uint64_t number;
 	size_t max = reply->client->transport == DNS_TRANSPORT_TCP
 			 ? LIMIT_DNS_PACKET_BYTES
 			 : reply->query->udp_bytes;
@@ -113,10 +132,13 @@ finish(struct front *front, struct reply *reply, uint8_t *message)
 		reply->source = DNS_SOURCE_POLICY;
 		reply->rule = verdict.rule;
 	}
-	report_binding(front, reply);
+	number = report_binding(front, reply);
 	reply->bytes =
 	    answer_write(reply->answer, reply->query, reply->age, message, max);
 	report_reply(front, reply);
+	if (number != 0 && reply->bytes > 0 &&
+	    park(front, reply, message, number))
+		return 0;
 	return reply->bytes;
 }
 
@@ -220,15 +242,33 @@ look_up_above(
 	return 0;
 }
 
-/* An answer for one who waited; there may be nobody there any more. */
+/*
+ * An answer for one who waited; there may be nobody there any more.  len 0: it
+ * waits elsewhere now.
+ */
 static void
 send_later(const struct client *client, const uint8_t *message, size_t len)
 {
+	if (len == 0) {
+		if (client->transport == DNS_TRANSPORT_TCP)
+			tcp_release(client->connection);
+		return;
+	}
 	if (client->transport == DNS_TRANSPORT_TCP) {
 		(void)tcp_reply(client->connection, message, len);
 		return;
 	}
 	udp_reply(client->udp, client, message, len);
+}
+
+void
+serve_parked(void *ctx, const struct client *client, const uint8_t *message,
+    size_t len, int late)
+{
+	struct front *front = ctx;
+
+	front->stats.late += late != 0;
+	send_later(client, message, len);
 }
 
 /* The resolver was of no use: something stale, or SERVFAIL. */

@@ -14,6 +14,7 @@
 #include "dnsd/client.h"
 #include "dnsd/front.h"
 #include "dnsd/limiter.h"
+#include "dnsd/parked.h"
 #include "dnsd/pending.h"
 
 /* Who waits longer gets SERVFAIL or something stale: within two seconds. */
@@ -39,6 +40,7 @@ struct front {
 	struct cache *cache;
 	struct limiter *limiter, *miss_limiter;
 	struct pending *pending;
+	struct parked *parked;
 	struct answer_maker *maker, *block_maker;
 	struct event *tick; /* pending only while somebody waits */
 	struct udp *udp[FRONT_LISTENERS];
@@ -62,6 +64,10 @@ void serve_resolution(struct front *, const struct resolution *);
 
 /* Asks again what nobody has been asked yet. */
 void serve_ask_all(struct front *);
+
+/* An answer that was parked leaves. */
+void serve_parked(void *front, const struct client *, const uint8_t *message,
+    size_t len, int late);
 
 /* Answers those whose time is over; the number of those who still wait. */
 uint32_t serve_expire(struct front *);

@@ -149,6 +149,9 @@ conntrack_rule(const struct image *image, const struct policy_owner *owner,
 	record->rule = verdict.rule;
 	record->generation = 0;
 	record->unlogged = 0;
+	/* The kernel would not have passed it if DNS had not told its name. */
+	if (verdict.needs_name && verdict.item->by_dns)
+		verdict.action = FLOW_ACTION_PASS;
 	if (verdict.action != FLOW_ACTION_PASS)
 		return;
 	record->generation = image_settings(image)->generation;

@@ -21,6 +21,8 @@ static int claimed; /* the capture table is ours */
 /* What a live lease stands for in the kernel. */
 static enum { STANDS_UNKNOWN, STANDS_CAPTURE, STANDS_PAUSE } standing;
 static uint16_t standing_dns; /* the port of dnsd's that it leads to, or 0 */
+static enum render_side live = RENDER_SIDES; /* the side that decides */
+static unsigned int tables;		     /* that were put in force */
 static int untidy; /* what decided before, or its guard, could not be removed */
 
 static int
@@ -153,10 +155,13 @@ sweep(struct text *along)
 	struct text text = { 0 };
 	int result = sides_look(&sides);
 
-	if (result == 0)
+	if (result == 0) {
+		live = sides.live;
 		sides_sweep(&sides, &text);
-	else
+	} else {
+		live = RENDER_SIDES;
 		log_warn("list of the capture table");
+	}
 	sides_free(&sides);
 	along_add(&text, along);
 	if (text.len == 0 && !text.failed)
@@ -276,6 +281,7 @@ table_put(struct change *change)
 		standing = STANDS_UNKNOWN;
 	else
 		stands = change->image;
+	tables++;
 	renew_live(stands, change->lease);
 	if (result == 0 && sides_forget(&table, &unkept) == -1)
 		log_warn("list of what limits keep");
@@ -312,6 +318,18 @@ capture_set(const struct image *image, const struct render_local *local,
 	    standing == (lease == RENDER_PAUSE ? STANDS_PAUSE : STANDS_CAPTURE))
 		return capture_renew(image);
 	return table_put(&change);
+}
+
+unsigned int
+capture_number(void)
+{
+	return tables;
+}
+
+const char *
+capture_suffix(void)
+{
+	return live == RENDER_SIDES ? NULL : side_suffix(live);
 }
 
 void

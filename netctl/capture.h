@@ -33,6 +33,13 @@ void capture_adopt(void);
 int capture_set(
     const struct image *, const struct render_local *, enum render_lease);
 
+/*
+ * Which table decides: another number, another one, whose sets are empty; and
+ * what its sets have behind their names, or NULL when there is none.
+ */
+unsigned int capture_number(void);
+const char *capture_suffix(void);
+
 /* There are listeners that the table does not know: the next one is new. */
 void capture_outdate(void);
 

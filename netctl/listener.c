@@ -107,3 +107,46 @@ listener_open_plain(int proto, uint16_t *port)
 {
 	return open_with(AF_INET, proto, 1, port);
 }
+
+/*
+ * A port that is free for both protocols; the socket of TCP, which holds it, or
+ * -1 with errno.
+ */
+static int
+port_choose(int family, uint16_t *port)
+{
+	unsigned int tries;
+	int tcp, udp;
+
+	for (tries = 0; tries < LISTENER_TRIES; tries++) {
+		*port = 0;
+		if ((tcp = listener_open(family, IPPROTO_TCP, port)) == -1)
+			return -1;
+		if ((udp = listener_open(family, IPPROTO_UDP, port)) != -1) {
+			close(udp);
+			return tcp;
+		}
+		close(tcp);
+	}
+	errno = EADDRINUSE;
+	return -1;
+}
+
+/* Each is held until all are chosen. */
+int
+listener_ports(uint16_t *const ports[LISTENER_PORTS])
+{
+	int held[LISTENER_PORTS], result = 0;
+	unsigned int i, n;
+
+	for (n = 0; n < LISTENER_PORTS && result == 0; n++) {
+		held[n] =
+		    port_choose(n % 2 == 0 ? AF_INET : AF_INET6, ports[n]);
+		if (held[n] == -1)
+			result = -1;
+	}
+	for (i = 0; i < n; i++)
+		if (held[i] != -1)
+			close(held[i]);
+	return result;
+}

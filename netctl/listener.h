@@ -22,4 +22,13 @@ int listener_open(int family, int proto, uint16_t *port);
  */
 int listener_open_plain(int proto, uint16_t *port);
 
+#define LISTENER_PORTS 4 /* of relays, and as many of DNS */
+#define LISTENER_TRIES 16
+
+/*
+ * Ports that are free for both protocols, no two the same: by turns of IPv4 and
+ * of IPv6.  -1 with errno.
+ */
+int listener_ports(uint16_t *const ports[LISTENER_PORTS]);
+
 #endif

@@ -11,14 +11,14 @@
  * listeners, which answer from port 53 of any address to whom is captured;
  * NET_DOT_OPEN makes two sockets on 127.0.0.1, which answer nobody but user
  * tpx; BEAT keeps capture alive; STOP ends it as the policy says; NET_RELAY
- * makes it a relay, see netctl/broker.c.  None of them names a table, a rule or
+ * makes it a relay, see netctl/broker.c, and NET_DNSD a dnsd, see
+ * netctl/names.c.  None of them names a table, a rule or
  * an address beyond what policy/ renders.
  */
 #include "netctl/netctl.h"
 
 #include <sys/socket.h>
 
-#include <errno.h>
 #include <event2/event.h>
 #include <netinet/in.h>
 #include <signal.h>
@@ -36,14 +36,12 @@
 #include "netctl/drift.h"
 #include "netctl/lease.h"
 #include "netctl/listener.h"
+#include "netctl/names.h"
 #include "netctl/nft.h"
 #include "netctl/source.h"
 #include "netctl/sysctl.h"
 #include "policy/mapping.h"
 #include "policy/mark.h"
-
-#define LISTENER_PORTS 4 /* of relays, and as many of DNS */
-#define PORT_TRIES 16
 
 struct netctl {
 	struct event_base *base;
@@ -53,6 +51,7 @@ struct netctl {
 	struct mapping policy;
 	struct drift *drift;
 	struct broker *broker;
+	struct names *names;
 	struct render_local local;
 	struct lease lease;
 	struct conntrack conntrack;
@@ -91,11 +90,22 @@ lease_tell(struct netctl *netctl, uint64_t sequence, enum ipc_lease state)
 	(void)IPC_SEND(netctl->supervisor, MSG_LEASE, 0, &body, -1);
 }
 
+/* A pause has no rules, and so no sets of theirs. */
+static void
+names_renew(struct netctl *netctl)
+{
+	names_follow(netctl->names, netctl->policy.image, capture_number(),
+	    netctl->paused ? NULL : capture_suffix());
+}
+
 static int
 arm(struct netctl *netctl)
 {
-	return capture_set(netctl->policy.image, &netctl->local,
+	int result = capture_set(netctl->policy.image, &netctl->local,
 	    netctl->paused ? RENDER_PAUSE : RENDER_CAPTURE);
+
+	names_renew(netctl);
+	return result;
 }
 
 /* One that fails is one beat less; the lease tells when they are too many. */
@@ -220,49 +230,6 @@ send_fd(struct netctl *netctl, enum msg_type type, const void *body, size_t len,
 	return result;
 }
 
-/*
- * A port that is free for both protocols; the socket of TCP, which holds it, or
- * -1 with errno.
- */
-static int
-port_choose(int family, uint16_t *port)
-{
-	unsigned int tries;
-	int tcp, udp;
-
-	for (tries = 0; tries < PORT_TRIES; tries++) {
-		*port = 0;
-		if ((tcp = listener_open(family, IPPROTO_TCP, port)) == -1)
-			return -1;
-		if ((udp = listener_open(family, IPPROTO_UDP, port)) != -1) {
-			close(udp);
-			return tcp;
-		}
-		close(tcp);
-	}
-	errno = EADDRINUSE;
-	return -1;
-}
-
-/* Each is held until all are chosen, so that no two are the same. */
-static int
-ports_choose(uint16_t *const ports[LISTENER_PORTS])
-{
-	int held[LISTENER_PORTS], result = 0;
-	unsigned int i, n;
-
-	for (n = 0; n < LISTENER_PORTS && result == 0; n++) {
-		held[n] =
-		    port_choose(n % 2 == 0 ? AF_INET : AF_INET6, ports[n]);
-		if (held[n] == -1)
-			result = -1;
-	}
-	for (i = 0; i < n; i++)
-		if (held[i] != -1)
-			close(held[i]);
-	return result;
-}
-
 /* What a listener sends itself, by UDP, has the mark; 0: none. */
 static int
 listener_marked(
@@ -288,7 +255,7 @@ listeners_open(struct netctl *netctl, uint16_t *const ports[LISTENER_PORTS],
 	uint32_t i;
 	int fd;
 
-	if (ports_choose(ports) == -1) {
+	if (listener_ports(ports) == -1) {
 		log_warn("listener");
 		return -1;
 	}
@@ -356,7 +323,7 @@ dot_open(struct netctl *netctl)
 	uint16_t port;
 	int tcp, udp;
 
-	for (tries = 0; tries < PORT_TRIES; tries++) {
+	for (tries = 0; tries < LISTENER_TRIES; tries++) {
 		port = 0;
 		if ((tcp = listener_open_plain(IPPROTO_TCP, &port)) == -1)
 			break;
@@ -484,6 +451,7 @@ on_config(void *ctx, struct ipc_message *message)
 	mapping_free(&netctl->policy);
 	netctl->policy = next;
 	broker_set_mask(netctl->broker, image_settings(next.image)->mark_mask);
+	names_renew(netctl);
 	if (netctl->drift != NULL)
 		drift_set_image(netctl->drift, next.image);
 }
@@ -549,6 +517,7 @@ on_net_start(void *ctx, struct ipc_message *message)
 	ready.local6 = netctl->local.local6;
 	if (IPC_SEND(netctl->supervisor, MSG_NET_READY, 0, &ready, -1) == -1)
 		fatal("the supervisor left");
+	names_renew(netctl);
 	netctl->begun = 1;
 	ipc_channel_set_phase(netctl->supervisor, IPC_PHASE_RUN);
 }
@@ -564,19 +533,47 @@ on_net_relay(void *ctx, struct ipc_message *message)
 }
 
 static void
-on_breach(void *ctx, uint32_t worker, const char *why)
+on_net_dnsd(void *ctx, struct ipc_message *message)
 {
+	const struct msg_worker *body = message->body;
 	struct netctl *netctl = ctx;
+
+	names_connect(netctl->names, (uint32_t)body->worker,
+	    ipc_message_take_fd(message));
+}
+
+static void
+breach_tell(
+    struct netctl *netctl, enum msg_type type, uint32_t worker, const char *why)
+{
 	struct msg_breach breach = { .worker = worker };
 
 	(void)snprintf(breach.why, sizeof(breach.why), "%s", why);
-	(void)IPC_SEND(netctl->supervisor, MSG_NET_BREACH, 0, &breach, -1);
+	(void)IPC_SEND(netctl->supervisor, type, 0, &breach, -1);
+}
+
+static void
+on_breach(void *ctx, uint32_t worker, const char *why)
+{
+	breach_tell(ctx, MSG_NET_BREACH, worker, why);
 }
 
 static void
 on_denied(void *ctx, const char *message)
 {
 	tell(ctx, SEVERITY_WARNING, "broker", message);
+}
+
+static void
+on_dnsd_breach(void *ctx, uint32_t worker, const char *why)
+{
+	breach_tell(ctx, MSG_NET_DNS_BREACH, worker, why);
+}
+
+static void
+on_refused(void *ctx, const char *message)
+{
+	tell(ctx, SEVERITY_WARNING, "names", message);
 }
 
 static void
@@ -592,6 +589,7 @@ static const struct ipc_handler handlers[] = {
 	{ MSG_CONFIG, on_config },
 	{ MSG_NET_START, on_net_start },
 	{ MSG_NET_RELAY, on_net_relay },
+	{ MSG_NET_DNSD, on_net_dnsd },
 	{ MSG_NET_DNS_OPEN, on_net_dns_open },
 	{ MSG_NET_DOT_OPEN, on_net_dot_open },
 	{ MSG_BEAT, on_beat },
@@ -623,13 +621,16 @@ on_orphaned(int signal, short what, void *arg)
 }
 
 static void
-broker_open(struct netctl *netctl)
+peers_open(struct netctl *netctl)
 {
 	const struct broker_listener listener = { on_breach, on_denied,
 		netctl };
+	const struct names_listener names = { on_dnsd_breach, on_refused,
+		netctl };
 
 	netctl->broker = broker_new(netctl->base, &listener);
-	if (netctl->broker == NULL)
+	netctl->names = names_new(netctl->base, &names);
+	if (netctl->broker == NULL || netctl->names == NULL)
 		fatal("broker");
 }
 
@@ -652,7 +653,7 @@ netctl_new(unsigned int restarts)
 	if (netctl->supervisor == NULL || netctl->expiry == NULL ||
 	    netctl->orphaned == NULL || event_add(netctl->orphaned, NULL) == -1)
 		fatal("channel to the supervisor");
-	broker_open(netctl);
+	peers_open(netctl);
 	nft_drain();
 	if (IPC_SEND(netctl->supervisor, MSG_NET_HELLO, 0, &hello, -1) == -1)
 		fatal("the supervisor left before the start");

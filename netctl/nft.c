@@ -121,6 +121,49 @@ nft_try(struct text *text)
 	return result;
 }
 
+/* Takes the errors of answers; 1 when one of them is none. */
+static int
+answers_read(const char *bytes, size_t len, int *error)
+{
+	const struct nlmsghdr *message = (const void *)bytes;
+	const struct nlmsgerr *answer;
+	int agreed = 0;
+
+	for (; NLMSG_OK(message, len); message = NLMSG_NEXT(message, len)) {
+		if (message->nlmsg_type != NLMSG_ERROR ||
+		    message->nlmsg_len < NLMSG_LENGTH(sizeof(*answer)))
+			continue;
+		answer = NLMSG_DATA(message);
+		if (answer->error == 0)
+			agreed = 1;
+		else if (*error == 0)
+			*error = -answer->error;
+	}
+	return agreed;
+}
+
+/* The kernel has said all that it has to say when it has taken it. */
+int
+nft_exchange(const void *batch, size_t len)
+{
+	_Alignas(struct nlmsghdr) char bytes[16384];
+	struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };
+	int agreed = 0, error = 0;
+	ssize_t n;
+
+	nft_drain();
+	if (sendto(nft_fd, batch, len, 0, (struct sockaddr *)&kernel,
+		sizeof(kernel)) == -1)
+		return -1;
+	while ((n = recv(nft_fd, bytes, sizeof(bytes), MSG_DONTWAIT)) > 0)
+		agreed |= answers_read(bytes, (size_t)n, &error);
+	nft_drain();
+	if (agreed && error == 0)
+		return 0;
+	errno = error != 0 ? error : EIO;
+	return -1;
+}
+
 char *
 nft_list(const char *table)
 {

@@ -6,6 +6,8 @@
 #ifndef NETCTL_NFT_H
 #define NETCTL_NFT_H
 
+#include <stddef.h>
+
 struct text;
 
 /* Fatal when nftables cannot be reached. */
@@ -26,6 +28,12 @@ int nft_run(const char *name, struct text *);
  * nftables said is not logged.
  */
 int nft_try(struct text *);
+
+/*
+ * One transaction as nfnetlink messages, the last of which asks for an answer
+ * (NLM_F_ACK).  -1 with errno; nothing is logged.
+ */
+int nft_exchange(const void *batch, size_t len);
 
 /*
  * What a table ("inet tpx") is in the kernel, without counters.  NULL when it

@@ -227,7 +227,7 @@ place_take(
 	    &group->tags[place->at], lesson->tag, memory_order_release);
 }
 
-void
+int
 binding_learn(struct binding_table *table, const struct addr *client,
     const struct addr *server, const char *name, uint32_t ttl_s, uint32_t now_s)
 {
@@ -246,9 +246,11 @@ binding_learn(struct binding_table *table, const struct addr *client,
 
 	/* So it is when an answer is given again out of a cache. */
 	if (place.is_same && place.group->until_s[place.at] >= until_s)
-		return;
-	if (name_is_host(name, BINDING_NAME_BYTES))
-		place_take(&place, &lesson, until_s);
+		return 0;
+	if (!name_is_host(name, BINDING_NAME_BYTES))
+		return 0;
+	place_take(&place, &lesson, until_s);
+	return 1;
 }
 
 static void
@@ -292,4 +294,38 @@ binding_find(const struct binding_table *table, const struct addr *client,
 		    at.tag)
 			look_at(&table->regions[at.region][i], client, server,
 			    wanted, now_s, found);
+}
+
+/* The slot of that number, buckets first. */
+static const struct slot *
+slot_at(const struct binding_table *table, size_t at)
+{
+	size_t bucket_slots = (size_t)BUCKETS * BUCKET_SLOTS;
+
+	return at < bucket_slots ? &table->buckets[0][0] + at
+				 : &table->regions[0][0] + (at - bucket_slots);
+}
+
+int
+binding_next(const struct binding_table *table, size_t *at, uint32_t now_s,
+    struct binding_item *item)
+{
+	size_t count =
+	    (size_t)BUCKETS * BUCKET_SLOTS + (size_t)REGIONS * REGION_SLOTS;
+	const struct slot *slot;
+	struct slot copy;
+
+	while (*at < count) {
+		slot = slot_at(table, (*at)++);
+		if (slot->until_s <= now_s || !slot_read(slot, &copy) ||
+		    copy.until_s <= now_s ||
+		    !name_is_host(copy.name, sizeof(copy.name)))
+			continue;
+		item->client = copy.client;
+		item->server = copy.server;
+		item->until_s = copy.until_s;
+		memcpy(item->name, copy.name, sizeof(item->name));
+		return 1;
+	}
+	return 0;
 }

@@ -33,8 +33,11 @@ size_t binding_table_bytes(void);
  */
 void binding_table_init(struct binding_table *, const uint64_t seed[2]);
 
-/* A name in lower case; now_s: of CLOCK_MONOTONIC, here and below. */
-void binding_learn(struct binding_table *, const struct addr *client,
+/*
+ * A name in lower case; now_s: of CLOCK_MONOTONIC, here and below.  1 when that
+ * was not known, or not for so long.
+ */
+int binding_learn(struct binding_table *, const struct addr *client,
     const struct addr *server, const char *name, uint32_t ttl_s,
     uint32_t now_s);
 
@@ -63,5 +66,20 @@ struct binding {
 void binding_find(const struct binding_table *, const struct addr *client,
     const struct addr *server, const char *wanted, uint32_t now_s,
     struct binding *);
+
+/* One name of a client's for an address. */
+struct binding_item {
+	struct addr client;
+	struct addr server;
+	char name[BINDING_NAME_BYTES];
+	uint32_t until_s;
+};
+
+/*
+ * The next one that has not ended; *at begins with 0 and is where to go on.  0:
+ * there are no more.  What is learned meanwhile may be left out.
+ */
+int binding_next(const struct binding_table *, size_t *at, uint32_t now_s,
+    struct binding_item *);
 
 #endif

@@ -187,6 +187,7 @@ struct conf_rule {
 	struct conf_ids groups;
 	struct conf_list domains;
 	unsigned int names; /* RULE_NAME_AGREES, ...; 0: not written */
+	int by_dns; /* the kernel passes what DNS has told, see policy/told.h */
 	enum rule_source source;
 	struct conf_via via;
 	struct rule_limits limits;

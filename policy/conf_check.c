@@ -189,17 +189,49 @@ warn_udp(struct parser *parser, const struct conf_via *via)
 	    "udp goes through socks5 upstreams alone: it is blocked");
 }
 
+/* Whether nothing but its name and protocol says what a rule is for. */
+static int
+is_for_all(const struct conf_rule *rule)
+{
+	return rule->from.count == 0 && rule->to.count == 0 &&
+	       rule->ports.count == 0 && !has_owner(rule);
+}
+
+static int
+needs_name(const struct conf_rule *rule)
+{
+	return rule->domains.list != DOMAINS_NONE || rule->names != 0;
+}
+
+/* asked: the protocols all of which a rule before leads to a relay. */
+static void
+warn_by_dns(
+    struct parser *parser, const struct conf_rule *rule, unsigned int asked)
+{
+	if (!rule->by_dns)
+		return;
+	if (parser->conf->dns.mode == DNS_OFF)
+		conf_report(parser->errors, CONF_WARNING, &rule->place, NULL,
+		    NULL, "without 'dns' no name is known by it");
+	else if ((rule->protos & ~asked) == 0)
+		conf_report(parser->errors, CONF_WARNING, &rule->place, NULL,
+		    NULL,
+		    "a rule before it needs the name: relays decide, and "
+		    "'by dns' does nothing");
+}
+
 /* Follows which protocols a rule before has decided altogether. */
 static void
 warn_rules(struct parser *parser)
 {
 	const struct conf *conf = parser->conf;
-	unsigned int decided = 0;
+	unsigned int decided = 0, asked = 0;
 	size_t i;
 
 	for (i = 0; i < conf->rule_count; i++) {
 		const struct conf_rule *rule = &conf->rules[i];
 
+		warn_by_dns(parser, rule, asked);
 		if ((rule->protos & ~decided) == 0)
 			conf_report(parser->errors, CONF_WARNING, &rule->place,
 			    NULL, NULL,
@@ -217,9 +249,9 @@ warn_rules(struct parser *parser)
 			conf_report(parser->errors, CONF_WARNING, &rule->place,
 			    NULL, NULL,
 			    "without 'dns' every name is unverified");
-		if (rule->from.count == 0 && rule->to.count == 0 &&
-		    rule->ports.count == 0 && !has_owner(rule) &&
-		    rule->domains.list == DOMAINS_NONE && rule->names == 0)
+		if (is_for_all(rule) && needs_name(rule))
+			asked |= rule->protos;
+		else if (is_for_all(rule))
 			decided |= rule->protos;
 	}
 	if (lacks_udp(conf, &conf->default_via) && (decided & RULE_UDP) == 0)

@@ -202,6 +202,16 @@ parse_name(struct parser *parser, struct conf_rule *rule)
 }
 
 static int
+parse_by(struct parser *parser, struct conf_rule *rule)
+{
+	static const char *const words[] = { "dns" };
+	unsigned int choice;
+
+	rule->by_dns = 1;
+	return parse_choice(parser, words, COUNT(words), "dns", &choice);
+}
+
+static int
 parse_rule_via(struct parser *parser, struct conf_rule *rule)
 {
 	return parse_via(parser, &rule->via);
@@ -234,6 +244,7 @@ static const struct selector {
 	    ": nothing here ends what passes" },
 	{ "domain", parse_domain_selector, ACTIONS_ALL, 1 },
 	{ "name", parse_name, ACTIONS_ALL, 1 },
+	{ "by", parse_by, ACTION(PASS), 0 },
 	{ "user", parse_user, KINDS_ALL, 1 },
 	{ "group", parse_group, KINDS_ALL, 1 },
 	{ "cgroup", NULL, KINDS_ALL, 1 },
@@ -265,7 +276,7 @@ unknown_selector(struct parser *parser, unsigned int kind)
 	conf_report(parser->errors, CONF_ERROR, &token->place,
 	    kind == EXCLUDE ? "proto, from, to, port, user or group"
 			    : "proto, from, to, port, user, group, domain, "
-			      "name, with, via, source, idle, "
+			      "name, by, with, via, source, idle, "
 			      "max-flows, max-rate or log",
 	    nearest.best, "unknown selector %s",
 	    conf_quote(token->bytes, token->len, quote));
@@ -345,6 +356,26 @@ statement_text(struct parser *parser)
 	return text;
 }
 
+/* The kernel knows what DNS has told, and no name that a client sends. */
+static void
+check_by_dns(struct parser *parser, const struct conf_rule *rule)
+{
+	static const struct rule_limits none;
+	const char *why = NULL;
+
+	if (!rule->by_dns)
+		return;
+	if (rule->domains.list == DOMAINS_NONE && rule->domains.name[0] == '\0')
+		why = "'by dns' needs 'domain'";
+	else if (rule->names != 0)
+		why = "'by dns' and 'name' exclude each other";
+	else if (memcmp(&rule->limits, &none, sizeof(none)) != 0)
+		why = "'by dns' and 'max-rate' exclude each other";
+	if (why != NULL)
+		conf_report(parser->errors, CONF_ERROR, &parser->keyword.place,
+		    NULL, NULL, "%s", why);
+}
+
 static int
 parse_selectors(
     struct parser *parser, unsigned int kind, struct conf_rule *rule)
@@ -364,6 +395,7 @@ parse_selectors(
 		    NULL,
 		    "an upstream does not see the client's address: "
 		    "'source client' and 'via' exclude each other");
+	check_by_dns(parser, rule);
 	if (matches == 0) {
 		conf_report(parser->errors, CONF_ERROR, &parser->keyword.place,
 		    kind == EXCLUDE

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "policy/conf.h"
+#include "policy/told.h"
 
 #define GOES_ON COURSE_COUNT
 
@@ -120,14 +121,20 @@ static void
 by_rules(const struct image *image, const struct course_query *query,
     struct course *course)
 {
+	const struct image_rule *asks;
+
 	course->verdict = policy_match(image, &query->flow);
 	if (course->verdict.item == NULL &&
 	    course->verdict.rule != FLOW_RULE_DEFAULT) {
 		course->end = COURSE_WAY;
 		return;
 	}
-	course->end = policy_needs_name(image, &query->flow) ? COURSE_RELAY
-							     : COURSE_KERNEL;
+	asks = policy_needs_name(image, &query->flow);
+	course->end = asks != NULL ? COURSE_RELAY : COURSE_KERNEL;
+	if (asks != NULL && asks == course->verdict.item &&
+	    !course->verdict.needs_name &&
+	    told_fits(image, asks, &query->flow.src, &query->flow.dst))
+		course->end = COURSE_TOLD;
 	if (course->end == COURSE_RELAY &&
 	    course->verdict.action == FLOW_ACTION_PASS)
 		course->verdict.action = FLOW_ACTION_RELAY;

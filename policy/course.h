@@ -39,6 +39,7 @@ enum course_end {
 	COURSE_DNS,	    /* dnsd answers, or tells whom it asked */
 	COURSE_KERNEL,	    /* a rule decides, in the kernel */
 	COURSE_RELAY,	    /* a rule decides, when the name is known */
+	COURSE_TOLD,	    /* a rule passes it in the kernel, see told.h */
 	COURSE_COUNT
 };
 
@@ -47,13 +48,14 @@ enum course_end {
 struct course {
 	enum course_end end;
 	uint32_t exclusion;	       /* of COURSE_EXCLUDED */
-	struct policy_verdict verdict; /* of COURSE_KERNEL, RELAY and WAY */
+	struct policy_verdict verdict; /* of COURSE_KERNEL, RELAY, TOLD, WAY */
 	struct dns_verdict dns;	       /* of COURSE_DNS with a name */
 };
 
 /*
  * COURSE_RELAY without a name has a verdict that needs one.  A relay does not
- * let go of a flow any more: what `pass' decides there is relayed.
+ * let go of a flow any more: what `pass' decides there is relayed. COURSE_TOLD:
+ * if DNS has told the client that address for the name; else it is relayed.
  */
 struct course course_of(const struct image *, const struct course_query *);
 

@@ -353,7 +353,8 @@ image_has_pass(const struct image *image)
 		return 1;
 	for (i = 0; i < count(image, IMAGE_RULES); i++)
 		if (rules[i].action == FLOW_ACTION_PASS &&
-		    !image_rule_needs_name(&rules[i]) && !rules[i].unlogged)
+		    (!image_rule_needs_name(&rules[i]) || rules[i].by_dns) &&
+		    !rules[i].unlogged)
 			return 1;
 	return 0;
 }

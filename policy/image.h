@@ -22,7 +22,7 @@
 #include "schema/limits.h"
 
 #define IMAGE_MAGIC 0x69787074U /* "tpxi" */
-#define IMAGE_VERSION 8U
+#define IMAGE_VERSION 9U
 
 struct image_settings {
 	uint32_t generation;
@@ -147,7 +147,7 @@ struct image_upstream {
  * Spans: from and to are of refs (set numbers), ports of ports, users and
  * groups of owners; empty: any.  With users or groups it is only for what
  * sockets of this host send. An exclusion is a rule with action pass and no
- * mode, source, idle_ms, limits or unlogged.
+ * mode, source, idle_ms, limits, unlogged or by_dns.
  */
 struct image_rule {
 	uint8_t action; /* enum flow_action */
@@ -160,7 +160,8 @@ struct image_rule {
 	uint16_t domains;  /* a list's number, or DOMAINS_NONE */
 	uint8_t names;	   /* RULE_NAME_AGREES, ...; 0: whatever it is */
 	uint8_t unlogged;  /* 1: its flows have no rows */
-	uint8_t reserved[2];
+	uint8_t by_dns;	   /* 1: see policy/told.h; only of a pass of domains */
+	uint8_t reserved;
 	struct rule_limits limits; /* flows only of what is relayed */
 	struct image_span from;
 	struct image_span to;

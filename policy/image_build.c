@@ -458,6 +458,7 @@ build_rule(struct builder *builder, enum image_section_name section,
 		.limits = from->limits,
 		.domains = from->domains.list,
 		.names = (uint8_t)from->names,
+		.by_dns = (uint8_t)from->by_dns,
 		.unlogged = (uint8_t)from->unlogged,
 	};
 

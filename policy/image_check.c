@@ -527,9 +527,7 @@ check_domains(struct walk *walk)
 static const char *
 check_selectors(struct walk *walk, const struct image_rule *rule)
 {
-	static const uint8_t zero[sizeof(rule->reserved)];
-
-	if (memcmp(rule->reserved, zero, sizeof(zero)) != 0)
+	if (rule->reserved != 0)
 		return "reserved bytes are not zero";
 	if (take_refs(walk, rule->from) == -1 ||
 	    take_refs(walk, rule->to) == -1)
@@ -581,13 +579,12 @@ has_limits(const struct image_rule *rule)
 static const char *
 check_rule(struct walk *walk, const struct image_rule *rule)
 {
-	static const uint8_t zero[sizeof(rule->reserved)];
-
-	if (memcmp(rule->reserved, zero, sizeof(zero)) != 0)
+	if (rule->reserved != 0)
 		return "reserved bytes are not zero";
 	if (rule->action >= FLOW_ACTION_COUNT || rule->mode >= BLOCK_COUNT ||
-	    rule->unlogged > 1 || rule->source >= SOURCE_COUNT ||
-	    rule->protos == 0 || (rule->protos & ~RULE_PROTOS) != 0 ||
+	    rule->unlogged > 1 || rule->by_dns > 1 ||
+	    rule->source >= SOURCE_COUNT || rule->protos == 0 ||
+	    (rule->protos & ~RULE_PROTOS) != 0 ||
 	    (rule->names & ~RULE_NAME_ALL) != 0)
 		return "a rule of an unknown kind";
 	if ((rule->mode != BLOCK_DEFAULT &&
@@ -599,7 +596,10 @@ check_rule(struct walk *walk, const struct image_rule *rule)
 	    !limits_fit(rule) ||
 	    !upstream_fits(walk, rule->action, rule->upstream) ||
 	    (rule->domains != DOMAINS_NONE &&
-		rule->domains >= items(walk, IMAGE_DOMAINS)))
+		rule->domains >= items(walk, IMAGE_DOMAINS)) ||
+	    (rule->by_dns &&
+		(rule->action != FLOW_ACTION_PASS || has_limits(rule) ||
+		    rule->domains == DOMAINS_NONE || rule->names != 0)))
 		return "a rule that contradicts itself";
 	return check_selectors(walk, rule);
 }
@@ -608,19 +608,17 @@ check_rule(struct walk *walk, const struct image_rule *rule)
 static const char *
 check_exclusion(struct walk *walk, const struct image_rule *exclusion)
 {
-	static const uint8_t zero[sizeof(exclusion->reserved)];
 	unsigned int all = RULE_PROTOS | RULE_OTHER;
 
-	if (memcmp(exclusion->reserved, zero, sizeof(zero)) != 0)
+	if (exclusion->reserved != 0)
 		return "reserved bytes are not zero";
-
 	if (exclusion->action != FLOW_ACTION_PASS ||
 	    exclusion->mode != BLOCK_DEFAULT || exclusion->idle_ms != 0 ||
 	    exclusion->source != SOURCE_HOST || has_limits(exclusion) ||
 	    exclusion->upstream != UPSTREAM_NONE ||
 	    exclusion->domains != DOMAINS_NONE || exclusion->names != 0 ||
-	    exclusion->unlogged != 0 || exclusion->protos == 0 ||
-	    (exclusion->protos & ~all) != 0 ||
+	    exclusion->unlogged != 0 || exclusion->by_dns != 0 ||
+	    exclusion->protos == 0 || (exclusion->protos & ~all) != 0 ||
 	    ((exclusion->protos & RULE_OTHER) != 0 &&
 		(exclusion->protos != all || exclusion->ports.count != 0)))
 		return "an exclusion of an unknown kind";

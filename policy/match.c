@@ -212,14 +212,24 @@ policy_match(const struct image *image, const struct policy_query *query)
 	return policy_match_rules(image, query);
 }
 
-int
+const struct image_rule *
 policy_needs_name(const struct image *image, const struct policy_query *query)
 {
 	struct policy_query unnamed = *query;
+	struct policy_verdict verdict;
 
 	unnamed.host = NULL;
 	unnamed.name = 0;
-	return policy_match(image, &unnamed).needs_name;
+	verdict = policy_match(image, &unnamed);
+	return verdict.needs_name ? verdict.item : NULL;
+}
+
+int
+policy_between(const struct image *image, const struct image_rule *rule,
+    const struct addr *src, const struct addr *dst)
+{
+	return match_addr(image, rule->from, src) &&
+	       match_addr(image, rule->to, dst);
 }
 
 unsigned int

@@ -91,8 +91,16 @@ policy_match_rules(const struct image *, const struct policy_query *);
 /* 1 when an exclusion matches: then nothing captures it, whatever rules say. */
 int policy_excluded(const struct image *, const struct policy_query *);
 
-/* Whether a flow, of which host and name are ignored, is decided by them. */
-int policy_needs_name(const struct image *, const struct policy_query *);
+/*
+ * The rule that wants a flow's host or name first, which are ignored here; NULL
+ * when they decide nothing about it.
+ */
+const struct image_rule *
+policy_needs_name(const struct image *, const struct policy_query *);
+
+/* Whether a rule's addresses are those of a flow between these two. */
+int policy_between(const struct image *, const struct image_rule *,
+    const struct addr *src, const struct addr *dst);
 
 /*
  * What the kernel does with what matches a rule: one about names sends it to

@@ -333,6 +333,8 @@ print_rule(
 	print_ids("group", &rule->groups, text);
 	print_domain(conf, rule, text);
 	print_names(rule->names, text);
+	if (rule->by_dns)
+		text_puts(text, " by dns");
 	if (text->len == start)
 		text_puts(text, " to any");
 	text_puts(text, modes[rule->mode]);

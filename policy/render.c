@@ -25,6 +25,7 @@
 #include "policy/render_local.h"
 #include "policy/render_rule.h"
 #include "policy/render_term.h"
+#include "policy/render_told.h"
 
 /* A blocked flow is logged once until it was silent for this long; that is
  * longer than the pauses of tcp_syn_retries. */
@@ -554,6 +555,7 @@ render_capture(const struct image *image, const struct render_local *local,
 	render_refusals(text);
 	render_kept_limits(image, text);
 	if (lease != RENDER_PAUSE) {
+		render_told_sets(image, text);
 		render_blocks(image, text);
 		render_limits(image, text);
 	}

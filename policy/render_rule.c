@@ -14,6 +14,7 @@
 #include "policy/render_addr.h"
 #include "policy/render_limit.h"
 #include "policy/render_owner.h"
+#include "policy/render_told.h"
 #include "schema/dns.h"
 
 #define REJECT_TCP "\t\tmeta l4proto 6 counter reject with tcp reset\n"
@@ -128,6 +129,8 @@ struct line {
 	const char *protocol; /* "" where the chain implies it */
 	line_end_fn *end;
 	const void *ctx;
+	int told; /* only between whom DNS has told so, for that rule */
+	uint32_t rule;
 };
 
 /* What is asked of both ends of a pair. */
@@ -153,6 +156,9 @@ render_parts(const struct image *image, const struct image_rule *rule,
 			    from, text);
 			render_addr(
 			    image, pair->family, "daddr", pair->to, to, text);
+			if (line->told)
+				render_told(
+				    image, pair->family, line->rule, text);
 			render_ports_match(image, rule->ports, text);
 			render_owner(image, rule, text);
 			line->end(line->ctx, text);
@@ -165,7 +171,7 @@ render_pair(const struct image *image, const struct image_rule *rule,
     const struct line *line, uint32_t from, uint32_t to, struct text *text)
 {
 	struct pair pair = { .from = from, .to = to };
-	int any = from == ADDR_ANY && to == ADDR_ANY;
+	int any = from == ADDR_ANY && to == ADDR_ANY && !line->told;
 	size_t f;
 
 	for (f = 0; f < ADDR_FAMILIES && !(any && f > 0); f++) {
@@ -238,12 +244,27 @@ render_limited_rules(
 	}
 }
 
+/* Goes before what leads the rest to a relay. */
+static void
+render_passes_told(
+    const struct image *image, const struct target *relayed, struct text *text)
+{
+	const struct image_rule *rule = image_rule(image, relayed->rule);
+	struct target target = *relayed;
+	const struct line line = { "", end_in_target, &target, 1,
+		relayed->rule };
+
+	target.action = rule->action;
+	if (rule->by_dns)
+		render_rule(image, rule, &line, text);
+}
+
 static void
 render_verdict(const struct image *image, const struct ends *to,
     unsigned int proto, struct text *text)
 {
 	struct target target = { .ends = to, .proto = proto };
-	const struct line line = { "", end_in_target, &target };
+	const struct line line = { "", end_in_target, &target, 0, 0 };
 	uint32_t i;
 
 	if (image_way_is_closed(image, WAY_ENCRYPTED))
@@ -254,10 +275,12 @@ render_verdict(const struct image *image, const struct ends *to,
 
 		target_set(&target, image, i);
 		/* What is forwarded has no socket here. */
-		if ((rule->protos & proto) != 0 &&
-		    (to->capture == FLOW_CAPTURE_LOCAL ||
-			!image_has_owner(rule)))
-			render_rule(image, rule, &line, text);
+		if ((rule->protos & proto) == 0 ||
+		    (to->capture != FLOW_CAPTURE_LOCAL &&
+			image_has_owner(rule)))
+			continue;
+		render_passes_told(image, &target, text);
+		render_rule(image, rule, &line, text);
 	}
 	target.action =
 	    image_action(image, proto, image_settings(image)->default_action,

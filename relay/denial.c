@@ -9,7 +9,7 @@
 #include <stdlib.h>
 
 #include "common/clock.h"
-#include "relay/hash.h"
+#include "common/hash.h"
 #include "relay/journal.h"
 
 #define KNOWN_US 70000000LL

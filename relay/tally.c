@@ -8,7 +8,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
-#include "relay/hash.h"
+#include "common/hash.h"
 
 int
 tally_is_complete(const struct tally *tally)

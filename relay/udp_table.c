@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "relay/hash.h"
+#include "common/hash.h"
 
 #define NONE UINT32_MAX
 #define SHARES 4096U

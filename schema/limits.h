@@ -41,6 +41,7 @@
 #define LIMIT_DNS_PACKET_BYTES 65535
 #define LIMIT_DNS_SUMMARY_BYTES 433 /* of the answers in a row of the log */
 #define LIMIT_DNS_ROWS_BYTES 16128  /* of records in one message */
+#define LIMIT_NAMES_PAIRS 64 /* that a dnsd asks netctl for in one message */
 
 /*
  * Parts of the lease.  The supervisor asks nine times in it; a beat that is

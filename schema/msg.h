@@ -9,6 +9,7 @@
 #include "schema/flow.h"
 #include "schema/limits.h"
 #include "schema/msg.def"
+#include "schema/names.h"
 
 #define IPC_ENUM_ROLE(name, word) IPC_##name,
 #define IPC_ENUM_SOURCE(name, word) IPC_SOURCE_##name,
@@ -54,6 +55,8 @@ struct msg_header {
 #define MSG_FLOWS_BYTES(n) \
 	(offsetof(struct msg_flows, record) + (n) * sizeof(struct flow_record))
 #define MSG_DNS_ROWS_BYTES(n) (offsetof(struct msg_dns_rows, byte) + (n))
+#define MSG_NAMES_ASK_BYTES(n) \
+	(offsetof(struct msg_names_ask, pair) + (n) * sizeof(struct names_pair))
 #define MSG_RESOLVE_BYTES(n) (offsetof(struct msg_resolve, name) + (n))
 #define MSG_RESOLVED_BYTES(n) (offsetof(struct msg_resolved, byte) + (n))
 

@@ -55,6 +55,36 @@ join(struct tpxd *tpxd, struct dnsd *dnsd)
 	close(ends[1]);
 }
 
+/* So that the kernel knows what a client is told. */
+static void
+join_netctl(void *ctx, struct child *child)
+{
+	struct tpxd *tpxd = child->tpxd;
+	struct msg_worker body = { .worker = (uint32_t)child->index };
+	int ends[2];
+
+	(void)ctx;
+	if (child->role != IPC_DNSD || child->state != CHILD_RUNNING ||
+	    tpxd->netctl.state != CHILD_RUNNING)
+		return;
+	if (ipc_socketpair(ends) == -1) {
+		log_warn("netctl: no way for a dnsd");
+		return;
+	}
+	if (IPC_SEND(tpxd->netctl.channel, MSG_NET_DNSD, 0, &body, ends[0]) ==
+		-1 ||
+	    ipc_send_empty(child->channel, MSG_DNSD_NETCTL, ends[1]) == -1)
+		log_warn("netctl: no way for a dnsd");
+	close(ends[0]);
+	close(ends[1]);
+}
+
+void
+dns_join_netctl(struct tpxd *tpxd)
+{
+	dns_each(tpxd, join_netctl, NULL);
+}
+
 static void
 on_dnsd_ready(void *ctx, struct ipc_message *message)
 {
@@ -63,6 +93,7 @@ on_dnsd_ready(void *ctx, struct ipc_message *message)
 	(void)message;
 	child_runs(child);
 	join(child->tpxd, (struct dnsd *)(void *)child);
+	join_netctl(NULL, child);
 	flowlog_connect_dnsd(NULL, child);
 }
 
@@ -99,6 +130,9 @@ stats_add(struct msg_dns_stats *sum, const struct msg_dns_stats *stats)
 	sum->limited += stats->limited;
 	sum->repeated += stats->repeated;
 	sum->unlogged += stats->unlogged;
+	sum->names += stats->names;
+	sum->names_refused += stats->names_refused;
+	sum->names_late += stats->names_late;
 	sum->count = DNS_SOURCE_COUNT;
 	for (i = 0; i < DNS_SOURCE_COUNT; i++)
 		dns_latency_add(&sum->latency[i], &stats->latency[i]);

@@ -72,6 +72,9 @@ void dns_count(const struct msg_dns_stats *, struct msg_ctl_status *);
 typedef void dns_fn(void *ctx, struct child *);
 void dns_each(struct tpxd *, dns_fn *, void *ctx);
 
+/* Every dnsd that runs gets a channel to netctl, which is new. */
+void dns_join_netctl(struct tpxd *);
+
 /* Another process says that a dnsd broke a rule: it is killed. */
 void dns_breach(struct tpxd *, const struct msg_breach *);
 

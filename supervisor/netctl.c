@@ -147,6 +147,14 @@ on_net_breach(void *ctx, struct ipc_message *message)
 }
 
 static void
+on_net_dns_breach(void *ctx, struct ipc_message *message)
+{
+	const struct child *child = ctx;
+
+	dns_breach(child->tpxd, message->body);
+}
+
+static void
 on_net_ready(void *ctx, struct ipc_message *message)
 {
 	const struct msg_net_ready *ready = message->body;
@@ -160,6 +168,7 @@ on_net_ready(void *ctx, struct ipc_message *message)
 	tpxd->ports = *ready;
 	apply_netctl(tpxd, 1); /* it has begun with the present one */
 	workers_connect(tpxd, netctl_connect);
+	dns_join_netctl(tpxd);
 	if (tpxd->state == IPC_STATE_STOPPING)
 		return;
 	dns_begin(tpxd, NULL);
@@ -212,6 +221,7 @@ static const struct ipc_handler handlers[] = {
 	{ MSG_NET_READY, on_net_ready },
 	{ MSG_NET_CONFIGURED, on_net_configured },
 	{ MSG_NET_BREACH, on_net_breach },
+	{ MSG_NET_DNS_BREACH, on_net_dns_breach },
 	{ MSG_LEASE, on_lease },
 	{ MSG_EVENT, child_on_event },
 	{ MSG_NONE, NULL },

@@ -196,6 +196,22 @@ def test_udp_through_an_upstream_that_takes_none(net, tpx):
     assert (row["action"], row["rule"]) == ("block", rule)
 
 
+def test_a_pass_by_dns_is_the_kernels_if_dns_has_told(net, tpx):
+    rule = f"pass to {net.SERVER4} domain <a> by dns"
+    instance = tpx(f"{LISTS}\ndns forward {{ 10.74.2.2 }}\n{rule}")
+    flow = ("tcp", net.CLIENT4, f"{net.SERVER4}:443")
+    it = explain(instance, *flow, "domain", "x.a.example")
+    assert (it["action"], it["decided_in"], it["rule"]) == (
+        "pass", "kernel", rule)
+    assert "if DNS here has told" in it["note"]
+    assert explain(instance, *flow, "domain", "b.example")["action"] == "relay"
+    it = explain(instance, *flow)
+    assert (it["action"], it["decided_in"]) == (None, "relay")
+    plan = json.loads(instance.ctl("--json", "plan").stdout)
+    place, = [item for item in plan["rules"] if item["rule"] == rule]
+    assert place["placement"] == "kernel" and "has told" in place["why"]
+
+
 def test_a_file_is_explained_without_tpxd(net, build, tmp_path):
     path = tmp_path / "tpx.conf"
     path.write_text(configuration(

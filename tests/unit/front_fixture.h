@@ -41,6 +41,7 @@ static int64_t skew_us;
 static uint64_t asked_ids[4096];
 static struct question asked;
 static int asks, rows, equal_times, bindings, refuses;
+static uint64_t learning; /* what answers wait for, or 0 */
 static struct dns_record row;
 static struct front_binding binding;
 static struct addr bound;
@@ -100,7 +101,7 @@ on_policy(void *ctx, const struct addr *client, const uint8_t *name,
 		*given = verdict;
 }
 
-static inline void
+static inline uint64_t
 on_learn(void *ctx, const struct front_binding *given)
 {
 	(void)ctx;
@@ -108,6 +109,7 @@ on_learn(void *ctx, const struct front_binding *given)
 	binding = *given;
 	bound = given->addrs[0];
 	bound_to = *given->question;
+	return learning;
 }
 
 /* Those of lan.example. */
@@ -173,6 +175,7 @@ setup(void **state)
 
 	(void)state;
 	skew_us = 0;
+	learning = 0;
 	asks = rows = equal_times = bindings = refuses = 0;
 	judged = "nobody";
 	base = ipc_loop_new(0);

@@ -264,6 +264,45 @@ test_a_reader_never_sees_half_a_name(void **state)
 	table_free(table);
 }
 
+/* A name that is told again for no longer is nothing new. */
+static void
+test_a_table_is_walked_and_knows_what_is_new(void **state)
+{
+	struct binding_table *table = table_new();
+	struct addr client = address(10, 1), server = address(192, 1);
+	struct binding_item item;
+	unsigned int i, found = 0;
+	size_t at = 0;
+
+	(void)state;
+	assert_int_equal(
+	    binding_learn(table, &client, &server, "a.example", 60, NOW), 1);
+	assert_int_equal(
+	    binding_learn(table, &client, &server, "a.example", 60, NOW), 0);
+	assert_int_equal(
+	    binding_learn(table, &client, &server, "a.example", 61, NOW), 1);
+	assert_int_equal(
+	    binding_learn(table, &client, &server, "b.example", 60, NOW), 1);
+	assert_int_equal(
+	    binding_learn(table, &client, &server, "two words", 60, NOW), 0);
+	/* As much as finds no room among all is in the clients' regions. */
+	for (i = 0; i < 40000; i++)
+		learn(table, i, i, "c.example", 60);
+	while (
+	    binding_next(table, &at, NOW + 61 + BINDING_GRACE_S - 1, &item)) {
+		assert_string_equal(item.name, "a.example");
+		assert_int_equal(item.until_s, NOW + 61 + BINDING_GRACE_S);
+		assert_memory_equal(&item.client, &client, sizeof(client));
+		assert_memory_equal(&item.server, &server, sizeof(server));
+		found++;
+	}
+	assert_int_equal(found, 1);
+	for (at = 0, found = 0; binding_next(table, &at, NOW, &item);)
+		found++;
+	assert_in_range(found, 30000, 40002);
+	table_free(table);
+}
+
 int
 main(void)
 {
@@ -272,6 +311,7 @@ main(void)
 		cmocka_unit_test(test_a_name_ends_after_its_grace),
 		cmocka_unit_test(test_several_names_of_an_address),
 		cmocka_unit_test(test_tables_add_up),
+		cmocka_unit_test(test_a_table_is_walked_and_knows_what_is_new),
 		cmocka_unit_test(test_a_flood_leaves_what_others_were_told),
 		cmocka_unit_test(test_what_is_no_host_s_name_is_not_learned),
 		cmocka_unit_test(

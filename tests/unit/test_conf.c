@@ -517,7 +517,7 @@ test_an_error_cannot_drive_the_terminal(void **state)
 	conf_errors_format(&errors, "a\nb", text, sizeof(text) - 1, &out);
 	assert_string_equal(out.bytes,
 	    "a\\x0ab:2:7: unknown selector '\\xc3\\xa4'; expected proto, "
-	    "from, to, port, user, group, domain, name, with, via, source, "
+	    "from, to, port, user, group, domain, name, by, with, via, source, "
 	    "idle, max-flows, max-rate or log\n"
 	    "    block \\xc3\\xa4 \\x1b]0;x\\x07\n"
 	    "          ^~~~~~~~\n");

@@ -157,6 +157,30 @@ test_rule_that_no_longer_passes_is_not_named(void **state)
 	free(image);
 }
 
+/* The kernel knew a name that nobody knows here. */
+static void
+test_flow_that_passed_by_dns_has_the_rule(void **state)
+{
+	size_t len;
+	struct image *image = fixture_image(FIXTURE_CAPTURE
+	    "dns recurse\ndns validate no\n"
+	    "pass port 1 domain \"a.example\" by dns\n"
+	    "pass domain \"a.example\" by dns log no\n"
+	    "pass to any\n",
+	    &len);
+	struct conntrack_event event;
+	struct flow_record row;
+
+	(void)state;
+	put_destroy();
+	assert_int_equal(conntrack_parse(message, &event), 0);
+	conntrack_record(&event, image, 0, &row);
+	assert_int_equal(row.generation, 1);
+	assert_int_equal(row.rule, 1);
+	assert_int_equal(row.unlogged, 1);
+	free(image);
+}
+
 static void
 test_flow_without_the_mark_is_not_ours(void **state)
 {
@@ -301,6 +325,7 @@ main(void)
 		cmocka_unit_test(test_destroy_event_becomes_a_row),
 		cmocka_unit_test(test_flow_of_a_rule_without_rows_gets_none),
 		cmocka_unit_test(test_rule_that_no_longer_passes_is_not_named),
+		cmocka_unit_test(test_flow_that_passed_by_dns_has_the_rule),
 		cmocka_unit_test(test_flow_without_the_mark_is_not_ours),
 		cmocka_unit_test(test_change_of_a_known_flow_is_no_new_one),
 		cmocka_unit_test(test_flow_without_accounting_has_a_time_still),

@@ -254,6 +254,56 @@ test_a_rule_with_domains_is_the_relays(void **state)
 	conf_free(conf);
 }
 
+/* Of a name in its list, unless a rule before it wants the name. */
+static void
+test_a_pass_by_dns_is_the_kernels(void **state)
+{
+	static const struct {
+		const char *rules;
+		const char *src;
+		enum course_end end;
+		enum flow_action action;
+	} cases[] = {
+		{ "pass domain <ads> by dns\n", "192.0.2.1", COURSE_TOLD,
+		    FLOW_ACTION_PASS },
+		{ "pass domain <ads>\n", "192.0.2.1", COURSE_RELAY,
+		    FLOW_ACTION_RELAY },
+		{ "block domain x.example\npass domain <ads> by dns\n",
+		    "192.0.2.1", COURSE_RELAY, FLOW_ACTION_RELAY },
+		{ "pass domain <ads> by dns\n", "169.254.1.1", COURSE_RELAY,
+		    FLOW_ACTION_RELAY },
+	};
+	char text[512];
+	struct text errors = { 0 };
+	struct conf *conf;
+	void *index, *bytes;
+	size_t index_len, len, i;
+	struct course course;
+
+	(void)state;
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		(void)snprintf(text, sizeof(text),
+		    FIXTURE_CAPTURE "dns recurse\ndns validate no\n"
+				    "domains <ads> { \"*.ads.example\" }\n%s",
+		    cases[i].rules);
+		conf = fixture_conf(text);
+		assert_int_equal(
+		    conf_index_build(conf, 7, &index, &index_len, &errors), 0);
+		assert_int_equal(image_build(conf, 1, &bytes, &len), 0);
+		flow(TCP, cases[i].src, "198.51.100.1", 443);
+		query.flow.index = index;
+		query.flow.host = "x.ads.example";
+		course = course_of(bytes, &query);
+		assert_int_equal(course.end, cases[i].end);
+		assert_int_equal(course.verdict.action, cases[i].action);
+		query.flow.host = NULL;
+		assert_int_equal(course_of(bytes, &query).end, COURSE_RELAY);
+		free(index);
+		free(bytes);
+		conf_free(conf);
+	}
+}
+
 static void
 test_the_first_selector_that_does_not_match_is_told(void **state)
 {
@@ -321,6 +371,7 @@ main(void)
 		TEST(test_nobody_relays_for_a_link_local_address),
 		TEST(test_no_host_has_the_unspecified_address),
 		TEST(test_a_rule_with_domains_is_the_relays),
+		TEST(test_a_pass_by_dns_is_the_kernels),
 		TEST(test_the_first_selector_that_does_not_match_is_told),
 	};
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* The way of a question: cache, resolver, policy, limits; over UDP. */
+#include "dnsd/parked.h"
 #include "front_fixture.h"
 
 static void
@@ -478,10 +479,68 @@ test_answers_are_counted_by_source_and_latency(void **state)
 
 #define TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
+/* The kernel is to know it before the client does. */
+static void
+test_an_answer_leaves_when_others_have_learned_it(void **state)
+{
+	(void)state;
+	learn("www.example", 300);
+	learning = 5;
+	send_udp(1, "www.example", WIRE_A);
+	UNTIL(bindings == 2);
+	front_learned(front, 4);
+	event_base_loop(base, EVLOOP_NONBLOCK);
+	assert_false(has_reply());
+	front_learned(front, 5);
+	assert_true(has_reply());
+	front_stats(front, &stats);
+	assert_int_equal(stats.late, 0);
+}
+
+static void
+test_an_answer_does_not_wait_for_long(void **state)
+{
+	int64_t begun_us = clock_mono_us();
+
+	(void)state;
+	learning = 1;
+	send_udp(1, "www.example", WIRE_A);
+	UNTIL(asks == 1);
+	resolve_to(last_id(), "www.example", 300, 7);
+	UNTIL(has_reply());
+	assert_in_range(
+	    clock_mono_us() - begun_us, FRONT_LEARN_US, PATIENCE_S * SECOND_US);
+	front_stats(front, &stats);
+	assert_int_equal(stats.late, 1);
+}
+
+static void
+test_what_finds_no_room_to_wait_is_sent(void **state)
+{
+	unsigned int i;
+
+	(void)state;
+	learn("www.example", 300);
+	learning = 1;
+	skew_us = 0;
+	/* One more than the front keeps; the last is answered at once. */
+	for (i = 0; i < PARKED_MAX; i++) {
+		send_udp((uint16_t)i, "www.example", WIRE_A);
+		UNTIL(bindings == (int)i + 2);
+	}
+	front_stats(front, &stats);
+	send_udp(0xffff, "www.example", WIRE_A);
+	UNTIL(has_reply());
+	front_learned(front, 1);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		TEST(test_an_answer_leaves_when_others_have_learned_it),
+		TEST(test_an_answer_does_not_wait_for_long),
+		TEST(test_what_finds_no_room_to_wait_is_sent),
 		TEST(test_miss_is_asked_and_then_answered_from_the_cache),
 		TEST(test_row_says_what_was_asked_and_answered),
 		TEST(test_hints_are_addresses_of_the_service_s_host),

@@ -483,10 +483,10 @@ test_what_a_rule_says_of_names_and_rows_is_checked(void **state)
 	(void)state;
 	REFUSED(rules[0].names, 8, "a rule of an unknown kind");
 	REFUSED(rules[0].unlogged, 2, "a rule of an unknown kind");
-	REFUSED(rules[0].reserved[1], 1, "reserved bytes are not zero");
+	REFUSED(rules[0].reserved, 1, "reserved bytes are not zero");
 	REFUSED(excl[0].names, 1, "an exclusion of an unknown kind");
 	REFUSED(excl[0].unlogged, 1, "an exclusion of an unknown kind");
-	REFUSED(excl[0].reserved[0], 1, "reserved bytes are not zero");
+	REFUSED(excl[0].reserved, 1, "reserved bytes are not zero");
 }
 
 static void

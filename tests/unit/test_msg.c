@@ -335,10 +335,10 @@ test_reserved_field_of_the_header_must_be_zero(void **state)
 
 /* The privileged surface, spelled out: a new row must be added here too. */
 static void
-test_netctl_hears_little_and_of_relays_one_request(void **state)
+test_netctl_hears_little_and_of_others_one_request(void **state)
 {
 	static const uint32_t heard[] = { MSG_CONFIG, MSG_NET_START, MSG_BEAT,
-		MSG_NET_RELAY, MSG_NET_DNS_OPEN, MSG_STOP };
+		MSG_NET_RELAY, MSG_NET_DNSD, MSG_NET_DNS_OPEN, MSG_STOP };
 	const struct ipc_type *type;
 	uint32_t number;
 	size_t i, n = 0;
@@ -351,6 +351,10 @@ test_netctl_hears_little_and_of_relays_one_request(void **state)
 			continue;
 		if (number == MSG_BROKER_ASK) {
 			assert_int_equal(type->from, 1U << IPC_RELAY);
+			continue;
+		}
+		if (number == MSG_NAMES_ASK) {
+			assert_int_equal(type->from, 1U << IPC_DNSD);
 			continue;
 		}
 		assert_int_equal(type->from, 1U << IPC_SUPERVISOR);
@@ -377,7 +381,7 @@ main(void)
 		cmocka_unit_test(
 		    test_reserved_field_of_the_header_must_be_zero),
 		cmocka_unit_test(
-		    test_netctl_hears_little_and_of_relays_one_request),
+		    test_netctl_hears_little_and_of_others_one_request),
 	};
 
 	return cmocka_run_group_tests_name("msg", tests, NULL, NULL);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* Hashes bytes of clients, and believes nothing about them.  Pure. */
-#include "relay/hash.h"
+#include "common/hash.h"
 
 #include <string.h>
 

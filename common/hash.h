@@ -3,8 +3,8 @@
  * A hash of what others choose: who does not know the seed cannot choose keys
  * that meet.  Pure.
  */
-#ifndef RELAY_HASH_H
-#define RELAY_HASH_H
+#ifndef COMMON_HASH_H
+#define COMMON_HASH_H
 
 #include <stddef.h>
 #include <stdint.h>

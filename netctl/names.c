@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Reads what dnsds ask for, after ipc_accept().
+ *
+ * What a hostile dnsd gains: of the flows that a rule with `by dns' is about,
+ * by its source, destination, port, protocol and owner, those between addresses
+ * that it says pass without a relay, which would have looked at the name.  It
+ * decides what clients are told anyway, and what a relay takes for the name of
+ * a flow without one.  It names a rule by its number, and no set; pairs have an
+ * end; there is room for so many, and so many are taken a second.  Nothing that
+ * it asks for shortens or removes what another one has asked for.
+ *
+ * What is asked in one round of the loop is one transaction, and so is what a
+ * message asks for: it is answered when the kernel has it.
+ */
+#include "netctl/names.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "ipc/channel.h"
+#include "ipc/loop.h"
+#include "netctl/elements.h"
+#include "netctl/pairs.h"
+#include "policy/told.h"
+
+#define REFUSED_EVERY_US 10000000 /* one event about that, for each dnsd */
+#define RATE 20000		  /* pairs of a dnsd a second, and at once */
+#define ASKS_MAX 64		  /* of a transaction */
+#define SET_NAME_BYTES 64
+#define SECOND_US 1000000
+
+struct peer {
+	struct names *names;
+	struct ipc_channel *channel; /* NULL: none */
+	uint32_t worker;
+	int64_t left;	    /* pairs that it may ask for, times SECOND_US */
+	int64_t left_us;    /* as of then */
+	uint64_t refused;   /* since the last event about it */
+	int64_t refused_us; /* of that event; 0: none yet */
+};
+
+/* A message that is not answered yet. */
+struct ask {
+	struct peer *peer;
+	uint32_t id;
+	struct msg_names_done done;
+};
+
+struct names {
+	struct event_base *base;
+	struct names_listener listener;
+	struct event *commit;
+	struct pairs *pairs;
+	struct elements *elements;
+	uint32_t places[ELEMENTS_MAX]; /* of the elements, in the pairs */
+	struct ask asks[ASKS_MAX];
+	size_t asked;
+	const struct image *image; /* NULL: no rules yet */
+	unsigned int table;
+	const char *suffix;
+	int64_t failed_us; /* of the last event about the kernel; 0: none yet */
+	struct peer peers[LIMIT_WORKERS];
+};
+
+static void
+peer_close(struct peer *peer)
+{
+	struct names *names = peer->names;
+	size_t i;
+
+	for (i = 0; i < names->asked; i++)
+		if (names->asks[i].peer == peer)
+			names->asks[i].peer = NULL;
+	ipc_channel_free(peer->channel);
+	peer->channel = NULL;
+}
+
+static void
+on_end(void *ctx, const char *why)
+{
+	struct peer *peer = ctx;
+	const struct names_listener *listener = &peer->names->listener;
+
+	peer_close(peer);
+	if (why != NULL)
+		listener->breach(listener->ctx, peer->worker, why);
+}
+
+static void
+refused_tell(struct peer *peer, const char *why)
+{
+	const struct names_listener *listener = &peer->names->listener;
+	int64_t now_us = clock_mono_us();
+	char text[160];
+
+	peer->refused++;
+	if (peer->refused_us != 0 &&
+	    now_us - peer->refused_us < REFUSED_EVERY_US)
+		return;
+	(void)snprintf(text, sizeof(text),
+	    "dnsd %u asked %ju times for a pass that it does not get, the last"
+	    " time: %s",
+	    peer->worker, (uintmax_t)peer->refused, why);
+	peer->refused = 0;
+	peer->refused_us = now_us;
+	listener->refused(listener->ctx, text);
+}
+
+/* 1 when one more is within its rate. */
+static int
+rate_take(struct peer *peer)
+{
+	int64_t now_us = clock_mono_us(), most = (int64_t)RATE * SECOND_US;
+	int64_t past_us = now_us - peer->left_us;
+
+	if (past_us > SECOND_US)
+		past_us = SECOND_US;
+	peer->left += past_us * RATE;
+	if (peer->left > most)
+		peer->left = most;
+	peer->left_us = now_us;
+	if (peer->left < SECOND_US)
+		return 0;
+	peer->left -= SECOND_US;
+	return 1;
+}
+
+/* NULL, or why it is refused. */
+static const char *
+judge(struct peer *peer, const struct names_pair *asked, struct pair *pair)
+{
+	const struct image *image = peer->names->image;
+
+	memcpy(pair->client.byte, asked->client, sizeof(pair->client.byte));
+	memcpy(pair->server.byte, asked->server, sizeof(pair->server.byte));
+	pair->rule = asked->rule;
+	if (asked->reserved != 0 || asked->left_s == 0 ||
+	    asked->left_s > TOLD_LIFE_MAX_S)
+		return "a time that no answer has";
+	if (!told_fits(image, image_rule(image, asked->rule), &pair->client,
+		&pair->server))
+		return "no rule passes between those addresses";
+	if (!rate_take(peer))
+		return "too many in a second";
+	return NULL;
+}
+
+static void
+element_add(struct names *names, const struct pair *pair, uint32_t left_s)
+{
+	char set[SET_NAME_BYTES];
+	int len = snprintf(set, sizeof(set), TOLD_SET_FORMAT,
+	    image_settings(names->image)->generation, pair->rule,
+	    addr_is_v4(&pair->client) ? 4 : 6);
+
+	(void)snprintf(
+	    set + len, sizeof(set) - (size_t)len, "%s", names->suffix);
+	elements_add(
+	    names->elements, set, &pair->client, &pair->server, left_s);
+}
+
+/* 1 when the kernel has it, or is going to. */
+static int
+take(struct peer *peer, const struct names_pair *asked)
+{
+	struct names *names = peer->names;
+	uint32_t now_s = (uint32_t)(clock_mono_us() / SECOND_US);
+	struct pair pair;
+	const char *why = judge(peer, asked, &pair);
+	uint32_t *place = &names->places[elements_count(names->elements)];
+
+	if (why == NULL) {
+		pair.until_s = now_s + asked->left_s;
+		switch (pairs_put(names->pairs, &pair, now_s, place)) {
+		case PAIRS_NEW:
+			element_add(names, &pair, asked->left_s);
+			return 1;
+		case PAIRS_KNOWN:
+			return 1;
+		case PAIRS_FULL:
+			why = "no room for more of that client";
+			break;
+		}
+	}
+	refused_tell(peer, why);
+	return 0;
+}
+
+/* Whether rules of that generation have sets. */
+static int
+is_current(const struct names *names, uint32_t generation)
+{
+	return names->image != NULL && names->suffix != NULL &&
+	       image_settings(names->image)->generation == generation;
+}
+
+static void
+answer(struct ask *ask, int failed)
+{
+	if (failed) {
+		ask->done.refused += ask->done.taken;
+		ask->done.taken = 0;
+	}
+	/* It asks and does not read. */
+	if (ask->peer != NULL &&
+	    IPC_SEND(ask->peer->channel, MSG_NAMES_DONE, ask->id, &ask->done,
+		-1) == -1 &&
+	    errno == ENOBUFS)
+		on_end(ask->peer, "answers that are not read");
+}
+
+/* Rules that change at this moment are a reason that tells nothing. */
+static void
+failure_tell(struct names *names, int error)
+{
+	int64_t now_us = clock_mono_us();
+	char text[128];
+
+	if (error == ENOENT ||
+	    (names->failed_us != 0 &&
+		now_us - names->failed_us < REFUSED_EVERY_US))
+		return;
+	names->failed_us = now_us;
+	(void)snprintf(text, sizeof(text),
+	    "the kernel does not take passes of names: %s", strerror(error));
+	names->listener.refused(names->listener.ctx, text);
+}
+
+static void
+commit(struct names *names)
+{
+	size_t i, count = elements_count(names->elements);
+	int failed = elements_run(names->elements) == -1;
+
+	if (failed)
+		failure_tell(names, errno);
+	for (i = 0; failed && i < count; i++)
+		pairs_drop(names->pairs, names->places[i]);
+	for (i = 0; i < names->asked; i++)
+		answer(&names->asks[i], failed);
+	names->asked = 0;
+}
+
+static void
+on_commit(int fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	commit(arg);
+}
+
+static void
+on_names_ask(void *ctx, struct ipc_message *message)
+{
+	const struct msg_names_ask *body = message->body;
+	struct peer *peer = ctx;
+	struct names *names = peer->names;
+	struct ask *ask;
+	uint32_t i;
+
+	if (names->asked == ASKS_MAX ||
+	    elements_count(names->elements) + body->count > ELEMENTS_MAX)
+		commit(names);
+	if (peer->channel == NULL)
+		return;
+	ask = &names->asks[names->asked++];
+	*ask = (struct ask){ .peer = peer, .id = message->id };
+	for (i = 0; i < body->count; i++)
+		if (is_current(names, body->generation) &&
+		    take(peer, &body->pair[i]))
+			ask->done.taken++;
+		else
+			ask->done.refused++;
+	event_active(names->commit, EV_TIMEOUT, 0);
+}
+
+static const struct ipc_handler handlers[] = {
+	{ MSG_NAMES_ASK, on_names_ask },
+	{ MSG_NONE, NULL },
+};
+
+struct names *
+names_new(struct event_base *base, const struct names_listener *listener)
+{
+	struct names *names = calloc(1, sizeof(*names));
+	uint32_t i;
+
+	if (names == NULL)
+		return NULL;
+	names->base = base;
+	names->listener = *listener;
+	names->pairs = pairs_new();
+	names->elements = elements_new();
+	names->commit = event_new(base, -1, 0, on_commit, names);
+	if (names->pairs == NULL || names->elements == NULL ||
+	    names->commit == NULL ||
+	    event_priority_set(names->commit, LOOP_MESSAGES) == -1)
+		return NULL;
+	for (i = 0; i < LIMIT_WORKERS; i++) {
+		names->peers[i].names = names;
+		names->peers[i].worker = i;
+	}
+	return names;
+}
+
+void
+names_follow(struct names *names, const struct image *image, unsigned int table,
+    const char *suffix)
+{
+	struct msg_names_lost lost = { .generation =
+					   image_settings(image)->generation };
+	int is_other = names->image == NULL || table != names->table;
+	uint32_t i;
+
+	names->image = image;
+	names->table = table;
+	names->suffix = suffix;
+	if (!is_other)
+		return;
+	pairs_clear(names->pairs);
+	for (i = 0; i < LIMIT_WORKERS; i++)
+		if (names->peers[i].channel != NULL)
+			(void)IPC_SEND(names->peers[i].channel, MSG_NAMES_LOST,
+			    0, &lost, -1);
+}
+
+void
+names_connect(struct names *names, uint32_t worker, int fd)
+{
+	struct peer *peer = &names->peers[worker];
+
+	peer_close(peer);
+	peer->channel = ipc_channel_new(
+	    names->base, fd, IPC_NETCTL, IPC_DNSD, handlers, on_end, peer);
+	if (peer->channel == NULL) {
+		close(fd);
+		return;
+	}
+	ipc_channel_set_phase(peer->channel, IPC_PHASE_RUN);
+}
