@@ -231,6 +231,19 @@ def test_a_file_is_explained_without_tpxd(net, build, tmp_path):
     assert "action pass" in lines
 
 
+@pytest.mark.parametrize("word, action", [
+    ("disagrees", "block"), ("agrees", "relay"), ("unverified", "block")])
+def test_how_a_name_agrees_is_explained(net, build, tmp_path, word, action):
+    path = tmp_path / "tpx.conf"
+    path.write_text(configuration(
+        "block name { disagrees unverified }\ndefault relay"))
+    done = net.gateway.run(
+        build / "tpxctl", "--json", "explain", "-f", path, "tcp",
+        net.CLIENT4, f"{net.SERVER4}:443", "domain", "a.example",
+        "name", word)
+    assert json.loads(done.stdout)["action"] == action
+
+
 @pytest.mark.parametrize("words, status, text", [
     (["tcp", "10.0.0.1"], 2, "usage"),
     (["tcp", "10.0.0.1", "10.0.0.2"], 1, "no address with a port"),

@@ -2,10 +2,15 @@
 /* Whose rules count for flows of this host while a configuration changes. */
 #include "relay/judge.h"
 
+#include <event2/event.h>
 #include <netinet/in.h>
+#include <stdatomic.h>
 
+#include "ipc/loop.h"
 #include "policy/conf_index.h"
 #include "policy_fixture.h"
+#include "relay/denial.h"
+#include "relay/journal.h"
 #include "relay/limit.h"
 #include "relay/regime.h"
 #include "relay/upstream.h"
@@ -15,6 +20,9 @@
 #define OWNED "capture local\nblock user 33 to any\nrelay user 990 idle 1m\n"
 #define OTHERS "capture local\nrelay user 33 idle 2m\nblock to any\n"
 #define OPEN "capture local\nrelay " NAMED " idle 3m\nblock to any\n"
+
+#define SLOTS 8192
+#define REFUSED 400 /* more than have rows in a second */
 
 #define RELAY FLOW_ACTION_RELAY
 #define BLOCK FLOW_ACTION_BLOCK
@@ -219,6 +227,51 @@ test_others_flows_are_decided_by_what_is_in_use(void **state)
 	assert_int_equal(start.generation, 5);
 }
 
+/* A rule that may not be its own hides no flow. */
+static void
+test_what_lacks_its_name_is_logged(void **state)
+{
+	struct flow_start start = flow_of(FLOW_CAPTURE_FORWARDED, 0);
+
+	(void)state;
+	regime_make(&now, FIXTURE_CAPTURE "relay " NAMED " log no\n", 4);
+	(void)judge_begun(&judge, &start);
+	assert_true(start.needs_name);
+	assert_false(start.unlogged);
+	start.host = NAME;
+	(void)judge_named(&judge, &start);
+	assert_true(start.unlogged);
+}
+
+/* Beyond the rows that there are for refused flows, too. */
+static void
+test_a_refused_flow_without_a_row_is_no_loss(void **state)
+{
+	struct event_base *base = ipc_loop_new(0);
+	struct flow_arena *arena = calloc(1, FLOW_ARENA_BYTES((size_t)SLOTS));
+	struct journal *journal = journal_new(base, arena, SLOTS, 0, 1);
+	struct denials *denials = denials_new(journal, 7);
+	struct flow_start start = flow_of(FLOW_CAPTURE_FORWARDED, 0);
+	int i;
+
+	(void)state;
+	assert_non_null(denials);
+	start.unlogged = 1;
+	for (i = 0; i < REFUSED; i++)
+		(void)denials_note(denials, &start, FLOW_ERROR_MAX_FLOWS);
+	assert_int_equal(atomic_load(&arena->blocked), REFUSED);
+	assert_int_equal(atomic_load(&arena->unlogged), REFUSED);
+	assert_int_equal(atomic_load(&arena->dropped), 0);
+	start.unlogged = 0;
+	for (i = 0; i < REFUSED; i++)
+		(void)denials_note(denials, &start, FLOW_ERROR_MAX_FLOWS);
+	assert_int_equal(atomic_load(&arena->unlogged), REFUSED);
+	assert_int_not_equal(atomic_load(&arena->dropped), 0);
+	free(denials);
+	event_base_free(base);
+	free(arena);
+}
+
 #define TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int
@@ -230,6 +283,8 @@ main(void)
 		TEST(test_whose_owner_nobody_knows_is_refused),
 		TEST(test_what_waits_for_its_name_stays_with_its_rules),
 		TEST(test_a_name_that_comes_late_is_asked_of_its_rules),
+		TEST(test_what_lacks_its_name_is_logged),
+		TEST(test_a_refused_flow_without_a_row_is_no_loss),
 		TEST(test_others_flows_are_decided_by_what_is_in_use),
 	};
 
