@@ -232,8 +232,11 @@ static int
 put_names(struct output *out)
 {
 	const struct domain_entry *entry = out->builder->entries;
-	const struct domain_entry *end = entry + out->builder->count;
+	const struct domain_entry *end;
 
+	if (out->builder->count == 0)
+		return 0;
+	end = entry + out->builder->count;
 	while (entry != NULL && entry < end)
 		entry = put_group(out, entry, end);
 	return entry == end ? 0 : -1;

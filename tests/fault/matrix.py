@@ -114,10 +114,11 @@ CASES = (
     Case("3c", "kill -9 tpx-dot", "kill_dot", CAPTURED, AT_ONCE_S,
          answers=Answers(AT_ONCE_S, 1.0, SOON_S), accounts=QUESTIONS_TOO,
          check="dot_is_another", options=TLS, daily=CLOSED_FORWARDED),
-    # that long a lease that nobody is there before somebody hears of it
+    # that long a lease that no other is there before somebody hears of it:
+    # two beats, which are three seconds each
     Case("3d", "SIGSTOP the resolver", "stop_resolver", CAPTURED, AT_ONCE_S,
-         answers=Answers(AT_ONCE_S, 4.0, SOON_S), accounts=QUESTIONS_TOO,
-         check="errors_came_soon", options={"lease": "4s"},
+         answers=Answers(AT_ONCE_S, 8.0, SOON_S), accounts=QUESTIONS_TOO,
+         check="errors_came_soon", options={"lease": "27s"},
          daily=OPEN_FORWARDED + CLOSED_LOCAL),
     # as a relay, and a second until a SYN is sent again (RFC 6298, 2.1)
     Case("3e", "SIGSTOP every dnsd", "stop_dnsds", CAPTURED, 3.0,
