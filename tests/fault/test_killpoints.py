@@ -23,7 +23,7 @@ from stage import PATIENCE_S, PORTS, Stage, accepted_places
 POINTS_MOST = 400
 CONFIGURED_S = LEASE_S + GRACE_S
 # points of a part: far enough apart to meet every part of a start
-STRIDE = {"start": 28, "stop": 11}
+STRIDE = {"start": 28, "stop": 7}
 
 
 @pytest.fixture

@@ -35,6 +35,8 @@ def cells():
         marks = [pytest.mark.xdist_group(name)]
         if (mode, where) not in case.daily:
             marks.append(pytest.mark.long)
+        if case.alone:
+            marks.append(pytest.mark.alone)
         protocols = ("tcp", "udp") + (
             ("dns-tcp", "dns-udp") if case.answers else ())
         for family, protocol in itertools.product((4, 6), protocols):

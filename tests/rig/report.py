@@ -2,16 +2,20 @@
 """What a session of the fault matrix has seen, as a table for people.
 
 Every cell records a Line, in whichever process it runs; TPX_REPORT names a file
-that the table is written to at the end of the session.
+that the table is written to at the end of the session.  What other sessions
+have seen before, and this one has not, is in the file beside it.
 """
 
 import datetime
+import json
 import math
 import os
+import pathlib
 import platform
 from typing import NamedTuple
 
 FILE = "TPX_REPORT"
+BESIDE = ".cells"  # a Line in each of its lines
 PROPERTY = "matrix"
 COLUMNS = ("case", "what happens", "mode", "where", "family", "protocol",
            "expected", "seen", "ms", "leaked")
@@ -106,10 +110,22 @@ def table():
             yield f"|{'|'.join('-' * (width + 2) for width in widths)}|"
 
 
+def _merge(path):
+    """Add what is in the file beside it, and leave all of it there."""
+    cells = {}
+    if path.exists():
+        before = map(json.loads, path.read_text().splitlines())
+        cells = {line[:6]: line for line in (Line(*row) for row in before)}
+    cells |= {line[:6]: line for line in lines}
+    lines[:] = cells.values()
+    path.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+
+
 def write():
     """The table to the file that TPX_REPORT names, if there is one."""
     if not os.environ.get(FILE):
         return
+    _merge(pathlib.Path(os.environ[FILE] + BESIDE))
     now = datetime.datetime.now(datetime.timezone.utc)
     text = [
         "# What was seen when things failed", "",
