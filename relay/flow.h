@@ -36,9 +36,6 @@ flow_pool_new(struct event_base *, struct journal *, struct broker *,
  */
 int flow_begin(struct flow_pool *, int client, const struct flow_start *);
 
-/* Resets a client whose flow the policy forbids, with a record. */
-int flow_block(struct flow_pool *, int client, const struct flow_start *);
-
 /* 1 when flow_begin() would find room. */
 int flow_pool_has_room(const struct flow_pool *);
 

@@ -139,11 +139,26 @@ notice_lack(struct relay *relay)
 		run_short(relay, error);
 }
 
+/* Resets a client whose flow the policy forbids, with a record. */
+static int
+flow_block(struct relay *relay, int client, const struct flow_start *start)
+{
+	struct flow_entry *record = record_open(relay->journal, start);
+
+	if (record == NULL)
+		return -1;
+	record_blocked(relay->journal, record);
+	record_tcp_info(record, client);
+	record_close(relay->journal, record, FLOW_CLOSE_POLICY, 0);
+	reset_and_close(client);
+	return 0;
+}
+
 static int
 flow_accept(struct relay *relay, int client, struct flow_start *start)
 {
 	if (judge_begun(&relay->judge, start) == FLOW_ACTION_BLOCK)
-		return flow_block(relay->flows, client, start);
+		return flow_block(relay, client, start);
 	/* Which rule it counts in may depend on its name. */
 	if (!start->needs_name &&
 	    limit_admit(relay->judge.limit, start) == -1) {
