@@ -50,9 +50,6 @@ void dns_start(struct tpxd *);
  */
 void dns_begin(struct tpxd *, const struct image *before);
 
-/* Whether both forward to the same servers, by the same names. */
-int dns_same_servers(const struct image *, const struct image *);
-
 /* The configuration is in force: what it does not want is ended. */
 void dns_settle(struct tpxd *);
 
