@@ -51,6 +51,7 @@ struct front_verdict {
 struct front_binding {
 	const struct addr *client;
 	const struct question *question; /* what it asked, not the last alias */
+	const char *aliases;		 /* the others, see policy/binding.h */
 	const struct addr *addrs;
 	size_t count; /* 1 .. FRONT_BINDING_ADDRS */
 	uint32_t ttl_s;

@@ -12,8 +12,7 @@ import pytest
 
 from conftest import ECHO, FORWARDED, LOCAL, client_of, configuration
 from rig import names, proc, servers
-from test_names_dns import ASKED4, ASKED6, NAME
-from test_names_dns import DNS
+from test_names_dns import ALIASED, ASKED4, ASKED6, DNS, NAME, learn
 from test_names_dns import zone  # pylint: disable=unused-import
 
 UDP_PORT = 5400
@@ -124,6 +123,12 @@ def test_the_first_packet_passes_where_dns_has_told(
     row = passed_row(net, instance)
     assert (row["rule"], row["host"], row["host_source"], row["worker"]) == (
         RULE, NAME, "dns", None)
+
+
+def test_a_name_passes_for_its_alias(net, server, zone, tpx, address):
+    instance = tpx(BY_DNS)
+    learn(net, net.client, address, ALIASED)
+    assert goes(instance, lambda: begin(net.client, address))
 
 
 @pytest.mark.long
