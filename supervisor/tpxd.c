@@ -117,7 +117,7 @@ tpxd_stop_next(struct tpxd *tpxd)
 	}
 	if (flowlog_finish(tpxd))
 		return;
-	flowlog_stop(tpxd);
+	child_stop(&tpxd->flowlog);
 	if (!children_left(tpxd))
 		event_base_loopbreak(tpxd->base);
 }
@@ -134,7 +134,7 @@ tpxd_stop(struct tpxd *tpxd, int exit_code)
 	    exit_code == 0 ? "asked to" : "a process it needs is gone");
 	notify("STOPPING=1");
 	event_add(tpxd->stop_timer, &limit);
-	netctl_stop(tpxd);
+	child_stop(&tpxd->netctl);
 	tpxd_stop_next(tpxd);
 }
 
