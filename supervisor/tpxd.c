@@ -122,8 +122,9 @@ tpxd_stop_next(struct tpxd *tpxd)
 		event_base_loopbreak(tpxd->base);
 }
 
-void
-tpxd_stop(struct tpxd *tpxd, int exit_code)
+/* Begins the end; exit_code is what tpxd_loop() will return. */
+static void
+stop(struct tpxd *tpxd, int exit_code)
 {
 	static const struct timeval limit = { .tv_sec = STOP_LIMIT_S };
 
@@ -163,7 +164,7 @@ on_terminate(int signal, short what, void *arg)
 {
 	(void)signal;
 	(void)what;
-	tpxd_stop(arg, 0);
+	stop(arg, 0);
 }
 
 struct search {
@@ -204,7 +205,7 @@ child_ended(struct tpxd *tpxd, struct child *child, int status)
 	if (tpxd->state == IPC_STATE_STOPPING)
 		tpxd_stop_next(tpxd);
 	else if (child->role == IPC_NETCTL)
-		tpxd_stop(tpxd, 1);
+		stop(tpxd, 1);
 	else if (child->role == IPC_DNSD || child->role == IPC_RESOLVER ||
 		 child->role == IPC_DOT)
 		dns_ended(child, asked);
