@@ -265,7 +265,7 @@ look_at(const struct slot *slot, const struct addr *client,
 	    !name_is_host(copy.name, sizeof(copy.name)))
 		return;
 	if (found->verdict == BINDING_UNKNOWN)
-		found->verdict = BINDING_CONTRADICTS;
+		found->verdict = BINDING_DISAGREES;
 	if (wanted == NULL || strcmp(copy.name, wanted) == 0)
 		found->verdict = BINDING_AGREES;
 	if (copy.until_s <= found->until_s)

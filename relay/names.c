@@ -33,7 +33,7 @@ names_compare(
 	static const enum flow_agreement agreements[] = {
 		[BINDING_UNKNOWN] = FLOW_AGREEMENT_UNKNOWN,
 		[BINDING_AGREES] = FLOW_AGREEMENT_YES,
-		[BINDING_CONTRADICTS] = FLOW_AGREEMENT_NO,
+		[BINDING_DISAGREES] = FLOW_AGREEMENT_NO,
 	};
 
 	return agreements[look_up(client, server, host)->verdict];
