@@ -159,7 +159,7 @@ apply_begin(struct tpxd *tpxd, int fd, size_t size_bytes,
 	}
 	config_free(&next);
 	(void)snprintf(
-	    why, size, "`%s' cannot change without a restart", reason);
+	    why, size, "'%s' cannot change without a restart", reason);
 	return -1;
 }
 
