@@ -550,7 +550,7 @@ parts_new(struct flowlog *flowlog)
 	flowlog->supervisor = ipc_channel_new(flowlog->base, FLOWLOG_CHANNEL_FD,
 	    IPC_FLOWLOG, IPC_SUPERVISOR, handlers, on_supervisor_end, flowlog);
 	if (flowlog->supervisor == NULL)
-		fatal("message socket");
+		fatal("channel to the supervisor");
 }
 
 static void
