@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: ISC */
+/*
+ * Owns the configuration that is on its way, and the one before it.  Reads no
+ * message itself: what comes here has passed config_adopt().
+ */
 #include "supervisor/apply.h"
 
 #include <event2/event.h>

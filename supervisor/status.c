@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: ISC */
+/*
+ * Puts the answer together.  Counts that others have told are shown as they
+ * are: nothing is decided by them.
+ */
 #include "supervisor/status.h"
 
 #include <stdatomic.h>
