@@ -31,11 +31,11 @@ addr_compare(const struct addr *a, const struct addr *b)
 	return memcmp(a->byte, b->byte, sizeof(a->byte));
 }
 
-static void
-map_v4(struct addr *addr, const struct in_addr *v4)
+void
+addr_from_v4(const uint8_t bytes[4], struct addr *addr)
 {
 	memcpy(addr->byte, mapped, sizeof(mapped));
-	memcpy(addr->byte + sizeof(mapped), v4, sizeof(*v4));
+	memcpy(addr->byte + sizeof(mapped), bytes, 4);
 }
 
 int
@@ -46,7 +46,7 @@ addr_from_sockaddr(const struct sockaddr *sa, struct addr *addr, uint16_t *port)
 
 	if (sa->sa_family == AF_INET) {
 		memcpy(&sin, sa, sizeof(sin));
-		map_v4(addr, &sin.sin_addr);
+		addr_from_v4((const uint8_t *)&sin.sin_addr, addr);
 		*port = ntohs(sin.sin_port);
 		return 0;
 	}
@@ -142,7 +142,7 @@ parse_addr(const char *text, struct addr *addr, int *is_v4)
 
 	*is_v4 = inet_pton(AF_INET, text, &v4) == 1;
 	if (*is_v4) {
-		map_v4(addr, &v4);
+		addr_from_v4((const uint8_t *)&v4, addr);
 		return 0;
 	}
 	if (inet_pton(AF_INET6, text, addr->byte) != 1 || addr_is_v4(addr))

@@ -29,6 +29,9 @@ int addr_is_v4(const struct addr *);
 int addr_is_loopback(const struct addr *); /* 127.0.0.0/8 or ::1 */
 int addr_compare(const struct addr *, const struct addr *); /* as memcmp(3) */
 
+/* 4 bytes in network order. */
+void addr_from_v4(const uint8_t bytes[4], struct addr *);
+
 /* -1 with EAFNOSUPPORT for families other than AF_INET and AF_INET6. */
 int addr_from_sockaddr(const struct sockaddr *, struct addr *, uint16_t *port);
 

@@ -14,7 +14,10 @@
  */
 void log_init(const char *name, int index, int verbose);
 
-/* The forms without x add ": " and strerror(errno); errno is preserved. */
+/*
+ * log_warn() adds ": " and strerror(errno), as fatal() does.  errno is
+ * preserved.
+ */
 void log_warn(const char *, ...) __attribute__((format(printf, 1, 2)));
 void log_warnx(const char *, ...) __attribute__((format(printf, 1, 2)));
 void log_info(const char *, ...) __attribute__((format(printf, 1, 2)));

@@ -54,16 +54,16 @@ privilege_drop_user(void)
 	if (geteuid() != 0)
 		return;
 	if ((user = getpwnam(PRIVILEGE_USER)) == NULL)
-		fatalx("there is no user `%s': create it, see README.md",
+		fatalx("there is no user '%s': create it, see README.md",
 		    PRIVILEGE_USER);
 	if (user->pw_uid == 0)
-		fatalx("user `%s' must not be root", PRIVILEGE_USER);
+		fatalx("user '%s' must not be root", PRIVILEGE_USER);
 	if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) == -1)
 		fatal("privilege: keepcaps");
 	if (setgroups(0, NULL) == -1 ||
 	    setresgid(user->pw_gid, user->pw_gid, user->pw_gid) == -1 ||
 	    setresuid(user->pw_uid, user->pw_uid, user->pw_uid) == -1)
-		fatal("privilege: cannot become user `%s'", PRIVILEGE_USER);
+		fatal("privilege: cannot become user '%s'", PRIVILEGE_USER);
 	ids_check(user->pw_uid, user->pw_gid);
 	if (prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0) == -1)
 		fatal("privilege: keepcaps");
@@ -100,7 +100,7 @@ limited(const char *text, cap_t has)
 	cap_value_t cap;
 
 	if (want == NULL || keep == NULL)
-		fatal("privilege: capabilities `%s'", text);
+		fatal("privilege: capabilities '%s'", text);
 	for (cap = 0; cap <= cap_max_bits() - 1; cap++) {
 		if (flag_of(want, cap, CAP_PERMITTED) != CAP_SET ||
 		    flag_of(has, cap, CAP_PERMITTED) != CAP_SET)

@@ -79,8 +79,8 @@ struct sandbox {
 	int may_bind;	  /* TCP ports, on kernels whose Landlock knows of it */
 	int may_connect;  /* by TCP, on kernels whose Landlock knows of it */
 	const struct sandbox_path *paths;    /* ends with path NULL */
-	const struct sandbox_limit *limits;  /* ends with value SANDBOX_END */
-	const struct sandbox_syscall *setup; /* end with why NULL */
+	const struct sandbox_limit *limits;  /* ends with SANDBOX_LIMIT_END */
+	const struct sandbox_syscall *setup; /* end with SANDBOX_SYSCALLS_END */
 	const struct sandbox_syscall *running;
 };
 

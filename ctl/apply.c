@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * tpxctl apply, reload, confirm: another configuration without a restart.  It
- * is read here, as user tpx as tpxd would read it, so that what is wrong with
- * it is shown to who asks and nothing waits for a large file.
+ * tpxctl apply, reload: another configuration without a restart.  It is read
+ * here, as user tpx as tpxd would read it, so that what is wrong with it is
+ * shown to who asks and nothing waits for a large file.
  */
 #include <errno.h>
 #include <getopt.h>

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: ISC */
+/*
+ * Reads a log that may hold anything: its schema runs no code, and its text is
+ * escaped where it is shown.
+ */
 #include "ctl/database.h"
 
 #include <errno.h>

@@ -17,9 +17,8 @@
 #include "ctl/policy.h"
 #include "ctl/status.h"
 #include "ctl/table.h"
+#include "policy/conf.h"
 #include "policy/mark.h"
-
-#define CONFIG_PATH "/etc/tpx/tpx.conf"
 
 /* BROKEN: something of tpx does not work.  NOTE: it is as it should be. */
 enum severity { BROKEN, WARNING, NOTE };
@@ -236,8 +235,8 @@ doctor_run(const struct ctl *ctl, int argc, char *argv[])
 		return CTL_USAGE;
 	if (path == NULL && client_is_running(ctl) == 1)
 		return examine_running(ctl);
-	if (path == NULL && access(CONFIG_PATH, F_OK) == 0)
-		path = CONFIG_PATH;
+	if (path == NULL && access(CONF_FILE, F_OK) == 0)
+		path = CONF_FILE;
 	return path != NULL ? examine_file(ctl, path)
 			    : examine_policy(ctl, &patient, NULL);
 }

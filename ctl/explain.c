@@ -21,7 +21,6 @@
 #include "ctl/policy.h"
 #include "policy/name.h"
 
-#define PORT_MOST 65535
 #define TYPE_A 1
 #define TYPE_AAAA 28
 
@@ -264,8 +263,8 @@ owner_of(const struct question *question)
 
 /* Where it begins: here, or behind an interface. */
 static int
-begin_find(
-    const struct question *question, struct site *src, struct course_query *out)
+begin_find(const struct question *question, struct explain_site *src,
+    struct course_query *out)
 {
 	out->capture = FLOW_CAPTURE_FORWARDED;
 	out->interface = question->interface;
@@ -273,7 +272,7 @@ begin_find(
 		out->capture = FLOW_CAPTURE_LOCAL;
 	if (has_owner(question) || question->interface != NULL)
 		return 0;
-	if (site_find(&question->src, src) == -1) {
+	if (explain_site_find(&question->src, src) == -1) {
 		log_warn("routes");
 		return -1;
 	}
@@ -293,7 +292,7 @@ explain(const struct ctl *ctl, const struct question *question,
 {
 	struct explanation explanation = { .image = image };
 	struct course_query *query = &explanation.query;
-	struct site src, dst;
+	struct explain_site src, dst;
 
 	query->flow.proto = question->proto;
 	query->flow.src = question->src;
@@ -309,7 +308,7 @@ explain(const struct ctl *ctl, const struct question *question,
 	explanation.owner = owner_of(question);
 	if (query->capture == FLOW_CAPTURE_LOCAL)
 		query->flow.owner = &explanation.owner;
-	if (site_find(&question->dst, &dst) == -1) {
+	if (explain_site_find(&question->dst, &dst) == -1) {
 		log_warn("routes");
 		return CTL_FAILED;
 	}

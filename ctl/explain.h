@@ -13,14 +13,14 @@
 #include "policy/image.h"
 
 /* Where an address is, for the kernel of this host. */
-struct site {
+struct explain_site {
 	int is_here;		  /* its own, broadcast or multicast */
 	int is_reached;		  /* there is a way to it */
 	char interface[IFNAMSIZ]; /* of that way; "" without one */
 };
 
 /* Asks the routing tables (rtnetlink(7)).  -1 with errno. */
-int site_find(const struct addr *, struct site *);
+int explain_site_find(const struct addr *, struct explain_site *);
 
 struct explanation {
 	const struct image *image;

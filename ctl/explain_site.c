@@ -15,7 +15,7 @@
 static int
 on_attribute(const struct nlattr *attribute, void *ctx)
 {
-	struct site *site = ctx;
+	struct explain_site *site = ctx;
 
 	if (mnl_attr_get_type(attribute) == RTA_OIF &&
 	    mnl_attr_validate(attribute, MNL_TYPE_U32) == 0 &&
@@ -29,7 +29,7 @@ static int
 on_route(const struct nlmsghdr *reply, void *ctx)
 {
 	const struct rtmsg *route = mnl_nlmsg_get_payload(reply);
-	struct site *site = ctx;
+	struct explain_site *site = ctx;
 
 	site->is_here =
 	    route->rtm_type == RTN_LOCAL || route->rtm_type == RTN_BROADCAST ||
@@ -53,7 +53,7 @@ request_make(const struct addr *addr, struct nlmsghdr *request)
 }
 
 int
-site_find(const struct addr *addr, struct site *site)
+explain_site_find(const struct addr *addr, struct explain_site *site)
 {
 	_Alignas(struct nlmsghdr) char buffer[1024];
 	struct mnl_socket *socket;

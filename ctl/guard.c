@@ -19,9 +19,8 @@
 #include "ctl/fetch.h"
 #include "ctl/netctl.h"
 #include "ctl/policy.h"
+#include "policy/conf.h"
 #include "policy/image.h"
-
-#define CONFIG "/etc/tpx/tpx.conf"
 
 /* The child's part: the image goes into the pipe. */
 static int
@@ -92,7 +91,7 @@ guard_load(const char *path, const char *dir)
 int
 guard_run(const struct ctl *ctl, int argc, char *argv[])
 {
-	const char *path = CONFIG, *dir = TPX_LIBEXECDIR;
+	const char *path = CONF_FILE, *dir = TPX_LIBEXECDIR;
 	int c;
 
 	while ((c = getopt(argc, argv, "f:x:")) != -1) {

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+/* Reads what tpxd sends, and believes it only as every process does. */
 #include "ctl/image.h"
 
 #include <string.h>

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: ISC */
+/*
+ * Reads a configuration with the rights of its caller, who may have given up
+ * some; the same checks as in tpxd say what is wrong with it.
+ */
 #include "ctl/policy.h"
 
 #include <errno.h>

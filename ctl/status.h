@@ -25,7 +25,7 @@ struct status {
 /* Asks for it; returns an enum ctl_exit and has explained any failure. */
 int status_ask(const struct ctl *, struct status *);
 
-/* The keys are a contract: DESIGN's order, none left out. */
+/* The keys are a contract, as tpxctl(8) has them: none is left out. */
 void status_print_json(const struct status *, FILE *);
 
 /* At most twenty lines, however many processes there are. */

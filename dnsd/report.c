@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+/* Reads answers that were checked when they were taken apart. */
 #include "dnsd/report.h"
 
 #include <string.h>
@@ -42,15 +43,12 @@ lesson_tell(struct lesson *lesson)
 static void
 lesson_add(struct lesson *lesson, const uint8_t *bytes, size_t len)
 {
-	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
 	struct addr *addr = &lesson->addrs[lesson->binding.count++];
 
-	if (len == sizeof(addr->byte)) {
+	if (len == sizeof(addr->byte))
 		memcpy(addr->byte, bytes, sizeof(addr->byte));
-	} else {
-		memcpy(addr->byte, mapped, sizeof(mapped));
-		memcpy(addr->byte + sizeof(mapped), bytes, len);
-	}
+	else
+		addr_from_v4(bytes, addr);
 	if (lesson->binding.count == FRONT_BINDING_ADDRS)
 		lesson_tell(lesson);
 }

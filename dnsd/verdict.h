@@ -14,7 +14,7 @@ struct image;
 /*
  * A name in wire form, whole and in lower case, as lists have names:
  * "a.example" with no final dot.  A dot inside a label becomes a byte that no
- * name has. Returns its length, less than LIMIT_DNS_NAME_BYTES.
+ * name has.  Returns its length, less than LIMIT_DNS_NAME_BYTES.
  */
 size_t verdict_name(
     const uint8_t *name, size_t name_bytes, char text[LIMIT_DNS_NAME_BYTES]);

@@ -19,6 +19,7 @@
 #include "flowlog/store.h"
 #include "policy/image.h"
 #include "policy/way.h"
+#include "schema/flowlog.sql.h"
 
 #define COMMIT_FLOWS 1000   /* waiting: commit now */
 #define COMMIT_US 200000    /* after the first */
@@ -186,7 +187,7 @@ batch_set_image(struct batch *batch, const struct image *image)
 	batch->rules_due = 1;
 	if (batch->store != NULL &&
 	    store_set_max(batch->store, image_settings(image)->max_bytes) == -1)
-		log_warn("flows.db: cannot set its greatest size");
+		log_warn(FLOWLOG_FILE ": cannot set its greatest size");
 	batch_touch(batch);
 }
 
@@ -510,13 +511,13 @@ write_failed(struct batch *batch)
 		return;
 	}
 	if (errno == EBADMSG) {
-		log_warnx("flows.db: damaged");
+		log_warnx(FLOWLOG_FILE ": damaged");
 		batch->store = NULL;
 		batch->owner.damaged(batch->owner.ctx);
 		return;
 	}
 	if (!batch->told)
-		log_warn("flows.db: cannot write, trying again");
+		log_warn(FLOWLOG_FILE ": cannot write, trying again");
 	batch->told = 1;
 	if (batch->transaction == TRANSACTION_MIN) {
 		schedule(batch, RETRY_FULL_US);
@@ -549,7 +550,7 @@ write_some(struct batch *batch)
 		return -1;
 	}
 	if (batch->told)
-		log_info("flows.db: writing again");
+		log_info(FLOWLOG_FILE ": writing again");
 	batch->told = 0;
 	batch->failing = 0;
 	if (batch->transaction < TRANSACTION_MAX)

@@ -23,8 +23,8 @@ parse_addresses(const struct nlattr *nest, struct conntrack_event *event)
 		return -1;
 	if (netlink_copy(ip.of[CTA_IP_V4_SRC], src, sizeof(src)) == 0 &&
 	    netlink_copy(ip.of[CTA_IP_V4_DST], dst, sizeof(dst)) == 0) {
-		netlink_addr4(src, &event->src);
-		netlink_addr4(dst, &event->dst);
+		addr_from_v4(src, &event->src);
+		addr_from_v4(dst, &event->dst);
 		return 0;
 	}
 	if (netlink_copy(ip.of[CTA_IP_V6_SRC], event->src.byte, 16) == -1)

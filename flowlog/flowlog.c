@@ -267,7 +267,7 @@ flowlog_on_config(void *ctx, struct ipc_message *message)
 	(void)batch_flush(flowlog->batch);
 	if (mapping_replace(
 		&flowlog->policy, message->fd, config->size_bytes, &why) == -1)
-		fatalx("policy image: %s", why);
+		fatalx("configuration: %s", why);
 	batch_set_image(flowlog->batch, flowlog->policy.image);
 	if (!flowlog->started)
 		return;
@@ -283,7 +283,7 @@ flowlog_on_start(void *ctx, struct ipc_message *message)
 
 	flowlog->ledger_fd = ipc_message_take_fd(message);
 	if (flowlog->policy.image == NULL)
-		fatalx("told to start without a configuration");
+		fatalx("no configuration before the start");
 	(void)event_base_loopbreak(flowlog->base);
 }
 
@@ -463,7 +463,7 @@ static void
 on_supervisor_end(void *ctx, const char *why)
 {
 	if (why != NULL)
-		log_warnx("the supervisor sent %s", why);
+		log_warnx("supervisor sent %s", why);
 	stop_begin(ctx);
 }
 
@@ -550,7 +550,7 @@ parts_new(struct flowlog *flowlog)
 	flowlog->supervisor = ipc_channel_new(flowlog->base, FLOWLOG_CHANNEL_FD,
 	    IPC_FLOWLOG, IPC_SUPERVISOR, handlers, on_supervisor_end, flowlog);
 	if (flowlog->supervisor == NULL)
-		fatal("message socket");
+		fatal("channel to the supervisor");
 }
 
 static void

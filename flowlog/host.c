@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+/* Reads the tables of dnsds, which can be anything but no bad name. */
 #include "flowlog/host.h"
 
 #include <string.h>

@@ -99,13 +99,3 @@ netlink_be64(const struct nlattr *attribute)
 	(void)netlink_copy(attribute, &value, sizeof(value));
 	return be64toh(value);
 }
-
-void
-netlink_addr4(const uint8_t bytes[4], struct addr *addr)
-{
-	struct sockaddr_in sin = { .sin_family = AF_INET };
-	uint16_t port;
-
-	memcpy(&sin.sin_addr, bytes, sizeof(sin.sin_addr));
-	(void)addr_from_sockaddr((const struct sockaddr *)&sin, addr, &port);
-}

@@ -6,8 +6,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "common/addr.h"
-
 struct nlattr;
 struct nlmsghdr;
 
@@ -33,8 +31,5 @@ int netlink_copy(const struct nlattr *, void *to, size_t len);
 uint16_t netlink_be16(const struct nlattr *);
 uint32_t netlink_be32(const struct nlattr *);
 uint64_t netlink_be64(const struct nlattr *);
-
-/* 4 bytes in network order to the v4-mapped form. */
-void netlink_addr4(const uint8_t bytes[4], struct addr *);
 
 #endif

@@ -78,8 +78,8 @@ parse_ip4(struct bytes bytes, struct nflog_packet *packet)
 		return bad();
 	packet->len_bytes = be16_at(bytes.at + 2);
 	packet->proto = bytes.at[9];
-	netlink_addr4(bytes.at + 12, &packet->src);
-	netlink_addr4(bytes.at + 16, &packet->dst);
+	addr_from_v4(bytes.at + 12, &packet->src);
+	addr_from_v4(bytes.at + 16, &packet->dst);
 	if (be16_at(bytes.at + 6) & IP4_OFFSET_MASK)
 		return 0;
 	if (skip(&bytes, header) == -1)

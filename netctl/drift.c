@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: ISC */
+/*
+ * Owns the repairs that are due.  Believes of the kernel's events only that
+ * something may differ; what does, it looks up.
+ */
 #include "netctl/drift.h"
 
 #include <event2/event.h>

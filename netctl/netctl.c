@@ -2,7 +2,8 @@
 /*
  * The worker's dispatch.  Believes typed messages of the supervisor that
  * ipc_accept() passed and an image that image_check() passed; no byte of any
- * client or server comes here.
+ * client or server comes here.  What relays and dnsds ask for goes to the
+ * broker and to the names.
  *
  * What a hostile supervisor can do with each request: CONFIG and NET_START let
  * it choose a policy, which is its task, at any time; NET_START makes listeners
@@ -12,8 +13,8 @@
  * NET_DOT_OPEN makes two sockets on 127.0.0.1, which answer nobody but user
  * tpx; BEAT keeps capture alive; STOP ends it as the policy says; NET_RELAY
  * makes it a relay, see netctl/broker.c, and NET_DNSD a dnsd, see
- * netctl/names.c.  None of them names a table, a rule or
- * an address beyond what policy/ renders.
+ * netctl/names.c.  None of them names a table, a rule or an address beyond what
+ * policy/ renders.
  */
 #include "netctl/netctl.h"
 

@@ -10,8 +10,6 @@
 
 #include "policy/routes.h"
 
-/* The longest message; MNL_SOCKET_BUFFER_SIZE is no constant. */
-
 /* Fatal when rtnetlink cannot be reached. */
 void routing_open(void);
 

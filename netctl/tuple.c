@@ -10,14 +10,10 @@
 void
 tuple_addr_get(int family, const uint32_t words[4], struct addr *addr)
 {
-	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
-
-	if (family == AF_INET6) {
+	if (family == AF_INET6)
 		memcpy(addr->byte, words, sizeof(addr->byte));
-		return;
-	}
-	memcpy(addr->byte, mapped, sizeof(mapped));
-	memcpy(addr->byte + sizeof(mapped), words, 4);
+	else
+		addr_from_v4((const uint8_t *)words, addr);
 }
 
 void

@@ -310,7 +310,7 @@ look_at(const struct slot *slot, const struct addr *client,
 	    !name_is_host(copy.name, sizeof(copy.name)))
 		return;
 	if (found->verdict == BINDING_UNKNOWN)
-		found->verdict = BINDING_CONTRADICTS;
+		found->verdict = BINDING_DISAGREES;
 	if (wanted != NULL && strcmp(copy.name, wanted) != 0)
 		return;
 	found->verdict = BINDING_AGREES;

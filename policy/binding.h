@@ -47,7 +47,7 @@ int binding_learn(struct binding_table *, const struct addr *client,
 enum binding_verdict {
 	BINDING_UNKNOWN, /* the client has been told no name for it */
 	BINDING_AGREES,
-	BINDING_CONTRADICTS,
+	BINDING_DISAGREES,
 };
 
 /* What is known of that address, of several tables. */

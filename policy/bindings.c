@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+/* Owns the maps.  Reads tables that other processes write meanwhile. */
 #include "policy/bindings.h"
 
 #include <sys/mman.h>

@@ -21,6 +21,7 @@
 #define CONF_PATH_BYTES 1024 /* of log dir, NUL included */
 #define CONF_FULL_PATH_BYTES (CONF_PATH_BYTES * 2)
 #define CONF_LEASE_MS 3000
+#define CONF_FILE "/etc/tpx/tpx.conf" /* unless another one is named */
 #define CONF_SOCKET "/run/tpx/tpxd.sock"
 #define CONF_LOG_DIR "/var/lib/tpx"
 

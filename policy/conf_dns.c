@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* The dns statements: each kind is a row of a table and stands once. */
+/* The dns statements: each kind is a row of a table. */
 #include <string.h>
 
 #include "policy/conf_parse.h"
@@ -14,7 +14,8 @@ static const char expected_server[] =
     "an address, perhaps with a port, as 9.9.9.9 or 2620:fe::fe@5353";
 static const char expected_domain[] = "a domain, as \"corp.example\"";
 
-int
+/* A name in quotes or as a word; 1 when it is bad, which is reported. */
+static int
 parse_domain(struct parser *parser, char name[LIMIT_DOMAIN_BYTES])
 {
 	char text[LEXER_WORD_BYTES + 1], quote[CONF_QUOTE_BYTES];
@@ -149,19 +150,6 @@ parse_off(struct parser *parser, struct conf_dns *dns)
 {
 	(void)parser;
 	dns->mode = DNS_OFF;
-	return 0;
-}
-
-static int
-parse_yes(struct parser *parser, int *yes)
-{
-	static const char *const words[] = { "no", "yes" };
-	unsigned int choice;
-
-	if (parse_choice(parser, words, COUNT(words), "yes or no", &choice) ==
-	    -1)
-		return -1;
-	*yes = choice == 1;
 	return 0;
 }
 

@@ -66,6 +66,7 @@ int parse_keyword(struct parser *, const char *word);
 /* choice: the place of the word in words. */
 int parse_choice(struct parser *, const char *const *words, size_t count,
     const char *expected, unsigned int *choice);
+int parse_yes(struct parser *, int *yes); /* "yes" or "no" */
 /* Expects a word; its text to buf of LEXER_WORD_BYTES + 1. */
 int parse_word(struct parser *, const char *expected, char *buf);
 int parse_number(struct parser *, const char *what, uint64_t min, uint64_t max,
@@ -135,8 +136,6 @@ void parse_dns_once(struct parser *, const struct token *word, enum dns_option);
 void warn_dns_off(struct parser *, const struct place *);
 /* What of it has no effect. */
 void warn_dns(struct parser *);
-/* A name in quotes or as a word; 1 when it is bad, which is reported. */
-int parse_domain(struct parser *, char name[LIMIT_DOMAIN_BYTES]);
 /* A file in quotes: an absolute path or a name without a slash. */
 int parse_file(struct parser *, const char *what, struct conf_file *);
 

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/*
- * Rules and exclusions: selectors in any order, each a row of a table.
- */
+/* Rules and exclusions: selectors in any order, each a row of a table. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -137,13 +135,11 @@ parse_idle(struct parser *parser, struct conf_rule *rule)
 static int
 parse_rule_log(struct parser *parser, struct conf_rule *rule)
 {
-	static const char *const words[] = { "yes", "no" };
-	unsigned int choice;
+	int logged = 1;
 
-	if (parse_choice(parser, words, COUNT(words), "yes or no", &choice) ==
-	    -1)
+	if (parse_yes(parser, &logged) == -1)
 		return -1;
-	rule->unlogged = (int)choice;
+	rule->unlogged = !logged;
 	return 0;
 }
 

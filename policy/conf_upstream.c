@@ -125,19 +125,13 @@ static int
 parse_names(
     struct parser *parser, struct conf_upstream *upstream, struct place *seen)
 {
-	static const char *const words[] = { "no", "yes" };
 	struct token word = parser->token;
-	unsigned int names = 0;
 
 	if (seen->line != 0)
 		parser_twice(parser, &word, seen);
 	*seen = word.place;
 	parser_next(parser);
-	if (parse_choice(parser, words, COUNT(words), "yes or no", &names) ==
-	    -1)
-		return -1;
-	upstream->names = names == 1;
-	return 0;
+	return parse_yes(parser, &upstream->names);
 }
 
 static int
@@ -161,8 +155,7 @@ parse_options(struct parser *parser, struct conf_upstream *upstream)
 		else
 			result = parser_unexpected(parser,
 			    "user, password-file, check, names or the end of "
-			    "the "
-			    "line");
+			    "the line");
 	}
 	if (result == 0)
 		check_credentials(parser, upstream, &user, &file);

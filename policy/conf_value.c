@@ -83,6 +83,19 @@ parse_choice(struct parser *parser, const char *const *words, size_t count,
 	return -1;
 }
 
+int
+parse_yes(struct parser *parser, int *yes)
+{
+	static const char *const words[] = { "no", "yes" };
+	unsigned int choice;
+
+	if (parse_choice(parser, words, COUNT(words), "yes or no", &choice) ==
+	    -1)
+		return -1;
+	*yes = choice == 1;
+	return 0;
+}
+
 /* Leading digits to value; *rest is what follows.  -1: none, or too many. */
 static int
 digits_read(const char *text, const char **rest, uint64_t *value)

@@ -54,8 +54,9 @@ struct course {
 
 /*
  * COURSE_RELAY without a name has a verdict that needs one.  A relay does not
- * let go of a flow any more: what `pass' decides there is relayed. COURSE_TOLD:
- * if DNS has told the client that address for the name; else it is relayed.
+ * let go of a flow any more: what `pass' decides there is relayed.
+ * COURSE_TOLD: if DNS has told the client that address for the name; else it is
+ * relayed.
  */
 struct course course_of(const struct image *, const struct course_query *);
 

@@ -146,7 +146,7 @@ struct image_upstream {
 /*
  * Spans: from and to are of refs (set numbers), ports of ports, users and
  * groups of owners; empty: any.  With users or groups it is only for what
- * sockets of this host send. An exclusion is a rule with action pass and no
+ * sockets of this host send.  An exclusion is a rule with action pass and no
  * mode, source, idle_ms, limits, unlogged or by_dns.
  */
 struct image_rule {

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+/* Owns the maps.  Believes no byte of them before they are checked. */
 #include "policy/lists.h"
 
 #include <sys/mman.h>

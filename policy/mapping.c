@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+/* Owns the map.  Believes no byte of it before image_check() has. */
 #include "policy/mapping.h"
 
 #include <sys/mman.h>

@@ -86,6 +86,7 @@ enum policy_fit policy_fit(const struct image *, const struct image_rule *,
 /* 1 and the first exclusion that matches. */
 int policy_exclusion(
     const struct image *, const struct policy_query *, uint32_t *i);
+
 /* What rules and the default decide, as if no way past DNS were closed. */
 struct policy_verdict
 policy_match_rules(const struct image *, const struct policy_query *);

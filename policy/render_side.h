@@ -6,12 +6,11 @@
  * does not find the set's elements (seen on Linux 6.18).
  *
  * What is read here is the text of one whole table, as policy/ renders it, with
- * commands behind it that fill its sets: a
- * chain, a set or a line of either on a line of its own, and words apart by one
- * blank.  Chains and sets get the letter of their side behind their names, but
- * for the sets that stay.  A chain with a hook stays too and has one rule,
- * which leads to the rules of its side.  What is no chain and no set has one
- * name for both sides.
+ * commands behind it that fill its sets: a chain, a set or a line of either on
+ * a line of its own, and words apart by one blank.  Chains and sets get the
+ * letter of their side behind their names, but for the sets that stay.  A chain
+ * with a hook stays too and has one rule, which leads to the rules of its side.
+ * What is no chain and no set has one name for both sides.
  */
 #ifndef POLICY_RENDER_SIDE_H
 #define POLICY_RENDER_SIDE_H

@@ -33,7 +33,7 @@ struct route_rule {
 	enum route_action action;
 	uint32_t target; /* of LOOKUP the table, of GOTO the priority */
 	uint8_t protocol;
-	uint8_t mark;	  /* MARK_LOCAL and the like; 0: any */
+	uint8_t mark;	  /* MARK_OURS or MARK_LET; 0: any */
 	uint8_t bits;	  /* of it that are compared */
 	uint8_t captured; /* only what comes by captured interfaces */
 };

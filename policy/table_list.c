@@ -100,8 +100,9 @@ read_line(struct reader *reader, const char *line, size_t len)
 	return take(reader, line + first, end - first);
 }
 
-int
-table_list_read(const char *text, size_t len, struct conf_table *table,
+/* What is wrong goes to errors, with places in this text.  -1 with ENOMEM. */
+static int
+read_text(const char *text, size_t len, struct conf_table *table,
     struct conf_errors *errors)
 {
 	struct reader reader = { .table = table,
@@ -131,7 +132,7 @@ read_file(const struct conf *conf, struct conf_table *table, struct text *out)
 	char path[CONF_FULL_PATH_BYTES];
 
 	memset(&errors, 0, sizeof(errors));
-	if (table_list_read(file->text, file->len, table, &errors) == -1)
+	if (read_text(file->text, file->len, table, &errors) == -1)
 		return -1;
 	conf_path(conf, file->path, path);
 	conf_errors_format(&errors, path, file->text, file->len, out);

@@ -21,9 +21,9 @@
 #define TOLD_GRACE_S 30
 #define TOLD_LIFE_MAX_S (86400 + TOLD_GRACE_S)
 /*
- * Of a set.  Twice what netctl puts there, see netctl/told_table.h: what has
- * ended stays for a moment, and a worker that follows another one finds what
- * that put there.
+ * Of a set.  Twice what netctl puts there, see netctl/pairs.h: what has ended
+ * stays for a moment, and a worker that follows another one finds what that put
+ * there.
  */
 #define TOLD_SET_SIZE 131072
 /* Its name, of generation, rule and 4 or 6; then the letter of its side. */

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+/* Reads the tables of dnsds, which can be anything but no bad name. */
 #include "relay/names.h"
 
 #include "common/clock.h"
@@ -42,7 +43,7 @@ names_compare(
 	static const enum flow_agreement agreements[] = {
 		[BINDING_UNKNOWN] = FLOW_AGREEMENT_UNKNOWN,
 		[BINDING_AGREES] = FLOW_AGREEMENT_YES,
-		[BINDING_CONTRADICTS] = FLOW_AGREEMENT_NO,
+		[BINDING_DISAGREES] = FLOW_AGREEMENT_NO,
 	};
 
 	return agreements[look_up(client, server, host)->verdict];

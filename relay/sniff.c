@@ -11,8 +11,8 @@
 #include "relay/sniff_http.h"
 #include "relay/sniff_tls.h"
 
-sniff_fn *
-sniff_choose(const uint8_t *bytes, size_t len)
+static sniff_fn *
+parser_of(const uint8_t *bytes, size_t len)
 {
 	if (len == 0)
 		return NULL;
@@ -24,7 +24,7 @@ sniff_choose(const uint8_t *bytes, size_t len)
 enum sniff_status
 sniff_stream(const uint8_t *bytes, size_t len, struct sniff_name *name)
 {
-	sniff_fn *parser = sniff_choose(bytes, len);
+	sniff_fn *parser = parser_of(bytes, len);
 
 	memset(name, 0, sizeof(*name));
 	return parser == NULL ? SNIFF_NONE : parser(bytes, len, name);

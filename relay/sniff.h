@@ -42,12 +42,9 @@ typedef enum sniff_status
 sniff_fn(const uint8_t *bytes, size_t len, struct sniff_name *name);
 
 /*
- * What can read a TCP stream that begins so, or NULL: nothing can.  One byte
- * is enough to tell.
+ * For the first bytes of a TCP stream, one of which tells who can read it, if
+ * anybody.
  */
-sniff_fn *sniff_choose(const uint8_t *bytes, size_t len);
-
-/* Chooses and reads: for the first bytes of a TCP stream. */
 enum sniff_status
 sniff_stream(const uint8_t *bytes, size_t len, struct sniff_name *name);
 

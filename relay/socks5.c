@@ -146,15 +146,11 @@ target_length(const uint8_t *bytes, size_t len)
 static void
 read_target(const uint8_t *bytes, int length, struct addr *addr, uint16_t *port)
 {
-	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
-
 	memset(addr, 0, sizeof(*addr));
-	if (bytes[0] == KIND_V4) {
-		memcpy(addr->byte, mapped, sizeof(mapped));
-		memcpy(addr->byte + sizeof(mapped), bytes + 1, 4);
-	} else if (bytes[0] == KIND_V6) {
+	if (bytes[0] == KIND_V4)
+		addr_from_v4(bytes + 1, addr);
+	else if (bytes[0] == KIND_V6)
 		memcpy(addr->byte, bytes + 1, 16);
-	}
 	*port = (uint16_t)(bytes[length - 2] << 8 | bytes[length - 1]);
 }
 

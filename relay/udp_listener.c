@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: ISC */
+/*
+ * Reads clients' datagrams, of which it looks at nothing but the two ends that
+ * the kernel says.
+ */
 #include "relay/udp_listener.h"
 
 #include <event2/event.h>

@@ -127,15 +127,6 @@ dns_type_text(unsigned int qtype, char buf[DNS_WORD_BYTES])
 	return buf;
 }
 
-const char *
-dns_rcode_text(unsigned int rcode, char buf[DNS_WORD_BYTES])
-{
-	if (rcode < DNS_RCODE_COUNT && rcodes[rcode] != NULL)
-		return rcodes[rcode];
-	(void)snprintf(buf, DNS_WORD_BYTES, "RCODE%u", rcode & UINT16_MAX);
-	return buf;
-}
-
 static int
 is_plain(uint8_t byte)
 {

@@ -105,9 +105,6 @@ const char *dns_type_text(unsigned int qtype, char buf[DNS_WORD_BYTES]);
 /* "NXDOMAIN"; NULL or "?" for a number that has none. */
 const char *dns_rcode_word(unsigned int rcode);
 
-/* "NXDOMAIN", or "RCODE42" in buf. */
-const char *dns_rcode_text(unsigned int rcode, char buf[DNS_WORD_BYTES]);
-
 /* An item of a summary; data lies in the record. */
 struct dns_item {
 	uint16_t type;

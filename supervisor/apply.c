@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: ISC */
+/*
+ * Owns the configuration that is on its way, and the one before it.  Reads no
+ * message itself: what comes here has passed config_adopt().
+ */
 #include "supervisor/apply.h"
 
 #include <event2/event.h>
@@ -159,7 +163,7 @@ apply_begin(struct tpxd *tpxd, int fd, size_t size_bytes,
 	}
 	config_free(&next);
 	(void)snprintf(
-	    why, size, "`%s' cannot change without a restart", reason);
+	    why, size, "'%s' cannot change without a restart", reason);
 	return -1;
 }
 

@@ -17,10 +17,10 @@ struct tpxd;
 
 /*
  * Begins with the policy image in fd and the domain index that belongs to it;
- * both stay the caller's.  confirm_s:
- * the configuration before comes back after that time, if not 0 and nobody
- * confirms.  How it ends is told by control_applied().  -1 when it cannot
- * begin, with the reason in why (of size bytes).
+ * both stay the caller's.  confirm_s: the configuration before comes back after
+ * that time, if not 0 and nobody confirms.  How it ends is told by
+ * control_applied().  -1 when it cannot begin, with the reason in why (of size
+ * bytes).
  */
 int apply_begin(struct tpxd *, int fd, size_t size_bytes,
     const struct config_domains *, uint32_t confirm_s, char *why, size_t size);

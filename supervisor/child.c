@@ -101,11 +101,19 @@ child_spawn(struct child *child, const char *libexecdir, int verbose)
 	return ends[0];
 }
 
+static void
+on_end(void *ctx, const char *why)
+{
+	/* Who closes its channel leaves; who breaks a rule is made to. */
+	if (why != NULL)
+		child_kill(ctx, "contract", why);
+}
+
 void
 child_attach(struct child *child, const struct ipc_handler *handlers, int fd)
 {
 	child->channel = ipc_channel_new(child->tpxd->base, fd, IPC_SUPERVISOR,
-	    child->role, handlers, child_on_end, child);
+	    child->role, handlers, on_end, child);
 	if (child->channel == NULL)
 		fatal("%s: channel", child->program);
 }
@@ -173,19 +181,29 @@ child_send_config(struct child *child)
 }
 
 void
+child_join(struct child *to, enum msg_type to_type, struct child *from,
+    enum msg_type from_type)
+{
+	struct msg_worker body = { .worker = (uint32_t)from->index };
+	int ends[2];
+
+	if (ipc_socketpair(ends) == -1) {
+		log_warn("%s: no way for %s", to->program, from->program);
+		return;
+	}
+	if (IPC_SEND(to->channel, to_type, 0, &body, ends[0]) == -1 ||
+	    ipc_send_empty(from->channel, from_type, ends[1]) == -1)
+		log_warn("%s: no way for %s", to->program, from->program);
+	close(ends[0]);
+	close(ends[1]);
+}
+
+void
 child_on_event(void *ctx, struct ipc_message *message)
 {
 	struct child *child = ctx;
 
 	event_pass(child->tpxd, message->body);
-}
-
-void
-child_on_end(void *ctx, const char *why)
-{
-	/* Who closes its channel leaves; who breaks a rule is made to. */
-	if (why != NULL)
-		child_kill(ctx, "contract", why);
 }
 
 static void

@@ -89,9 +89,16 @@ void child_judge(struct child *, int64_t now_us, int64_t patience_us);
 /* Tells it the configuration, or the next one. */
 int child_send_config(struct child *);
 
-/* Handlers that children share; ctx is the struct child. */
+/*
+ * Gives both of a pair an end of a new channel, by a message of that type each;
+ * who is told first learns the number of the other as well.  Both have a
+ * channel to here.  A failure is logged.
+ */
+void child_join(struct child *to, enum msg_type to_type, struct child *from,
+    enum msg_type from_type);
+
+/* A handler that children share; ctx is the struct child. */
 void child_on_event(void *ctx, struct ipc_message *);
-void child_on_end(void *ctx, const char *why);
 
 /* Its process has ended (waitpid(2) status): logs and records how. */
 void child_gone(struct child *, int status);

@@ -42,7 +42,7 @@ source_read(const char *path, struct source *source)
 	log_warn("%s", path);
 	if (errno == EACCES)
 		log_warnx(
-		    "it is read as user `%s', never as root", PRIVILEGE_USER);
+		    "it is read as user '%s', never as root", PRIVILEGE_USER);
 	return -1;
 }
 

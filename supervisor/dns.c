@@ -37,47 +37,23 @@ static void
 join(struct tpxd *tpxd, struct dnsd *dnsd)
 {
 	struct child *resolver = &tpxd->dns.resolver;
-	struct msg_worker body = { .worker = (uint32_t)dnsd->child.index };
-	int ends[2];
 
-	if (resolver->state != CHILD_RUNNING ||
-	    dnsd->child.state != CHILD_RUNNING)
-		return;
-	if (ipc_socketpair(ends) == -1) {
-		log_warn("resolver: no way for a dnsd");
-		return;
-	}
-	if (IPC_SEND(resolver->channel, MSG_RESOLVER_DNSD, 0, &body, ends[0]) ==
-		-1 ||
-	    ipc_send_empty(dnsd->child.channel, MSG_DNSD_RESOLVER, ends[1]) ==
-		-1)
-		log_warn("resolver: no way for a dnsd");
-	close(ends[0]);
-	close(ends[1]);
+	if (resolver->state == CHILD_RUNNING &&
+	    dnsd->child.state == CHILD_RUNNING)
+		child_join(resolver, MSG_RESOLVER_DNSD, &dnsd->child,
+		    MSG_DNSD_RESOLVER);
 }
 
 /* So that the kernel knows what a client is told. */
 static void
 join_netctl(void *ctx, struct child *child)
 {
-	struct tpxd *tpxd = child->tpxd;
-	struct msg_worker body = { .worker = (uint32_t)child->index };
-	int ends[2];
+	struct child *netctl = &child->tpxd->netctl;
 
 	(void)ctx;
-	if (child->role != IPC_DNSD || child->state != CHILD_RUNNING ||
-	    tpxd->netctl.state != CHILD_RUNNING)
-		return;
-	if (ipc_socketpair(ends) == -1) {
-		log_warn("netctl: no way for a dnsd");
-		return;
-	}
-	if (IPC_SEND(tpxd->netctl.channel, MSG_NET_DNSD, 0, &body, ends[0]) ==
-		-1 ||
-	    ipc_send_empty(child->channel, MSG_DNSD_NETCTL, ends[1]) == -1)
-		log_warn("netctl: no way for a dnsd");
-	close(ends[0]);
-	close(ends[1]);
+	if (child->role == IPC_DNSD && child->state == CHILD_RUNNING &&
+	    netctl->state == CHILD_RUNNING)
+		child_join(netctl, MSG_NET_DNSD, child, MSG_DNSD_NETCTL);
 }
 
 void

@@ -120,20 +120,9 @@ static void
 connect_child(struct child *child, enum msg_type to_log, enum msg_type to_child)
 {
 	struct child *flowlog = &child->tpxd->flowlog;
-	struct msg_worker body = { .worker = (uint32_t)child->index };
-	int ends[2];
 
-	if (flowlog->channel == NULL || flowlog->state != CHILD_RUNNING)
-		return;
-	if (ipc_socketpair(ends) == -1) {
-		log_warn("flow log: no way for %s", child->program);
-		return;
-	}
-	if (IPC_SEND(flowlog->channel, to_log, 0, &body, ends[0]) == 0 &&
-	    ipc_send_empty(child->channel, to_child, ends[1]) == -1)
-		log_warn("flow log: no way for %s", child->program);
-	close(ends[0]);
-	close(ends[1]);
+	if (flowlog->channel != NULL && flowlog->state == CHILD_RUNNING)
+		child_join(flowlog, to_log, child, to_child);
 }
 
 void
@@ -157,9 +146,8 @@ on_log_ready(void *ctx, struct ipc_message *message)
 	struct child *child = ctx;
 
 	(void)message;
-	child->state = CHILD_RUNNING;
+	child_runs(child);
 	child->answered_us = clock_mono_us();
-	ipc_channel_set_phase(child->channel, IPC_PHASE_RUN);
 	/* Before the flows that may have one. */
 	names_to_flowlog(child->tpxd);
 	sources_send(child->tpxd);
@@ -193,7 +181,6 @@ static void
 on_log_stats(void *ctx, struct ipc_message *message)
 {
 	struct child *child = ctx;
-
 	struct msg_log_stats *stats = &child->tpxd->log_stats;
 
 	memset(stats, 0, sizeof(*stats));
@@ -254,10 +241,7 @@ void
 flowlog_begin(struct tpxd *tpxd)
 {
 	ledger_make();
-	tpxd->flowlog.program = "tpx-flowlog";
-	tpxd->flowlog.role = IPC_FLOWLOG;
-	tpxd->flowlog.index = -1;
-	tpxd->flowlog.tpxd = tpxd;
+	child_init(&tpxd->flowlog, tpxd, "tpx-flowlog", IPC_FLOWLOG, -1);
 	tpxd->flowlog.start = flowlog_start;
 	(void)flowlog_start(&tpxd->flowlog);
 }
@@ -316,13 +300,4 @@ flowlog_ended(struct tpxd *tpxd, int asked, int status)
 	if (tpxd->state == IPC_STATE_STOPPING && asked && WIFEXITED(status) &&
 	    WEXITSTATUS(status) == 0)
 		finished = 1;
-}
-
-void
-flowlog_stop(struct tpxd *tpxd)
-{
-	if (tpxd->flowlog.channel == NULL)
-		return;
-	tpxd->flowlog.state = CHILD_STOPPING;
-	(void)ipc_send_empty(tpxd->flowlog.channel, MSG_STOP, -1);
 }

@@ -13,8 +13,6 @@ struct worker;
 /* Starts it for the first time. */
 void flowlog_begin(struct tpxd *);
 
-void flowlog_stop(struct tpxd *);
-
 /* Connects a relay to it, when both are there; later if not. */
 void flowlog_connect(struct tpxd *, struct worker *);
 

@@ -5,13 +5,14 @@
 #include <unistd.h>
 
 #include "common/log.h"
+#include "policy/conf.h"
 #include "supervisor/tpxd.h"
 
 int
 main(int argc, char *argv[])
 {
 	struct tpxd_options options = {
-		.config_path = "/etc/tpx/tpx.conf",
+		.config_path = CONF_FILE,
 		.libexecdir = TPX_LIBEXECDIR,
 	};
 	int c;

@@ -50,7 +50,7 @@ on_net_hello(void *ctx, struct ipc_message *message)
 	if (apply_under_way())
 		start.lease = IPC_LEASE_NONE;
 	if (tpxd->state == IPC_STATE_STOPPING) {
-		netctl_stop(tpxd); /* its predecessor may not have read it */
+		child_stop(child); /* its predecessor may not have read it */
 		return;
 	}
 	if (hello->restarts > 0)
@@ -118,23 +118,10 @@ on_net_source(void *ctx, struct ipc_message *message)
 void
 netctl_connect(struct tpxd *tpxd, struct worker *worker)
 {
-	struct msg_worker body = { .worker = (uint32_t)worker->child.index };
-	int ends[2];
-
-	if (tpxd->netctl.state != CHILD_RUNNING ||
-	    worker->child.channel == NULL)
-		return;
-	if (ipc_socketpair(ends) == -1) {
-		log_warn("netctl: no way for a relay");
-		return;
-	}
-	if (IPC_SEND(tpxd->netctl.channel, MSG_NET_RELAY, 0, &body, ends[0]) ==
-		-1 ||
-	    ipc_send_empty(worker->child.channel, MSG_RELAY_BROKER, ends[1]) ==
-		-1)
-		log_warn("netctl: no way for a relay");
-	close(ends[0]);
-	close(ends[1]);
+	if (tpxd->netctl.state == CHILD_RUNNING &&
+	    worker->child.channel != NULL)
+		child_join(&tpxd->netctl, MSG_NET_RELAY, &worker->child,
+		    MSG_RELAY_BROKER);
 }
 
 static void
@@ -162,8 +149,7 @@ on_net_ready(void *ctx, struct ipc_message *message)
 	struct tpxd *tpxd = child->tpxd;
 	int first = tpxd->ports.port4 == 0;
 
-	ipc_channel_set_phase(child->channel, IPC_PHASE_RUN);
-	child->state = CHILD_RUNNING;
+	child_runs(child);
 	child->answered_us = clock_mono_us();
 	tpxd->ports = *ready;
 	apply_netctl(tpxd, 1); /* it has begun with the present one */
@@ -233,10 +219,7 @@ netctl_spawn(struct tpxd *tpxd)
 	struct child *child = &tpxd->netctl;
 	int fd;
 
-	child->program = "tpx-netctl";
-	child->role = IPC_NETCTL;
-	child->index = -1;
-	child->tpxd = tpxd;
+	child_init(child, tpxd, "tpx-netctl", IPC_NETCTL, -1);
 	fd = child_spawn(child, tpxd->libexecdir, tpxd->verbose);
 	if (fd == -1)
 		fatal("tpx-netctl: cannot be started");
@@ -274,13 +257,4 @@ netctl_judge(struct tpxd *tpxd, int64_t now_us)
 	    tpxd->netctl.asked_us != 0 &&
 	    now_us - tpxd->netctl.asked_us > tpxd_lease_us(tpxd))
 		tpxd_change(tpxd, STATE_LAPSES, "netctl gives no sign of life");
-}
-
-void
-netctl_stop(struct tpxd *tpxd)
-{
-	if (tpxd->netctl.channel == NULL)
-		return;
-	tpxd->netctl.state = CHILD_STOPPING;
-	(void)ipc_send_empty(tpxd->netctl.channel, MSG_STOP, -1);
 }

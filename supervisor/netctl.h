@@ -29,6 +29,4 @@ void netctl_judge(struct tpxd *, int64_t now_us);
 /* Gives a relay a way to ask the present netctl for sockets, if both run. */
 void netctl_connect(struct tpxd *, struct worker *);
 
-void netctl_stop(struct tpxd *);
-
 #endif

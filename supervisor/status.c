@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: ISC */
+/*
+ * Puts the answer together.  Counts that others have told are shown as they
+ * are: nothing is decided by them.
+ */
 #include "supervisor/status.h"
 
 #include <stdatomic.h>
@@ -7,6 +11,7 @@
 
 #include "common/clock.h"
 #include "ipc/channel.h"
+#include "schema/flowlog.sql.h"
 #include "supervisor/apply.h"
 #include "supervisor/process.h"
 #include "supervisor/tpxd.h"
@@ -55,8 +60,8 @@ status_send(const struct reader *to)
 	(void)snprintf(status.version, sizeof(status.version), TPX_VERSION);
 	(void)snprintf(status.config_path, sizeof(status.config_path), "%s",
 	    tpxd->config_path);
-	(void)snprintf(status.log_path, sizeof(status.log_path), "%s/flows.db",
-	    image_log_dir(tpxd->config.image));
+	(void)snprintf(status.log_path, sizeof(status.log_path),
+	    "%s/" FLOWLOG_FILE, image_log_dir(tpxd->config.image));
 	(void)IPC_SEND(to->channel, MSG_CTL_STATUS, to->id, &status, -1);
 	(void)IPC_SEND(to->channel, MSG_CTL_DNS, to->id, &dns, -1);
 	(void)IPC_SEND(to->channel, MSG_CTL_LOG, to->id, &log, -1);

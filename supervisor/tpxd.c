@@ -117,13 +117,14 @@ tpxd_stop_next(struct tpxd *tpxd)
 	}
 	if (flowlog_finish(tpxd))
 		return;
-	flowlog_stop(tpxd);
+	child_stop(&tpxd->flowlog);
 	if (!children_left(tpxd))
 		event_base_loopbreak(tpxd->base);
 }
 
-void
-tpxd_stop(struct tpxd *tpxd, int exit_code)
+/* Begins the end; exit_code is what tpxd_loop() will return. */
+static void
+stop(struct tpxd *tpxd, int exit_code)
 {
 	static const struct timeval limit = { .tv_sec = STOP_LIMIT_S };
 
@@ -134,7 +135,7 @@ tpxd_stop(struct tpxd *tpxd, int exit_code)
 	    exit_code == 0 ? "asked to" : "a process it needs is gone");
 	notify("STOPPING=1");
 	event_add(tpxd->stop_timer, &limit);
-	netctl_stop(tpxd);
+	child_stop(&tpxd->netctl);
 	tpxd_stop_next(tpxd);
 }
 
@@ -163,7 +164,7 @@ on_terminate(int signal, short what, void *arg)
 {
 	(void)signal;
 	(void)what;
-	tpxd_stop(arg, 0);
+	stop(arg, 0);
 }
 
 struct search {
@@ -204,7 +205,7 @@ child_ended(struct tpxd *tpxd, struct child *child, int status)
 	if (tpxd->state == IPC_STATE_STOPPING)
 		tpxd_stop_next(tpxd);
 	else if (child->role == IPC_NETCTL)
-		tpxd_stop(tpxd, 1);
+		stop(tpxd, 1);
 	else if (child->role == IPC_DNSD || child->role == IPC_RESOLVER ||
 		 child->role == IPC_DOT)
 		dns_ended(child, asked);

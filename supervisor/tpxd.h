@@ -65,9 +65,6 @@ int tpxd_check(const char *config_path);
 /* Returns the exit code, after an orderly end. */
 int tpxd_loop(struct tpxd *);
 
-/* Begins the end; exit_code is what tpxd_loop() will return. */
-void tpxd_stop(struct tpxd *, int exit_code);
-
 int64_t tpxd_lease_us(const struct tpxd *);
 
 /*

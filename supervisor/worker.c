@@ -65,8 +65,7 @@ on_relay_ready(void *ctx, struct ipc_message *message)
 	struct child *child = ctx;
 
 	(void)message;
-	child->state = CHILD_RUNNING;
-	ipc_channel_set_phase(child->channel, IPC_PHASE_RUN);
+	child_runs(child);
 }
 
 static void
@@ -239,10 +238,8 @@ workers_init(struct tpxd *tpxd, uint32_t count)
 	for (i = 0; i < count; i++) {
 		struct worker *worker = &tpxd->workers[i];
 
-		worker->child.program = "tpx-relay";
-		worker->child.role = IPC_RELAY;
-		worker->child.index = (int)i;
-		worker->child.tpxd = tpxd;
+		child_init(
+		    &worker->child, tpxd, "tpx-relay", IPC_RELAY, (int)i);
 		worker->child.start = worker_start;
 		for (n = 0; n < IPC_LISTENER_COUNT; n++)
 			worker->listeners[n] = -1;
@@ -277,16 +274,10 @@ workers_start(struct tpxd *tpxd)
 void
 workers_stop(struct tpxd *tpxd)
 {
-	struct child *child;
 	uint32_t i;
 
-	for (i = 0; i < tpxd->nworkers; i++) {
-		child = &tpxd->workers[i].child;
-		if (child->channel == NULL)
-			continue;
-		child->state = CHILD_STOPPING;
-		(void)ipc_send_empty(child->channel, MSG_STOP, -1);
-	}
+	for (i = 0; i < tpxd->nworkers; i++)
+		child_stop(&tpxd->workers[i].child);
 }
 
 void

@@ -17,9 +17,6 @@
 #define FRAGMENT_ID 0x7470
 #define HEADERS_MOST 8
 
-static const struct addr mapped = { { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff,
-    0xff } };
-
 static void
 put16(uint8_t *at, unsigned int value)
 {
@@ -275,9 +272,8 @@ read4(const uint8_t *bytes, size_t len, struct packet_seen *seen)
 	if (len < HEADER4)
 		return -1;
 	header = (size_t)(bytes[0] & 15) * 4;
-	seen->src = seen->dst = mapped;
-	memcpy(seen->src.byte + 12, bytes + 12, 4);
-	memcpy(seen->dst.byte + 12, bytes + 16, 4);
+	addr_from_v4(bytes + 12, &seen->src);
+	addr_from_v4(bytes + 16, &seen->dst);
 	seen->proto = bytes[9];
 	if (header <= len && (get16(bytes + 6) & 0x1fff) == 0)
 		read_ports(bytes + header, len - header, seen);

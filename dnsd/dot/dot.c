@@ -96,7 +96,7 @@ on_dot_listener(void *ctx, struct ipc_message *message)
 	struct dot *dot = ctx;
 
 	if ((body->tcp ? dot->tcp : dot->udp) != -1)
-		fatalx("the supervisor gave a listener twice");
+		fatalx("a second listener of one kind");
 	*(body->tcp ? &dot->tcp : &dot->udp) = ipc_message_take_fd(message);
 }
 

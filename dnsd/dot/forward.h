@@ -15,6 +15,7 @@
 
 #include "common/addr.h"
 #include "dnsd/dot/server.h"
+#include "schema/limits.h"
 
 struct event_base;
 struct forward;
@@ -24,7 +25,7 @@ struct tls;
 #define FORWARD_HEDGE_LEAST_US 2000LL
 #define FORWARD_HEDGE_UNKNOWN_US 200000LL /* of a server without a median */
 #define FORWARD_QUESTIONS 2048
-#define FORWARD_SERVERS 16
+#define FORWARD_SERVERS LIMIT_DNS_SERVERS
 
 /* Whom an answer is for: what it means is the stub's business. */
 struct asker {

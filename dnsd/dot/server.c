@@ -27,7 +27,6 @@
 
 /* The low bits of an id are the place in the table, the others its turn. */
 #define ID_PLACE(id) ((id) % SERVER_IN_FLIGHT)
-#define ID_TURNS (65536 / SERVER_IN_FLIGHT)
 
 struct asked {
 	int64_t sent_us; /* 0: free */
@@ -53,8 +52,6 @@ struct server {
 	int64_t aside_until_us;
 	int64_t aside_us; /* how long the next time; 0: it is good */
 	int64_t median_us;
-	uint64_t connections;
-	uint64_t resumed;
 	uint32_t in_flight;
 	uint32_t unanswered; /* forgotten since the last answer */
 	uint32_t next;	     /* where to look for a free place */
@@ -85,18 +82,6 @@ int64_t
 server_median_us(const struct server *server)
 {
 	return server->median_us;
-}
-
-uint64_t
-server_connections(const struct server *server)
-{
-	return server->connections;
-}
-
-uint64_t
-server_resumed(const struct server *server)
-{
-	return server->resumed;
 }
 
 /*
@@ -287,9 +272,6 @@ on_up(struct server *server)
 
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	server->is_up = 1;
-	server->connections++;
-	server->resumed += (uint64_t)SSL_session_reused(
-	    bufferevent_openssl_get_ssl(server->connection));
 	server->since_us = clock_mono_us();
 }
 

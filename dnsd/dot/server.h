@@ -78,8 +78,4 @@ void server_forget(struct server *, int id);
 /* The median of its answers, in microseconds; 0: none yet. */
 int64_t server_median_us(const struct server *);
 
-/* How often it has been connected to, and how many of those were resumed. */
-uint64_t server_connections(const struct server *);
-uint64_t server_resumed(const struct server *);
-
 #endif

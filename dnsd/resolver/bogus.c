@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <string.h>
 
-#define EDE_BOGUS 6
+#include "dnsd/wire.h"
 
 /* The first that is found counts: the special ones come first. */
 static const struct {
@@ -38,5 +38,5 @@ bogus_ede(const char *why)
 	     i++)
 		if (strstr(why, reasons[i].words) != NULL)
 			return reasons[i].ede;
-	return EDE_BOGUS;
+	return WIRE_EDE_BOGUS;
 }

@@ -19,11 +19,8 @@
 #include "dnsd/private.h"
 #include "dnsd/resolver/anchor.h"
 #include "dnsd/resolver/bogus.h"
+#include "dnsd/wire.h"
 
-#define CLASS_IN 1
-#define TYPE_A 1
-#define RCODE_SERVFAIL 2
-#define HEADER_BYTES 12
 #define SERVER_TEXT_BYTES (ADDR_TEXT_BYTES + 8)
 
 #define ALL_SERVERS UINT32_MAX
@@ -306,7 +303,7 @@ context_new(struct event_base *base, const struct image *image, uint16_t dot,
 		set(context, random_case) == 0) &&
 	    rebinding_set(context, image) == 0 &&
 	    servers_set(context, image, dot, which) == 0 &&
-	    is_set(ub_resolve_event(context, "localhost", TYPE_A, CLASS_IN,
+	    is_set(ub_resolve_event(context, "localhost", WIRE_A, WIRE_CLASS_IN,
 		       NULL, ignore, NULL),
 		"first question") == 0)
 		return context;
@@ -392,7 +389,7 @@ on_answer(void *ctx, int rcode, void *packet, int len, int security, char *why,
     int limited)
 {
 	struct waiting *waiting = ctx;
-	struct engine_answer answer = { .rcode = RCODE_SERVFAIL,
+	struct engine_answer answer = { .rcode = WIRE_SERVFAIL,
 		.ede = DNS_EDE_NONE };
 
 	(void)limited;
@@ -402,7 +399,7 @@ on_answer(void *ctx, int rcode, void *packet, int len, int security, char *why,
 	if (answer.security == DNS_SECURITY_BOGUS)
 		answer.ede = bogus_ede(why);
 	/* With an error of its own there is no packet, whatever len says. */
-	if (rcode == 0 && packet != NULL && len >= HEADER_BYTES &&
+	if (rcode == 0 && packet != NULL && len >= WIRE_HEADER_BYTES &&
 	    len <= LIMIT_DNS_PACKET_BYTES) {
 		answer.packet = packet;
 		answer.len_bytes = (size_t)len;
@@ -463,8 +460,8 @@ engine_ask(struct engine *engine, unsigned int server,
 	waiting->validates = engine->validates && !question->checking_disabled;
 	if (engine->validates && !waiting->validates)
 		context = engine->unchecked;
-	result = ub_resolve_event(
-	    context, name, question->qtype, CLASS_IN, waiting, on_answer, NULL);
+	result = ub_resolve_event(context, name, question->qtype, WIRE_CLASS_IN,
+	    waiting, on_answer, NULL);
 	if (result == 0)
 		return 0;
 	free(waiting);

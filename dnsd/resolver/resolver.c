@@ -14,13 +14,13 @@
 #include "common/log.h"
 #include "dnsd/resolver/engine.h"
 #include "dnsd/resolver/race.h"
+#include "dnsd/wire.h"
 #include "ipc/channel.h"
 #include "ipc/loop.h"
 #include "policy/mapping.h"
 
 #define CALLBACKS_PER_LOOP 64
 #define QUESTIONS_MOST 2048 /* of all, that wait for servers */
-#define RCODE_SERVFAIL 2
 
 /* A dnsd, and what it waits for. */
 struct peer {
@@ -93,7 +93,7 @@ on_answer(void *ctx, const struct engine_answer *answer)
 static void
 refuse(struct peer *peer, uint64_t question)
 {
-	static const struct engine_answer failure = { .rcode = RCODE_SERVFAIL,
+	static const struct engine_answer failure = { .rcode = WIRE_SERVFAIL,
 		.ede = DNS_EDE_NONE };
 
 	answer_send(peer, question, &failure);

@@ -4,46 +4,12 @@
 #include <errno.h>
 #include <stdio.h>
 
-#include "policy_fixture.h"
-
-static struct conf_errors errors;
-
-/* The first error of a text that has some. */
-static const struct conf_error *
-error_of_bytes(const char *text, size_t len)
-{
-	struct conf *conf;
-
-	assert_int_equal(
-	    conf_parse(text, len, &fixture_users, &conf, &errors), -1);
-	assert_int_equal(errno, EINVAL);
-	assert_null(conf);
-	assert_true(errors.errors > 0);
-	return &errors.items[0];
-}
-
-static const struct conf_error *
-error_of(const char *text)
-{
-	return error_of_bytes(text, strlen(text));
-}
+#include "conf_fixture.h"
 
 static const char *
 message_of(const char *text)
 {
 	return error_of(text)->message;
-}
-
-/* The first warning of a good text, or NULL. */
-static const struct conf_error *
-warning_of(const char *text)
-{
-	struct conf *conf;
-
-	assert_int_equal(
-	    conf_parse(text, strlen(text), &fixture_users, &conf, &errors), 0);
-	conf_free(conf);
-	return errors.count == 0 ? NULL : &errors.items[0];
 }
 
 static void
@@ -262,17 +228,14 @@ test_what_is_hardly_meant_warns(void **state)
 {
 	(void)state;
 	assert_string_equal(
-	    warning_of(FIXTURE_CAPTURE "table <t> { ::1 }\ndefault pass\n")
-		->message,
+	    warning_of(FIXTURE_CAPTURE "table <t> { ::1 }\ndefault pass\n"),
 	    "nothing uses table <t>");
 	assert_string_equal(warning_of(FIXTURE_CAPTURE
-				"table <t> {}\nblock to <t>\ndefault pass\n")
-				->message,
+				"table <t> {}\nblock to <t>\ndefault pass\n"),
 	    "table <t> is empty: no address is in it");
 	assert_string_equal(
 	    warning_of(FIXTURE_CAPTURE
-		"block proto tcp\npass proto udp\npass to ::1\n")
-		->message,
+		"block proto tcp\npass proto udp\npass to ::1\n"),
 	    "the rule is never reached: those before it decide everything");
 }
 
@@ -371,18 +334,9 @@ test_bad_values_are_refused(void **state)
 		"relay to ::1 max-rate 1/s per client max-rate 2/s per client",
 		"block to ::1 max-rate 1/s", "exclude to ::1 max-rate 1/s", "{",
 		"}", "\"block\"", "block { to ::1 }" };
-	char text[160];
-	size_t i;
 
 	(void)state;
-	for (i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
-		snprintf(text, sizeof(text), FIXTURE_CAPTURE "%s\n", lines[i]);
-		error_of(text);
-		if (errors.errors != 1 || errors.items[0].place.line != 2)
-			fail_msg("%s: %zu errors, \"%s\" in line %u", lines[i],
-			    errors.errors, errors.items[0].message,
-			    errors.items[0].place.line);
-	}
+	assert_each_is_wrong(lines, sizeof(lines) / sizeof(lines[0]));
 }
 
 static void

@@ -2,35 +2,17 @@
 /* What is captured and what is excluded. */
 #include <stdio.h>
 
-#include "policy_fixture.h"
+#include "conf_fixture.h"
 
-static struct conf_errors errors;
-
-static const struct conf_error *
-error_of(const char *text)
-{
-	struct conf *conf;
-
-	assert_int_equal(
-	    conf_parse(text, strlen(text), &fixture_users, &conf, &errors), -1);
-	assert_true(errors.errors > 0);
-	return &errors.items[0];
-}
-
-/* The first warning; "" if there is none. */
+/* As warning_of() the lines, and no other. */
 static const char *
-warning_of(const char *lines)
+warning_in(const char *lines)
 {
-	struct text text = { 0 };
-	struct conf *conf;
+	char text[256];
 
-	text_printf(&text, FIXTURE_CAPTURE "default pass\n%s", lines);
-	assert_int_equal(
-	    conf_parse(text.bytes, text.len, &fixture_users, &conf, &errors),
-	    0);
-	conf_free(conf);
-	text_free(&text);
-	return errors.count == 0 ? "" : errors.items[0].message;
+	(void)snprintf(
+	    text, sizeof(text), FIXTURE_CAPTURE "default pass\n%s", lines);
+	return warning_of(text);
 }
 
 static void
@@ -162,14 +144,14 @@ test_rules_and_exclusions_have_owners(void **state)
 	assert_int_equal(conf->exclusions[0].protos, RULE_PROTOS | RULE_OTHER);
 	assert_int_equal(conf->rules[0].users.items[0].uids.last, 33);
 	conf_free(conf);
-	assert_string_equal(warning_of("exclude user 5\n"),
+	assert_string_equal(warning_in("exclude user 5\n"),
 	    "the exclusion never matches: only this host's own sockets have a "
 	    "user, and none is captured");
-	assert_string_equal(warning_of("block user 5\n"),
+	assert_string_equal(warning_in("block user 5\n"),
 	    "the rule never matches: only this host's own sockets have a user, "
 	    "and none is captured");
 	assert_string_equal(
-	    warning_of("capture local\nblock user 5\nblock to ::1\n"), "");
+	    warning_in("capture local\nblock user 5\nblock to ::1\n"), "");
 }
 
 static void
@@ -240,15 +222,15 @@ static void
 test_an_exclusion_that_is_hardly_meant_warns(void **state)
 {
 	(void)state;
-	assert_string_equal(warning_of("exclude from ::1 to 10.0.0.1\n"),
+	assert_string_equal(warning_in("exclude from ::1 to 10.0.0.1\n"),
 	    "the exclusion never matches: one side is IPv4, the other IPv6");
-	assert_string_equal(warning_of("exclude to <t>\ntable <t> { }\n"),
+	assert_string_equal(warning_in("exclude to <t>\ntable <t> { }\n"),
 	    "the exclusion never matches: no address is in its tables");
 	assert_int_equal(errors.items[0].place.line, 3);
-	assert_string_equal(warning_of("exclude port any\n"),
+	assert_string_equal(warning_in("exclude port any\n"),
 	    "the exclusion is of everything: no tcp or udp is captured");
 	assert_string_equal(
-	    warning_of("table <t> { 10.0.0.1 ::1 }\n"
+	    warning_in("table <t> { 10.0.0.1 ::1 }\n"
 		       "exclude from ::/0 to <t>\nexclude proto tcp\n"
 		       "exclude from 10.0.0.1 to { ::1 10.0.0.2 }\n"),
 	    "");

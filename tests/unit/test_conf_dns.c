@@ -3,9 +3,9 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "conf_fixture.h"
 #include "policy/conf_file.h"
 #include "policy/print.h"
-#include "policy_fixture.h"
 
 #define TLS                                                           \
 	FIXTURE_CAPTURE                                               \
@@ -18,18 +18,6 @@
 			"dns root-hints \"/x/hints\"\n"
 #define ANCHOR ". 172800 IN DS 20326 8 2 E06D44B8 ; 2017\n\n"
 #define HINTS ".\t1D NS a.root.\na.root. 1D AAAA ::1\n"
-
-static struct conf_errors errors;
-
-static const struct conf_error *
-error_of(const char *text)
-{
-	struct conf *conf;
-
-	if (conf_parse(text, strlen(text), NULL, &conf, &errors) == 0)
-		fail_msg("taken: %s", text);
-	return &errors.items[0];
-}
 
 static void
 print_is(const char *text, const char *part)
@@ -185,18 +173,9 @@ test_bad_dns_is_refused(void **state)
 		"dns log blocked blocked", "dns log blocked sample",
 		"dns log all no", "dns log <a>", "dns log <a> <b>",
 		"dns log \"a.b\" all", "dns log <nowhere> all" };
-	char text[160];
-	size_t i;
 
 	(void)state;
-	for (i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
-		snprintf(text, sizeof(text), FIXTURE_CAPTURE "%s\n", lines[i]);
-		error_of(text);
-		if (errors.errors != 1 || errors.items[0].place.line != 2)
-			fail_msg("%s: %zu errors, \"%s\" in line %u", lines[i],
-			    errors.errors, errors.items[0].message,
-			    errors.items[0].place.line);
-	}
+	assert_each_is_wrong(lines, sizeof(lines) / sizeof(lines[0]));
 }
 
 static void
@@ -309,17 +288,12 @@ test_names_outside_ascii_have_a_hint(void **state)
 }
 
 static const char *
-warning_of(const char *lines)
+warning_in(const char *lines)
 {
-	struct text text = { 0 };
-	struct conf *conf;
+	char text[256];
 
-	text_printf(&text, FIXTURE_CAPTURE "%s", lines);
-	assert_int_equal(
-	    conf_parse(text.bytes, text.len, NULL, &conf, &errors), 0);
-	conf_free(conf);
-	text_free(&text);
-	return errors.count == 0 ? "" : errors.items[0].message;
+	(void)snprintf(text, sizeof(text), FIXTURE_CAPTURE "%s", lines);
+	return warning_of(text);
 }
 
 static void
@@ -329,29 +303,29 @@ test_dns_without_effect_warns(void **state)
 				  "'dns forward' or 'dns recurse'";
 
 	(void)state;
-	assert_string_equal(warning_of("dns validate yes\n"), off);
-	assert_string_equal(warning_of("dns off\ndns serve-stale 1h\n"), off);
-	assert_string_equal(warning_of("dns off\n"), "");
-	assert_string_equal(warning_of("dns canary yes\n"), off);
-	assert_string_equal(warning_of("dns encrypted no\n"), off);
-	assert_string_equal(warning_of("dns max-rate 5\n"), off);
-	assert_string_equal(warning_of("dns log no\n"), off);
-	assert_string_equal(warning_of("dns log blocked no\n"), off);
+	assert_string_equal(warning_in("dns validate yes\n"), off);
+	assert_string_equal(warning_in("dns off\ndns serve-stale 1h\n"), off);
+	assert_string_equal(warning_in("dns off\n"), "");
+	assert_string_equal(warning_in("dns canary yes\n"), off);
+	assert_string_equal(warning_in("dns encrypted no\n"), off);
+	assert_string_equal(warning_in("dns max-rate 5\n"), off);
+	assert_string_equal(warning_in("dns log no\n"), off);
+	assert_string_equal(warning_in("dns log blocked no\n"), off);
 	assert_string_equal(
-	    warning_of("domains <a> { x }\ndns log <a> no\n"), off);
+	    warning_in("domains <a> { x }\ndns log <a> no\n"), off);
 	assert_string_equal(
-	    warning_of("dns recurse\ndomains <a> { x }\ndns log <a> no\n"), "");
+	    warning_in("dns recurse\ndomains <a> { x }\ndns log <a> no\n"), "");
 	assert_string_equal(
-	    warning_of("dns recurse\ndns validate no\ndns trust-anchor "
+	    warning_in("dns recurse\ndns validate no\ndns trust-anchor "
 		       "\"x\"\n"),
 	    "it has no effect with 'dns validate no'");
-	assert_string_equal(warning_of("dns recurse\ndns rebind-protect no\n"
+	assert_string_equal(warning_in("dns recurse\ndns rebind-protect no\n"
 				       "dns rebind-allow \"x\"\n"),
 	    "it has no effect with 'dns rebind-protect no'");
 	assert_string_equal(
-	    warning_of("dns forward ::1\ndns root-hints \"x\"\n"),
+	    warning_in("dns forward ::1\ndns root-hints \"x\"\n"),
 	    "it has no effect without 'dns recurse'");
-	assert_string_equal(warning_of("dns recurse\ndns root-hints \"x\"\n"
+	assert_string_equal(warning_in("dns recurse\ndns root-hints \"x\"\n"
 				       "dns trust-anchor \"x\"\n"),
 	    "");
 }

@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 #include <stdio.h>
 
+#include "conf_fixture.h"
 #include "policy/conf_file.h"
 #include "policy/conf_index.h"
 #include "policy/domain_layout.h"
@@ -11,7 +12,6 @@
 #include "policy/match_dns.h"
 #include "policy/print.h"
 #include "policy/render.h"
-#include "policy_fixture.h"
 
 #define ID 77
 #define TYPE_A 1
@@ -34,7 +34,6 @@
 	"pass port 80 domain one.example\n"                            \
 	"default block\n"
 
-static struct conf_errors errors;
 static struct image *image;
 static struct domain_index *domains;
 
@@ -64,16 +63,6 @@ unload(void **state)
 	free(image);
 	free(domains);
 	return 0;
-}
-
-static const struct conf_error *
-error_of(const char *text)
-{
-	struct conf *conf;
-
-	if (conf_parse(text, strlen(text), NULL, &conf, &errors) == 0)
-		fail_msg("taken: %s", text);
-	return &errors.items[0];
 }
 
 static void
@@ -412,15 +401,10 @@ test_agreement_has_one_form(void **state)
 static void
 test_agreement_without_dns_warns(void **state)
 {
-	static const char text[] = FIXTURE_CAPTURE "block name disagrees\n";
-	struct conf *conf;
-
 	(void)state;
-	assert_int_equal(
-	    conf_parse(text, strlen(text), NULL, &conf, &errors), 0);
 	assert_string_equal(
-	    errors.items[0].message, "without 'dns' every name is unverified");
-	conf_free(conf);
+	    warning_of(FIXTURE_CAPTURE "block name disagrees\n"),
+	    "without 'dns' every name is unverified");
 }
 
 static void
@@ -472,15 +456,9 @@ test_unknown_lists_suggest_the_nearest(void **state)
 static void
 test_lists_that_nothing_uses_warn(void **state)
 {
-	static const char text[] = FIXTURE_CAPTURE "domains <a> { }\n";
-	struct conf *conf;
-
 	(void)state;
-	assert_int_equal(
-	    conf_parse(text, strlen(text), NULL, &conf, &errors), 0);
-	assert_string_equal(
-	    errors.items[0].message, "nothing uses the domains <a>");
-	conf_free(conf);
+	assert_string_equal(warning_of(FIXTURE_CAPTURE "domains <a> { }\n"),
+	    "nothing uses the domains <a>");
 }
 
 static const char *list_text;

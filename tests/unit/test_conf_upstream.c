@@ -3,9 +3,9 @@
 #include <netinet/in.h>
 #include <stdio.h>
 
+#include "conf_fixture.h"
 #include "policy/match.h"
 #include "policy/print.h"
-#include "policy_fixture.h"
 
 #define SAMPLE                                                    \
 	FIXTURE_CAPTURE                                           \
@@ -20,18 +20,6 @@
 	"relay proto tcp to any port 443 idle 10m via corp\n"     \
 	"relay proto tcp to any port 80\n"                        \
 	"default relay via legacy\n"
-
-static struct conf_errors errors;
-
-static const struct conf_error *
-error_of(const char *text)
-{
-	struct conf *conf;
-
-	if (conf_parse(text, strlen(text), NULL, &conf, &errors) == 0)
-		fail_msg("taken: %s", text);
-	return &errors.items[0];
-}
 
 static void
 test_upstreams_have_one_form(void **state)
@@ -218,18 +206,9 @@ test_bad_upstreams_are_refused(void **state)
 		"exclude to ::1 via a", "relay to any via",
 		"relay to any via <a>", "relay to any via \"a\"",
 		"default block via a", "default relay via" };
-	char text[160];
-	size_t i;
 
 	(void)state;
-	for (i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
-		snprintf(text, sizeof(text), FIXTURE_CAPTURE "%s\n", lines[i]);
-		error_of(text);
-		if (errors.errors != 1 || errors.items[0].place.line != 2)
-			fail_msg("%s: %zu errors, \"%s\" in line %u", lines[i],
-			    errors.errors, errors.items[0].message,
-			    errors.items[0].place.line);
-	}
+	assert_each_is_wrong(lines, sizeof(lines) / sizeof(lines[0]));
 	assert_string_equal(
 	    error_of(FIXTURE_CAPTURE "upstream a http 1.2.3.4:5\n"
 				     "upstream a http 1.2.3.4:5\n")
@@ -238,18 +217,13 @@ test_bad_upstreams_are_refused(void **state)
 }
 
 static const char *
-warning_of(const char *kind, const char *rules)
+warning_about(const char *kind, const char *rules)
 {
-	struct text text = { 0 };
-	struct conf *conf;
+	char text[256];
 
-	text_printf(&text, FIXTURE_CAPTURE "upstream u %s 10.0.0.9:1080\n%s",
-	    kind, rules);
-	assert_int_equal(
-	    conf_parse(text.bytes, text.len, NULL, &conf, &errors), 0);
-	conf_free(conf);
-	text_free(&text);
-	return errors.count == 0 ? "" : errors.items[0].message;
+	(void)snprintf(text, sizeof(text),
+	    FIXTURE_CAPTURE "upstream u %s 10.0.0.9:1080\n%s", kind, rules);
+	return warning_of(text);
 }
 
 static void
@@ -260,18 +234,21 @@ test_udp_that_would_go_through_one_warns(void **state)
 
 	(void)state;
 	assert_string_equal(
-	    warning_of("http", "relay to any via u\n"), warning);
+	    warning_about("http", "relay to any via u\n"), warning);
 	assert_string_equal(
-	    warning_of("http", "relay proto udp to ::1 via u\n"), warning);
+	    warning_about("http", "relay proto udp to ::1 via u\n"), warning);
 	assert_string_equal(
-	    warning_of("http", "default relay via u\n"), warning);
+	    warning_about("http", "default relay via u\n"), warning);
 	assert_string_equal(
-	    warning_of("http", "relay proto tcp to any via u\n"), "");
+	    warning_about("http", "relay proto tcp to any via u\n"), "");
 	assert_string_equal(
-	    warning_of("http", "block proto udp to any\ndefault relay via u\n"),
+	    warning_about(
+		"http", "block proto udp to any\ndefault relay via u\n"),
 	    "");
-	assert_string_equal(warning_of("socks5", "relay to any via u\n"), "");
-	assert_string_equal(warning_of("socks5", "default relay via u\n"), "");
+	assert_string_equal(
+	    warning_about("socks5", "relay to any via u\n"), "");
+	assert_string_equal(
+	    warning_about("socks5", "default relay via u\n"), "");
 }
 
 static void

@@ -216,6 +216,18 @@ ask(uint64_t from, uint64_t count)
 	}
 }
 
+/* They are on disk, and nobody has said so to dnsd. */
+static void
+ask_until_written(uint64_t count)
+{
+	ask(0, count);
+	journal_flush(journal);
+	while (dns_written(dns) < count) {
+		(void)event_base_loop(base, EVLOOP_ONCE);
+		(void)dns_flush(dns);
+	}
+}
+
 #define ROWS "SELECT count(*) FROM dns"
 
 static void
@@ -250,12 +262,7 @@ test_rows_that_were_written_are_not_written_again(void **state)
 {
 	(void)state;
 	assert_int_equal(dns_set_store(dns, store), 0);
-	ask(0, 100);
-	journal_flush(journal);
-	while (dns_written(dns) < 100) {
-		(void)event_base_loop(base, EVLOOP_ONCE);
-		(void)dns_flush(dns);
-	}
+	ask_until_written(100);
 	/* it dies before it has said so */
 	log_stop();
 	log_start();
@@ -359,13 +366,8 @@ test_what_was_written_before_a_dnsd_died_is_one_row(void **state)
 {
 	(void)state;
 	assert_int_equal(dns_set_store(dns, store), 0);
-	ask(0, 100);
-	journal_flush(journal);
-	while (dns_written(dns) < 100) {
-		(void)event_base_loop(base, EVLOOP_ONCE);
-		(void)dns_flush(dns);
-	}
-	/* nobody has told dnsd, and another log finds its journal */
+	ask_until_written(100);
+	/* another log finds its journal */
 	log_stop();
 	log_start();
 	assert_int_equal(dns_set_store(dns, store), 0);

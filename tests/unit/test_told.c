@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* Rules with `by dns': what they mean, what they refuse, and their sets. */
+#include "conf_fixture.h"
 #include "render_fixture.h"
 
 #include "policy/print.h"
@@ -80,12 +81,7 @@ test_both_ends_are_hosts_of_one_family(void **state)
 static void
 assert_refused(const char *text, const char *message)
 {
-	struct conf_errors errors;
-	struct conf *conf;
-
-	assert_int_equal(
-	    conf_parse(text, strlen(text), &fixture_users, &conf, &errors), -1);
-	assert_string_equal(errors.items[0].message, message);
+	assert_string_equal(error_of(text)->message, message);
 }
 
 static void
@@ -107,16 +103,7 @@ test_what_the_kernel_cannot_know_is_refused(void **state)
 static void
 assert_warned(const char *text, const char *message)
 {
-	struct conf_errors errors;
-	struct conf *conf;
-
-	assert_int_equal(
-	    conf_parse(text, strlen(text), &fixture_users, &conf, &errors), 0);
-	if (message == NULL)
-		assert_int_equal(errors.count, 0);
-	else
-		assert_string_equal(errors.items[0].message, message);
-	conf_free(conf);
+	assert_string_equal(warning_of(text), message);
 }
 
 static void
@@ -127,7 +114,7 @@ test_a_rule_that_the_kernel_never_asks_is_warned_of(void **state)
 	    "nothing";
 
 	(void)state;
-	assert_warned(DNS LIST "pass domain <cdn> by dns\n", NULL);
+	assert_warned(DNS LIST "pass domain <cdn> by dns\n", "");
 	assert_warned(FIXTURE_CAPTURE LIST "pass domain <cdn> by dns\n",
 	    "without 'dns' no name is known by it");
 	assert_warned(DNS LIST
@@ -138,10 +125,10 @@ test_a_rule_that_the_kernel_never_asks_is_warned_of(void **state)
 	    behind);
 	assert_warned(DNS LIST "block proto udp domain \"x.example\"\n"
 			       "pass domain <cdn> by dns\n",
-	    NULL);
+	    "");
 	assert_warned(DNS LIST "block to 192.0.2.1 domain \"x.example\"\n"
 			       "pass domain <cdn> by dns\n",
-	    NULL);
+	    "");
 }
 
 static void
