@@ -214,10 +214,16 @@ struct front_stats {
 
 void front_stats(const struct front *, struct front_stats *);
 
-/* Grows with every question taken in and every answer sent. */
+/*
+ * Grows with every question taken in, every answer sent, and every connection
+ * accepted: to turn away who asks nothing is work.
+ */
 uint64_t front_progress(const struct front *);
 
-/* Connections that wait in the backlogs of the listeners (TCP). */
+/*
+ * Connections that wait in the backlogs of the listeners (TCP), and not for
+ * want of descriptors.
+ */
 uint32_t front_backlog(const struct front *);
 
 /* Closes everything; who waits gets no answer. */

@@ -160,7 +160,9 @@ on_writable(int fd, short what, void *arg)
 	}
 	if (errno == EAGAIN || errno == EWOULDBLOCK)
 		event_add(channel->writable, NULL);
-	/* A dead peer is seen by the reading side. */
+	/* A dead peer is seen by the reading side, if that does not wait. */
+	else if (channel->held)
+		channel_end(channel, NULL);
 }
 
 static int

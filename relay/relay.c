@@ -421,7 +421,7 @@ on_ask(void *ctx, struct ipc_message *message)
 	/* Open flows may keep this process busy for long: who waits comes
 	 * first, so that what is said about them proves work. */
 	each_listener(relay, listener_serve);
-	answer.work = atomic_load(&journal_arena(relay->journal)->accepted);
+	answer.work = journal_work(relay->journal);
 	answer.lack = lack_of(relay);
 	answer.down = upstreams_down(relay->now.upstreams, clock_mono_us());
 	answer.generation = image_settings(relay->now.policy.image)->generation;

@@ -98,6 +98,7 @@ child_spawn(struct child *child, const char *libexecdir, int verbose)
 	child->answered = 0;
 	child->work = 0;
 	child->stalled_us = 0;
+	child->accusations = 0;
 	return ends[0];
 }
 
@@ -375,4 +376,14 @@ child_kill(struct child *child, const char *kind, const char *why)
 	event_record(child->tpxd, SEVERITY_WARNING, child, kind, why);
 	if (kill(child->pid, SIGKILL) == -1)
 		log_warn("%s: kill", child->program);
+}
+
+void
+child_accuse(struct child *accuser, struct child *accused, const char *why)
+{
+	if (accuser->role != IPC_NETCTL &&
+	    ++accuser->accusations > CHILD_ACCUSATIONS_MOST)
+		child_kill(accuser, "contract", "accuses others all the time");
+	else
+		child_kill(accused, "contract", why);
 }

@@ -127,9 +127,9 @@ static void
 on_dnsd_breach(void *ctx, struct ipc_message *message)
 {
 	const struct msg_dns_breach *breach = message->body;
-	const struct child *child = ctx;
+	struct child *child = ctx;
 
-	child_kill(&child->tpxd->dns.resolver, "contract", breach->why);
+	child_accuse(child, &child->tpxd->dns.resolver, breach->why);
 }
 
 static const struct ipc_handler dnsd_handlers[] = {
@@ -160,21 +160,19 @@ on_resolver_answer(void *ctx, struct ipc_message *message)
 }
 
 void
-dns_breach(struct tpxd *tpxd, const struct msg_breach *breach)
+dns_breach(struct child *accuser, const struct msg_breach *breach)
 {
-	struct dns *dns = &tpxd->dns;
+	struct dns *dns = &accuser->tpxd->dns;
 
 	if (breach->worker < dns->count)
-		child_kill(
-		    &dns->dnsds[breach->worker].child, "contract", breach->why);
+		child_accuse(
+		    accuser, &dns->dnsds[breach->worker].child, breach->why);
 }
 
 static void
 on_resolver_breach(void *ctx, struct ipc_message *message)
 {
-	const struct child *child = ctx;
-
-	dns_breach(child->tpxd, message->body);
+	dns_breach(ctx, message->body);
 }
 
 static const struct ipc_handler resolver_handlers[] = {

@@ -162,19 +162,13 @@ on_log_ready(void *ctx, struct ipc_message *message)
 static void
 on_log_breach(void *ctx, struct ipc_message *message)
 {
-	const struct msg_breach *breach = message->body;
-	const struct child *child = ctx;
-
-	workers_breach(child->tpxd, breach);
+	workers_breach(ctx, message->body);
 }
 
 static void
 on_log_dns_breach(void *ctx, struct ipc_message *message)
 {
-	const struct msg_breach *breach = message->body;
-	const struct child *child = ctx;
-
-	dns_breach(child->tpxd, breach);
+	dns_breach(ctx, message->body);
 }
 
 static void

@@ -127,18 +127,13 @@ netctl_connect(struct tpxd *tpxd, struct worker *worker)
 static void
 on_net_breach(void *ctx, struct ipc_message *message)
 {
-	const struct msg_breach *breach = message->body;
-	const struct child *child = ctx;
-
-	workers_breach(child->tpxd, breach);
+	workers_breach(ctx, message->body);
 }
 
 static void
 on_net_dns_breach(void *ctx, struct ipc_message *message)
 {
-	const struct child *child = ctx;
-
-	dns_breach(child->tpxd, message->body);
+	dns_breach(ctx, message->body);
 }
 
 static void

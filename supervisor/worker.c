@@ -390,11 +390,13 @@ workers_kill(struct tpxd *tpxd, const struct msg_kill *kill, uint32_t id)
 }
 
 void
-workers_breach(struct tpxd *tpxd, const struct msg_breach *breach)
+workers_breach(struct child *accuser, const struct msg_breach *breach)
 {
+	struct tpxd *tpxd = accuser->tpxd;
+
 	if (breach->worker < tpxd->nworkers)
-		child_kill(&tpxd->workers[breach->worker].child, "contract",
-		    breach->why);
+		child_accuse(
+		    accuser, &tpxd->workers[breach->worker].child, breach->why);
 }
 
 struct worker_totals

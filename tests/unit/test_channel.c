@@ -48,7 +48,21 @@ on_source(void *ctx, struct ipc_message *message)
 	taken_fd = ipc_message_take_fd(message);
 }
 
+/* Answers with more than a socket takes. */
+static void
+on_request(void *ctx, struct ipc_message *message)
+{
+	struct msg_ctl_text text = { 0 };
+
+	(void)ctx;
+	while (ipc_channel_queued(channel) < 3)
+		assert_int_equal(
+		    IPC_SEND(channel, MSG_CTL_ALARM, message->id, &text, -1),
+		    0);
+}
+
 static const struct ipc_handler handlers[] = {
+	{ MSG_CTL_REQUEST, on_request },
 	{ MSG_LEASE, on_lease },
 	{ MSG_NET_SOURCE, on_source },
 	{ MSG_NONE, NULL },
@@ -403,6 +417,32 @@ test_many_messages_sent_soon_do_not_wait_for_the_loop(void **state)
 	assert_int_equal(ipc_channel_queued(channel), 0);
 }
 
+/* Nothing more is read of it until it has got its answer: it never will. */
+static void
+test_tpxctl_that_leaves_without_its_answer_is_noticed(void **state)
+{
+	struct msg_ctl_request request = { .command = IPC_CTL_COMMAND_LIVE };
+	int sockets[2];
+
+	(void)state;
+	ipc_channel_free(channel);
+	close(peer);
+	assert_int_equal(ipc_socketpair(sockets), 0);
+	peer = sockets[1];
+	channel = ipc_channel_new(
+	    base, sockets[0], IPC_SUPERVISOR, IPC_CTL, handlers, on_end, NULL);
+	assert_non_null(channel);
+	ipc_channel_set_phase(channel, IPC_PHASE_RUN);
+	peer_send(MSG_CTL_REQUEST, &request, sizeof(request), 0);
+	run();
+	assert_int_equal(ipc_channel_queued(channel), 3);
+	assert_int_equal(ends, 0);
+	shutdown(peer, SHUT_RDWR);
+	run();
+	assert_int_equal(ends, 1);
+	assert_null(end_why);
+}
+
 #define TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int
@@ -424,6 +464,7 @@ main(void)
 		TEST(test_queued_descriptor_still_arrives),
 		TEST(test_messages_sent_soon_leave_in_order_when_the_loop_runs),
 		TEST(test_many_messages_sent_soon_do_not_wait_for_the_loop),
+		TEST(test_tpxctl_that_leaves_without_its_answer_is_noticed),
 	};
 
 	return cmocka_run_group_tests_name("channel", tests, NULL, NULL);
