@@ -3,12 +3,13 @@
  * A dnsd that turns against netctl, by the channel over which it asks for what
  * rules with `by dns' pass; see hostile.h and tests/fault/test_hostile_dnsd.py,
  * whose rules it knows by their numbers.  It answers heartbeats, but no client.
- * Worker 0 does that, as soon as something was granted to it, for before that a
- * refusal proves nothing; the others ask for what is right.
+ * Worker 0 does that after SIGUSR1, as soon as something was granted to it, for
+ * before that a refusal proves nothing; the others ask for what is right.
  */
 #include <arpa/inet.h>
 #include <err.h>
 #include <poll.h>
+#include <signal.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,6 +31,7 @@
 #define FLOOD_S 6
 #define ANSWER_MS 10000
 
+static volatile sig_atomic_t is_called;
 static int netctl_fd = -1;
 static uint32_t generation;
 static uint32_t worker;
@@ -325,7 +327,7 @@ static void parent_serve(int wait_ms);
 
 /* Asks as fast as it is answered. */
 static void
-flood(int clients)
+flood(int clients, int servers)
 {
 	struct names_pair pairs[LIMIT_NAMES_PAIRS];
 	time_t until = time(NULL) + FLOOD_S;
@@ -335,9 +337,10 @@ flood(int clients)
 	while (time(NULL) < until) {
 		for (i = 0; i < LIMIT_NAMES_PAIRS; i++) {
 			pairs[i] = pair_of("10.128.0.1", "10.128.0.1", ANY);
-			random_address(pairs[i].server);
 			if (clients)
 				random_address(pairs[i].client);
+			if (servers)
+				random_address(pairs[i].server);
 		}
 		ask(pairs, LIMIT_NAMES_PAIRS, 0);
 		while (waiting > WINDOW)
@@ -351,13 +354,19 @@ flood(int clients)
 static void
 flood_of_clients(void)
 {
-	flood(1);
+	flood(1, 1);
 }
 
 static void
 flood_of_one_client(void)
 {
-	flood(0);
+	flood(0, 1);
+}
+
+static void
+flood_of_one_pair(void)
+{
+	flood(0, 0);
 }
 
 static const struct breach breaches[] = {
@@ -376,18 +385,19 @@ static const struct breach breaches[] = {
 	{ "own", own },
 	{ "flood-of-clients", flood_of_clients },
 	{ "flood-of-one-client", flood_of_one_client },
+	{ "flood-of-one-pair", flood_of_one_pair },
 };
 
 static const struct breach *breach;
 
-/* After every message of the supervisor. */
+/* After the signal, and after every message of the supervisor. */
 static void
 turn(void)
 {
 	static int begun, is_told;
 	struct names_pair pair = pair_of("10.74.1.2", "10.74.2.2", NARROW);
 
-	if (netctl_fd == -1 || generation == 0)
+	if (!is_called || netctl_fd == -1)
 		return;
 	if (worker != 0 && !is_told && is_granted(&pair)) {
 		is_told = 1;
@@ -434,9 +444,20 @@ parent_serve(int wait_ms)
 		close(fd);
 }
 
+static void
+on_signal(int number)
+{
+	(void)number;
+	is_called = 1;
+}
+
 int
 main(void)
 {
+	const struct sigaction action = { .sa_handler = on_signal };
+
+	if (sigaction(SIGUSR1, &action, NULL) == -1)
+		err(1, "hostile dnsd: sigaction");
 	breach =
 	    hostile_breach(breaches, sizeof(breaches) / sizeof(breaches[0]));
 	for (;;) {

@@ -75,9 +75,8 @@ def settled(instance, role="relay", others=OTHERS):
     return proc.wait_until(complete, 20, "every process")
 
 
-def assert_killed_alone(instance, rule, role="relay", others=OTHERS):
+def assert_killed_alone(instance, before, rule, role="relay", others=OTHERS):
     """The sender is, because of that rule; another one takes its place."""
-    before = settled(instance, role, others)
     event = proc.wait_until(lambda: read(
         instance, "SELECT * FROM events WHERE kind = 'contract'"), 15,
         "an event about the contract")[0]
@@ -93,12 +92,13 @@ def assert_killed_alone(instance, rule, role="relay", others=OTHERS):
     after = instance.by_role()
     for other in others:
         assert after[other] == before[other], other
-    assert instance.stop() == 0
 
 
 @pytest.mark.parametrize("breach, rule", BREACHES.items(), ids=BREACHES)
 def test_breach_kills_the_sender_and_nobody_else(hostile, breach, rule):
-    assert_killed_alone(hostile(breach), rule)
+    instance = hostile(breach)
+    assert_killed_alone(instance, settled(instance), rule)
+    assert instance.stop() == 0
 
 
 def test_row_whose_id_is_taken_is_a_counted_loss(hostile):

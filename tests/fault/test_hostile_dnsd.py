@@ -4,7 +4,9 @@
 hostile_dnsd.c knows these rules by their numbers.
 """
 
+import os
 import re
+import signal
 
 import pytest
 
@@ -46,11 +48,14 @@ BREACHES = {
 
 @pytest.fixture
 def begin(hostile):
-    """Starts tpxd with it; the pids, when it is armed and both have asked."""
+    """Starts tpxd with it; the pids before it does what it is to do."""
     def start(breach):
         instance = hostile(breach, RULES, "dnsd")
         before = settled(instance, "dnsd", ROLES)
+        # from then on the sets stay
         instance.wait_state("armed")
+        for pid in before["dnsd"]:
+            os.kill(pid, signal.SIGUSR1)
         says(instance, "another has asked")
         return instance, before
     return start
@@ -79,18 +84,27 @@ def assert_refusals(instance, count):
                     f"events tell of {count}")
 
 
-def assert_undisturbed(instance, before):
-    assert instance.by_role() == before
+def assert_never_lapsed(instance):
+    """It is ended, so that every event is written."""
+    assert instance.stop() == 0
     assert [row["message"] for row in read(
         instance, "SELECT message FROM events WHERE kind = 'state'")] == [
-            "starting to armed: every worker works"]
+            "starting to armed: every worker works",
+            "armed to stopping: asked to"]
+
+
+def assert_undisturbed(instance, before):
+    assert instance.by_role() == before
     assert read(instance,
                 "SELECT * FROM events WHERE kind = 'contract'") == []
+    assert_never_lapsed(instance)
 
 
 @pytest.mark.parametrize("breach, rule", BREACHES.items(), ids=BREACHES)
-def test_breach_kills_the_dnsd_and_nobody_else(hostile, breach, rule):
-    assert_killed_alone(hostile(breach, RULES, "dnsd"), rule, "dnsd", ROLES)
+def test_breach_kills_the_dnsd_and_nobody_else(begin, breach, rule):
+    instance, before = begin(breach)
+    assert_killed_alone(instance, before, rule, "dnsd", ROLES)
+    assert_never_lapsed(instance)
 
 
 def test_what_no_rule_passes_comes_into_no_set(begin, net):
@@ -129,7 +143,8 @@ def test_own_addresses_are_asked_of_no_set(begin, net, server):
 
 
 @pytest.mark.parametrize("breach, room", [
-    ("flood-of-clients", ROOM), ("flood-of-one-client", ROOM_OF_CLIENT)])
+    ("flood-of-clients", ROOM), ("flood-of-one-client", ROOM_OF_CLIENT),
+    ("flood-of-one-pair", 1)])
 def test_flood_of_pairs_has_its_bounds(
         begin, net, server, sniffer, breach, room):
     """Meanwhile capture goes on, and what another dnsd asked for passes."""
@@ -148,6 +163,7 @@ def test_flood_of_pairs_has_its_bounds(
     assert rounds > 1
     assert found > GRANTED
     assert room / 2 < len(found - GRANTED) <= min(taken, room)
+    # one that is known is taken, too; a second's pairs may come at once
     assert taken <= RATE * (FLOOD_S + 2)
     assert refused > 0
     assert_refusals(instance, refused)

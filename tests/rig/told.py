@@ -1,24 +1,50 @@
 # SPDX-License-Identifier: ISC
-"""The kernel's sets of rules with `by dns', and what becomes of flows."""
+"""The kernel's sets of rules with `by dns', and what becomes of flows.
 
-import json
+Numbers are those of linux/netfilter/nf_tables.h; nft(8) takes minutes to show
+sets that are full.
+"""
 
-from . import proc
+import ipaddress
+import struct
+
+from . import netlink, proc
 
 PATIENCE_S = 10
+INET = 1  # NFPROTO_INET
+GET_SET, GET_ELEMENTS = 0xa0a, 0xa0d  # NFNL_SUBSYS_NFTABLES, NFT_MSG_
+TABLE = b"tpx\0"
+
+
+def _sets(namespace):
+    """Names of the sets, with their NUL."""
+    for message in netlink.dump(namespace, GET_SET, INET,
+                                netlink.attribute(1, TABLE)):
+        found = dict(netlink.attributes(message))
+        if found[1] == TABLE and found[2].startswith(b"names_"):
+            yield found[2]
+
+
+def _pair(element):
+    """((client, server), seconds left)"""
+    found = dict(netlink.attributes(element))
+    key = dict(netlink.attributes(found[1]))[1]
+    half = len(key) // 2
+    left_ms, = struct.unpack("!Q", found[5])
+    return (str(ipaddress.ip_address(key[:half])),
+            str(ipaddress.ip_address(key[half:]))), left_ms / 1000
 
 
 def pairs(namespace):
     """Seconds left of each pair (client, server) that they have."""
-    listed = json.loads(namespace.run(
-        "nft", "-j", "list", "table", "inet", "tpx").stdout)
     found = {}
-    for item in listed["nftables"]:
-        if not item.get("set", {}).get("name", "").startswith("names_"):
-            continue
-        for element in item["set"].get("elem", []):
-            pair = tuple(element["elem"]["val"]["concat"])
-            found[pair] = element["elem"]["expires"]
+    for name in _sets(namespace):
+        for message in netlink.dump(
+                namespace, GET_ELEMENTS, INET,
+                netlink.attribute(1, TABLE) + netlink.attribute(2, name)):
+            elements = dict(netlink.attributes(message)).get(3, b"")
+            found.update(_pair(element) for _, element
+                         in netlink.attributes(elements))
     return found
 
 
