@@ -120,6 +120,7 @@ totals_add(struct worker_totals *totals, const struct flow_arena *arena)
 	totals->relayed += atomic_load(&arena->relayed);
 	totals->blocked += atomic_load(&arena->blocked);
 	totals->refused += atomic_load(&arena->refused);
+	totals->long_hello += atomic_load(&arena->long_hello);
 	totals->dropped += atomic_load(&arena->dropped);
 }
 

@@ -31,6 +31,7 @@ struct worker_totals {
 	uint64_t relayed;
 	uint64_t blocked;
 	uint64_t refused;
+	uint64_t long_hello;
 	uint64_t dropped;
 	uint64_t unlogged;
 	uint64_t open;

@@ -98,6 +98,7 @@ test_each_family_has_its_own_number(void **state)
 		{ "tpx_flows_total{action=\"block\"}", &status.main.blocked },
 		{ "tpx_flows_unlogged_total", &status.main.unlogged },
 		{ "tpx_flows_refused_total", &status.main.refused },
+		{ "tpx_flows_long_hello_total", &status.main.long_hello },
 		{ "tpx_log_rows", &status.main.log_rows },
 		{ "tpx_log_queued_rows", &status.main.log_queued },
 		{ "tpx_log_size_bytes", &status.main.log_bytes },
