@@ -640,15 +640,17 @@ flow_not_begun(struct flow *flow, int client, int error)
 }
 
 int
-flow_begin(struct flow_pool *pool, int client, const struct flow_start *start)
+flow_begin(struct flow_pool *pool, int client, struct flow_start *start)
 {
 	struct flow_entry *record;
 	struct flow *flow;
 	int fd;
 
 	if (!flow_pool_has_room(pool) ||
-	    (record = record_open(pool->journal, start)) == NULL)
+	    (record = record_open(pool->journal, start)) == NULL) {
+		tally_give_back(start->tally, &start->share);
 		return -1;
+	}
 	flow = flow_take(pool);
 	flow->pool = pool;
 	flow->record = record;

@@ -165,10 +165,7 @@ flow_accept(struct relay *relay, int client, struct flow_start *start)
 		reset_and_close(client);
 		return 0;
 	}
-	if (flow_begin(relay->flows, client, start) == 0)
-		return 0;
-	tally_give_back(start->tally, &start->share);
-	return -1;
+	return flow_begin(relay->flows, client, start);
 }
 
 static void
