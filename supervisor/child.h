@@ -111,4 +111,7 @@ void child_schedule_soon(struct child *);
 /* It broke a rule, or gives no sign of life: kills it, with an event. */
 void child_kill(struct child *, const char *kind, const char *why);
 
+/* It was to leave, and has not in time: kills it, if it is there. */
+void child_late(struct child *);
+
 #endif

@@ -5,6 +5,10 @@
  */
 #include "supervisor/netctl.h"
 
+#include <sys/prctl.h>
+#include <sys/wait.h>
+
+#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -14,6 +18,8 @@
 #include "supervisor/event.h"
 #include "supervisor/flowlog.h"
 #include "supervisor/tpxd.h"
+
+static pid_t group; /* keeper and worker */
 
 static void
 sources_close(struct tpxd *tpxd)
@@ -233,6 +239,9 @@ netctl_spawn(struct tpxd *tpxd)
 	struct child *child = &tpxd->netctl;
 	int fd;
 
+	/* Its worker shall not be lost with the keeper. */
+	if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == -1)
+		fatal("subreaper");
 	child->program = "tpx-netctl";
 	child->role = IPC_NETCTL;
 	child->index = -1;
@@ -240,6 +249,7 @@ netctl_spawn(struct tpxd *tpxd)
 	fd = child_spawn(child, tpxd->libexecdir, tpxd->verbose);
 	if (fd == -1)
 		fatal("tpx-netctl: cannot be started");
+	group = child->pid;
 	return fd;
 }
 
@@ -283,4 +293,19 @@ netctl_stop(struct tpxd *tpxd)
 		return;
 	tpxd->netctl.state = CHILD_STOPPING;
 	(void)ipc_send_empty(tpxd->netctl.channel, MSG_STOP, -1);
+}
+
+int
+netctl_left(const struct tpxd *tpxd)
+{
+	return tpxd->netctl.pid != 0 || waitpid(-group, NULL, WNOHANG) == 0;
+}
+
+void
+netctl_late(struct tpxd *tpxd)
+{
+	event_record(tpxd, SEVERITY_WARNING, &tpxd->netctl, "stuck",
+	    "it or its worker did not stop in time");
+	if (kill(-group, SIGKILL) == -1)
+		log_warn("netctl: kill");
 }

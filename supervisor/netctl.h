@@ -31,4 +31,10 @@ void netctl_connect(struct tpxd *, struct worker *);
 
 void netctl_stop(struct tpxd *);
 
+/* 1 while its keeper is there, or a worker that has lost its keeper. */
+int netctl_left(const struct tpxd *);
+
+/* It was to leave, and has not in time: kills keeper and worker. */
+void netctl_late(struct tpxd *);
+
 #endif
