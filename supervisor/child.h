@@ -128,4 +128,7 @@ void child_kill(struct child *, const char *kind, const char *why);
 #define CHILD_ACCUSATIONS_MOST 8
 void child_accuse(struct child *accuser, struct child *, const char *why);
 
+/* It was to leave, and has not in time: kills it, if it is there. */
+void child_late(struct child *);
+
 #endif
