@@ -174,8 +174,8 @@ tpxd_stop_next(struct tpxd *tpxd)
 	event_base_loopbreak(tpxd->base);
 }
 
-void
-tpxd_stop(struct tpxd *tpxd, int exit_code)
+static void
+stop(struct tpxd *tpxd, int exit_code)
 {
 	if (tpxd->state == IPC_STATE_STOPPING)
 		return;
@@ -246,7 +246,7 @@ child_ended(struct tpxd *tpxd, struct child *child, int status)
 	if (tpxd->state == IPC_STATE_STOPPING)
 		return;
 	if (child->role == IPC_NETCTL)
-		tpxd_stop(tpxd, 1);
+		stop(tpxd, 1);
 	else if (child->role == IPC_DNSD || child->role == IPC_RESOLVER ||
 		 child->role == IPC_DOT)
 		dns_ended(child, asked);
