@@ -232,6 +232,24 @@ flow_fail(struct flow *flow, enum end end, int error)
 	flow_end(flow, failure_of_socket(error, closes[end].rst), error);
 }
 
+/*
+ * 1: its client has reset the connection, and the flow is over.  recv(2) would
+ * say so only behind what the client has sent.
+ */
+static int
+flow_abandoned(struct flow *flow)
+{
+	socklen_t len = sizeof(int);
+	int error = 0;
+
+	(void)getsockopt(event_get_fd(&flow->socket[CLIENT]), SOL_SOCKET,
+	    SO_ERROR, &error, &len);
+	if (error == 0)
+		return 0;
+	flow_fail(flow, CLIENT, error);
+	return 1;
+}
+
 static void
 pump_ended(struct flow *flow, enum end from, enum end to)
 {
@@ -345,6 +363,8 @@ flow_retry(struct flow *flow, unsigned int error)
 {
 	int fd = -1;
 
+	if (flow_abandoned(flow))
+		return;
 	if (server_again(&flow->server, error)) {
 		fd = server_open(&flow->server);
 		if (fd != -1 || errno == EINPROGRESS) {
@@ -429,6 +449,9 @@ flow_open(struct flow *flow, const struct flow_start *start)
 
 	server_init(&flow->server, start, flow->record, flow->pool->broker,
 	    on_server_opened, flow);
+	/* netctl would take it for a relay's lie. */
+	if (start->source == SOURCE_CLIENT && flow_abandoned(flow))
+		return;
 	fd = server_open(&flow->server);
 	if (fd == -1 && errno != EINPROGRESS)
 		flow_end(flow, failure_to_connect((unsigned int)errno), errno);
@@ -593,50 +616,31 @@ on_idle(struct idle_timer *timer)
 		flow_retry(flow, ETIMEDOUT);
 }
 
-/* 0, or -1 when the flow is gone. */
+/* Its server is still to be opened: 0, or -1 when the flow is gone. */
 static int
-flow_start(struct flow *flow, int client, int server, int64_t idle_us)
+flow_start(struct flow *flow, int client, const struct flow_start *start)
 {
-	flow->idle_us = idle_us != 0 ? idle_us : IDLE_US;
+	flow->tally = start->tally;
+	flow->share = start->share;
+	flow->idle_us = start->idle_us != 0 ? start->idle_us : IDLE_US;
 	flow->active_us = flow->record->start_mono_us;
 	flow->first_end = FLOW_CLOSE_NONE;
+	flow->naming = start->needs_name != 0;
 	flow->connected = 0;
 	flow->early = 0;
 	flow->wait = flow->doubt = NULL;
 	flow->silent = 1;
 	flow->waited = flow->unnamed = flow->learns = 0;
+	memset(&flow->server, 0, sizeof(flow->server));
 	pump_init(&flow->pump[CLIENT], &flow->record->up_bytes, on_first_bytes);
 	pump_init(&flow->pump[SERVER], &flow->record->down_bytes, NULL);
 	socket_assign(flow, CLIENT, client);
-	socket_assign(flow, SERVER, server);
+	socket_assign(flow, SERVER, -1);
 	idle_set(flow->pool->wheel, &flow->timer, flow_due_us(flow));
-	if (event_add(&flow->socket[CLIENT], NULL) == 0 &&
-	    (server == -1 || event_add(&flow->socket[SERVER], NULL) == 0))
+	if (event_add(&flow->socket[CLIENT], NULL) == 0)
 		return 0;
 	flow_end(flow, FLOW_CLOSE_OVERLOAD, errno);
 	return -1;
-}
-
-/* Its server is to be opened when its name is known. */
-static void
-flow_start_naming(struct flow *flow, int client, int64_t idle_us)
-{
-	flow->naming = 1;
-	memset(&flow->server, 0, sizeof(flow->server));
-	if (flow_start(flow, client, -1, idle_us) == 0)
-		flow_look(flow);
-}
-
-static void
-flow_not_begun(struct flow *flow, int client, int error)
-{
-	server_release(&flow->server);
-	tally_give_back(flow->tally, &flow->share);
-	flow_give_back(flow);
-	record_tcp_info(flow->record, client);
-	flow_close(flow->pool, flow->record,
-	    failure_to_connect((unsigned int)error), error);
-	reset_and_close(client);
 }
 
 int
@@ -644,7 +648,6 @@ flow_begin(struct flow_pool *pool, int client, const struct flow_start *start)
 {
 	struct flow_entry *record;
 	struct flow *flow;
-	int fd;
 
 	if (!flow_pool_has_room(pool) ||
 	    (record = record_open(pool->journal, start)) == NULL)
@@ -652,21 +655,12 @@ flow_begin(struct flow_pool *pool, int client, const struct flow_start *start)
 	flow = flow_take(pool);
 	flow->pool = pool;
 	flow->record = record;
-	flow->tally = start->tally;
-	flow->share = start->share;
-	if (start->needs_name) {
-		flow_start_naming(flow, client, start->idle_us);
+	if (flow_start(flow, client, start) == -1)
 		return 0;
-	}
-	flow->naming = 0;
-	server_init(
-	    &flow->server, start, record, pool->broker, on_server_opened, flow);
-	fd = server_open(&flow->server);
-	if (fd == -1 && errno != EINPROGRESS) {
-		flow_not_begun(flow, client, errno);
-		return 0;
-	}
-	(void)flow_start(flow, client, fd, start->idle_us);
+	if (flow->naming)
+		flow_look(flow);
+	else
+		flow_open(flow, start);
 	return 0;
 }
 
