@@ -31,7 +31,10 @@ struct server_way {
 	int (*again)(struct server *, unsigned int error);
 };
 
-/* Takes the socket; gives it back connecting, or -1 with errno. */
+/*
+ * Takes the socket; gives it back connecting, or -1 with errno.  Urgent bytes
+ * go on as others: RFC 6093.
+ */
 static int
 connect_by(int fd, const struct addr *addr, uint16_t port)
 {
@@ -40,6 +43,7 @@ connect_by(int fd, const struct addr *addr, uint16_t port)
 	int on = 1;
 
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	(void)setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &on, sizeof(on));
 	if (connect(fd, (struct sockaddr *)&name, len) == 0 ||
 	    errno == EINPROGRESS)
 		return fd;
