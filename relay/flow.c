@@ -38,7 +38,7 @@
 enum end { CLIENT, SERVER, ENDS };
 
 struct flow {
-	struct idle_timer timer; /* first: the wheel gives it back */
+	struct idle_timer timer;
 	struct flow_pool *pool;
 	struct event socket[ENDS];
 	struct pump pump[ENDS];
@@ -46,8 +46,8 @@ struct flow {
 	struct flow_entry *record;
 	const struct tally *tally;
 	struct tally_share share;
-	struct patience_wait *wait;  /* for the rest of a name */
-	struct patience_wait *doubt; /* that a read has found all there was */
+	struct patience_wait wait;  /* for the rest of a name */
+	struct patience_wait doubt; /* that a read has found all there was */
 	int64_t active_us;
 	int64_t idle_us;
 	enum flow_close first_end; /* who sent its end first */
@@ -90,9 +90,13 @@ struct flow_pool {
 	void *ctx;
 };
 
+#define FLOW_OF(pointer, member)                             \
+	((struct flow *)(void *)((char *)(pointer)-offsetof( \
+	    struct flow, member)))
+
 static void on_idle(struct idle_timer *);
-static void on_wait_over(void *);
-static void on_doubt(void *);
+static void on_wait_over(struct patience_wait *);
+static void on_doubt(struct patience_wait *);
 static void on_client(int, short, void *);
 static void on_server(int, short, void *);
 
@@ -200,13 +204,6 @@ socket_end(struct flow *flow, enum end end, int reset)
 }
 
 static void
-wait_end(struct flow *flow)
-{
-	patience_end(flow->pool->patience, flow->wait);
-	flow->wait = NULL;
-}
-
-static void
 flow_end(struct flow *flow, enum flow_close why, int error)
 {
 	struct flow_pool *pool = flow->pool;
@@ -215,8 +212,8 @@ flow_end(struct flow *flow, enum flow_close why, int error)
 
 	record_tcp_info(flow->record, event_get_fd(&flow->socket[CLIENT]));
 	idle_cancel(&flow->timer);
-	wait_end(flow);
-	patience_end(pool->doubts, flow->doubt);
+	patience_end(pool->patience, &flow->wait);
+	patience_end(pool->doubts, &flow->doubt);
 	server_release(&flow->server);
 	socket_end(flow, CLIENT, reset);
 	socket_end(flow, SERVER, reset);
@@ -261,16 +258,6 @@ pump_ended(struct flow *flow, enum end from, enum end to)
 		(void)shutdown(event_get_fd(&flow->socket[to]), SHUT_WR);
 }
 
-/* What came behind a short read without an event of its own is found then. */
-static void
-flow_doubt(struct flow *flow, enum end end)
-{
-	if (flow->doubt == NULL)
-		flow->doubt = patience_begin(flow->pool->doubts, flow);
-	if (flow->doubt == NULL)
-		event_active(&flow->socket[end], EV_READ, 0);
-}
-
 /* Moves bytes from one end to the other: 0, or -1 when the flow is gone. */
 static int
 flow_pump(struct flow *flow, enum end from, short what)
@@ -297,7 +284,7 @@ flow_pump(struct flow *flow, enum end from, short what)
 		flow->learns = !habits_learn(
 		    flow->pool->habits, flow->record, clock_mono_us());
 	if (pump_doubts(pump))
-		flow_doubt(flow, from);
+		patience_begin(flow->pool->doubts, &flow->doubt);
 	if (status == PUMP_DONE)
 		pump_ended(flow, from, to);
 	else if (status == PUMP_AGAIN)
@@ -415,12 +402,11 @@ flow_end_if_done(struct flow *flow)
 
 /* Reads where it was left off; being looked at is not being active. */
 static void
-on_doubt(void *ctx)
+on_doubt(struct patience_wait *doubt)
 {
-	struct flow *flow = ctx;
+	struct flow *flow = FLOW_OF(doubt, doubt);
 	enum end end;
 
-	flow->doubt = NULL;
 	for (end = CLIENT; end < ENDS; end++)
 		if (pump_doubts(&flow->pump[end]) &&
 		    flow_pump(flow, end, 0) == -1)
@@ -467,7 +453,7 @@ flow_named(struct flow *flow, const struct sniff_name *name)
 	struct flow_start start = record_start(flow->record);
 	enum flow_action action;
 
-	wait_end(flow);
+	patience_end(pool->patience, &flow->wait);
 	flow->naming = 0;
 	flow->waited = 1;
 	flow->unnamed = name == NULL;
@@ -498,9 +484,8 @@ may_wait(struct flow *flow)
 		habits_of(flow->pool->habits, &start.dst, start.dport,
 		    clock_mono_us()) == HABIT_SERVER_FIRST))
 		return 0;
-	if (flow->wait == NULL)
-		flow->wait = patience_begin(flow->pool->patience, flow);
-	return flow->wait != NULL;
+	patience_begin(flow->pool->patience, &flow->wait);
+	return 1;
 }
 
 /* Looks for its name where the client's bytes wait. */
@@ -529,11 +514,10 @@ flow_look(struct flow *flow)
 
 /* The rest of a hello or of a request's head has not come in time. */
 static void
-on_wait_over(void *ctx)
+on_wait_over(struct patience_wait *wait)
 {
-	struct flow *flow = ctx;
+	struct flow *flow = FLOW_OF(wait, wait);
 
-	flow->wait = NULL;
 	if (flow->naming) {
 		flow_named(flow, NULL);
 		return;
@@ -549,18 +533,16 @@ on_wait_over(void *ctx)
 static enum pump_look
 on_first_bytes(struct pump *pump, const void *bytes, size_t len)
 {
-	struct flow *flow =
-	    (struct flow *)(void *)((char *)pump -
-				    offsetof(struct flow, pump[CLIENT]));
+	struct flow *flow = FLOW_OF(pump, pump[CLIENT]);
 	struct sniff_name name;
 	enum sniff_status status = sniff_stream(bytes, len, &name);
 
-	if (status == SNIFF_MORE && flow->wait == NULL && !flow->waited)
-		flow->wait = patience_begin(flow->pool->patience, flow);
-	if (status == SNIFF_MORE && flow->wait != NULL)
+	if (status == SNIFF_MORE && !flow->waited) {
+		patience_begin(flow->pool->patience, &flow->wait);
 		return PUMP_HOLD;
+	}
 	record_name(flow->pool->journal, flow->record, status, &name);
-	wait_end(flow);
+	patience_end(flow->pool->patience, &flow->wait);
 	if (status == SNIFF_FOUND && flow->unnamed &&
 	    judge_forbids(flow->pool->judge, flow->record, name.host))
 		return PUMP_FORBID;
@@ -602,7 +584,7 @@ on_server(int fd, short what, void *arg)
 static void
 on_idle(struct idle_timer *timer)
 {
-	struct flow *flow = (struct flow *)(void *)timer;
+	struct flow *flow = FLOW_OF(timer, timer);
 	int64_t due_us = flow_due_us(flow);
 
 	idle_set(flow->pool->wheel, timer, due_us);
@@ -628,7 +610,6 @@ flow_start(struct flow *flow, int client, const struct flow_start *start)
 	flow->naming = start->needs_name != 0;
 	flow->connected = 0;
 	flow->early = 0;
-	flow->wait = flow->doubt = NULL;
 	flow->silent = 1;
 	flow->waited = flow->unnamed = flow->learns = 0;
 	memset(&flow->server, 0, sizeof(flow->server));
