@@ -38,7 +38,7 @@
 enum end { CLIENT, SERVER, ENDS };
 
 struct flow {
-	struct idle_timer timer; /* first: the wheel gives it back */
+	struct idle_timer timer;
 	struct flow_pool *pool;
 	struct event socket[ENDS];
 	struct pump pump[ENDS];
@@ -46,8 +46,8 @@ struct flow {
 	struct flow_entry *record;
 	const struct tally *tally;
 	struct tally_share share;
-	struct patience_wait *wait;  /* for the rest of a name */
-	struct patience_wait *doubt; /* that a read has found all there was */
+	struct patience_wait wait;  /* for the rest of a name */
+	struct patience_wait doubt; /* that a read has found all there was */
 	int64_t active_us;
 	int64_t idle_us;
 	enum flow_close first_end; /* who sent its end first */
@@ -90,9 +90,13 @@ struct flow_pool {
 	void *ctx;
 };
 
+#define FLOW_OF(pointer, member)                             \
+	((struct flow *)(void *)((char *)(pointer)-offsetof( \
+	    struct flow, member)))
+
 static void on_idle(struct idle_timer *);
-static void on_wait_over(void *);
-static void on_doubt(void *);
+static void on_wait_over(struct patience_wait *);
+static void on_doubt(struct patience_wait *);
 static void on_client(int, short, void *);
 static void on_server(int, short, void *);
 
@@ -200,13 +204,6 @@ socket_end(struct flow *flow, enum end end, int reset)
 }
 
 static void
-wait_end(struct flow *flow)
-{
-	patience_end(flow->pool->patience, flow->wait);
-	flow->wait = NULL;
-}
-
-static void
 flow_end(struct flow *flow, enum flow_close why, int error)
 {
 	struct flow_pool *pool = flow->pool;
@@ -215,8 +212,8 @@ flow_end(struct flow *flow, enum flow_close why, int error)
 
 	record_tcp_info(flow->record, event_get_fd(&flow->socket[CLIENT]));
 	idle_cancel(&flow->timer);
-	wait_end(flow);
-	patience_end(pool->doubts, flow->doubt);
+	patience_end(pool->patience, &flow->wait);
+	patience_end(pool->doubts, &flow->doubt);
 	server_release(&flow->server);
 	socket_end(flow, CLIENT, reset);
 	socket_end(flow, SERVER, reset);
@@ -232,6 +229,24 @@ flow_fail(struct flow *flow, enum end end, int error)
 	flow_end(flow, failure_of_socket(error, closes[end].rst), error);
 }
 
+/*
+ * 1: its client has reset the connection, and the flow is over.  recv(2) would
+ * say so only behind what the client has sent.
+ */
+static int
+flow_abandoned(struct flow *flow)
+{
+	socklen_t len = sizeof(int);
+	int error = 0;
+
+	(void)getsockopt(event_get_fd(&flow->socket[CLIENT]), SOL_SOCKET,
+	    SO_ERROR, &error, &len);
+	if (error == 0)
+		return 0;
+	flow_fail(flow, CLIENT, error);
+	return 1;
+}
+
 static void
 pump_ended(struct flow *flow, enum end from, enum end to)
 {
@@ -241,16 +256,6 @@ pump_ended(struct flow *flow, enum end from, enum end to)
 	 * counted before has to be on its way. */
 	if (!flow->pump[to].done || flow->pump[from].corked)
 		(void)shutdown(event_get_fd(&flow->socket[to]), SHUT_WR);
-}
-
-/* What came behind a short read without an event of its own is found then. */
-static void
-flow_doubt(struct flow *flow, enum end end)
-{
-	if (flow->doubt == NULL)
-		flow->doubt = patience_begin(flow->pool->doubts, flow);
-	if (flow->doubt == NULL)
-		event_active(&flow->socket[end], EV_READ, 0);
 }
 
 /* Moves bytes from one end to the other: 0, or -1 when the flow is gone. */
@@ -279,7 +284,7 @@ flow_pump(struct flow *flow, enum end from, short what)
 		flow->learns = !habits_learn(
 		    flow->pool->habits, flow->record, clock_mono_us());
 	if (pump_doubts(pump))
-		flow_doubt(flow, from);
+		patience_begin(flow->pool->doubts, &flow->doubt);
 	if (status == PUMP_DONE)
 		pump_ended(flow, from, to);
 	else if (status == PUMP_AGAIN)
@@ -345,6 +350,8 @@ flow_retry(struct flow *flow, unsigned int error)
 {
 	int fd = -1;
 
+	if (flow_abandoned(flow))
+		return;
 	if (server_again(&flow->server, error)) {
 		fd = server_open(&flow->server);
 		if (fd != -1 || errno == EINPROGRESS) {
@@ -395,12 +402,11 @@ flow_end_if_done(struct flow *flow)
 
 /* Reads where it was left off; being looked at is not being active. */
 static void
-on_doubt(void *ctx)
+on_doubt(struct patience_wait *doubt)
 {
-	struct flow *flow = ctx;
+	struct flow *flow = FLOW_OF(doubt, doubt);
 	enum end end;
 
-	flow->doubt = NULL;
 	for (end = CLIENT; end < ENDS; end++)
 		if (pump_doubts(&flow->pump[end]) &&
 		    flow_pump(flow, end, 0) == -1)
@@ -429,6 +435,9 @@ flow_open(struct flow *flow, const struct flow_start *start)
 
 	server_init(&flow->server, start, flow->record, flow->pool->broker,
 	    on_server_opened, flow);
+	/* netctl would take it for a relay's lie. */
+	if (start->source == SOURCE_CLIENT && flow_abandoned(flow))
+		return;
 	fd = server_open(&flow->server);
 	if (fd == -1 && errno != EINPROGRESS)
 		flow_end(flow, failure_to_connect((unsigned int)errno), errno);
@@ -444,7 +453,7 @@ flow_named(struct flow *flow, const struct sniff_name *name)
 	struct flow_start start = record_start(flow->record);
 	enum flow_action action;
 
-	wait_end(flow);
+	patience_end(pool->patience, &flow->wait);
 	flow->naming = 0;
 	flow->waited = 1;
 	flow->unnamed = name == NULL;
@@ -475,9 +484,8 @@ may_wait(struct flow *flow)
 		habits_of(flow->pool->habits, &start.dst, start.dport,
 		    clock_mono_us()) == HABIT_SERVER_FIRST))
 		return 0;
-	if (flow->wait == NULL)
-		flow->wait = patience_begin(flow->pool->patience, flow);
-	return flow->wait != NULL;
+	patience_begin(flow->pool->patience, &flow->wait);
+	return 1;
 }
 
 /* Looks for its name where the client's bytes wait. */
@@ -506,11 +514,10 @@ flow_look(struct flow *flow)
 
 /* The rest of a hello or of a request's head has not come in time. */
 static void
-on_wait_over(void *ctx)
+on_wait_over(struct patience_wait *wait)
 {
-	struct flow *flow = ctx;
+	struct flow *flow = FLOW_OF(wait, wait);
 
-	flow->wait = NULL;
 	if (flow->naming) {
 		flow_named(flow, NULL);
 		return;
@@ -526,18 +533,16 @@ on_wait_over(void *ctx)
 static enum pump_look
 on_first_bytes(struct pump *pump, const void *bytes, size_t len)
 {
-	struct flow *flow =
-	    (struct flow *)(void *)((char *)pump -
-				    offsetof(struct flow, pump[CLIENT]));
+	struct flow *flow = FLOW_OF(pump, pump[CLIENT]);
 	struct sniff_name name;
 	enum sniff_status status = sniff_stream(bytes, len, &name);
 
-	if (status == SNIFF_MORE && flow->wait == NULL && !flow->waited)
-		flow->wait = patience_begin(flow->pool->patience, flow);
-	if (status == SNIFF_MORE && flow->wait != NULL)
+	if (status == SNIFF_MORE && !flow->waited) {
+		patience_begin(flow->pool->patience, &flow->wait);
 		return PUMP_HOLD;
+	}
 	record_name(flow->pool->journal, flow->record, status, &name);
-	wait_end(flow);
+	patience_end(flow->pool->patience, &flow->wait);
 	if (status == SNIFF_FOUND && flow->unnamed &&
 	    judge_forbids(flow->pool->judge, flow->record, name.host))
 		return PUMP_FORBID;
@@ -579,7 +584,7 @@ on_server(int fd, short what, void *arg)
 static void
 on_idle(struct idle_timer *timer)
 {
-	struct flow *flow = (struct flow *)(void *)timer;
+	struct flow *flow = FLOW_OF(timer, timer);
 	int64_t due_us = flow_due_us(flow);
 
 	idle_set(flow->pool->wheel, timer, due_us);
@@ -593,50 +598,30 @@ on_idle(struct idle_timer *timer)
 		flow_retry(flow, ETIMEDOUT);
 }
 
-/* 0, or -1 when the flow is gone. */
+/* Its server is still to be opened: 0, or -1 when the flow is gone. */
 static int
-flow_start(struct flow *flow, int client, int server, int64_t idle_us)
+flow_start(struct flow *flow, int client, const struct flow_start *start)
 {
-	flow->idle_us = idle_us != 0 ? idle_us : IDLE_US;
+	flow->tally = start->tally;
+	flow->share = start->share;
+	flow->idle_us = start->idle_us != 0 ? start->idle_us : IDLE_US;
 	flow->active_us = flow->record->start_mono_us;
 	flow->first_end = FLOW_CLOSE_NONE;
+	flow->naming = start->needs_name != 0;
 	flow->connected = 0;
 	flow->early = 0;
-	flow->wait = flow->doubt = NULL;
 	flow->silent = 1;
 	flow->waited = flow->unnamed = flow->learns = 0;
+	memset(&flow->server, 0, sizeof(flow->server));
 	pump_init(&flow->pump[CLIENT], &flow->record->up_bytes, on_first_bytes);
 	pump_init(&flow->pump[SERVER], &flow->record->down_bytes, NULL);
 	socket_assign(flow, CLIENT, client);
-	socket_assign(flow, SERVER, server);
+	socket_assign(flow, SERVER, -1);
 	idle_set(flow->pool->wheel, &flow->timer, flow_due_us(flow));
-	if (event_add(&flow->socket[CLIENT], NULL) == 0 &&
-	    (server == -1 || event_add(&flow->socket[SERVER], NULL) == 0))
+	if (event_add(&flow->socket[CLIENT], NULL) == 0)
 		return 0;
 	flow_end(flow, FLOW_CLOSE_OVERLOAD, errno);
 	return -1;
-}
-
-/* Its server is to be opened when its name is known. */
-static void
-flow_start_naming(struct flow *flow, int client, int64_t idle_us)
-{
-	flow->naming = 1;
-	memset(&flow->server, 0, sizeof(flow->server));
-	if (flow_start(flow, client, -1, idle_us) == 0)
-		flow_look(flow);
-}
-
-static void
-flow_not_begun(struct flow *flow, int client, int error)
-{
-	server_release(&flow->server);
-	tally_give_back(flow->tally, &flow->share);
-	flow_give_back(flow);
-	record_tcp_info(flow->record, client);
-	flow_close(flow->pool, flow->record,
-	    failure_to_connect((unsigned int)error), error);
-	reset_and_close(client);
 }
 
 int
@@ -644,7 +629,6 @@ flow_begin(struct flow_pool *pool, int client, struct flow_start *start)
 {
 	struct flow_entry *record;
 	struct flow *flow;
-	int fd;
 
 	if (!flow_pool_has_room(pool) ||
 	    (record = record_open(pool->journal, start)) == NULL) {
@@ -654,21 +638,12 @@ flow_begin(struct flow_pool *pool, int client, struct flow_start *start)
 	flow = flow_take(pool);
 	flow->pool = pool;
 	flow->record = record;
-	flow->tally = start->tally;
-	flow->share = start->share;
-	if (start->needs_name) {
-		flow_start_naming(flow, client, start->idle_us);
+	if (flow_start(flow, client, start) == -1)
 		return 0;
-	}
-	flow->naming = 0;
-	server_init(
-	    &flow->server, start, record, pool->broker, on_server_opened, flow);
-	fd = server_open(&flow->server);
-	if (fd == -1 && errno != EINPROGRESS) {
-		flow_not_begun(flow, client, errno);
-		return 0;
-	}
-	(void)flow_start(flow, client, fd, start->idle_us);
+	if (flow->naming)
+		flow_look(flow);
+	else
+		flow_open(flow, start);
 	return 0;
 }
 

@@ -58,9 +58,12 @@ struct listener *
 listener_new(struct event_base *base, int fd, listener_fn *accept, void *ctx)
 {
 	struct listener *listener = calloc(1, sizeof(*listener));
+	int on = 1;
 
 	if (listener == NULL)
 		return NULL;
+	/* What it accepts has that too: urgent bytes are as others. */
+	(void)setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &on, sizeof(on));
 	listener->fd = fd;
 	listener->paused = 1;
 	listener->accept = accept;

@@ -2,19 +2,11 @@
 /* A queue in order of deadline: whoever begins to wait is the last. */
 #include "relay/patience.h"
 
-#include <sys/queue.h>
-
 #include <errno.h>
 #include <event2/event.h>
 #include <stdlib.h>
 
 #include "common/clock.h"
-
-struct patience_wait {
-	TAILQ_ENTRY(patience_wait) entry;
-	int64_t due_us;
-	void *ctx;
-};
 
 struct patience {
 	TAILQ_HEAD(, patience_wait) queue;
@@ -45,15 +37,13 @@ on_timer(int fd, short what, void *arg)
 	struct patience *patience = arg;
 	int64_t now_us = clock_mono_us();
 	struct patience_wait *wait;
-	void *ctx;
 
 	(void)fd;
 	(void)what;
 	while ((wait = TAILQ_FIRST(&patience->queue)) != NULL &&
 	       wait->due_us <= now_us) {
-		ctx = wait->ctx;
 		patience_end(patience, wait);
-		patience->due(ctx);
+		patience->due(wait);
 	}
 	timer_start(patience, now_us);
 }
@@ -77,26 +67,30 @@ patience_new(struct event_base *base, int64_t limit_us, patience_fn *due)
 	return patience;
 }
 
-struct patience_wait *
-patience_begin(struct patience *patience, void *ctx)
+void
+patience_begin(struct patience *patience, struct patience_wait *wait)
 {
-	struct patience_wait *wait = malloc(sizeof(*wait));
-	int64_t now_us = clock_mono_us();
+	int64_t now_us;
 
-	if (wait == NULL)
-		return NULL;
+	if (patience_waits(wait))
+		return;
+	now_us = clock_mono_us();
 	wait->due_us = now_us + patience->limit_us;
-	wait->ctx = ctx;
 	TAILQ_INSERT_TAIL(&patience->queue, wait, entry);
 	timer_start(patience, now_us);
-	return wait;
+}
+
+int
+patience_waits(const struct patience_wait *wait)
+{
+	return wait->due_us != 0;
 }
 
 void
 patience_end(struct patience *patience, struct patience_wait *wait)
 {
-	if (wait == NULL)
+	if (!patience_waits(wait))
 		return;
 	TAILQ_REMOVE(&patience->queue, wait, entry);
-	free(wait);
+	wait->due_us = 0;
 }

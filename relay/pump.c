@@ -242,6 +242,11 @@ copy_once(struct pump *pump, int from, int to)
 	return pump->doubts ? PUMP_WAIT : PUMP_AGAIN;
 }
 
+/*
+ * splice(2) does not get past an urgent byte: there it finds nothing, or even
+ * the end.  recv(2) does, and is asked where that is the first this run finds;
+ * behind other bytes it is a doubt.
+ */
 static enum pump_status
 splice_once(struct pump *pump, int from, int to)
 {
@@ -249,8 +254,15 @@ splice_once(struct pump *pump, int from, int to)
 
 	n = splice(from, NULL, pump->pipe->write_fd, NULL,
 	    pump->pipe->size_bytes, SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
-	if (n <= 0)
-		return read_nothing(pump, n);
+	if (n == -1 && !would_block())
+		return PUMP_FROM_FAILED;
+	if (n == 0 || (n == -1 && !pump->spliced))
+		return copy_once(pump, from, to);
+	if (n == -1) {
+		pump->doubts = 1;
+		return PUMP_WAIT;
+	}
+	pump->spliced = 1;
 	pump->piped = (size_t)n;
 	return pipe_write(pump, to);
 }
@@ -295,6 +307,7 @@ pump_run(struct pump *pump, int from, int to)
 	uint64_t begin = *pump->bytes;
 	enum pump_status status;
 
+	pump->spliced = 0;
 	do {
 		status = pump_turn(pump, from, to);
 	} while (status == PUMP_AGAIN && *pump->bytes - begin < SHARE);

@@ -42,7 +42,8 @@ struct pump {
 	uint64_t *bytes;    /* counts what was written */
 	pump_look_fn *look; /* at the first bytes; NULL: not, or no more */
 	int error;	    /* of the reading side, behind what it gave */
-	uint8_t doubts;	    /* a short read was taken for the last one */
+	uint8_t doubts;	    /* there may be more than the last read found */
+	uint8_t spliced;    /* something, in this run */
 	uint8_t held;	    /* rest waits for more bytes, not for room */
 	uint8_t ending;	    /* the end has come, behind what is to be read */
 	uint8_t end;	    /* the end was read */
@@ -62,8 +63,8 @@ enum pump_status pump_run(struct pump *, int from, int to);
 
 /*
  * Such a read hides a reset that came before it with its bytes, and what is
- * behind urgent ones: neither has an event of its own.  Whoever has time runs
- * the pump again, which settles that.
+ * behind urgent ones, which splice(2) even stops at: neither has an event of
+ * its own.  Whoever has time runs the pump again, which settles that.
  */
 int pump_doubts(const struct pump *);
 

@@ -51,6 +51,8 @@ static const struct sandbox_syscall running[] = {
 	{ SYS_shutdown, "half-close", { 0 }, { 0 } },
 	{ SYS_setsockopt, "TCP_NODELAY", ARGUMENT_IS(2, IPPROTO_TCP),
 	    ARGUMENT_IS(3, TCP_NODELAY) },
+	{ SYS_setsockopt, "urgent bytes in their place",
+	    ARGUMENT_IS(2, SOL_SOCKET), ARGUMENT_IS(3, SO_OOBINLINE) },
 	{ SYS_setsockopt, "reset on close", ARGUMENT_IS(2, SOL_SOCKET),
 	    ARGUMENT_IS(3, SO_LINGER) },
 	{ SYS_setsockopt, "datagrams gathered", ARGUMENT_IS(2, IPPROTO_UDP),

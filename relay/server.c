@@ -31,7 +31,10 @@ struct server_way {
 	int (*again)(struct server *, unsigned int error);
 };
 
-/* Takes the socket; gives it back connecting, or -1 with errno. */
+/*
+ * Takes the socket; gives it back connecting, or -1 with errno.  Urgent bytes
+ * go on as others: RFC 6093.
+ */
 static int
 connect_by(int fd, const struct addr *addr, uint16_t port)
 {
@@ -40,6 +43,7 @@ connect_by(int fd, const struct addr *addr, uint16_t port)
 	int on = 1;
 
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	(void)setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &on, sizeof(on));
 	if (connect(fd, (struct sockaddr *)&name, len) == 0 ||
 	    errno == EINPROGRESS)
 		return fd;
@@ -113,7 +117,8 @@ static const struct attempt {
 	{ FLOW_SOURCE_HOST, 0 },
 };
 
-#define ATTEMPT_HOST (sizeof(attempts) / sizeof(attempts[0]) - 1)
+#define ATTEMPTS (sizeof(attempts) / sizeof(attempts[0]))
+#define ATTEMPT_HOST (ATTEMPTS - 1)
 
 static void on_socket(void *, int fd, int error);
 
@@ -132,6 +137,9 @@ client_open(struct server *server)
 		server->ask = broker_ask(server->broker, IPC_BROKER_TCP_CLIENT,
 		    &flow, attempt->same_port ? record->sport : 0, on_socket,
 		    server);
+		/* Others, who have much asked, do not choose for this one. */
+		if (server->ask == NULL && errno != EPIPE)
+			return -1;
 		if (server->ask == NULL)
 			attempt = &attempts[server->attempt = ATTEMPT_HOST];
 	}
@@ -142,11 +150,19 @@ client_open(struct server *server)
 	return -1;
 }
 
-/* Somebody else has the address and port, alone or to the same server. */
-static int
-is_taken(int error)
+/*
+ * What is tried after an attempt that ended so: nothing but where the address
+ * or the port is taken, or netctl gone.  Whom netctl does not know has gone,
+ * and what it sent does not go out with another address than its own.
+ */
+static size_t
+attempt_after(const struct server *server, int error)
 {
-	return error == EADDRINUSE || error == EADDRNOTAVAIL;
+	if (error == EPIPE)
+		return ATTEMPT_HOST;
+	if (error == EADDRINUSE || error == EADDRNOTAVAIL)
+		return server->attempt + 1U;
+	return ATTEMPTS;
 }
 
 /* netctl has answered. */
@@ -155,18 +171,16 @@ on_socket(void *ctx, int fd, int error)
 {
 	struct server *server = ctx;
 	struct addr addr;
+	size_t next;
 
 	server->ask = NULL;
 	memcpy(addr.byte, server->record->dst, sizeof(addr.byte));
 	if (fd != -1) {
 		fd = connect_by(fd, &addr, server->record->dport);
 		error = errno;
-	} else if (!is_taken(error) && !shortage_is(error)) {
-		server->attempt = ATTEMPT_HOST - 1;
-		error = EADDRINUSE;
 	}
-	if (fd == -1 && is_taken(error) && server->attempt < ATTEMPT_HOST) {
-		server->attempt++;
+	if (fd == -1 && (next = attempt_after(server, error)) < ATTEMPTS) {
+		server->attempt = (uint8_t)next;
 		fd = client_open(server);
 		error = errno;
 		if (fd == -1 && error == EINPROGRESS)

@@ -100,7 +100,7 @@ udp_flows_new(struct event_base *base, struct journal *journal,
 		return NULL;
 	flows->wheel = idle_wheel_new(base, on_idle);
 	flows->table = udp_table_new(descriptors);
-	flows->replies = udp_replies_new(broker, on_reply);
+	flows->replies = udp_replies_new(broker, descriptors, on_reply);
 	flows->sniffs = udp_sniffs_new();
 	flows->namings = udp_namings_new(base, on_named, flows);
 	/* Zero pages until a flow is used: calloc(3) maps them. */

@@ -4,6 +4,7 @@
 
 #include <sys/queue.h>
 
+#include <stddef.h>
 #include <stdlib.h>
 
 #include "common/clock.h"
@@ -16,7 +17,7 @@ struct naming {
 	struct udp_namings *namings;
 	struct udp_watch watch;
 	struct udp_hold *hold;
-	struct patience_wait *wait;
+	struct patience_wait wait;
 	enum flow_capture capture;
 	uint8_t owner;
 	SLIST_ENTRY(naming) spare;
@@ -32,7 +33,7 @@ struct udp_namings {
 	struct naming naming[UDP_NAMINGS];
 };
 
-static void on_wait_over(void *);
+static void on_wait_over(struct patience_wait *);
 
 struct udp_namings *
 udp_namings_new(struct event_base *base, udp_named_fn *named, void *ctx)
@@ -60,7 +61,7 @@ naming_free(struct naming *naming)
 {
 	struct udp_namings *namings = naming->namings;
 
-	patience_end(namings->patience, naming->wait);
+	patience_end(namings->patience, &naming->wait);
 	udp_watch_end(&naming->watch);
 	udp_hold_free(naming->hold);
 	udp_table_remove(namings->table, &naming->entry);
@@ -85,11 +86,12 @@ naming_over(struct naming *naming, const struct sniff_name *name)
 }
 
 static void
-on_wait_over(void *ctx)
+on_wait_over(struct patience_wait *wait)
 {
-	struct naming *naming = ctx;
+	struct naming *naming =
+	    (struct naming *)(void *)((char *)wait -
+				      offsetof(struct naming, wait));
 
-	naming->wait = NULL;
 	naming_over(naming, NULL);
 }
 
@@ -122,9 +124,7 @@ naming_begin(struct udp_namings *namings, const struct udp_named *named)
 	udp_watch_move(&naming->watch, named->watch);
 	(void)udp_table_add(namings->table, &naming->entry);
 	udp_hold_add(&naming->hold, named->packets, named->n);
-	naming->wait = patience_begin(namings->patience, naming);
-	if (naming->wait == NULL)
-		naming_over(naming, NULL);
+	patience_begin(namings->patience, &naming->wait);
 }
 
 static void

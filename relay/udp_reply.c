@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/* Reads nothing from these sockets: what clients send comes to a listener. */
+/*
+ * Reads nothing from these sockets: what clients send comes to a listener.
+ * Which servers there are is chosen by clients, so the hash is seeded.
+ */
 #include "relay/udp_reply.h"
 
 #include <sys/random.h>
@@ -10,12 +13,16 @@
 
 #include "common/hash.h"
 
-#define BUCKETS 1024U
+/* No byte of it is padding. */
+struct key {
+	struct addr server;
+	uint16_t port;
+	uint8_t zero[6];
+};
 
 struct udp_reply {
 	struct udp_replies *owner;
-	struct addr server;
-	uint16_t port;
+	struct key key;
 	int fd;
 	uint32_t users;
 	struct broker_ask *ask;		      /* NULL: nothing is asked for */
@@ -27,49 +34,61 @@ struct udp_reply {
 LIST_HEAD(udp_reply_list, udp_reply);
 
 struct udp_replies {
-	uint64_t seed;
 	struct broker *broker;
 	udp_reply_fn *ready;
 	uint32_t count;
-	struct udp_reply_list buckets[BUCKETS];
+	struct udp_reply_list *buckets; /* a power of two of them */
+	uint32_t mask;
+	uint64_t seed;
 };
 
 struct udp_replies *
-udp_replies_new(struct broker *broker, udp_reply_fn *ready)
+udp_replies_new(struct broker *broker, uint32_t most, udp_reply_fn *ready)
 {
 	struct udp_replies *replies = calloc(1, sizeof(*replies));
+	uint32_t buckets = 1;
 
 	if (replies == NULL)
 		return NULL;
-	if (getrandom(&replies->seed, sizeof(replies->seed), 0) !=
-	    sizeof(replies->seed)) {
+	while (buckets < most)
+		buckets *= 2;
+	replies->buckets = calloc(buckets, sizeof(*replies->buckets));
+	if (replies->buckets == NULL ||
+	    getrandom(&replies->seed, sizeof(replies->seed), 0) !=
+		sizeof(replies->seed)) {
+		free(replies->buckets);
 		free(replies);
 		return NULL;
 	}
+	replies->mask = buckets - 1;
 	replies->broker = broker;
 	replies->ready = ready;
 	return replies;
 }
 
-/* Clients choose the servers: without the seed nobody makes them meet. */
-static struct udp_reply_list *
-bucket_of(struct udp_replies *replies, const struct addr *server, uint16_t port)
+static struct key
+key_of(const struct broker_flow *flow)
 {
-	uint64_t hash =
-	    hash_bytes(hash_mix(replies->seed ^ port), server, sizeof(*server));
+	struct key key = { .server = flow->server, .port = flow->server_port };
 
-	return &replies->buckets[hash % BUCKETS];
+	return key;
+}
+
+static struct udp_reply_list *
+bucket_of(struct udp_replies *replies, const struct key *key)
+{
+	return &replies->buckets[hash_bytes(replies->seed, key, sizeof(*key)) &
+				 replies->mask];
 }
 
 static struct udp_reply *
-reply_find(
-    struct udp_reply_list *bucket, const struct addr *server, uint16_t port)
+reply_find(struct udp_reply_list *bucket, const struct key *key)
 {
 	struct udp_reply *reply;
 
 	LIST_FOREACH (reply, bucket, entry)
-		if (reply->port == port &&
-		    addr_compare(&reply->server, server) == 0)
+		if (reply->key.port == key->port &&
+		    addr_compare(&reply->key.server, &key->server) == 0)
 			return reply;
 	return NULL;
 }
@@ -108,24 +127,22 @@ reply_ask(struct udp_reply *reply, const struct broker_flow *flow,
 		return 0;
 	reply->asker = asker;
 	reply->ask = broker_ask(reply->owner->broker, IPC_BROKER_UDP_SERVER,
-	    flow, reply->port, on_answer, reply);
+	    flow, reply->key.port, on_answer, reply);
 	return reply->ask == NULL ? -1 : 0;
 }
 
 struct udp_reply *
 udp_reply_take(struct udp_replies *replies, const struct broker_flow *flow)
 {
-	struct udp_reply_list *bucket =
-	    bucket_of(replies, &flow->server, flow->server_port);
-	struct udp_reply *reply =
-	    reply_find(bucket, &flow->server, flow->server_port);
+	struct key key = key_of(flow);
+	struct udp_reply_list *bucket = bucket_of(replies, &key);
+	struct udp_reply *reply = reply_find(bucket, &key);
 
 	if (reply == NULL) {
 		if ((reply = calloc(1, sizeof(*reply))) == NULL)
 			return NULL;
 		reply->owner = replies;
-		reply->server = flow->server;
-		reply->port = flow->server_port;
+		reply->key = key;
 		reply->fd = -1;
 		LIST_INSERT_HEAD(bucket, reply, entry);
 		replies->count++;

@@ -29,8 +29,12 @@ struct udp_reply_waiter {
  */
 typedef void udp_reply_fn(struct udp_reply_waiter *, int error);
 
-/* ready is called for everybody who waits.  NULL with errno. */
-struct udp_replies *udp_replies_new(struct broker *, udp_reply_fn *ready);
+/*
+ * most: sockets that there may be, about.  ready is called for everybody who
+ * waits.  NULL without memory.
+ */
+struct udp_replies *
+udp_replies_new(struct broker *, uint32_t most, udp_reply_fn *ready);
 
 /*
  * The socket of that flow's server, for udp_reply_release(); it is asked for if

@@ -58,7 +58,8 @@ static const struct attempt {
 };
 
 #define ATTEMPT_ADDRESS 1
-#define ATTEMPT_HOST (sizeof(attempts) / sizeof(attempts[0]) - 1)
+#define ATTEMPTS (sizeof(attempts) / sizeof(attempts[0]))
+#define ATTEMPT_HOST (ATTEMPTS - 1)
 
 static void on_socket(void *, int fd, int error);
 
@@ -82,6 +83,9 @@ client_open(struct udp_server *server)
 
 	if (attempt->source != FLOW_SOURCE_HOST) {
 		server->ask = client_ask(server, attempt->same_port);
+		/* Others, who have much asked, do not choose for this one. */
+		if (server->ask == NULL && errno != EPIPE)
+			return -1;
 		if (server->ask == NULL)
 			attempt = &attempts[server->attempt = ATTEMPT_HOST];
 	}
@@ -93,23 +97,33 @@ client_open(struct udp_server *server)
 }
 
 /*
- * netctl has answered.  Without a socket the next attempt is made, but for want
- * of anything that would decide by chance whom the server sees.
+ * What is tried when netctl has given no socket for that: another port where
+ * one is taken, this host's address where the client's has none left or netctl
+ * is gone.  A flow that it does not know gets no other address than its own.
  */
+static size_t
+attempt_after(const struct udp_server *server, int error)
+{
+	if (error == EPIPE || error == EADDRNOTAVAIL)
+		return ATTEMPT_HOST;
+	if (error == EADDRINUSE)
+		return server->attempt + 1U;
+	return ATTEMPTS;
+}
+
+/* netctl has answered. */
 static void
 on_socket(void *ctx, int fd, int error)
 {
 	struct udp_server *server = ctx;
+	size_t next;
 
 	server->ask = NULL;
 	if (fd != -1) {
 		fd = connect_by(fd, server->record);
 		error = errno;
-	} else if (!shortage_is(error)) {
-		/* But for a port that is taken, another one is no help. */
-		if (error != EADDRINUSE)
-			server->attempt = ATTEMPT_HOST - 1;
-		server->attempt++;
+	} else if ((next = attempt_after(server, error)) < ATTEMPTS) {
+		server->attempt = (uint8_t)next;
 		fd = client_open(server);
 		error = errno;
 		if (fd == -1 && error == EINPROGRESS)

@@ -3,6 +3,7 @@
 
 import concurrent.futures
 import contextlib
+import hashlib
 import re
 import socket
 import struct
@@ -306,13 +307,48 @@ def test_reset_that_is_seen_with_the_last_bytes_is_passed_on(
     assert row["close"] == "server-rst"
 
 
-def test_bytes_behind_an_urgent_one_go_on(net, server, tpx, address):
-    tpx()
-    with traffic.connect(net.client, address, ECHO) as sock:
-        sock.sendall(b"before")
+URGENT_AFTER = 512 << 10  # when both directions are spliced
+
+
+def send_urgent(sock, parts):
+    for part in parts[:-1]:
+        sock.sendall(part)
         sock.send(b"!", socket.MSG_OOB)
-        sock.sendall(b"behind")
-        assert servers.read_exactly(sock, 12) == b"beforebehind"
+    sock.sendall(parts[-1])
+
+
+@pytest.mark.parametrize("count", [6, URGENT_AFTER], ids=["little", "much"])
+def test_urgent_bytes_of_a_client_go_on_in_their_place(
+        net, server, tpx, address, count):
+    """And all that is behind them, also with the end right there."""
+    instance = tpx()
+    parts = [BODY.bytes[:count]] * 3
+    sent = b"!".join(parts)
+    with traffic.connect(net.client, address, DIGEST) as sock:
+        send_urgent(sock, parts)
+        sock.shutdown(socket.SHUT_WR)
+        answer = b"".join(iter(lambda: sock.recv(100), b""))
+    assert answer.decode() == \
+        f"{len(sent)} {hashlib.sha256(sent).hexdigest()}"
+    row, = instance.rows(1)
+    assert (row["up_bytes"], row["close"]) == (len(sent), "client-fin")
+
+
+@pytest.mark.parametrize("count", [6, URGENT_AFTER], ids=["little", "much"])
+def test_urgent_bytes_of_a_server_go_on_without_an_end(
+        net, tpx, address, count):
+    tpx()
+    parts = [BODY.bytes[:count]] * 3
+    sent = b"!".join(parts)
+    over = threading.Event()
+
+    def speak(_server, connection):
+        send_urgent(connection, parts)
+        over.wait(20)
+    with servers.Server(net.server, PARTING, speak), \
+            traffic.connect(net.client, address, PARTING) as sock:
+        assert servers.read_exactly(sock, len(sent)) == sent
+        over.set()
 
 
 def test_reset_of_the_client_reaches_the_server(net, server, tpx, address):

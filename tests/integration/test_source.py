@@ -252,6 +252,26 @@ def test_refused_server_is_refused(net, server, tpx, address):
     assert (row["close"], row["source"]) == ("refused", "client")
 
 
+def test_nothing_is_sent_in_another_name_than_the_clients(
+        net, server, tpx, address):
+    """Of a client that has reset when its relay sees it, nobody can have the
+    address; and its relay is not to blame for that."""
+    instance = tpx(RULES)
+    with proc.stopped(instance.by_role()["relay"]):
+        for _ in range(20):
+            sock = traffic.connect(net.client, address, ECHO)
+            sock.sendall(b"request")
+            servers.reset(sock)
+    rows = instance.rows(20)
+    assert {(row["close"], row["error"]) for row in rows} == \
+        {("client-rst", "ECONNRESET")}
+    with traffic.connect(net.client, address, ECHO) as sock:
+        assert traffic.echoes(sock)
+        assert visitors(server[ECHO]) == [sock.getsockname()[:2]]
+    assert instance.stop() == 0
+    assert instance.sql("SELECT * FROM events WHERE kind = 'broker'") == []
+
+
 CAPABILITIES = re.compile(r"^Cap(Inh|Prm|Eff|Bnd|Amb):\s+(\w+)$", re.M)
 
 

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: ISC */
-/* Flows of TCP and their shares of limits; what they connect to is made up. */
+/* A flow between a client and a server that are sockets of the test. */
+#include "relay/flow.h"
+
+#include <netinet/in.h>
 #include <sys/socket.h>
 
 #include <errno.h>
 #include <event2/event.h>
-#include <netinet/in.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -16,91 +18,84 @@
 
 #include <cmocka.h>
 
+#include "common/clock.h"
 #include "ipc/loop.h"
-#include "relay/flow.h"
+#include "relay/broker.h"
 #include "relay/journal.h"
 #include "relay/judge.h"
-#include "relay/server.h"
-#include "relay/tally.h"
-
-#define SLOTS 8
-#define MOST 1 /* flows at a time */
-#define RULE "relay to any max-flows 3"
-
-static const struct rule_limits limits = { .flows = { [LIMIT_RULE] = 3 } };
+#include "relay/names.h"
 
 static struct event_base *base;
-static struct flow_arena *arena;
 static struct flow_pool *pool;
-static struct tally_part *part;
-static struct tally tally;
-static int server_error; /* what opening its socket ends in, or 0 */
-static int server_far;	 /* the other end of the last one */
-static int client_far;
+static struct flow_entry record;
+static int closed;   /* that record */
+static int listener; /* the server's */
+static int client, server;
+static unsigned int allocations;
+
+void *__real_malloc(size_t);
+void *__real_calloc(size_t, size_t);
+void *__wrap_malloc(size_t);
+void *__wrap_calloc(size_t, size_t);
+
+void *
+__wrap_malloc(size_t size)
+{
+	allocations++;
+	return __real_malloc(size);
+}
+
+void *
+__wrap_calloc(size_t n, size_t size)
+{
+	allocations++;
+	return __real_calloc(n, size);
+}
+
+struct flow_entry *
+journal_open(struct journal *journal)
+{
+	assert_null(journal);
+	memset(&record, 0, sizeof(record));
+	closed = 0;
+	return &record;
+}
 
 void
-server_init(struct server *server, const struct flow_start *start,
-    struct flow_entry *record, struct broker *broker, server_opened_fn *opened,
-    void *ctx)
+journal_close(struct journal *journal, struct flow_entry *entry)
 {
-	(void)start;
-	(void)record;
-	(void)broker;
-	(void)opened;
-	(void)ctx;
-	memset(server, 0, sizeof(*server));
+	assert_null(journal);
+	assert_ptr_equal(entry, &record);
+	closed++;
 }
 
-static int
-pair(int *far)
+void
+journal_set_host(struct journal *journal, struct flow_entry *entry,
+    enum flow_host_source source, const char *host)
 {
-	int ends[2];
-
-	assert_int_equal(
-	    socketpair(
-		AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends),
-	    0);
-	*far = ends[1];
-	return ends[0];
+	(void)journal;
+	(void)entry;
+	(void)source;
+	(void)host;
 }
 
-int
-server_open(struct server *server)
+struct flow_arena *
+journal_arena(struct journal *journal)
 {
-	(void)server;
-	errno = server_error;
-	return server_error != 0 ? -1 : pair(&server_far);
+	static struct flow_arena arena;
+
+	assert_null(journal);
+	return &arena;
 }
 
-enum server_status
-server_step(struct server *server, int fd, short what, unsigned int *error)
+enum flow_agreement
+names_compare(
+    const struct addr *asker, const struct addr *addr, const char *name)
 {
-	(void)server;
-	(void)fd;
-	(void)what;
-	(void)error;
-	return SERVER_READY;
-}
-
-int
-server_again(struct server *server, unsigned int error)
-{
-	(void)server;
-	(void)error;
+	(void)asker;
+	(void)addr;
+	(void)name;
 	return 0;
-}
-
-int64_t
-server_due_us(const struct server *server)
-{
-	(void)server;
-	return INT64_MAX;
-}
-
-void
-server_release(struct server *server)
-{
-	(void)server;
 }
 
 enum flow_action
@@ -113,39 +108,107 @@ judge_named(const struct judge *judge, struct flow_start *start)
 
 int
 judge_forbids(
-    const struct judge *judge, struct flow_entry *record, const char *host)
+    const struct judge *judge, struct flow_entry *entry, const char *host)
 {
 	(void)judge;
-	(void)record;
+	(void)entry;
 	(void)host;
 	return 0;
+}
+
+void
+tally_give_back(const struct tally *tally, struct tally_share *share)
+{
+	assert_null(tally);
+	(void)share;
+}
+
+/* There is no netctl. */
+struct broker_ask *
+broker_ask(struct broker *broker, enum ipc_broker socket,
+    const struct broker_flow *flow, uint16_t port, broker_fn *answer, void *ctx)
+{
+	(void)broker;
+	(void)socket;
+	(void)flow;
+	(void)port;
+	(void)answer;
+	(void)ctx;
+	errno = EPIPE;
+	return NULL;
+}
+
+void
+broker_cancel(struct broker_ask *ask)
+{
+	assert_null(ask);
 }
 
 static void
 on_room(void *ctx)
 {
-	(void)ctx;
+	assert_null(ctx);
+}
+
+/* A listening socket on the loopback address. */
+static int
+listening(int backlog, struct sockaddr_in *name)
+{
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	socklen_t len = sizeof(*name);
+
+	memset(name, 0, sizeof(*name));
+	name->sin_family = AF_INET;
+	name->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	assert_int_equal(bind(fd, (struct sockaddr *)name, len), 0);
+	assert_int_equal(listen(fd, backlog), 0);
+	getsockname(fd, (struct sockaddr *)name, &len);
+	return fd;
+}
+
+static int
+connecting(const struct sockaddr_in *name, int flags)
+{
+	int fd = socket(AF_INET, SOCK_STREAM | flags, 0);
+	int done = connect(fd, (const struct sockaddr *)name, sizeof(*name));
+
+	assert_true(done == 0 || errno == EINPROGRESS);
+	return fd;
+}
+
+/* Begins a flow of a client that has connected. */
+static void
+flow(const struct sockaddr_in *target)
+{
+	struct flow_start start = { .upstream = UPSTREAM_NONE,
+		.proto = IPPROTO_TCP };
+	struct sockaddr_in name;
+	int entrance = listening(1, &name);
+	int accepted;
+
+	assert_int_equal(addr_from_sockaddr((const struct sockaddr *)target,
+			     &start.dst, &start.dport),
+	    0);
+	client = connecting(&name, 0);
+	fcntl(client, F_SETFL, O_NONBLOCK);
+	accepted = accept4(entrance, NULL, NULL, SOCK_NONBLOCK);
+	close(entrance);
+	assert_int_equal(flow_begin(pool, accepted, &start), 0);
+}
+
+static void
+turn(void)
+{
+	event_base_loop(base, EVLOOP_NONBLOCK);
 }
 
 static int
 setup(void **state)
 {
-	static const struct judge judge;
-	struct journal *journal;
-
 	(void)state;
 	base = ipc_loop_new(0);
-	arena = calloc(1, FLOW_ARENA_BYTES((size_t)SLOTS));
-	part = calloc(1, sizeof(*part));
-	assert_non_null(arena);
-	assert_non_null(part);
-	tally = (struct tally){ .part = { part }, .own = part, .workers = 1 };
-	journal = journal_new(base, arena, SLOTS, 0, 1);
-	assert_non_null(journal);
-	pool = flow_pool_new(base, journal, NULL, MOST, &judge, on_room, NULL);
+	pool = flow_pool_new(base, NULL, NULL, 4, NULL, on_room, NULL);
 	assert_non_null(pool);
-	server_error = 0;
-	server_far = client_far = -1;
 	return 0;
 }
 
@@ -154,87 +217,150 @@ teardown(void **state)
 {
 	(void)state;
 	flow_pool_shutdown(pool);
-	free(part);
-	free(arena);
+	assert_int_equal(closed, 1);
+	assert_true(flow_pool_has_room(pool));
+	close(client);
+	close(listener);
 	event_base_free(base);
 	return 0;
-}
-
-/* A flow of the rule, with its share of what the rule allows. */
-static struct flow_start
-start_make(void)
-{
-	struct flow_start start = { .proto = IPPROTO_TCP, .tally = &tally };
-
-	assert_int_equal(
-	    tally_take(&tally, RULE, &limits, &start.src, &start.share), 0);
-	return start;
-}
-
-static uint64_t
-shares(void)
-{
-	uint64_t sum = 0;
-	uint32_t i;
-
-	for (i = 0; i < TALLY_CELLS; i++)
-		sum += atomic_load(&part->cell[i].count);
-	return sum;
 }
 
 static void
 begin(void)
 {
-	struct flow_start start = start_make();
+	struct sockaddr_in name;
 
-	assert_int_equal(flow_begin(pool, pair(&client_far), &start), 0);
+	listener = listening(1, &name);
+	flow(&name);
+	server = accept4(listener, NULL, NULL, SOCK_NONBLOCK);
+	assert_true(server >= 0);
 }
 
+/* One message comes through. */
 static void
-test_share_is_given_back_at_the_end(void **state)
+pass(int from, int to)
 {
-	static const struct flow_choice all;
+	char bytes[100] = { 0 };
+	size_t len = 0;
+	ssize_t n;
 
-	(void)state;
-	begin();
-	assert_int_equal(shares(), 1);
-	assert_int_equal(flow_pool_kill(pool, &all), 1);
-	assert_int_equal(shares(), 0);
-}
-
-static void
-test_share_of_a_flow_without_room_is_given_back(void **state)
-{
-	struct flow_start start;
-	int client = pair(&client_far), i;
-
-	(void)state;
-	begin();
-	assert_false(flow_pool_has_room(pool));
-	/* Many more than the rule would allow to be open. */
-	for (i = 0; i < 10; i++) {
-		start = start_make();
-		assert_int_equal(flow_begin(pool, client, &start), -1);
-		assert_int_equal(shares(), 1);
+	assert_int_equal(
+	    send(from, bytes, sizeof(bytes), 0), (ssize_t)sizeof(bytes));
+	while (len < sizeof(bytes)) {
+		turn();
+		n = recv(to, bytes, sizeof(bytes) - len, 0);
+		assert_int_not_equal(n, 0);
+		len += n > 0 ? (size_t)n : 0;
 	}
-	/* It is no flow, and its client is the caller's. */
-	assert_int_equal(atomic_load(&arena->accepted), 1);
-	assert_int_equal(close(client), 0);
 }
 
 static void
-test_share_of_a_flow_without_a_server_is_given_back(void **state)
+pass_many(unsigned int count)
 {
-	char byte;
+	/* For as long that short reads have been looked into. */
+	int64_t until_us = clock_mono_us() + 200000;
+
+	for (; count > 0 || clock_mono_us() < until_us;
+	     count -= count > 0 ? 1 : 0) {
+		pass(client, server);
+		pass(server, client);
+	}
+}
+
+static void
+test_nothing_is_allocated_for_what_a_flow_reads(void **state)
+{
+	(void)state;
+	begin();
+	pass_many(3000); /* until it has its pipes */
+	allocations = 0;
+	pass_many(10000);
+	assert_int_equal(allocations, 0);
+	close(server);
+}
+
+/* A server that answers nobody: whoever has its only place is not accepted. */
+static void
+begin_in_vain(int taken[2])
+{
+	struct sockaddr_in name;
+
+	listener = listening(0, &name);
+	taken[0] = connecting(&name, SOCK_NONBLOCK);
+	taken[1] = connecting(&name, SOCK_NONBLOCK);
+	flow(&name);
+	turn();
+}
+
+static void
+reset(int fd)
+{
+	struct linger now = { 1, 0 };
+
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+	dup2(STDIN_FILENO, fd);
+}
+
+static void
+test_client_that_resets_is_not_waited_for(void **state)
+{
+	int taken[2];
 
 	(void)state;
-	server_error = ECONNREFUSED;
-	begin();
-	assert_int_equal(shares(), 0);
-	assert_true(flow_pool_has_room(pool));
-	assert_int_equal(recv(client_far, &byte, 1, MSG_DONTWAIT), 0);
-	assert_int_equal(atomic_load(&arena->accepted), 1);
-	assert_int_equal(atomic_load(&arena->open), 0);
+	begin_in_vain(taken);
+	assert_int_equal(send(client, "request", 7, 0), 7);
+	turn();
+	assert_int_equal(closed, 0);
+	reset(client);
+	while (!closed)
+		event_base_loop(base, EVLOOP_ONCE);
+	assert_int_equal(record.close, FLOW_CLOSE_CLIENT_RST);
+	assert_int_equal(record.error, ECONNRESET);
+	assert_true(record.duration_us < 5000000);
+	close(taken[0]);
+	close(taken[1]);
+}
+
+static void
+test_client_that_waits_has_its_time(void **state)
+{
+	int64_t until_us = clock_mono_us() + 500000;
+	int taken[2];
+
+	(void)state;
+	begin_in_vain(taken);
+	assert_int_equal(send(client, "request", 7, 0), 7);
+	shutdown(client, SHUT_WR);
+	while (clock_mono_us() < until_us)
+		turn();
+	assert_int_equal(closed, 0);
+	close(taken[0]);
+	close(taken[1]);
+}
+
+static void
+test_nothing_is_begun_in_the_name_of_who_has_reset(void **state)
+{
+	struct sockaddr_in name;
+	struct flow_start start = { .upstream = UPSTREAM_NONE,
+		.proto = IPPROTO_TCP,
+		.source = SOURCE_CLIENT };
+	int accepted;
+
+	(void)state;
+	listener = listening(2, &name);
+	assert_int_equal(addr_from_sockaddr((const struct sockaddr *)&name,
+			     &start.dst, &start.dport),
+	    0);
+	client = connecting(&name, 0);
+	accepted = accept4(listener, NULL, NULL, SOCK_NONBLOCK);
+	assert_int_equal(send(client, "request", 7, 0), 7);
+	reset(client);
+	assert_int_equal(flow_begin(pool, accepted, &start), 0);
+	assert_int_equal(closed, 1);
+	assert_int_equal(record.close, FLOW_CLOSE_CLIENT_RST);
+	fcntl(listener, F_SETFL, O_NONBLOCK);
+	assert_int_equal(accept(listener, NULL, NULL), -1);
 }
 
 #define TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
@@ -243,9 +369,10 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_share_is_given_back_at_the_end),
-		TEST(test_share_of_a_flow_without_room_is_given_back),
-		TEST(test_share_of_a_flow_without_a_server_is_given_back),
+		TEST(test_nothing_is_allocated_for_what_a_flow_reads),
+		TEST(test_client_that_resets_is_not_waited_for),
+		TEST(test_client_that_waits_has_its_time),
+		TEST(test_nothing_is_begun_in_the_name_of_who_has_reset),
 	};
 
 	return cmocka_run_group_tests_name("flow", tests, NULL, NULL);

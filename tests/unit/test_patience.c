@@ -16,20 +16,19 @@
 
 static struct event_base *base;
 static struct patience *patience;
-static struct patience_wait *waits[8];
+static struct patience_wait waits[8];
 static char order[16]; /* whose time came, as letters */
 static int end_at;     /* a wait that on_due() ends, or -1 */
 
 static void
-on_due(void *ctx)
+on_due(struct patience_wait *wait)
 {
-	const char *letter = ctx;
-
+	assert_false(patience_waits(wait));
 	assert_true(strlen(order) + 1 < sizeof(order));
-	order[strlen(order)] = *letter;
+	order[strlen(order)] = (char)('a' + (wait - waits));
 	if (end_at == -1)
 		return;
-	patience_end(patience, waits[end_at]);
+	patience_end(patience, &waits[end_at]);
 	end_at = -1;
 }
 
@@ -41,6 +40,7 @@ setup(void **state)
 	patience = patience_new(base, LIMIT_US, on_due);
 	assert_non_null(patience);
 	memset(order, 0, sizeof(order));
+	memset(waits, 0, sizeof(waits));
 	end_at = -1;
 	return 0;
 }
@@ -56,10 +56,8 @@ teardown(void **state)
 static void
 begin(int n)
 {
-	static char letters[] = "abcdefgh";
-
-	waits[n] = patience_begin(patience, &letters[n]);
-	assert_non_null(waits[n]);
+	patience_begin(patience, &waits[n]);
+	assert_true(patience_waits(&waits[n]));
 }
 
 static void
@@ -83,9 +81,9 @@ test_who_has_ended_is_not_called(void **state)
 	begin(0);
 	begin(1);
 	begin(2);
-	patience_end(patience, waits[0]);
-	patience_end(patience, waits[2]);
-	patience_end(patience, NULL);
+	patience_end(patience, &waits[0]);
+	patience_end(patience, &waits[2]);
+	patience_end(patience, &waits[3]);
 	event_base_loop(base, 0);
 	assert_string_equal(order, "b");
 }
@@ -101,7 +99,7 @@ test_later_one_waits_its_own_time(void **state)
 	begin_us = clock_mono_us();
 	while (clock_mono_us() - begin_us < LIMIT_US / 2)
 		event_base_loop(base, EVLOOP_NONBLOCK);
-	patience_end(patience, waits[0]);
+	patience_end(patience, &waits[0]);
 	begin_us = clock_mono_us();
 	begin(1);
 	event_base_loop(base, 0);
@@ -121,6 +119,18 @@ test_one_may_end_another_that_is_due_too(void **state)
 	assert_string_equal(order, "ac");
 }
 
+/* Else it could wait for ever. */
+static void
+test_who_begins_again_has_no_more_time(void **state)
+{
+	(void)state;
+	begin(0);
+	begin(1);
+	begin(0);
+	event_base_loop(base, 0);
+	assert_string_equal(order, "ab");
+}
+
 #define TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int
@@ -131,6 +141,7 @@ main(void)
 		TEST(test_who_has_ended_is_not_called),
 		TEST(test_later_one_waits_its_own_time),
 		TEST(test_one_may_end_another_that_is_due_too),
+		TEST(test_who_begins_again_has_no_more_time),
 	};
 
 	return cmocka_run_group_tests_name("patience", tests, NULL, NULL);

@@ -2,6 +2,7 @@
 /* A pump between two real pairs of sockets. */
 #include <linux/tcp.h>
 #include <netinet/in.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 
@@ -482,6 +483,76 @@ test_bytes_behind_an_urgent_one_are_behind_a_doubt(void **state)
 	assert_memory_equal(sent, received, 20);
 }
 
+/* What is left in the socket, as far as the pump may take it all. */
+static int
+unread(void)
+{
+	int left;
+
+	assert_int_equal(ioctl(source[1], FIONREAD, &left), 0);
+	return left;
+}
+
+/* 1 MiB with an urgent byte in its middle arrives as it was sent. */
+static void
+pass_urgent(int ends)
+{
+	const size_t half = 512 * 1024, all = 2 * half + 1;
+	size_t in = 0, out = 0;
+	enum pump_status status;
+	int on = 1;
+	ssize_t n;
+
+	setsockopt(source[1], SOL_SOCKET, SO_OOBINLINE, &on, sizeof(on));
+	while (!pump.done && (ends || out < all)) {
+		if (in < all &&
+		    (n = send(source[0], sent + in,
+			 in == half ? 1 : (in < half ? half : all) - in,
+			 in == half ? MSG_OOB : 0)) > 0)
+			in += (size_t)n;
+		if (in == all && ends)
+			shutdown(source[0], SHUT_WR);
+		status = run();
+		assert_true(status <= PUMP_DONE);
+		/* Nothing else would have it run again. */
+		if (status == PUMP_WAIT && !pump_waits(&pump) && unread() > 0)
+			assert_true(pump_doubts(&pump));
+		n = recv(sink[1], received + out, MUCH - out, 0);
+		out += n > 0 ? (size_t)n : 0;
+	}
+	while (out < bytes && (n = recv(sink[1], received + out, all, 0)) != 0)
+		out += n > 0 ? (size_t)n : 0;
+	assert_int_equal(out, all);
+	assert_int_equal(bytes, all);
+	assert_memory_equal(sent, received, all);
+}
+
+static void
+test_urgent_byte_among_many_does_not_stop_them(void **state)
+{
+	(void)state;
+	pass_urgent(0);
+	assert_false(pump.done);
+}
+
+static void
+test_urgent_byte_is_not_taken_for_the_end(void **state)
+{
+	(void)state;
+	pass_urgent(1);
+	assert_true(pump.done);
+}
+
+static void
+test_spliced_flow_that_rests_has_no_doubt(void **state)
+{
+	(void)state;
+	move(1 << 20, 1 << 20);
+	(void)run();
+	(void)run();
+	assert_false(pump_doubts(&pump));
+}
+
 static void
 test_no_doubt_is_left_while_bytes_wait(void **state)
 {
@@ -568,6 +639,9 @@ main(void)
 		TEST(test_short_read_is_taken_for_the_last_one),
 		TEST(test_reset_with_the_last_bytes_is_behind_a_doubt),
 		TEST(test_bytes_behind_an_urgent_one_are_behind_a_doubt),
+		TEST(test_urgent_byte_among_many_does_not_stop_them),
+		TEST(test_urgent_byte_is_not_taken_for_the_end),
+		TEST(test_spliced_flow_that_rests_has_no_doubt),
 		TEST(test_no_doubt_is_left_while_bytes_wait),
 		TEST(test_reset_of_the_sender_is_told_as_such),
 		TEST(test_reset_of_the_reader_is_told_as_such),

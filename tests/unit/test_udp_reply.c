@@ -4,7 +4,6 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -16,7 +15,8 @@
 #define CLIENTS 3
 #define MEETING 4096
 
-/* What is asked of netctl: nothing while asked_for is 0. */
+/* What is asked of netctl: nothing while asked_for is 0, or it is not there. */
+static int lost;
 static uint16_t asked_for; /* the client's port */
 static broker_fn *answer;
 static void *answer_ctx;
@@ -38,6 +38,10 @@ broker_ask(struct broker *broker, enum ipc_broker socket,
 	assert_int_equal(socket, IPC_BROKER_UDP_SERVER);
 	assert_int_equal(port, flow->server_port);
 	assert_int_equal(asked_for, 0);
+	if (lost) {
+		errno = EPIPE;
+		return NULL;
+	}
 	asked_for = flow->client_port;
 	answer = fn;
 	answer_ctx = ctx;
@@ -94,7 +98,8 @@ begin(void **state)
 	(void)state;
 	asked_for = 0;
 	asks = 0;
-	replies = udp_replies_new(NULL, on_ready);
+	lost = 0;
+	replies = udp_replies_new(NULL, CLIENTS, on_ready);
 	for (i = 0; i < CLIENTS; i++) {
 		flow = flow_of(i);
 		reply = udp_reply_take(replies, &flow);
@@ -178,52 +183,77 @@ test_who_has_left_is_not_told(void **state)
 	    &(struct broker_flow){ .client_port = 1, .server_port = 53 });
 }
 
-/* Servers of one network, of which chosen ones meet without a seed. */
-static struct broker_flow meeting[2][MEETING];
+/* Keys that were compared with the one that was looked for. */
+static unsigned int compared;
 
-static void
-meeting_choose(void)
+int __real_addr_compare(const struct addr *, const struct addr *);
+int __wrap_addr_compare(const struct addr *, const struct addr *);
+
+int
+__wrap_addr_compare(const struct addr *a, const struct addr *b)
 {
-	struct broker_flow flow = { .server_port = 1 };
-	uint32_t number, hash, word, i, n = 0;
-
-	for (number = 0; n < MEETING; number++) {
-		memcpy(flow.server.byte + 12, &number, sizeof(number));
-		if (number < MEETING)
-			meeting[0][number] = flow;
-		for (hash = flow.server_port, i = 0; i < 16; i += 4) {
-			memcpy(&word, flow.server.byte + i, sizeof(word));
-			hash = (hash ^ word) * 0x9e3779b1U;
-			hash ^= hash >> 15;
-		}
-		if (hash % 1024 == 0)
-			meeting[1][n++] = flow;
-	}
+	compared++;
+	return __real_addr_compare(a, b);
 }
 
-static void
-take_and_release(int chosen)
+/* Has the n-th of very many servers in the table, for its only flow. */
+static struct udp_reply *
+take(struct udp_replies *table, uint32_t n)
 {
-	static struct udp_reply *taken[MEETING];
-	struct udp_replies *many = udp_replies_new(NULL, on_ready);
-	size_t i;
+	struct broker_flow flow = { .server_port = 53 };
+	struct udp_reply *taken;
 
-	for (i = 0; i < MEETING; i++)
-		taken[i] = udp_reply_take(many, &meeting[chosen][i]);
-	for (i = 0; i < MEETING; i++)
-		udp_reply_release(taken[i], NULL);
-	assert_int_equal(udp_replies_count(many), 0);
-	free(many);
+	memcpy(flow.server.byte, &n, sizeof(n));
+	taken = udp_reply_take(table, &flow);
+	assert_non_null(taken);
+	return taken;
 }
 
+/* Whoever finds out which servers meet in one relay knows nothing of others. */
 static void
-test_servers_cannot_be_chosen_to_meet(void **state)
+test_servers_that_meet_in_one_table_do_not_in_another(void **state)
 {
+	struct udp_replies *table = udp_replies_new(NULL, 64, on_ready);
+	struct udp_reply *first, *other[64];
+	uint32_t n, meeting[64];
+	int i;
+
 	(void)state;
-	is_away = 1;
-	meeting_choose();
-	assert_meeting_is_cheap(take_and_release);
-	is_away = 0;
+	lost = 1;
+	first = take(table, 0);
+	for (n = 1, i = 0; i < 64; n++) {
+		compared = 0;
+		udp_reply_release(take(table, n), NULL);
+		if (compared > 0)
+			meeting[i++] = n;
+	}
+	udp_reply_release(first, NULL);
+
+	table = udp_replies_new(NULL, 64, on_ready);
+	for (i = 0; i < 64; i++) {
+		compared = 0;
+		other[i] = take(table, meeting[i]);
+		assert_true(compared < 16);
+	}
+	for (i = 0; i < 64; i++)
+		udp_reply_release(other[i], NULL);
+}
+
+static void
+test_many_servers_have_a_table_for_many(void **state)
+{
+	static struct udp_reply *taken[8192];
+	struct udp_replies *table = udp_replies_new(NULL, 8192, on_ready);
+	uint32_t n;
+
+	(void)state;
+	lost = 1;
+	compared = 0;
+	for (n = 0; n < 8192; n++)
+		taken[n] = take(table, n);
+	assert_true(compared < 8192);
+	for (n = 0; n < 8192; n++)
+		udp_reply_release(taken[n], NULL);
 }
 
 int
@@ -239,7 +269,9 @@ main(void)
 		    test_other_failures_are_everybodys, begin, end),
 		cmocka_unit_test_setup_teardown(
 		    test_who_has_left_is_not_told, begin, end),
-		cmocka_unit_test(test_servers_cannot_be_chosen_to_meet),
+		cmocka_unit_test(
+		    test_servers_that_meet_in_one_table_do_not_in_another),
+		cmocka_unit_test(test_many_servers_have_a_table_for_many),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* Sockets with clients' addresses: what follows when netctl gives none. */
+/* source client: what is tried when netctl gives no socket. */
+#include "relay/udp_server.h"
+
 #include <netinet/in.h>
 #include <sys/socket.h>
 
@@ -13,55 +15,65 @@
 
 #include <cmocka.h>
 
+#include "common/addr.h"
 #include "relay/broker.h"
 #include "relay/record.h"
 #include "relay/udp_associate.h"
-#include "relay/udp_server.h"
 
 #define CLIENT_PORT 5000
 
-static const struct addr loopback = { { [10] = 0xff, 0xff, 127, 0, 0, 1 } };
-
-/* What is asked of netctl; nothing while answer is NULL. */
+/* What is asked of netctl, which cannot be asked while lost is not 0. */
+static int lost;
+static unsigned int asks;
+static uint16_t port; /* that was asked for last */
 static broker_fn *answer;
-static void *answer_ctx;
-static uint16_t asked_port;
 
-static struct udp_server server;
 static struct flow_entry record;
-static int opened; /* how often; and with: */
-static int opened_fd;
-static unsigned int opened_error;
+static struct udp_server server;
+static unsigned int told;
+static int told_fd;
+static unsigned int told_error;
 
 struct broker_ask *
 broker_ask(struct broker *broker, enum ipc_broker socket,
-    const struct broker_flow *flow, uint16_t port, broker_fn *fn, void *ctx)
+    const struct broker_flow *flow, uint16_t wanted, broker_fn *fn, void *ctx)
 {
-	(void)broker;
+	assert_null(broker);
 	assert_int_equal(socket, IPC_BROKER_UDP_CLIENT);
 	assert_int_equal(flow->client_port, CLIENT_PORT);
-	assert_null(answer);
+	assert_int_equal(flow->server_port, record.dport);
+	assert_ptr_equal(ctx, &server);
+	asks++;
+	port = wanted;
 	answer = fn;
-	answer_ctx = ctx;
-	asked_port = port;
-	return (struct broker_ask *)(void *)&answer;
+	errno = lost;
+	return lost == 0 ? (struct broker_ask *)(void *)&asks : NULL;
 }
 
 void
 broker_cancel(struct broker_ask *ask)
 {
-	(void)ask;
-	answer = NULL;
+	assert_ptr_equal(ask, &asks);
 }
 
+static void
+on_opened(void *ctx, int fd, unsigned int error)
+{
+	assert_ptr_equal(ctx, &record);
+	told++;
+	told_fd = fd;
+	told_error = error;
+}
+
+/* It is for upstreams alone. */
 struct udp_associate *
 udp_associate_new(struct event_base *base, const struct flow_start *start,
-    struct flow_entry *of, udp_associate_fn *done, void *ctx)
+    struct flow_entry *entry, udp_associate_fn *opened, void *ctx)
 {
 	(void)base;
 	(void)start;
-	(void)of;
-	(void)done;
+	(void)entry;
+	(void)opened;
 	(void)ctx;
 	return NULL;
 }
@@ -69,124 +81,151 @@ udp_associate_new(struct event_base *base, const struct flow_start *start,
 void
 udp_associate_free(struct udp_associate *associate)
 {
-	(void)associate;
-}
-
-static void
-on_opened(void *ctx, int fd, unsigned int error)
-{
-	(void)ctx;
-	opened++;
-	opened_fd = fd;
-	opened_error = error;
+	assert_null(associate);
 }
 
 static int
 begin(void **state)
 {
-	struct flow_start start = { .source = SOURCE_CLIENT,
-		.upstream = UPSTREAM_NONE };
+	struct flow_start start = { .upstream = UPSTREAM_NONE,
+		.source = SOURCE_CLIENT,
+		.capture = FLOW_CAPTURE_FORWARDED };
 
 	(void)state;
 	memset(&record, 0, sizeof(record));
-	memcpy(record.src, loopback.byte, sizeof(record.src));
-	memcpy(record.dst, loopback.byte, sizeof(record.dst));
-	record.sport = CLIENT_PORT;
+	record.dst[10] = record.dst[11] = 0xff; /* of IPv4 */
+	record.dst[12] = 127;
+	record.dst[15] = 1;
 	record.dport = 9;
-	answer = NULL;
-	opened = 0;
-	udp_server_init(&server, NULL, &start, &record, NULL, on_opened, NULL);
-	assert_int_equal(udp_server_open(&server), -1);
-	assert_int_equal(errno, EINPROGRESS);
-	assert_int_equal(asked_port, CLIENT_PORT);
+	record.sport = CLIENT_PORT;
+	lost = 0;
+	asks = told = 0;
+	udp_server_init(
+	    &server, NULL, &start, &record, NULL, on_opened, &record);
+	return 0;
+}
+
+static int
+end(void **state)
+{
+	(void)state;
+	udp_server_release(&server);
 	return 0;
 }
 
 static void
-netctl_answers(int fd, int error)
+is_asked_for(uint16_t wanted, enum flow_source source)
 {
-	broker_fn *call = answer;
-
-	assert_non_null(call);
-	answer = NULL;
-	call(answer_ctx, fd, error);
-}
-
-static void
-assert_opened(enum flow_source source)
-{
-	assert_int_equal(opened, 1);
-	assert_int_not_equal(opened_fd, -1);
-	assert_int_equal(close(opened_fd), 0);
+	assert_int_equal(port, wanted);
 	assert_int_equal(record.source, source);
-	assert_null(answer);
-}
-
-static int
-socket_make(void)
-{
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-
-	assert_int_not_equal(fd, -1);
-	return fd;
+	assert_int_equal(told, 0);
 }
 
 static void
-test_socket_of_netctl_is_connected(void **state)
+asked(void)
+{
+	assert_int_equal(udp_server_open(&server), -1);
+	assert_int_equal(errno, EINPROGRESS);
+	assert_int_equal(asks, 1);
+	is_asked_for(CLIENT_PORT, FLOW_SOURCE_CLIENT);
+}
+
+static void
+assert_connected_as_host(int fd)
+{
+	assert_true(fd >= 0);
+	assert_int_equal(record.source, FLOW_SOURCE_HOST);
+	close(fd);
+}
+
+static void
+test_another_port_is_tried_where_one_is_taken(void **state)
 {
 	(void)state;
-	netctl_answers(socket_make(), 0);
-	assert_opened(FLOW_SOURCE_CLIENT);
+	asked();
+	answer(&server, -1, EADDRINUSE);
+	assert_int_equal(asks, 2);
+	is_asked_for(0, FLOW_SOURCE_ADDRESS);
+	answer(&server, -1, EADDRNOTAVAIL);
+	assert_int_equal(asks, 2);
+	assert_int_equal(told, 1);
+	assert_connected_as_host(told_fd);
 }
 
+/* Each ends the flow as it is told. */
 static void
-test_port_that_is_taken_leads_to_another_one(void **state)
+test_flow_that_gets_nothing_gets_no_other_address(void **state)
 {
-	(void)state;
-	netctl_answers(-1, EADDRINUSE);
-	assert_int_equal(opened, 0);
-	assert_int_equal(asked_port, 0);
-	netctl_answers(socket_make(), 0);
-	assert_opened(FLOW_SOURCE_ADDRESS);
-}
-
-static void
-test_address_that_is_denied_leads_to_the_hosts(void **state)
-{
-	(void)state;
-	netctl_answers(-1, EACCES);
-	assert_opened(FLOW_SOURCE_HOST);
-}
-
-/* Also where there is room again by then. */
-static void
-test_socket_without_room_leads_to_no_other(void **state)
-{
-	static const int errors[] = { EMFILE, ENFILE, ENOBUFS, ENOMEM };
+	static const int errors[] = { EACCES, ENOMEM, EMFILE };
 	size_t i;
 
 	for (i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
+		asked();
+		answer(&server, -1, errors[i]);
+		assert_int_equal(asks, 1);
+		assert_int_equal(told, 1);
+		assert_int_equal(told_fd, -1);
+		assert_int_equal(told_error, errors[i]);
+		end(state);
 		begin(state);
-		netctl_answers(-1, errors[i]);
-		assert_int_equal(opened, 1);
-		assert_int_equal(opened_fd, -1);
-		assert_int_equal(opened_error, errors[i]);
-		assert_null(answer);
 	}
 }
+
+static void
+test_another_port_that_is_denied_is_the_end(void **state)
+{
+	(void)state;
+	asked();
+	answer(&server, -1, EADDRINUSE);
+	answer(&server, -1, EACCES);
+	assert_int_equal(asks, 2);
+	assert_int_equal(told_fd, -1);
+	assert_int_equal(told_error, EACCES);
+}
+
+static void
+test_without_netctl_the_server_sees_this_host(void **state)
+{
+	(void)state;
+	lost = EPIPE;
+	assert_connected_as_host(udp_server_open(&server));
+	assert_int_equal(told, 0);
+}
+
+static void
+test_end_of_netctl_is_as_if_it_were_not_there(void **state)
+{
+	(void)state;
+	asked();
+	lost = EPIPE;
+	answer(&server, -1, EPIPE);
+	assert_int_equal(asks, 1);
+	assert_int_equal(told, 1);
+	assert_connected_as_host(told_fd);
+}
+
+static void
+test_too_much_asked_gives_no_other_address(void **state)
+{
+	(void)state;
+	lost = ENOBUFS;
+	assert_int_equal(udp_server_open(&server), -1);
+	assert_int_equal(errno, ENOBUFS);
+	assert_int_equal(told, 0);
+}
+
+#define TEST(test) cmocka_unit_test_setup_teardown(test, begin, end)
 
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(
-		    test_socket_of_netctl_is_connected, begin),
-		cmocka_unit_test_setup(
-		    test_port_that_is_taken_leads_to_another_one, begin),
-		cmocka_unit_test_setup(
-		    test_address_that_is_denied_leads_to_the_hosts, begin),
-		cmocka_unit_test_setup(
-		    test_socket_without_room_leads_to_no_other, begin),
+		TEST(test_another_port_is_tried_where_one_is_taken),
+		TEST(test_flow_that_gets_nothing_gets_no_other_address),
+		TEST(test_another_port_that_is_denied_is_the_end),
+		TEST(test_without_netctl_the_server_sees_this_host),
+		TEST(test_end_of_netctl_is_as_if_it_were_not_there),
+		TEST(test_too_much_asked_gives_no_other_address),
 	};
 
 	return cmocka_run_group_tests_name("udp_server", tests, NULL, NULL);
