@@ -21,6 +21,7 @@ import dns.flags
 import dns.message
 import dns.name
 import dns.rcode
+import dns.rdatatype
 import dns.rrset
 
 from . import names, packets
@@ -136,6 +137,39 @@ def servfail(query):
     answer = dns.message.make_response(query)
     answer.set_rcode(dns.rcode.SERVFAIL)
     return [Reply(answer.to_wire())]
+
+
+def relaying(namespace, port, change=None, delay_s=0.0):
+    """What a server of this namespace says, with the records changed.
+
+    change is called with each set of records; what it returns stands there
+    instead, and nothing for None.
+    """
+    def behaviour(query):
+        with namespace.socket(kind=socket.SOCK_DGRAM) as sock:
+            sock.settimeout(names.ASK_S)
+            sock.connect(("127.0.0.1", port))
+            sock.send(query.to_wire())
+            answer = dns.message.from_wire(sock.recv(65535))
+        if change:
+            for section in (answer.answer, answer.authority):
+                section[:] = filter(None, map(change, section))
+        return [Reply(answer.to_wire(), delay_s)]
+    return behaviour
+
+
+def stripped(records):
+    """As who knows nothing of DNSSEC: no signatures, and no proofs."""
+    kinds = (dns.rdatatype.RRSIG, dns.rdatatype.NSEC, dns.rdatatype.NSEC3)
+    return None if records.rdtype in kinds else records
+
+
+def forged(records):
+    """Each address is another one; who has signed it stays."""
+    if records.rdtype != dns.rdatatype.A:
+        return records
+    return dns.rrset.from_text(
+        records.name, records.ttl, "IN", "A", FORGED4)
 
 
 class Upstream:
