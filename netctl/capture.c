@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/clock.h"
 #include "common/log.h"
 #include "netctl/inventory.h"
 #include "netctl/kept.h"
@@ -15,6 +16,8 @@
 #include "netctl/sysctl.h"
 #include "netctl/watch.h"
 #include "policy/text.h"
+
+#define BUSY_US 20000 /* shorter than what a lease counts */
 
 static int claimed; /* the capture table is ours */
 
@@ -70,6 +73,31 @@ guard_remove(void)
 	if (nft_run("removal of the guard", &text) == -1)
 		return -1;
 	return routing_sweep(ROUTE_GUARD);
+}
+
+typedef void part_fn(void *ctx);
+
+/*
+ * Each command that fills a set is a transaction of its own, as long as one may
+ * take at most.
+ */
+static int
+parts_run(const char *what, struct text *text, part_fn *before, void *ctx)
+{
+	const char *at = text->bytes, *next;
+	struct text part = { 0 };
+	int result = text_check(text);
+
+	while (result == 0 && *at != '\0') {
+		next = strstr(at + 1, "\n" RENDER_ADD_ELEMENT);
+		next = next != NULL ? next + 1 : strchr(at, '\0');
+		text_append(&part, at, (size_t)(next - at));
+		before(ctx);
+		result = nft_run(what, &part);
+		at = next;
+	}
+	text_free(text);
+	return result;
 }
 
 /* The guard as it shall be, while the same beside it holds. */
@@ -198,28 +226,13 @@ struct change {
 	struct along along;
 };
 
-/*
- * Each command that fills a set is a transaction of its own, as long as one may
- * take at most; nothing leads to the set yet.
- */
-static int
-prepare_run(const char *what, const struct image *image,
-    enum render_lease lease, struct text *text)
+/* Sets are filled before anything leads to them. */
+static void
+on_prepare(void *ctx)
 {
-	const char *at = text->bytes, *next;
-	struct text part = { 0 };
-	int result = text_check(text);
+	const struct change *change = ctx;
 
-	while (result == 0 && *at != '\0') {
-		next = strstr(at + 1, "\n" RENDER_ADD_ELEMENT);
-		next = next != NULL ? next + 1 : strchr(at, '\0');
-		text_append(&part, at, (size_t)(next - at));
-		renew_live(image, lease);
-		result = nft_run(what, &part);
-		at = next;
-	}
-	text_free(text);
-	return result;
+	renew_live(change->before, change->lease);
 }
 
 /* First everything is there, then rules lead to it. */
@@ -232,8 +245,7 @@ sides_put(
 
 	side_prepare(table, side, &text);
 	along_add(&text, &change->along.prepare);
-	if (prepare_run(change->what, change->before, change->lease, &text) ==
-	    -1)
+	if (parts_run(change->what, &text, on_prepare, change) == -1)
 		return -1;
 	sides_settle();
 	renew_live(change->before, change->lease);
@@ -409,24 +421,104 @@ capture_lapse(const struct image *image)
 	(void)nft_run("end of the lease", &text);
 }
 
+static void
+on_step(void *ctx)
+{
+	struct capture_repair *repair = ctx;
+	int64_t now_us = clock_mono_us(), took_us = now_us - repair->since_us;
+
+	if (took_us < BUSY_US)
+		return;
+	repair->since_us = now_us;
+	repair->busy(repair->ctx, took_us);
+}
+
+static int
+repair_step(struct text *text, struct capture_repair *repair)
+{
+	int result = nft_run("guard", text);
+
+	on_step(repair);
+	return result;
+}
+
+/*
+ * One that is gone is put back at once, else the same beside it holds.  What
+ * does not fit into a step, for which a lease can wait, comes last.
+ */
+static int
+guard_put_back(const struct image *image, const struct render_local *local,
+    int stands, struct capture_repair *repair)
+{
+	struct text text = { 0 };
+	int result;
+
+	if (stands) {
+		render_guard_bare(RENDER_GUARD_BESIDE, image, local, &text);
+		if (repair_step(&text, repair) == -1)
+			return -1;
+		sides_settle();
+	}
+	render_guard_bare(RENDER_GUARD_TABLE, image, local, &text);
+	result = repair_step(&text, repair);
+	if (stands) {
+		sides_settle();
+		render_remove_guard_beside(&text);
+		if (repair_step(&text, repair) == -1)
+			result = -1;
+	}
+	if (result == -1)
+		return -1;
+	render_guard_elements(image, &text);
+	return text.len == 0 ? 0 : parts_run("guard", &text, on_step, repair);
+}
+
 /*
  * Only the kernel's own listing, before and after, tells whether something
  * differed.  What was kept of a listing could have been somebody else's.
  */
 static int
-guard_repair(const struct image *image, const struct render_local *local,
+guard_compare(const struct image *image, const struct render_local *local,
     struct capture_repair *repair)
 {
 	char *before = nft_list("inet " RENDER_GUARD_TABLE), *after;
 	int result;
 
-	result = guard_put(image, local);
-	after = nft_list("inet " RENDER_GUARD_TABLE);
+	on_step(repair);
+	result = guard_put_back(image, local, before != NULL, repair);
+	after = before == NULL ? NULL : nft_list("inet " RENDER_GUARD_TABLE);
 	repair->guard = result == 0 && (before == NULL || after == NULL ||
 					   strcmp(before, after) != 0);
 	free(before);
 	free(after);
 	return result;
+}
+
+/* A listing would take longer than a lease: whatever was touched differed. */
+static int
+guard_trust(const struct image *image, const struct render_local *local,
+    unsigned int subjects, struct capture_repair *repair)
+{
+	int stands = nft_has_table(RENDER_GUARD_TABLE);
+	int result = guard_put_back(image, local, stands, repair);
+
+	repair->guard =
+	    result == 0 && (!stands || (subjects & WATCH_GUARD) != 0);
+	return result;
+}
+
+static int
+guard_repair(const struct image *image, const struct render_local *local,
+    unsigned int subjects, struct capture_repair *repair)
+{
+	struct text elements = { 0 };
+	int many;
+
+	render_guard_elements(image, &elements);
+	many = elements.len > 0;
+	text_free(&elements);
+	return many ? guard_trust(image, local, subjects, repair)
+		    : guard_compare(image, local, repair);
 }
 
 int
@@ -435,9 +527,10 @@ capture_repair(const struct image *image, const struct render_local *local,
 {
 	int result = 0;
 
-	memset(repair, 0, sizeof(*repair));
+	repair->guard = repair->routing = 0;
+	repair->since_us = clock_mono_us();
 	if ((subjects & (WATCH_GUARD | WATCH_LOST)) != 0 && is_closed(image))
-		result = guard_repair(image, local, repair);
+		result = guard_repair(image, local, subjects, repair);
 	if ((subjects & (WATCH_ROUTING | WATCH_LOST)) != 0 &&
 	    inventory_repair(image, &repair->routing) == -1)
 		result = -1;

@@ -57,15 +57,20 @@ int capture_reconfigure(const struct image *before, const struct image *,
 int capture_renew(const struct image *);
 void capture_lapse(const struct image *);
 
-/* What was put back. */
+/* It took so long, in which nobody could read a heartbeat. */
+typedef void capture_busy_fn(void *ctx, int64_t took_us);
+
 struct capture_repair {
-	int guard;
+	capture_busy_fn *busy;
+	void *ctx;
+	int guard; /* what was put back */
 	int routing;
+	int64_t since_us; /* capture.c's own */
 };
 
 /*
- * Makes sure of a set of enum watch_subject, each in one step.  -1 when
- * something could not be put back.
+ * Makes sure of a set of enum watch_subject.  Before much goes on it tells by
+ * busy how long it took.  -1 when something could not be put back.
  */
 int capture_repair(const struct image *, const struct render_local *,
     unsigned int subjects, struct capture_repair *);

@@ -24,8 +24,7 @@
 struct drift {
 	const struct image *image;
 	const struct render_local *local;
-	drift_event_fn *tell;
-	void *ctx;
+	struct drift_listener to;
 	struct pace pace;
 	unsigned int subjects; /* to be put right */
 	struct event *repair;
@@ -60,9 +59,9 @@ tell_repair(struct drift *drift, const struct capture_repair *repair)
 	    repair->guard ? " the guard" : "",
 	    repair->guard && repair->routing ? " and" : "",
 	    repair->routing ? " routing rules or routes" : "");
-	drift->tell(drift->ctx, SEVERITY_WARNING, "drift", message);
+	drift->to.tell(drift->to.ctx, SEVERITY_WARNING, "drift", message);
 	if (pace_repaired(&drift->pace, clock_mono_us()))
-		drift->tell(drift->ctx, SEVERITY_ALARM, "drift",
+		drift->to.tell(drift->to.ctx, SEVERITY_ALARM, "drift",
 		    "somebody keeps changing what belongs to tpx: it is put "
 		    "back once a second only");
 }
@@ -90,11 +89,11 @@ loopback_compare(struct drift *drift)
 		if (((before ^ drift->loopback) & properties[i].property) == 0)
 			continue;
 		if ((before & properties[i].property) != 0)
-			drift->tell(drift->ctx, SEVERITY_WARNING, "interface",
-			    properties[i].gone);
+			drift->to.tell(drift->to.ctx, SEVERITY_WARNING,
+			    "interface", properties[i].gone);
 		else
-			drift->tell(drift->ctx, SEVERITY_INFO, "interface",
-			    properties[i].back);
+			drift->to.tell(drift->to.ctx, SEVERITY_INFO,
+			    "interface", properties[i].back);
 	}
 }
 
@@ -103,7 +102,8 @@ on_repair(int fd, short what, void *arg)
 {
 	struct drift *drift = arg;
 	unsigned int subjects = drift->subjects;
-	struct capture_repair repair;
+	struct capture_repair repair = { .busy = drift->to.busy,
+		.ctx = drift->to.ctx };
 	int result;
 
 	(void)fd;
@@ -119,7 +119,7 @@ on_repair(int fd, short what, void *arg)
 		schedule(drift, AGAIN_US);
 	}
 	if ((subjects & WATCH_LOST) != 0)
-		drift->tell(drift->ctx, SEVERITY_WARNING, "resync",
+		drift->to.tell(drift->to.ctx, SEVERITY_WARNING, "resync",
 		    "nobody watched for a while: everything was compared");
 	if (repair.guard || repair.routing)
 		tell_repair(drift, &repair);
@@ -143,7 +143,7 @@ tell_interface(struct drift *drift, enum event_severity severity, uint32_t i,
 
 	(void)snprintf(message, sizeof(message), "%s %s",
 	    image_interface(drift->image, i), what);
-	drift->tell(drift->ctx, severity, "interface", message);
+	drift->to.tell(drift->to.ctx, severity, "interface", message);
 }
 
 /* nftables and the routing rules follow names by themselves. */
@@ -192,8 +192,8 @@ static const struct watch_handler handlers = {
 
 struct drift *
 drift_new(struct event_base *base, const struct image *image,
-    const struct render_local *local, int inherited, drift_event_fn *tell,
-    void *ctx)
+    const struct render_local *local, int inherited,
+    const struct drift_listener *listener)
 {
 	struct drift *drift = calloc(1, sizeof(*drift));
 
@@ -201,8 +201,7 @@ drift_new(struct event_base *base, const struct image *image,
 		return NULL;
 	drift->image = image;
 	drift->local = local;
-	drift->tell = tell;
-	drift->ctx = ctx;
+	drift->to = *listener;
 	drift->loopback = LOOPBACK_ALL;
 	drift->repair = evtimer_new(base, on_repair, drift);
 	if (drift->repair == NULL ||

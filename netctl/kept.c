@@ -27,6 +27,10 @@
 
 #define TIMEOUT_S 432000 /* of an established connection, as the kernel's */
 
+/* Also those whose one half has ended: the other may last. */
+#define ENDED_HERE (1U << TCP_FIN_WAIT1 | 1U << TCP_FIN_WAIT2)
+#define STATES (1U << TCP_ESTABLISHED | 1U << TCP_CLOSE_WAIT | ENDED_HERE)
+
 struct kept {
 	uint32_t mask;
 	uint32_t tpx_uid;
@@ -52,6 +56,14 @@ found_add(struct kept *kept, const struct tuple *tuple)
 	return 0;
 }
 
+/* Its program has heard all that it will. */
+static int
+is_closed(const struct inet_diag_msg *diag)
+{
+	return (1U << diag->idiag_state & ENDED_HERE) != 0 &&
+	       diag->idiag_inode == 0;
+}
+
 static int
 on_socket(const struct nlmsghdr *message, void *ctx)
 {
@@ -67,8 +79,9 @@ on_socket(const struct nlmsghdr *message, void *ctx)
 		return MNL_CB_ERROR;
 	tuple_addr_get(diag->idiag_family, diag->id.idiag_src, &tuple.src);
 	tuple_addr_get(diag->idiag_family, diag->id.idiag_dst, &tuple.dst);
-	if (diag->idiag_uid == kept->tpx_uid || addr_is_loopback(&tuple.src) ||
-	    addr_is_loopback(&tuple.dst) ||
+	/* What is closed belongs to nobody, so it may as well be a relay's. */
+	if (is_closed(diag) || diag->idiag_uid == kept->tpx_uid ||
+	    addr_is_loopback(&tuple.src) || addr_is_loopback(&tuple.dst) ||
 	    addr_compare(&tuple.src, &tuple.dst) == 0)
 		return MNL_CB_OK;
 	return found_add(kept, &tuple) == -1 ? MNL_CB_ERROR : MNL_CB_OK;
@@ -86,7 +99,7 @@ sockets_find(struct kept *kept, struct mnl_socket *diag, int family)
 	body = mnl_nlmsg_put_extra_header(request, sizeof(*body));
 	body->sdiag_family = (uint8_t)family;
 	body->sdiag_protocol = IPPROTO_TCP;
-	body->idiag_states = 1U << TCP_ESTABLISHED;
+	body->idiag_states = STATES;
 	/* EINTR: sockets came or went meanwhile; what was found stays found. */
 	if (talk(diag, request, on_socket, kept) == -1 && errno != EINTR)
 		return -1;

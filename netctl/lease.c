@@ -58,6 +58,16 @@ lease_beat(struct lease *lease, int64_t sent_us, int64_t now_us)
 	return before == LEASE_LIVE ? LEASE_RENEW : LEASE_ARM;
 }
 
+int
+lease_delay(struct lease *lease, int64_t busy_us, int64_t now_us)
+{
+	if (lease->state != LEASE_LIVE || now_us >= lease->ends_us + busy_us)
+		return 0;
+	lease->ends_us += busy_us;
+	lease->last_us += busy_us;
+	return 1;
+}
+
 enum lease_action
 lease_expire(struct lease *lease, int64_t now_us)
 {

@@ -27,7 +27,7 @@ enum lease_action {
 struct lease {
 	enum lease_state state;
 	int64_t lease_us;  /* as configured: the worst time to a safe state */
-	int64_t ends_us;   /* when the kernel's elements time out */
+	int64_t ends_us;   /* the kernel's elements are to last until then */
 	int64_t last_us;   /* of the last good beat */
 	unsigned int good; /* good beats in a row */
 };
@@ -46,6 +46,13 @@ void lease_set(struct lease *, uint32_t lease_ms, int64_t now_us);
  * meanwhile, lease_expire() must be asked first.
  */
 enum lease_action lease_beat(struct lease *, int64_t sent_us, int64_t now_us);
+
+/*
+ * Nobody could read a beat for so long up to now: that counts against none, and
+ * no further.  1 when the kernel's lease has to be renewed for that, 0 when it
+ * had ended before or is not live.
+ */
+int lease_delay(struct lease *, int64_t busy_us, int64_t now_us);
 
 /* LEASE_LAPSE when the live lease has ended, else LEASE_NOTHING. */
 enum lease_action lease_expire(struct lease *, int64_t now_us);

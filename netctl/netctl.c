@@ -167,6 +167,20 @@ tell(void *ctx, enum event_severity severity, const char *kind,
 	(void)IPC_SEND(netctl->supervisor, MSG_EVENT, 0, &event, -1);
 }
 
+/* The supervisor shall not take it for an end either. */
+static void
+on_busy(void *ctx, int64_t took_us)
+{
+	struct netctl *netctl = ctx;
+
+	if (!lease_delay(&netctl->lease, took_us, clock_mono_us()))
+		return;
+	(void)renew(netctl);
+	expiry_set(netctl);
+	lease_tell(
+	    netctl, 0, netctl->paused ? IPC_LEASE_PAUSE : IPC_LEASE_CAPTURE);
+}
+
 /* Only who sees every packet could see those that this costs. */
 static void
 conntrack_look(struct netctl *netctl, int64_t now_us)
@@ -509,7 +523,8 @@ on_net_start(void *ctx, struct ipc_message *message)
 	if (start->lease != IPC_LEASE_NONE)
 		expiry_set(netctl);
 	netctl->drift = drift_new(netctl->base, netctl->policy.image,
-	    &netctl->local, start->port4 != 0, tell, netctl);
+	    &netctl->local, start->port4 != 0,
+	    &(struct drift_listener){ tell, on_busy, netctl });
 	if (netctl->drift == NULL)
 		fatal("watching the rules");
 	ready.port4 = netctl->local.port4;

@@ -164,6 +164,16 @@ nft_exchange(const void *batch, size_t len)
 	return -1;
 }
 
+/* Even a list of tables would have libnftables read every set. */
+int
+nft_has_table(const char *name)
+{
+	struct text text = { 0 };
+
+	text_printf(&text, "add chain inet %s probe\n", name);
+	return nft_try(&text) == 0;
+}
+
 char *
 nft_list(const char *table)
 {

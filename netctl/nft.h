@@ -41,6 +41,9 @@ int nft_exchange(const void *batch, size_t len);
  */
 char *nft_list(const char *table);
 
+/* Whether a table of family inet is there, however much is in it. */
+int nft_has_table(const char *name);
+
 /* The address of the socket, by which the kernel names who asked. */
 unsigned int nft_portid(void);
 

@@ -96,7 +96,7 @@ render_sets(const struct image *image, struct text *text)
 		    "\t\ttimeout %ds\n\t}\n",
 		    i == 0 ? 4 : 6, families[i], families[i], BLOCKED_SIZE,
 		    BLOCKED_TIMEOUT_S);
-	render_tables(image, 1, text);
+	render_tables(image, ADDR_TABLES_ALL, 1, text);
 }
 
 /*
@@ -578,7 +578,7 @@ render_capture(const struct image *image, const struct render_local *local,
 	render_rest(image, lease, text);
 	render_upstream(image, local, text);
 	text_puts(text, "}\n");
-	render_elements(image, text);
+	render_elements(image, ADDR_TABLES_ALL, RENDER_TABLE, text);
 }
 
 void

@@ -23,8 +23,8 @@
  * rule's limits: they stay when the table is made anew with that rule.
  */
 #define RENDER_KEPT "kept_"
-/* Begins a command behind the capture table that fills one of its sets. */
-#define RENDER_ADD_ELEMENT "add element inet " RENDER_TABLE " "
+/* Begins a command that fills a set. */
+#define RENDER_ADD_ELEMENT "add element inet "
 /* Groups of NFLOG; prefix "GENERATION.RULE", of limits with ".rate" behind */
 #define RENDER_LOG_GROUP 74   /* flows that are blocked */
 #define RENDER_OWNER_GROUP 75 /* of this host, the first packet of others */
@@ -80,6 +80,15 @@ render_guard(const struct image *, const struct render_local *, struct text *);
  * what a guard that stands already holds.
  */
 void render_guard_all(struct text *);
+
+/*
+ * The same, and as that table: whose sets of single addresses are empty, for
+ * while the capture table tells what is excluded.  The commands that fill those
+ * of the guard are long, or none.
+ */
+void render_guard_bare(const char *table, const struct image *,
+    const struct render_local *, struct text *);
+void render_guard_elements(const struct image *, struct text *);
 
 /*
  * The guard in another table: a packet that comes while a transaction replaces

@@ -219,10 +219,13 @@ render_singles(const struct addr_family *family, struct addr *first,
 	}
 }
 
-/* Those of a table, in lists of at most so many ranges. */
+/*
+ * Those of a table, in lists of at most so many ranges, each of them a command
+ * that adds to a set of that table of nftables, if there is one.
+ */
 static void
 render_lists(const struct image *image, const struct addr_family *family,
-    uint32_t ref, uint32_t most, struct text *text)
+    uint32_t ref, const char *table, uint32_t most, struct text *text)
 {
 	uint32_t i, n = 0, count = range_count(image, family, ref);
 	struct addr first, last;
@@ -234,8 +237,8 @@ render_lists(const struct image *image, const struct addr_family *family,
 			continue;
 		if (n > 0 && n % most == 0)
 			text_puts(text, " }\n");
-		if (n % most == 0 && most != UINT32_MAX) {
-			text_puts(text, RENDER_ADD_ELEMENT);
+		if (n % most == 0 && table != NULL) {
+			text_printf(text, RENDER_ADD_ELEMENT "%s ", table);
 			set_name(image, family, ref, ADDR_PART_SINGLES, text);
 		}
 		text_puts(text, n++ % most == 0 ? " { " : ", ");
@@ -260,37 +263,77 @@ render_set(const struct image *image, const struct addr_family *family,
 		text_puts(text, " }\n");
 	} else if (!later) {
 		text_puts(text, "\t\telements =");
-		render_lists(image, family, ref, UINT32_MAX, text);
+		render_lists(image, family, ref, NULL, UINT32_MAX, text);
 	}
 	text_puts(text, "\t}\n");
 }
 
-void
-render_tables(const struct image *image, int later, struct text *text)
+static int
+is_among(const struct image *image, struct image_span refs, uint32_t ref)
+{
+	uint32_t i;
+
+	for (i = 0; i < refs.count; i++)
+		if (image_ref(image, refs, i) == ref)
+			return 1;
+	return 0;
+}
+
+static int
+is_wanted(const struct image *image, enum addr_tables which, uint32_t table)
+{
+	const struct image_rule *exclusion;
+	uint32_t i;
+
+	if (which == ADDR_TABLES_ALL)
+		return 1;
+	for (i = 0; i < image_exclusion_count(image); i++) {
+		exclusion = image_exclusion(image, i);
+		if (is_among(image, exclusion->from, table) ||
+		    is_among(image, exclusion->to, table))
+			return 1;
+	}
+	return 0;
+}
+
+static void
+render_table(
+    const struct image *image, uint32_t table, int later, struct text *text)
 {
 	enum addr_part part;
-	uint32_t i;
 	size_t f;
 
-	for (i = 0; i < image_table_count(image); i++)
-		for (f = 0; f < ADDR_FAMILIES; f++)
-			for (part = 0; part < ADDR_PARTS; part++)
-				if (addr_has_part(
-					image, &addr_families[f], i, part))
-					render_set(image, &addr_families[f], i,
-					    part, later, text);
+	for (f = 0; f < ADDR_FAMILIES; f++)
+		for (part = 0; part < ADDR_PARTS; part++)
+			if (addr_has_part(
+				image, &addr_families[f], table, part))
+				render_set(image, &addr_families[f], table,
+				    part, later, text);
 }
 
 void
-render_elements(const struct image *image, struct text *text)
+render_tables(const struct image *image, enum addr_tables which, int later,
+    struct text *text)
+{
+	uint32_t i;
+
+	for (i = 0; i < image_table_count(image); i++)
+		if (is_wanted(image, which, i))
+			render_table(image, i, later, text);
+}
+
+void
+render_elements(const struct image *image, enum addr_tables which,
+    const char *table, struct text *text)
 {
 	uint32_t i;
 	size_t f;
 
 	for (i = 0; i < image_table_count(image); i++)
 		for (f = 0; f < ADDR_FAMILIES; f++)
-			if (addr_has_part(
+			if (is_wanted(image, which, i) &&
+			    addr_has_part(
 				image, &addr_families[f], i, ADDR_PART_SINGLES))
-				render_lists(image, &addr_families[f], i,
+				render_lists(image, &addr_families[f], i, table,
 				    ELEMENTS_PER_COMMAND, text);
 }

@@ -38,16 +38,21 @@ int addr_has_part(const struct image *, const struct addr_family *,
 void render_addr(const struct image *, const struct addr_family *,
     const char *field, uint32_t ref, enum addr_part, struct text *);
 
+/* Every table, or those that exclusions name. */
+enum addr_tables { ADDR_TABLES_ALL, ADDR_TABLES_EXCLUDED };
+
 /*
  * A set for each table, family and part that is not empty.  later: those of
  * single addresses are empty, render_elements() fills them.
  */
-void render_tables(const struct image *, int later, struct text *);
+void
+render_tables(const struct image *, enum addr_tables, int later, struct text *);
 
 /*
- * Commands behind the capture table, a line each, that fill sets: each may be
- * a transaction of its own.
+ * Commands, a line each, that fill the sets of that table of nftables: each may
+ * be a transaction of its own.
  */
-void render_elements(const struct image *, struct text *);
+void render_elements(
+    const struct image *, enum addr_tables, const char *table, struct text *);
 
 #endif

@@ -157,11 +157,10 @@ guard_output(const struct image *image, const struct render_local *local,
 
 static void
 guard(const char *table, const struct image *image,
-    const struct render_local *local, struct text *text)
+    const struct render_local *local, int later, struct text *text)
 {
 	guard_begin(table, text);
-	if (image_exclusion_count(image) > 0)
-		render_tables(image, 0, text);
+	render_tables(image, ADDR_TABLES_EXCLUDED, later, text);
 	guard_prerouting(image, text);
 	guard_forward(image, text);
 	if (image_settings(image)->local != LOCAL_NONE) {
@@ -175,14 +174,27 @@ void
 render_guard(const struct image *image, const struct render_local *local,
     struct text *text)
 {
-	guard(RENDER_GUARD_TABLE, image, local, text);
+	guard(RENDER_GUARD_TABLE, image, local, 0, text);
+}
+
+void
+render_guard_bare(const char *table, const struct image *image,
+    const struct render_local *local, struct text *text)
+{
+	guard(table, image, local, 1, text);
+}
+
+void
+render_guard_elements(const struct image *image, struct text *text)
+{
+	render_elements(image, ADDR_TABLES_EXCLUDED, RENDER_GUARD_TABLE, text);
 }
 
 void
 render_guard_beside(const struct image *image, const struct render_local *local,
     struct text *text)
 {
-	guard(RENDER_GUARD_BESIDE, image, local, text);
+	guard(RENDER_GUARD_BESIDE, image, local, 0, text);
 }
 
 void

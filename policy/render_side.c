@@ -11,6 +11,7 @@
 #define SET "\tset "
 #define HOOK "\t\ttype "
 #define BLOCK_END "\t}"
+#define ADD_ELEMENT RENDER_ADD_ELEMENT RENDER_TABLE " "
 
 /* Their elements are of flows, not of a side; so are those of RENDER_KEPT. */
 static const char *const staying[] = { "lease", "blocked4", "blocked6" };
@@ -148,7 +149,7 @@ put_chain(const struct piece *name, const struct piece *first,
 static void
 put_elements(const struct piece *line, const char *suffix, struct text *text)
 {
-	struct piece name = word_at(line, strlen(RENDER_ADD_ELEMENT));
+	struct piece name = word_at(line, strlen(ADD_ELEMENT));
 	const char *end = name.start + name.len;
 
 	text_append(text, line->start, (size_t)(end - line->start));
@@ -173,7 +174,7 @@ side_prepare(const struct text *table, enum render_side side, struct text *text)
 		} else if (begins(&line, SET)) {
 			name = word_at(&line, strlen(SET));
 			put_block(SET, &name, stays(&name) ? "" : suffix, text);
-		} else if (begins(&line, RENDER_ADD_ELEMENT)) {
+		} else if (begins(&line, ADD_ELEMENT)) {
 			put_elements(&line, suffix, text);
 		} else {
 			put_rule(&line, suffix, text);

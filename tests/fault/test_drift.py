@@ -10,13 +10,15 @@ import time
 
 import pytest
 
-from conftest import ECHO, FORWARDED, LOCAL
+from conftest import ECHO, FORWARDED, LOCAL, configuration
 from rig import proc, traffic
 from rig.sniffer import Sniffer
+from rig.tpx import Tpx
 
 pytestmark = pytest.mark.alone
 
 REPAIR_S = 0.1
+MANY = 200_000  # addresses of a big table
 # of conntrack entries, see policy/mark.h
 LOCAL_MARK, KEPT_MARK = 2 << 24, 3 << 24
 
@@ -239,6 +241,66 @@ def test_a_change_is_put_back(net, server, tpx, mode, capture, change):
     proc.wait_until(lambda: drifts(instance), what="its row")
     assert repaired_us(instance) - changed_us < REPAIR_S * 1e6
     assert instance.status()["state"] == "armed"
+
+
+@pytest.fixture
+def with_table(net, build):
+    """Starts tpxd with a big table <many>, the server's IPv4 address in it."""
+    instances = []
+
+    def start(statements):
+        instance = Tpx(net.gateway, build, configuration(
+            f'table <many> file "many"\n{statements}', lease="1s"))
+        instances.append(instance)
+        (instance.home / "many").write_text(f"{net.SERVER4}\n" + "".join(
+            f"11.{i >> 15}.{i >> 7 & 255}.{(i & 127) * 2}\n"
+            for i in range(MANY)))
+        instance.start()
+        instance.wait_state("armed", timeout_s=30)
+        instance.rows(1, "kind = 'state'", view="events")
+        return instance
+    yield start
+    for instance in instances:
+        instance.close()
+        print(instance.tpxd.output())
+
+
+def repair_us(net, instance, words="flush ruleset"):
+    """How long the guard took to be back, as netctl says, from then on."""
+    known = len(drifts(instance))
+    changed_us = time.time() * 1e6
+    net.gateway.nft(words)
+    proc.wait_until(lambda: len(drifts(instance)) > known, 30, "its row")
+    return repaired_us(instance) - changed_us
+
+
+def test_a_table_that_is_not_excluded_delays_no_repair(
+        net, server, with_table):
+    instance = with_table("exclude to 192.0.2.1\nblock to <many>")
+    wanted = state_of(net)
+    took_us = repair_us(net, instance)
+    print(f"{MANY} addresses, repaired in {took_us / 1000:.0f} ms")
+    assert state_of(net) == wanted
+    assert took_us < REPAIR_S * 1e6
+    proc.stays(lambda: len(messages(instance, "state")) == 1, 1, "the lease")
+
+
+def test_a_repair_that_takes_long_costs_no_lease(net, server, with_table):
+    """What is excluded is let through meanwhile, and by the guard alone."""
+    instance = with_table("exclude to <many>\ndefault relay")
+    with contextlib.closing(traffic.EchoFlow(
+            net.client, net.SERVER4, ECHO)) as flow:
+        for words in ("flush ruleset",
+                      "insert rule inet tpx_guard forward accept"):
+            took_us = repair_us(net, instance, words)
+            print(f"{MANY} excluded, repaired in {took_us / 1000:.0f} ms")
+        proc.stays(lambda: len(messages(instance, "state")) == 1, 1,
+                   "the lease")
+        os.kill(instance.tpxd.pid, signal.SIGKILL)
+        proc.wait_until(lambda: not traffic.outcome(
+            net.client, net.SERVER6, ECHO, 1) == "served", 5, "closed")
+        assert traffic.outcome(net.client, net.SERVER4, ECHO) == "served"
+        assert flow.ended is None
 
 
 def test_a_repair_never_opens_the_second_line(net, tpx):

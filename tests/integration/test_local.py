@@ -3,6 +3,7 @@
 
 import contextlib
 import os
+import pathlib
 import signal
 import socket
 import threading
@@ -179,6 +180,77 @@ def test_sessions_go_on_when_capture_is_turned_on(
         proc.wait_until(lambda: time.monotonic() > ended + LEASE_S + GRACE_S)
         assert talks(here, there)
         assert traffic.echoes(out)
+
+
+@contextlib.contextmanager
+def outgoing(net, address):
+    """A connection from the gateway to a server; both ends."""
+    with net.server.socket(socket.AF_INET6 if ":" in address
+                           else socket.AF_INET) as listener:
+        listener.bind(("", SESSION))
+        listener.listen()
+        with traffic.connect(net.gateway, address, SESSION) as here:
+            there, _ = listener.accept()
+            there.settimeout(5)
+            with there:
+                yield here, there
+
+
+def test_half_a_session_goes_on_that_the_server_has_ended(
+        net, tpx, address, mode):
+    """This host says more, long after it has heard everything."""
+    with outgoing(net, address) as (here, there):
+        there.shutdown(socket.SHUT_WR)
+        assert here.recv(1) == b""
+        instance = tpx(capture=LOCAL, mode=mode, lease=f"{LEASE_S:.0f}s")
+        assert talks(here, there)
+        os.kill(instance.tpxd.pid, signal.SIGKILL)
+        proc.wait_until(lambda: not instance.by_role()["netctl"], 5)
+        assert talks(here, there)
+
+
+def test_half_a_session_goes_on_that_this_host_has_ended(
+        net, tpx, address, mode):
+    """A download whose request is complete; it asks who is silent."""
+    with outgoing(net, address) as (here, there):
+        here.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for option in (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL,
+                       socket.TCP_KEEPCNT):
+            here.setsockopt(socket.IPPROTO_TCP, option, 1)
+        here.shutdown(socket.SHUT_WR)
+        assert there.recv(1) == b""
+        tpx(capture=LOCAL, mode=mode)
+        asked = time.monotonic()  # after 1 s; it ends 1 s after no answer
+        proc.wait_until(lambda: time.monotonic() > asked + 3)
+        assert talks(there, here)
+
+
+def test_what_a_program_has_closed_leaves_nothing_behind(net, tpx, address):
+    with outgoing(net, address) as (here, there):
+        port = here.getsockname()[1]
+        here.close()
+        assert there.recv(1) == b""
+        tpx(capture=LOCAL)
+        with net.gateway.inside():
+            entries = pathlib.Path(
+                "/proc/thread-self/net/nf_conntrack").read_text()
+        assert f"sport={port} " not in entries
+
+
+def test_udp_of_before_is_decided_anew(net, server, tpx, address):
+    with net.gateway.socket(socket.AF_INET6 if ":" in address
+                            else socket.AF_INET, socket.SOCK_DGRAM) as sock, \
+            servers.UdpServer(net.server, ECHO):
+        sock.settimeout(5)
+        sock.connect((address, ECHO))
+        sock.send(b"before")
+        assert sock.recv(10) == b"before"
+        instance = tpx("default block", capture=LOCAL)
+        with pytest.raises(OSError):
+            sock.send(b"after")
+            sock.recv(10)
+        row, = instance.rows(1)
+        assert (row["action"], row["capture"]) == ("block", "local")
 
 
 def test_a_trial_that_locks_out_nobody_returns_by_itself(

@@ -165,6 +165,35 @@ test_successor_that_hears_nothing_lets_it_lapse(void **state)
 
 #define TEST(test) cmocka_unit_test_setup(test, setup)
 
+/* As much as was lost is given, however often; nothing comes back to life. */
+static void
+test_time_without_ears_does_not_count(void **state)
+{
+	int64_t ends_us;
+
+	(void)state;
+	assert_false(lease_delay(&lease, MS, now_us));
+	(void)beat();
+	ends_us = lease.ends_us;
+	wait_us(LEASE_MS * MS);
+	assert_true(lease_delay(&lease, LEASE_MS * MS, now_us));
+	assert_int_equal(lease.ends_us, ends_us + LEASE_MS * MS);
+	assert_int_equal(lease_expire(&lease, now_us), LEASE_NOTHING);
+	now_us = lease.ends_us;
+	assert_int_equal(lease_expire(&lease, now_us), LEASE_LAPSE);
+	assert_false(lease_delay(&lease, LEASE_MS * MS, now_us));
+}
+
+static void
+test_a_lease_that_ended_before_is_not_renewed(void **state)
+{
+	(void)state;
+	(void)beat();
+	now_us = lease.ends_us + MS;
+	assert_false(lease_delay(&lease, MS, now_us));
+	assert_int_equal(lease_expire(&lease, now_us), LEASE_LAPSE);
+}
+
 int
 main(void)
 {
@@ -180,6 +209,8 @@ main(void)
 		TEST(test_a_beat_from_the_future_is_not_good),
 		TEST(test_successor_of_a_live_lease_renews_it),
 		TEST(test_successor_that_hears_nothing_lets_it_lapse),
+		TEST(test_time_without_ears_does_not_count),
+		TEST(test_a_lease_that_ended_before_is_not_renewed),
 	};
 
 	return cmocka_run_group_tests_name("lease", tests, NULL, NULL);

@@ -49,6 +49,41 @@ test_many_addresses_are_a_hash_that_is_filled_later(void **state)
 	free(image);
 }
 
+/* What fills the sets of a guard, and is not there from the start. */
+static void
+test_a_guard_has_the_tables_that_are_excluded(void **state)
+{
+	struct text conf = { 0 }, text = { 0 };
+	struct image *image;
+	size_t len;
+	int i;
+
+	(void)state;
+	text_puts(&conf, FIXTURE_CAPTURE "table <u> { 10.0.0.0/8 }\n"
+					 "table <s> { 192.0.2.0/24 }\n"
+					 "table <d> { 198.51.100.0/24 ");
+	for (i = 0; i < 10000; i++)
+		text_printf(&conf, "12.0.%d.%d ", i >> 7, (i & 127) * 2);
+	text_puts(&conf, "}\nblock to <u>\nexclude from <s> to <d> port 1\n");
+	image = fixture_image(conf.bytes, &len);
+	render_guard_bare("tpx_guard", image, &local, &text);
+	assert_has(text.bytes, "elements = { 192.0.2.0/24 }");
+	assert_has(text.bytes, "elements = { 198.51.100.0/24 }");
+	assert_has(text.bytes, "\tset t_d_4s {\n\t\ttype ipv4_addr\n\t}\n");
+	assert_lacks(text.bytes, "t_u_4");
+	text_free(&text);
+	render_guard(image, &local, &text);
+	assert_lacks(text.bytes, "t_u_4");
+	text_free(&text);
+	render_guard_elements(image, &text);
+	assert_has(
+	    text.bytes, "add element inet tpx_guard t_d_4s { 12.0.0.0, ");
+	assert_lacks(text.bytes, "t_s_4");
+	text_free(&text);
+	text_free(&conf);
+	free(image);
+}
+
 static void
 test_a_small_table_is_one_set(void **state)
 {
@@ -71,6 +106,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(
 		    test_many_addresses_are_a_hash_that_is_filled_later),
+		cmocka_unit_test(test_a_guard_has_the_tables_that_are_excluded),
 		cmocka_unit_test(test_a_small_table_is_one_set),
 	};
 

@@ -79,9 +79,11 @@ test_chains_and_sets_get_a_letter_and_hooks_one_rule(void **state)
 static void
 test_commands_fill_the_sets_of_their_side(void **state)
 {
-	struct text in = whole("table inet tpx {\n\tset t_x_4s {\n\t\ttype "
-			       "ipv4_addr\n\t}\n}\n" RENDER_ADD_ELEMENT
-			       "t_x_4s { 192.0.2.1, 192.0.2.3 }\n"),
+	struct text in = whole(
+			"table inet tpx {\n\tset t_x_4s {\n\t\ttype "
+			"ipv4_addr\n\t}\n}\n" RENDER_ADD_ELEMENT RENDER_TABLE
+			" "
+			"t_x_4s { 192.0.2.1, 192.0.2.3 }\n"),
 		    out = { 0 };
 
 	(void)state;
