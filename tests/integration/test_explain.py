@@ -4,17 +4,19 @@
 import contextlib
 import itertools
 import json
+import os
+import pwd
 import random
 import socket
 
 import pytest
 
 from conftest import FORWARDED, LOCAL, configuration
-from rig import names, proc, servers
+from rig import names, proc, servers, traffic
 from test_domain import sni
 
 PORTS = (7, 17, 27)
-NAMES = (None, "www.a.example", "x.b.example", "c.example")
+NAMES = (None, "www.a.example", "x.b.example", "c.example", "d.example")
 LISTS = ('domains <a> { "*.a.example" "c.example" }\n'
          'domains <b> { "*.b.example" }')
 TABLES = "table <four> {{ {} }}\ntable <none> {{ 203.0.113.0/24 }}"
@@ -115,7 +117,8 @@ def agree(net, instance, sniffer, flows, namespace):
     return said
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+# with these, a mistake with any selector or with the default shows
+@pytest.mark.parametrize("seed", [1, 2, 3, 6, 11])
 def test_rules_decide_as_they_are_explained(net, echoes, tpx, sniffer, seed):
     chance = random.Random(seed)
     rules = [some_rule(net, chance) for _ in range(RULES)]
@@ -160,6 +163,53 @@ def test_what_is_not_captured_goes_by_itself(net, echoes, tpx, sniffer):
         0, "interface", net.SERVER_IF)
     it = explain(instance, "icmp", net.CLIENT4, net.SERVER4)
     assert (it["captured"], it["by"]) == (0, "other-protocols")
+
+
+def happens_to(namespace, user, address, port):
+    """The same, with a socket of that user."""
+    with namespace.inside():
+        os.seteuid(pwd.getpwnam(user).pw_uid)
+        try:
+            sock = socket.socket()
+        finally:
+            os.seteuid(0)
+    with sock:
+        sock.settimeout(10)
+        try:
+            sock.connect((address, port))
+            assert traffic.echoes(sock)
+        except (ConnectionRefusedError, ConnectionResetError, EOFError):
+            return "refused"
+    return "served"
+
+
+@pytest.mark.parametrize("file", [False, True], ids=["running", "file"])
+def test_what_tpx_sends_itself_is_its_own(net, echoes, tpx, file):
+    instance = tpx("default block", capture=LOCAL)
+    words = ["-f", instance.config] if file else []
+    for user, said, happened in (
+            ("tpx", (0, "own", None), "served"),
+            ("root", (1, "rule", "block"), "refused"),
+            ("nobody", (1, "rule", "block"), "refused")):
+        it = explain(instance, *words, "tcp", net.OUTSIDE4,
+                     f"{net.SERVER4}:17", "user", user)
+        assert (it["captured"], it["by"], it["action"]) == said, user
+        assert it["uid"] == pwd.getpwnam(user).pw_uid
+        assert happens_to(net.gateway, user, net.SERVER4, 17) == happened
+
+
+def test_a_user_has_the_group_of_its_entry_if_none_is_said(net, tpx):
+    rule = "block group nogroup"
+    instance = tpx(f"{rule}\ndefault pass", capture=LOCAL)
+    flow = ("tcp", net.OUTSIDE4, f"{net.SERVER4}:17", "user")
+    nogroup = pwd.getpwnam("nobody").pw_gid
+    for words, gid in ((["nobody"], nogroup), (["root"], 0),
+                       (["root", "group", "nogroup"], nogroup),
+                       (["nobody", "group", "root"], 0),
+                       (["4000000000"], None)):
+        it = explain(instance, *flow, *words)
+        assert (it["action"], it["gid"]) == (
+            "block" if gid == nogroup else "pass", gid), words
 
 
 def test_questions_of_dns_are_dnsds(net, tpx):

@@ -219,6 +219,29 @@ test_flows_without_a_row_are_counted_once(void **state)
 	assert_int_equal(flow_arena_unlogged(arena, 1), 7 + 1);
 }
 
+/* None has been counted yet, so that no slot says that it was. */
+static void
+test_the_first_flow_without_a_row_is_counted(void **state)
+{
+	(void)state;
+	fill(0, FLOW_SLOT_OPEN);
+	arena->slot[0].entry.unlogged = 1;
+	assert_int_equal(flow_arena_unlogged(arena, SLOTS), 1);
+}
+
+/* Whoever writes nonsense hides nothing: it is no row, and a loss. */
+static void
+test_flow_that_is_neither_with_nor_without_a_row_is_a_loss(void **state)
+{
+	(void)state;
+	fill(0, FLOW_SLOT_CLOSED);
+	arena->slot[0].entry.unlogged = 2;
+	assert_int_equal(read_arena(), 0);
+	assert_int_equal(nrows, 0);
+	assert_int_equal(torn, 1);
+	assert_int_equal(flow_arena_unlogged(arena, SLOTS), 0);
+}
+
 static void
 test_half_written_flow_is_counted(void **state)
 {
@@ -303,6 +326,9 @@ main(void)
 		TEST(test_start_in_the_future_gives_no_duration),
 		TEST(test_free_and_untouched_slots_are_passed_over),
 		TEST(test_flows_without_a_row_are_counted_once),
+		TEST(test_the_first_flow_without_a_row_is_counted),
+		TEST(
+		    test_flow_that_is_neither_with_nor_without_a_row_is_a_loss),
 		TEST(test_half_written_flow_is_counted),
 		TEST(test_losses_are_handed_on),
 		TEST(test_header_is_not_believed),

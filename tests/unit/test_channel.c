@@ -319,7 +319,7 @@ test_handler_that_does_without_a_descriptor_hears_of_it(void **state)
 
 /* Only the kernel can have left it out. */
 static void
-test_descriptor_that_was_never_sent_is_missed_by_every_handler(void **state)
+test_descriptor_that_was_never_sent_is_missed_by_all(void **state)
 {
 	(void)state;
 	send_listener(0);
@@ -563,8 +563,7 @@ main(void)
 		TEST(test_as_many_descriptors_as_fit_are_all_closed),
 		TEST(test_descriptor_without_room_ends_a_channel_that_needs_it),
 		TEST(test_handler_that_does_without_a_descriptor_hears_of_it),
-		TEST(
-		    test_descriptor_that_was_never_sent_is_missed_by_every_handler),
+		TEST(test_descriptor_that_was_never_sent_is_missed_by_all),
 		TEST(test_surplus_fd_is_refused_where_there_is_no_room_for_it),
 		TEST(test_two_fds_of_which_one_fits_are_refused),
 		TEST(test_descriptors_behind_a_violation_are_closed),

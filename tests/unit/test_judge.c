@@ -5,6 +5,7 @@
 #include <event2/event.h>
 #include <netinet/in.h>
 #include <stdatomic.h>
+#include <stdio.h>
 
 #include "ipc/loop.h"
 #include "policy/conf_index.h"
@@ -227,6 +228,39 @@ test_others_flows_are_decided_by_what_is_in_use(void **state)
 	assert_int_equal(start.generation, 5);
 }
 
+/* What is forbidden by it is that rule's flow, and has a row if that says so.
+ */
+static void
+test_a_name_that_comes_late_says_which_rule_it_is(void **state)
+{
+	static const struct {
+		const char *rules;
+		int unlogged;
+	} cases[] = {
+		{ "relay domain \"b.example\"\nblock " NAMED "\n", 0 },
+		{ "relay domain \"b.example\"\nblock " NAMED " log no\n", 1 },
+	};
+	struct flow_entry record;
+	char text[256];
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		(void)snprintf(text, sizeof(text), "%s%s", FIXTURE_CAPTURE,
+		    cases[i].rules);
+		reload(text, (uint32_t)i + 4);
+		memset(&record, 0, sizeof(record));
+		record.proto = IPPROTO_TCP;
+		record.rule = FLOW_RULE_DEFAULT;
+		assert_false(judge_forbids(&judge, &record, "c.example"));
+		assert_int_equal(record.rule, FLOW_RULE_DEFAULT);
+		assert_true(judge_forbids(&judge, &record, NAME));
+		assert_int_equal(record.rule, 1);
+		assert_int_equal(record.generation, i + 4);
+		assert_int_equal(record.unlogged, cases[i].unlogged);
+	}
+}
+
 /* A rule that may not be its own hides no flow. */
 static void
 test_what_lacks_its_name_is_logged(void **state)
@@ -283,6 +317,7 @@ main(void)
 		TEST(test_whose_owner_nobody_knows_is_refused),
 		TEST(test_what_waits_for_its_name_stays_with_its_rules),
 		TEST(test_a_name_that_comes_late_is_asked_of_its_rules),
+		TEST(test_a_name_that_comes_late_says_which_rule_it_is),
 		TEST(test_what_lacks_its_name_is_logged),
 		TEST(test_a_refused_flow_without_a_row_is_no_loss),
 		TEST(test_others_flows_are_decided_by_what_is_in_use),
