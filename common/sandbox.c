@@ -96,6 +96,10 @@ arguments_of(const struct sandbox_syscall *row, struct scmp_arg_cmp out[2])
 		out[n].op = SCMP_CMP_MASKED_EQ;
 		out[n].datum_a = arguments[i]->mask;
 		out[n].datum_b = arguments[i]->value;
+		if (arguments[i]->mask == 0) {
+			out[n].datum_a = UINT64_MAX;
+			out[n].datum_b = (uint64_t)getpid();
+		}
 		n++;
 	}
 	return n;

@@ -26,7 +26,10 @@
 
 enum sandbox_stage { SANDBOX_SETUP = 1, SANDBOX_RUNNING = 2 };
 
-/* One argument of a system call: (value of arg & mask) must equal it. */
+/*
+ * One argument of a system call: (value of arg & mask) must equal it; with mask
+ * 0, arg must be the id of the process that enters.
+ */
 struct sandbox_argument {
 	unsigned int number; /* from 1; 0: no condition */
 	uint64_t mask;
@@ -53,6 +56,11 @@ struct sandbox_syscall {
 #define ARGUMENT_LACKS(arg, bits)          \
 	{                                  \
 		(arg), (uint64_t)(bits), 0 \
+	}
+
+#define ARGUMENT_IS_SELF(arg) \
+	{                     \
+		(arg), 0, 0   \
 	}
 
 enum sandbox_access {
@@ -130,7 +138,7 @@ void sandbox_run_toward(const struct sandbox *, const uint16_t *ports);
 	    { SYS_rt_sigaction, "abort(3)", { 0 }, { 0 } },                 \
 	    { SYS_getpid, "abort(3)", { 0 }, { 0 } },                       \
 	    { SYS_gettid, "abort(3)", { 0 }, { 0 } },                       \
-	    { SYS_tgkill, "abort(3)", { 0 }, { 0 } },                       \
+	    { SYS_tgkill, "abort(3)", ARGUMENT_IS_SELF(1), { 0 } },         \
 	    { SYS_writev, "last words of the C library", { 0 }, { 0 } },    \
 	    { SYS_restart_syscall, "stop and continue", { 0 }, { 0 } },     \
 	{                                                                   \
@@ -168,18 +176,37 @@ void sandbox_run_toward(const struct sandbox *, const uint16_t *ports);
 		}                                               \
 	}
 
-/* What ipc/channel.c needs. */
-#define SANDBOX_MESSAGES                                                 \
-	{ SYS_sendmsg, "messages", { 0 }, { 0 } },                       \
-	    { SYS_recvmsg, "messages", { 0 }, { 0 } },                   \
-	    { SYS_sendmmsg, "messages", { 0 }, { 0 } },                  \
-	    { SYS_recvmmsg, "messages", { 0 }, { 0 } },                  \
-	    { SYS_poll, "last messages before leaving", { 0 }, { 0 } },  \
-	{                                                                \
-		SYS_fcntl, "new channels and queued descriptors", { 0 }, \
-		{                                                        \
-			0                                                \
-		}                                                        \
+/*
+ * Commands of fcntl(2) up to F_SETLKW, and of Linux' own those up to
+ * F_GET_SEALS: not F_SETOWN and F_SETSIG, by which the kernel sends any signal
+ * to any process of the user.
+ */
+#define SANDBOX_FCNTL                                                       \
+	{ SYS_fcntl, "flags of descriptors, locks",                         \
+		ARGUMENT_LACKS(2, ~UINT64_C(7)), { 0 } },                   \
+	{                                                                   \
+		SYS_fcntl, "queued descriptors, pipes, seals",              \
+		    { 2, ~UINT64_C(15), 1024 /* F_LINUX_SPECIFIC_BASE */ }, \
+		{                                                           \
+			0                                                   \
+		}                                                           \
+	}
+
+/*
+ * What ipc/channel.c needs.  Without TCP Fast Open, which connects and does not
+ * ask Landlock.
+ */
+#define SANDBOX_MESSAGES                                                     \
+	{ SYS_sendmsg, "messages", ARGUMENT_LACKS(3, MSG_FASTOPEN), { 0 } }, \
+	    { SYS_recvmsg, "messages", { 0 }, { 0 } },                       \
+	    { SYS_sendmmsg, "messages", ARGUMENT_LACKS(4, MSG_FASTOPEN),     \
+		    { 0 } },                                                 \
+	    { SYS_recvmmsg, "messages", { 0 }, { 0 } }, SANDBOX_FCNTL,       \
+	{                                                                    \
+		SYS_poll, "last messages before leaving", { 0 },             \
+		{                                                            \
+			0                                                    \
+		}                                                            \
 	}
 
 /* What memfd_map_sealed() and memfd_map_shared() need besides. */

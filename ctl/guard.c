@@ -3,7 +3,8 @@
  * tpxctl guard: the guard of `on-failure closed' without tpxd, for before the
  * network is up.  The configuration is read by a child that is user tpx.  One
  * that cannot be read closes all forwarding: what it would have closed is not
- * known, and this host can still be reached.
+ * known, and this host can still be reached.  What a guard of before closes
+ * stays closed.
  */
 #include <sys/wait.h>
 

@@ -165,6 +165,9 @@ put_decided(struct metrics *metrics, const struct msg_ctl_status *main)
 	metrics_family(metrics, "tpx_flows_refused_total", "counter",
 	    "Connections and datagrams that relays did not take.");
 	metrics_uint(metrics, "", NULL, main->refused);
+	metrics_family(metrics, "tpx_flows_long_hello_total", "counter",
+	    "TLS ClientHellos that were too long to be read.");
+	metrics_uint(metrics, "", NULL, main->long_hello);
 }
 
 static void

@@ -71,6 +71,7 @@ json_flows(struct json *json, const struct msg_ctl_status *main)
 	json_uint(json, "blocked", main->blocked);
 	json_uint(json, "unlogged", main->unlogged);
 	json_uint(json, "refused", main->refused);
+	json_uint(json, "long_hello", main->long_hello);
 	json_object_end(json);
 }
 
@@ -231,9 +232,9 @@ text_main(const struct status *status, FILE *out)
 	(void)fprintf(out,
 	    "flows       %" PRIu64 " open, %" PRIu64 " accepted, %" PRIu64
 	    " relayed, %" PRIu64 " passed, %" PRIu64 " blocked, %" PRIu64
-	    " refused, %" PRIu64 " unlogged\n",
+	    " refused, %" PRIu64 " unlogged, %" PRIu64 " with a long hello\n",
 	    main->open, main->accepted, main->relayed, main->passed,
-	    main->blocked, main->refused, main->unlogged);
+	    main->blocked, main->refused, main->unlogged, main->long_hello);
 	(void)fprintf(out,
 	    "dns         %" PRIu64 " queries, %" PRIu64 " from the cache, "
 	    "%" PRIu64 " blocked, %" PRIu64 " failed, %" PRIu64 " limited, "

@@ -63,15 +63,15 @@ static const char open_add[] = "INSERT OR IGNORE INTO temp.open_now VALUES"
 
 /* A flow that was open has perhaps got its row since.  %s: the expression. */
 static const char sums[] =
-    "SELECT count(*), sum(is_open), count(DISTINCT src), sum(up_bytes),"
-    " sum(down_bytes), key FROM"
+    "SELECT count(*), sum(is_open), count(DISTINCT src), total(up_bytes),"
+    " total(down_bytes), key FROM"
     " (SELECT 0 AS is_open, v.src AS src, v.up_bytes AS up_bytes,"
     " v.down_bytes AS down_bytes, %s AS key"
     " FROM flow f JOIN flows v ON v.id = f.id WHERE f.end_us >= ?1"
     " AND v.final AND f.id NOT IN (SELECT id FROM temp.open_now)"
     " UNION ALL SELECT 1, v.src, v.up_bytes, v.down_bytes, %s"
     " FROM temp.open_now v)"
-    " GROUP BY key ORDER BY sum(up_bytes) + sum(down_bytes) DESC, count(*) "
+    " GROUP BY key ORDER BY total(up_bytes) + total(down_bytes) DESC, count(*) "
     "DESC,"
     " key LIMIT ?2";
 
@@ -90,7 +90,7 @@ add_failed(sqlite3_stmt *statement, const struct flow_record *record,
 	if (record->uid != FLOW_UID_NONE)
 		(void)sqlite3_bind_int64(statement, 5, record->uid);
 	(void)sqlite3_bind_text(statement, 6, words->rule, -1, SQLITE_STATIC);
-	/* So that no sum overflows, whatever a relay has written there. */
+	/* Whatever a relay has written there, it is not less than nothing. */
 	(void)sqlite3_bind_int64(
 	    statement, 7, (sqlite3_int64)(record->up_bytes & BYTES_MASK));
 	(void)sqlite3_bind_int64(

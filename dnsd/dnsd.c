@@ -27,6 +27,7 @@
 #include "ipc/channel.h"
 #include "ipc/loop.h"
 #include "policy/binding.h"
+#include "policy/image_same.h"
 #include "policy/lists.h"
 #include "policy/mapping.h"
 #include "schema/journal.h"
@@ -294,6 +295,32 @@ on_domains(void *ctx, struct ipc_message *message)
 		fatalx("lists of domains: %s", why);
 }
 
+/*
+ * What other servers have said, or others' rules have let in, is not to be
+ * answered any more, nor what the resolver at hand may still say.
+ */
+static void
+forget_answers(struct dnsd *dnsd)
+{
+	front_flush(dnsd->front);
+	resolver_lose(dnsd);
+}
+
+static void
+policy_replace(struct dnsd *dnsd, int fd, size_t size_bytes)
+{
+	struct mapping next = { 0 };
+	const char *why;
+
+	if (mapping_replace(&next, fd, size_bytes, &why) == -1)
+		fatalx("configuration: %s", why);
+	if (dnsd->front != NULL &&
+	    !image_same_resolver(dnsd->policy.image, next.image))
+		forget_answers(dnsd);
+	mapping_free(&dnsd->policy);
+	dnsd->policy = next;
+}
+
 static void
 on_config(void *ctx, struct ipc_message *message)
 {
@@ -302,9 +329,7 @@ on_config(void *ctx, struct ipc_message *message)
 	struct front_settings settings;
 	const char *why;
 
-	if (mapping_replace(
-		&dnsd->policy, message->fd, config->size_bytes, &why) == -1)
-		fatalx("configuration: %s", why);
+	policy_replace(dnsd, message->fd, config->size_bytes);
 	if (lists_take(&dnsd->lists, dnsd->policy.image, &why) == -1)
 		fatalx("configuration: %s", why);
 	sampler_reset(&dnsd->sampler);

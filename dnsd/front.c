@@ -204,7 +204,7 @@ front_stats(const struct front *front, struct front_stats *stats)
 uint64_t
 front_progress(const struct front *front)
 {
-	return front->progress;
+	return front->progress + tcp_accepted(front->tcp);
 }
 
 uint32_t

@@ -51,6 +51,7 @@ struct front_verdict {
 struct front_binding {
 	const struct addr *client;
 	const struct question *question; /* what it asked, not the last alias */
+	const char *aliases;		 /* the others, see policy/binding.h */
 	const struct addr *addrs;
 	size_t count; /* 1 .. FRONT_BINDING_ADDRS */
 	uint32_t ttl_s;
@@ -213,10 +214,16 @@ struct front_stats {
 
 void front_stats(const struct front *, struct front_stats *);
 
-/* Grows with every question taken in and every answer sent. */
+/*
+ * Grows with every question taken in, every answer sent, and every connection
+ * accepted: to turn away who asks nothing is work.
+ */
 uint64_t front_progress(const struct front *);
 
-/* Connections that wait in the backlogs of the listeners (TCP). */
+/*
+ * Connections that wait in the backlogs of the listeners (TCP), and not for
+ * want of descriptors.
+ */
 uint32_t front_backlog(const struct front *);
 
 /* Closes everything; who waits gets no answer. */

@@ -160,13 +160,6 @@ is_silent(const struct names *names)
 }
 
 static void
-lists_find(
-    const struct names *names, const char *name, struct domain_set *lists)
-{
-	domain_index_find(names->index, name, strlen(name), lists);
-}
-
-static void
 on_tick(int fd, short what, void *arg)
 {
 	static const struct timeval pause = { .tv_usec = WALK_TICK_US };
@@ -182,7 +175,8 @@ on_tick(int fd, short what, void *arg)
 	while (names->ask.count < LIMIT_NAMES_PAIRS / 2 &&
 	       (more = binding_next(names->table, &names->walked,
 		    now_s + GRACE_LESS_S, &item)) != 0) {
-		lists_find(names, item.name, &lists);
+		domain_index_find_any(
+		    names->index, item.name, item.aliases, &lists);
 		ask_add(names, &lists, &item.client, &item.server,
 		    item.until_s - GRACE_LESS_S - now_s);
 	}
@@ -251,11 +245,13 @@ names_tell(struct names *names, const struct front_binding *binding)
 	names->ask.count = 0;
 	for (i = 0; i < binding->count; i++) {
 		if (!binding_learn(names->table, binding->client,
-			&binding->addrs[i], name, binding->ttl_s, now_s) ||
+			&binding->addrs[i], name, binding->aliases,
+			binding->ttl_s, now_s) ||
 		    !names->any)
 			continue;
 		if (!found)
-			lists_find(names, name, &lists);
+			domain_index_find_any(
+			    names->index, name, binding->aliases, &lists);
 		found = 1;
 		ask_add(names, &lists, binding->client, &binding->addrs[i],
 		    binding->ttl_s + TOLD_GRACE_S);

@@ -12,6 +12,7 @@
 #include "dnsd/serve.h"
 #include "dnsd/svcb.h"
 #include "dnsd/wire.h"
+#include "policy/binding.h"
 
 #define HINTS_MOST 16 /* of a record, that are learnt */
 
@@ -20,6 +21,7 @@ struct lesson {
 	struct front *front;
 	struct front_binding binding;
 	struct question asked;
+	char aliases[BINDING_ALIASES_BYTES];
 	struct addr addrs[FRONT_BINDING_ADDRS];
 	uint64_t last; /* what the answer waits for, or 0 */
 };
@@ -86,6 +88,30 @@ name_service(struct question *question)
 	memmove(question->name, name + at, question->name_bytes);
 }
 
+/* Those that have room, in the order of the answer. */
+static void
+lesson_alias(struct lesson *lesson, const struct reply *reply)
+{
+	const struct question *question = &reply->query->question;
+	uint8_t name[LIMIT_DNS_NAME_BYTES];
+	char text[DNS_NAME_TEXT_BYTES];
+	size_t used = 0, len;
+	unsigned int i;
+
+	memset(lesson->aliases, 0, sizeof(lesson->aliases));
+	if ((reply->answer->has & ANSWER_ALIASES) == 0)
+		return;
+	for (i = 0; i < reply->answer->answers; i++) {
+		if (answer_alias(reply->answer, question, i, name) == 0)
+			continue;
+		len = strlen(dns_name_text(name, text)) + 1;
+		if (used + len >= sizeof(lesson->aliases))
+			return;
+		memcpy(lesson->aliases + used, text, len);
+		used += len;
+	}
+}
+
 uint64_t
 report_binding(struct front *front, const struct reply *reply)
 {
@@ -103,11 +129,13 @@ report_binding(struct front *front, const struct reply *reply)
 	lesson.binding = (struct front_binding){
 		.client = &reply->client->addr,
 		.question = &lesson.asked,
+		.aliases = lesson.aliases,
 		.addrs = lesson.addrs,
 		.ttl_s = answer_ttl(reply->answer, reply->age),
 	};
 	if (svcb_is(question->qtype))
 		name_service(&lesson.asked);
+	lesson_alias(&lesson, reply);
 	for (i = 0; i < reply->answer->answers; i++) {
 		answer_record(reply->answer, question, i, &record);
 		if (record.type == WIRE_A || record.type == WIRE_AAAA)

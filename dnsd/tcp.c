@@ -64,6 +64,7 @@ struct tcp {
 	struct tcp_port port_of[FRONT_LISTENERS];
 	struct connections open;
 	uint32_t count;
+	uint64_t accepted; /* those that were closed at once, too */
 	size_t unsent_bytes;
 	int paused; /* no descriptor or memory for another client */
 	struct event *tick;
@@ -463,6 +464,7 @@ on_client(int fd, short what, void *arg)
 		client = accept4(fd, (struct sockaddr *)&name, &len,
 		    SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (client != -1) {
+			port->tcp->accepted++;
 			connection_new(port, client, &name);
 			continue;
 		}
@@ -562,6 +564,12 @@ tcp_connections(const struct tcp *tcp)
 	return tcp->count;
 }
 
+uint64_t
+tcp_accepted(const struct tcp *tcp)
+{
+	return tcp->accepted;
+}
+
 uint32_t
 tcp_backlog(const struct tcp *tcp)
 {
@@ -571,7 +579,7 @@ tcp_backlog(const struct tcp *tcp)
 	unsigned int i;
 
 	/* Of a listening socket, tcpi_unacked is the length of the backlog. */
-	for (i = 0; i < tcp->ports; i++) {
+	for (i = 0; i < tcp->ports && !tcp->paused; i++) {
 		len = sizeof(info);
 		if (getsockopt(tcp->port_of[i].fd, IPPROTO_TCP, TCP_INFO, &info,
 			&len) == 0)

@@ -61,6 +61,11 @@ int tcp_reply(struct tcp_connection *, const uint8_t *answer, size_t len);
 void tcp_release(struct tcp_connection *);
 
 uint32_t tcp_connections(const struct tcp *);
+
+/* How many there have been, with those that there was no room for. */
+uint64_t tcp_accepted(const struct tcp *);
+
+/* Connections not yet accepted; 0 while no descriptor is to be had for one. */
 uint32_t tcp_backlog(const struct tcp *);
 
 /* Nobody may be held any more. */

@@ -289,8 +289,11 @@ void
 batch_relay_dropped(
     struct batch *batch, unsigned int worker, uint64_t dropped, int ended)
 {
-	count(batch, &batch->relays[worker], LOSS_RELAY, dropped,
-	    ended ? 0 : dropped);
+	struct counted *counted = &batch->relays[worker];
+
+	if (dropped > BATCH_DROPPED_MOST)
+		dropped = counted->known;
+	count(batch, counted, LOSS_RELAY, dropped, ended ? 0 : dropped);
 }
 
 void

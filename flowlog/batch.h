@@ -20,6 +20,10 @@ struct store;
 #define BATCH_FLOWS 65536 /* that may wait */
 #define BATCH_EVENTS 1024
 
+/* More rows than a relay can lose in its life, and too few to overflow a sum.
+ */
+#define BATCH_DROPPED_MOST (UINT64_C(1) << 40)
+
 /* Losses that the ledger counts. */
 #define LOSS_KERNEL(loss) \
 	((loss) >= LOSS_CONNTRACK && (loss) <= LOSS_KERNEL_QUEUE)
@@ -102,8 +106,9 @@ void batch_add_loss(struct batch *, enum flow_loss, uint64_t count);
 
 /*
  * A relay's own count of given-up rows since it started; what is new in it
- * becomes a loss, once, also across restarts of this process.  ended: the
- * relay is dead, the next one begins at 0.
+ * becomes a loss, once, also across restarts of this process.  A count beyond
+ * BATCH_DROPPED_MOST tells nothing.  ended: the relay is dead, the next one
+ * begins at 0.
  */
 void batch_relay_dropped(
     struct batch *, unsigned int worker, uint64_t dropped, int ended);

@@ -322,7 +322,7 @@ dns_import(struct dns *dns, unsigned int worker, int fd)
 
 /* Writes blocks up to *end, which it sets; NULL: all of them. */
 static int
-write_blocks(struct dns *dns, struct block **end, uint64_t *added)
+write_blocks(struct dns *dns, struct block **end, struct dns_added *added)
 {
 	struct block *block;
 	uint64_t records = 0;
@@ -362,17 +362,18 @@ static int
 write_some(struct dns *dns)
 {
 	struct block *end = NULL;
-	uint64_t added = 0;
+	struct dns_added added = { 0 };
 
 	if (store_begin(dns->store) == -1)
 		return -1;
 	if (write_blocks(dns, &end, &added) == -1 ||
-	    room_make(dns->store, added) == -1 ||
+	    room_make(dns->store, added.rows) == -1 ||
 	    store_commit(dns->store) == -1) {
 		store_rollback(dns->store);
 		return -1;
 	}
-	dns->written += added;
+	dns->written += added.rows;
+	batch_add_loss(dns->batch, LOSS_DNS_QUEUE, added.lost);
 	committed(dns, end);
 	return 0;
 }

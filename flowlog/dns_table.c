@@ -16,11 +16,12 @@
 #include "flowlog/store.h"
 
 /*
- * Another row may have that time; this many further ones are tried.  A worker
- * gives times one behind the other to what it has read at once, so each step
- * goes beyond that: else who comes second would look at all of it.
+ * Another row may have that time; this many further ones are tried, more than
+ * there are workers.  A worker gives times one behind the other to what it has
+ * read at once, so each step goes beyond that: else who comes second would look
+ * at all of it.
  */
-#define IDS_TRIED 4096
+#define IDS_TRIED 128
 #define ID_STEP_US 67
 
 enum statement { ADD, ADD_TOGETHER, RULE, FIND, REMOVE_BEFORE, STATEMENTS };
@@ -244,6 +245,7 @@ dns_table_add(
 		if (found != 0)
 			return found == 1 ? 0 : -1;
 	}
+	*added = -1;
 	return 0;
 }
 
@@ -267,24 +269,25 @@ add_together(
 static int
 add_some(struct dns_table *table,
     const struct dns_record *const records[TOGETHER], int count,
-    uint64_t *added)
+    struct dns_added *added)
 {
 	int is_new, i = 0;
 
 	if (count == TOGETHER && (i = add_together(table, records)) == -1)
 		return -1;
-	*added += (uint64_t)i;
+	added->rows += (uint64_t)i;
 	for (; i < count; i++) {
 		if (dns_table_add(table, records[i], &is_new) == -1)
 			return -1;
-		*added += (uint64_t)is_new;
+		added->rows += is_new == 1;
+		added->lost += is_new == -1;
 	}
 	return 0;
 }
 
 int
-dns_table_add_all(
-    struct dns_table *table, const void *bytes, size_t len, uint64_t *added)
+dns_table_add_all(struct dns_table *table, const void *bytes, size_t len,
+    struct dns_added *added)
 {
 	const struct dns_record *records[TOGETHER];
 	const uint8_t *at = bytes, *end = at + len;

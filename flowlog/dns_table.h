@@ -22,15 +22,22 @@ struct store;
 struct dns_table *dns_table_new(struct store *);
 void dns_table_free(struct dns_table *); /* NULL is fine */
 
-/* The record must be in order; *added is 0 when it is there already. */
+/*
+ * The record must be in order; *added is 0 when it is there already, -1 when so
+ * many have its time that it gets no row.
+ */
 int dns_table_add(struct dns_table *, const struct dns_record *, int *added);
+
+struct dns_added {
+	uint64_t rows, lost;
+};
 
 /*
  * The same for len bytes of records, one behind the other; to *added comes how
- * many were not there.
+ * many were not there, and how many got no row.
  */
-int dns_table_add_all(
-    struct dns_table *, const void *records, size_t len, uint64_t *added);
+int dns_table_add_all(struct dns_table *, const void *records, size_t len,
+    struct dns_added *added);
 
 /* Removes up to count of the oldest before a time. */
 int

@@ -38,6 +38,7 @@
 /* The kernel tells of what it blocks a little later, by a timer of its own. */
 #define HELD_US (LIMIT_NFLOG_HOLD_MS * 1000LL + 50000)
 #define FLUSH_MS 500
+#define AHEAD_US (366LL * 86400 * 1000000)
 
 #define ARENAS_MOST 64
 
@@ -139,14 +140,19 @@ database_open(struct flowlog *flowlog)
 	return store_open(flowlog->dir, &flowlog->store);
 }
 
-/* The id of a row that no relay made: after all that are there, and now. */
+/*
+ * The id of a row that no relay made: after all that are there, and now.  What
+ * is further ahead than clocks are set back is a relay's that lies.
+ */
 static int
 next_id(const struct flowlog *flowlog, uint64_t *next)
 {
-	uint64_t last;
+	int64_t now_us = clock_real_us();
+	uint64_t last, before;
 
-	*next = flow_first_id(clock_real_us(), LIMIT_FLOW_WORKER);
-	if (store_last_id(flowlog->store, &last) == -1)
+	*next = flow_first_id(now_us, LIMIT_FLOW_WORKER);
+	before = flow_first_id(now_us + AHEAD_US, 0);
+	if (store_last_id(flowlog->store, before, &last) == -1)
 		return -1;
 	if (*next <= last)
 		*next = last - last % FLOW_ID_STEP + FLOW_ID_STEP +

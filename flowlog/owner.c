@@ -1,9 +1,16 @@
 /* SPDX-License-Identifier: ISC */
-/* A hash table over a ring: whoever has waited longest makes room.  Pure. */
+/*
+ * A hash table over a ring: whoever has waited longest makes room.  Its keys
+ * are chosen by users of this host, so the hash is seeded.
+ */
 #include "flowlog/owner.h"
+
+#include <sys/random.h>
 
 #include <stdlib.h>
 #include <string.h>
+
+#include "common/hash.h"
 
 #define NONE UINT32_MAX
 
@@ -23,6 +30,7 @@ struct owner {
 };
 
 struct owners {
+	uint64_t seed;
 	uint32_t bucket[OWNERS_MOST]; /* the newest of it, or NONE */
 	struct owner ring[OWNERS_MOST];
 	uint32_t at; /* where the next one goes */
@@ -39,17 +47,11 @@ key_of(const struct flow_record *record, struct owner_key *key)
 	key->proto = record->proto;
 }
 
-/* FNV-1a; who chooses its ports to collide slows down rows of this host. */
 static uint32_t *
 bucket_of(struct owners *owners, const struct owner_key *key)
 {
-	const unsigned char *byte = (const unsigned char *)key;
-	uint32_t hash = 2166136261U;
-	size_t i;
-
-	for (i = 0; i < sizeof(*key); i++)
-		hash = (hash ^ byte[i]) * 16777619U;
-	return &owners->bucket[(hash ^ hash >> 16) % OWNERS_MOST];
+	return &owners->bucket[hash_bytes(owners->seed, key, sizeof(*key)) %
+			       OWNERS_MOST];
 }
 
 struct owners *
@@ -60,6 +62,11 @@ owners_new(void)
 
 	if (owners == NULL)
 		return NULL;
+	if (getrandom(&owners->seed, sizeof(owners->seed), 0) !=
+	    sizeof(owners->seed)) {
+		free(owners);
+		return NULL;
+	}
 	owners->at = 0;
 	for (i = 0; i < OWNERS_MOST; i++) {
 		owners->bucket[i] = NONE;

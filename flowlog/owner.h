@@ -15,7 +15,7 @@
 
 struct owners;
 
-struct owners *owners_new(void); /* NULL with ENOMEM */
+struct owners *owners_new(void); /* NULL with errno */
 void owners_free(struct owners *);
 
 /* The addresses, ports and protocol of a record, and the uid that began it. */

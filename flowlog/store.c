@@ -113,7 +113,7 @@ static const char *const texts[STATEMENTS] = {
 	[REMOVE_EVENTS] = REMOVE_OLD("event"),
 	[REMOVE_LOSSES] = REMOVE_OLD("loss"),
 	[OLDEST] = "SELECT min(end_us) FROM flow",
-	[LAST_ID] = "SELECT max(id) FROM flow",
+	[LAST_ID] = "SELECT max(id) FROM flow WHERE id < ?1",
 	[SUM_LOSSES] = "SELECT CAST(total(count) AS INTEGER) FROM loss"
 		       " WHERE source = ?1 AND kind = ?2",
 	[PAGES] = "PRAGMA page_count",
@@ -632,10 +632,12 @@ store_shrink(struct store *store)
 }
 
 int
-store_last_id(struct store *store, uint64_t *id)
+store_last_id(struct store *store, uint64_t before, uint64_t *id)
 {
 	int64_t last;
 
+	(void)sqlite3_bind_int64(
+	    store->statements[LAST_ID], 1, (int64_t)before);
 	if (number(store, LAST_ID, &last) == -1)
 		return -1;
 	*id = (uint64_t)last;

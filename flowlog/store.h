@@ -101,8 +101,8 @@ int store_is_near_max(struct store *);
 /* Gives free pages back when the file is larger than the quota. */
 int store_shrink(struct store *);
 
-/* The highest flow id in the log, 0: none. */
-int store_last_id(struct store *, uint64_t *id);
+/* The highest flow id in the log that is less than before, 0: none. */
+int store_last_id(struct store *, uint64_t before, uint64_t *id);
 
 /*
  * For the files of other tables: the connection, and errno for a result code

@@ -13,9 +13,6 @@
 #include "flowlog/record.h"
 #include "ipc/channel.h"
 
-/* More than a relay can lose in its life, and too little to overflow a sum. */
-#define DROPPED_MOST (UINT64_C(1) << 40)
-
 struct worker {
 	struct workers *owner;
 	struct ipc_channel *channel; /* NULL: none */
@@ -101,7 +98,8 @@ flows_violation(const struct worker *worker, const struct msg_flows *flows)
 
 	if (flows->sequence < worker->received || flows->sequence > INT64_MAX)
 		return "a sequence that goes back";
-	if (flows->dropped < worker->dropped || flows->dropped > DROPPED_MOST)
+	if (flows->dropped < worker->dropped ||
+	    flows->dropped > BATCH_DROPPED_MOST)
 		return "a count of losses out of range";
 	for (i = 0; i < flows->count; i++)
 		if ((why = record_violation(

@@ -160,7 +160,9 @@ on_writable(int fd, short what, void *arg)
 	}
 	if (errno == EAGAIN || errno == EWOULDBLOCK)
 		event_add(channel->writable, NULL);
-	/* A dead peer is seen by the reading side. */
+	/* A dead peer is seen by the reading side, if that does not wait. */
+	else if (channel->held)
+		channel_end(channel, NULL);
 }
 
 static int
@@ -257,7 +259,10 @@ ipc_send_empty(struct ipc_channel *channel, enum msg_type type, int fd)
 	return IPC_SEND(channel, type, 0, &body, fd);
 }
 
-/* Closes every descriptor that came but the first; returns their number. */
+/*
+ * Closes every descriptor that came but the first; returns how many were sent,
+ * where all that found no room here are one.
+ */
 static unsigned int
 fds_of(struct msghdr *message, int *first)
 {
@@ -282,7 +287,7 @@ fds_of(struct msghdr *message, int *first)
 				close(fd);
 		}
 	}
-	return count;
+	return count + ((message->msg_flags & MSG_CTRUNC) != 0);
 }
 
 static const struct ipc_handler *
@@ -296,11 +301,25 @@ handler_of(const struct ipc_channel *channel, uint32_t type)
 	return NULL;
 }
 
+/* NULL, or why it cannot be. */
+static const char *
+handle(
+    struct ipc_channel *channel, struct ipc_message *message, unsigned int nfds)
+{
+	const struct ipc_handler *handler = handler_of(channel, message->type);
+
+	if (handler == NULL)
+		return "a message nobody awaits";
+	if (nfds > 0 && message->fd == -1 && !handler->does_without_fd)
+		return "a descriptor that there was no room for";
+	handler->handle(channel->ctx, message);
+	return NULL;
+}
+
 static void
 deliver(struct ipc_channel *channel, const uint8_t *datagram, size_t len,
     unsigned int nfds, int fd, int truncated)
 {
-	const struct ipc_handler *handler;
 	struct ipc_message message = { .fd = fd };
 	struct msg_header header;
 	const char *why;
@@ -312,10 +331,7 @@ deliver(struct ipc_channel *channel, const uint8_t *datagram, size_t len,
 		message.id = header.id;
 		message.len = header.len_bytes;
 		message.body = datagram + sizeof(header);
-		if ((handler = handler_of(channel, header.type)) != NULL)
-			handler->handle(channel->ctx, &message);
-		else
-			why = "a message nobody awaits";
+		why = handle(channel, &message, nfds);
 	}
 	if (message.fd != -1)
 		close(message.fd);
@@ -343,7 +359,7 @@ take(struct ipc_channel *channel, unsigned int i)
 		return;
 	}
 	deliver(channel, inbox.datagrams[i], len, nfds, fd,
-	    (message->msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0);
+	    (message->msg_flags & MSG_TRUNC) != 0);
 }
 
 static void

@@ -26,12 +26,17 @@ struct ipc_message {
 struct ipc_handler {
 	enum msg_type type;
 	void (*handle)(void *ctx, struct ipc_message *);
+	/*
+	 * It runs, with fd -1, even if this process had no room for the
+	 * message's descriptor (unix(7)); for others that ends the channel.
+	 */
+	int does_without_fd;
 };
 
 /*
  * Called once when the channel is over, from the event loop: why is NULL when
- * the peer closed it, else what it did wrong.  The owner frees the channel,
- * there or later; no handler runs any more.
+ * the peer closed it, else what it did wrong, or what there was no room for.
+ * The owner frees the channel, there or later; no handler runs any more.
  */
 typedef void ipc_end_fn(void *ctx, const char *why);
 

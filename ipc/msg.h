@@ -66,9 +66,9 @@ struct ipc_gate {
 };
 
 /*
- * Decides about one datagram of len bytes that came with nfds descriptors
- * (truncated: the kernel cut data or descriptors off).  On DENY, *why is the
- * rule it broke, in a few words, for the event and the log.
+ * Decides about one datagram of len bytes that was sent with nfds descriptors
+ * (truncated: the kernel cut some of it off).  On DENY, *why is the rule it
+ * broke, in a few words, for the event and the log.
  */
 enum verdict ipc_accept(const struct ipc_gate *, const void *datagram,
     size_t len, unsigned int nfds, int truncated, const char **why);

@@ -10,8 +10,9 @@
  * flow; one with a client's address nothing that is part of a flow which was
  * not relayed, and to it comes only what answers the socket itself.  For any
  * other address there is no evidence that it could make.  That of TCP is a
- * socket which came by a listener, not one that it connected.  That of UDP is a
- * mark of conntrack, which only rules give, to what they have a relay take.
+ * socket which came by a listener, not one that it connected: rules let nothing
+ * connect that came so, nor the listener itself.  That of UDP is a mark of
+ * conntrack, which only rules give, to what they have a relay take.
  */
 #include "netctl/broker.h"
 

@@ -502,9 +502,12 @@ int
 capture_guard_all(void)
 {
 	struct text text = { 0 };
+	int first, second;
 
 	if (others_guard())
 		return -1;
 	render_guard_all(&text);
-	return nft_run("guard", &text);
+	first = nft_run("guard", &text);
+	second = routing_apply(NULL, ROUTE_GUARD_ALL);
+	return first == -1 && second == -1 ? -1 : 0;
 }

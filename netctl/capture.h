@@ -83,8 +83,9 @@ void capture_end(const struct image *);
 int capture_guard_only(const struct image *, const struct render_local *);
 
 /*
- * The same when there is no image to tell what is captured: all forwarding.
- * -1 when a tpxd runs.
+ * The same when there is no image to tell what is captured: all forwarding, and
+ * what a guard that stands already holds.  -1 when a tpxd runs, or when neither
+ * of its two lines could be put in place.
  */
 int capture_guard_all(void);
 

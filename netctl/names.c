@@ -29,9 +29,9 @@
 #include "netctl/pairs.h"
 #include "policy/told.h"
 
-#define REFUSED_EVERY_US 10000000 /* one event about that, for each dnsd */
-#define RATE 20000		  /* pairs of a dnsd a second, and at once */
-#define ASKS_MAX 64		  /* of a transaction */
+#define TELL_EVERY_S 10 /* one event about what a dnsd does not get */
+#define RATE 20000	/* pairs of a dnsd a second, and at once */
+#define ASKS_MAX 64	/* of a transaction */
 #define SET_NAME_BYTES 64
 #define SECOND_US 1000000
 
@@ -39,10 +39,11 @@ struct peer {
 	struct names *names;
 	struct ipc_channel *channel; /* NULL: none */
 	uint32_t worker;
-	int64_t left;	    /* pairs that it may ask for, times SECOND_US */
-	int64_t left_us;    /* as of then */
-	uint64_t refused;   /* since the last event about it */
-	int64_t refused_us; /* of that event; 0: none yet */
+	int64_t left;	     /* pairs that it may ask for, times SECOND_US */
+	int64_t left_us;     /* as of then */
+	uint64_t refused;    /* since the last event about it */
+	const char *why;     /* it was refused the last time */
+	struct event *pause; /* pending: the last event is not long ago */
 };
 
 /* A message that is not answered yet. */
@@ -93,23 +94,30 @@ on_end(void *ctx, const char *why)
 }
 
 static void
-refused_tell(struct peer *peer, const char *why)
+refused_tell(struct peer *peer)
 {
+	static const struct timeval pause = { .tv_sec = TELL_EVERY_S };
 	const struct names_listener *listener = &peer->names->listener;
-	int64_t now_us = clock_mono_us();
 	char text[160];
 
-	peer->refused++;
-	if (peer->refused_us != 0 &&
-	    now_us - peer->refused_us < REFUSED_EVERY_US)
+	if (peer->refused == 0 || event_pending(peer->pause, EV_TIMEOUT, NULL))
 		return;
 	(void)snprintf(text, sizeof(text),
 	    "dnsd %u asked %ju times for a pass that it does not get, the last"
 	    " time: %s",
-	    peer->worker, (uintmax_t)peer->refused, why);
+	    peer->worker, (uintmax_t)peer->refused, peer->why);
 	peer->refused = 0;
-	peer->refused_us = now_us;
+	event_add(peer->pause, &pause);
 	listener->refused(listener->ctx, text);
+}
+
+/* What was refused meanwhile would else be told of with the next one only. */
+static void
+on_pause_over(int fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	refused_tell(arg);
 }
 
 /* 1 when one more is within its rate. */
@@ -188,7 +196,9 @@ take(struct peer *peer, const struct names_pair *asked)
 			break;
 		}
 	}
-	refused_tell(peer, why);
+	peer->refused++;
+	peer->why = why;
+	refused_tell(peer);
 	return 0;
 }
 
@@ -224,7 +234,7 @@ failure_tell(struct names *names, int error)
 
 	if (error == ENOENT ||
 	    (names->failed_us != 0 &&
-		now_us - names->failed_us < REFUSED_EVERY_US))
+		now_us - names->failed_us < (int64_t)TELL_EVERY_S * SECOND_US))
 		return;
 	names->failed_us = now_us;
 	(void)snprintf(text, sizeof(text),
@@ -305,6 +315,10 @@ names_new(struct event_base *base, const struct names_listener *listener)
 	for (i = 0; i < LIMIT_WORKERS; i++) {
 		names->peers[i].names = names;
 		names->peers[i].worker = i;
+		names->peers[i].pause =
+		    evtimer_new(base, on_pause_over, &names->peers[i]);
+		if (names->peers[i].pause == NULL)
+			return NULL;
 	}
 	return names;
 }

@@ -100,6 +100,10 @@ rule_visit(
 		mnl_attr_put_u32(
 		    request, FRA_FWMASK, mark_value(visit->mask, rule->bits));
 	}
+	if (rule->from == ROUTE_FROM_FORWARDED) {
+		header->flags = FIB_RULE_INVERT;
+		interface = "lo";
+	}
 	if (interface != NULL)
 		mnl_attr_put_strz(request, FRA_IIFNAME, interface);
 	return visit->found(visit->ctx, request);
@@ -130,8 +134,10 @@ int
 routing_each(const struct image *image, enum route_part part, routing_fn *found,
     void *ctx)
 {
-	struct visit visit = { image_settings(image)->mark_mask, found, ctx };
+	struct visit visit = { .found = found, .ctx = ctx };
 
+	if (image != NULL)
+		visit.mask = image_settings(image)->mark_mask;
 	if (routes_each_default(part, default_visit, &visit) == -1 ||
 	    routes_each_rule(image, part, rule_visit, &visit) == -1)
 		return -1;

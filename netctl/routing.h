@@ -16,6 +16,7 @@ void routing_open(void);
 /*
  * Calls found for every request that adds what belongs to a part, which it may
  * alter: routes first, then rules.  Stops and returns -1 when found does.
+ * GUARD_ALL needs no image.
  */
 typedef int routing_fn(void *ctx, struct nlmsghdr *request);
 int routing_each(

@@ -30,6 +30,7 @@ static const struct sandbox_syscall setup[] = {
 	SANDBOX_EVENT_BASE,
 	{ SYS_clone, "the keeper forks workers", { 0 }, { 0 } },
 	{ SYS_wait4, "the keeper waits", { 0 }, { 0 } },
+	{ SYS_tgkill, "abort(3) of its workers", { 0 }, { 0 } },
 	{ SYS_set_robust_list, "fork(3)", { 0 }, { 0 } },
 	{ SYS_rseq, "fork(3)", { 0 }, { 0 } },
 	{ SYS_newfstatat, "libnftables reading its names", { 0 }, { 0 } },

@@ -24,6 +24,7 @@ struct slot {
 	struct addr client;
 	struct addr server;
 	char name[BINDING_NAME_BYTES];
+	char aliases[BINDING_ALIASES_BYTES];
 };
 
 /*
@@ -105,8 +106,17 @@ slot_write(struct slot *slot, const struct slot *from)
 	slot->client = from->client;
 	slot->server = from->server;
 	memcpy(slot->name, from->name, sizeof(slot->name));
+	memcpy(slot->aliases, from->aliases, sizeof(slot->aliases));
 	atomic_store_explicit(
 	    &slot->sequence, sequence + 1, memory_order_release);
+}
+
+/* Ends the last name, whatever stands there. */
+static void
+aliases_end(char aliases[BINDING_ALIASES_BYTES])
+{
+	aliases[BINDING_ALIASES_BYTES - 2] = '\0';
+	aliases[BINDING_ALIASES_BYTES - 1] = '\0';
 }
 
 /* A copy that was not written meanwhile: 1.  One that always is, is none. */
@@ -123,6 +133,7 @@ slot_read(const struct slot *slot, struct slot *copy)
 		atomic_thread_fence(memory_order_acquire);
 		after =
 		    atomic_load_explicit(&slot->sequence, memory_order_relaxed);
+		aliases_end(copy->aliases);
 		if (before == after && (before & 1) == 0)
 			return 1;
 	}
@@ -158,6 +169,7 @@ struct lesson {
 	const struct addr *server;
 	const char *name;
 	uint16_t tag;
+	char aliases[BINDING_ALIASES_BYTES]; /* zero behind the last one */
 };
 
 /* That of the very name, else one that nobody needs any more. */
@@ -221,18 +233,47 @@ place_take(
 		.server = *lesson->server };
 
 	(void)strncpy(slot.name, lesson->name, sizeof(slot.name) - 1);
+	memcpy(slot.aliases, lesson->aliases, sizeof(slot.aliases));
 	slot_write(&group->slots[place->at], &slot);
 	group->until_s[place->at] = until_s;
 	atomic_store_explicit(
 	    &group->tags[place->at], lesson->tag, memory_order_release);
 }
 
+static void
+aliases_copy(char to[BINDING_ALIASES_BYTES], const char *from)
+{
+	size_t used = 0, len;
+
+	memset(to, 0, BINDING_ALIASES_BYTES);
+	while ((len = strlen(from) + 1) > 1) {
+		if (used + len >= BINDING_ALIASES_BYTES)
+			return;
+		memcpy(to + used, from, len);
+		used += len;
+		from += len;
+	}
+}
+
+/* What the place holds has the same aliases and does not end sooner. */
+static int
+is_known(
+    const struct place *place, const struct lesson *lesson, uint32_t until_s)
+{
+	const struct group *group = place->group;
+
+	return place->is_same && group->until_s[place->at] >= until_s &&
+	       memcmp(group->slots[place->at].aliases, lesson->aliases,
+		   sizeof(lesson->aliases)) == 0;
+}
+
 int
 binding_learn(struct binding_table *table, const struct addr *client,
-    const struct addr *server, const char *name, uint32_t ttl_s, uint32_t now_s)
+    const struct addr *server, const char *name, const char *aliases,
+    uint32_t ttl_s, uint32_t now_s)
 {
 	struct places at = places_of(table, client, server);
-	const struct lesson lesson = { client, server, name, at.tag };
+	struct lesson lesson = { client, server, name, at.tag, "" };
 	const struct group bucket = { table->buckets[at.bucket],
 		table->bucket_tags[at.bucket], table->bucket_until_s[at.bucket],
 		BUCKET_SLOTS };
@@ -240,15 +281,19 @@ binding_learn(struct binding_table *table, const struct addr *client,
 		table->region_tags[at.region], table->region_until_s[at.region],
 		REGION_SLOTS };
 	struct place place = choose(&bucket, &region, &lesson, now_s);
+	uint32_t *kept_s = &place.group->until_s[place.at];
 	uint32_t until_s =
 	    now_s + BINDING_GRACE_S +
 	    (ttl_s < BINDING_LIFE_MAX_S ? ttl_s : BINDING_LIFE_MAX_S);
 
+	aliases_copy(lesson.aliases, aliases);
 	/* So it is when an answer is given again out of a cache. */
-	if (place.is_same && place.group->until_s[place.at] >= until_s)
+	if (is_known(&place, &lesson, until_s))
 		return 0;
 	if (!name_is_host(name, BINDING_NAME_BYTES))
 		return 0;
+	if (place.is_same && *kept_s > until_s)
+		until_s = *kept_s;
 	place_take(&place, &lesson, until_s);
 	return 1;
 }
@@ -266,12 +311,14 @@ look_at(const struct slot *slot, const struct addr *client,
 		return;
 	if (found->verdict == BINDING_UNKNOWN)
 		found->verdict = BINDING_DISAGREES;
-	if (wanted == NULL || strcmp(copy.name, wanted) == 0)
-		found->verdict = BINDING_AGREES;
+	if (wanted != NULL && strcmp(copy.name, wanted) != 0)
+		return;
+	found->verdict = BINDING_AGREES;
 	if (copy.until_s <= found->until_s)
 		return;
 	found->until_s = copy.until_s;
 	memcpy(found->name, copy.name, sizeof(found->name));
+	memcpy(found->aliases, copy.aliases, sizeof(found->aliases));
 }
 
 void
@@ -325,6 +372,7 @@ binding_next(const struct binding_table *table, size_t *at, uint32_t now_s,
 		item->server = copy.server;
 		item->until_s = copy.until_s;
 		memcpy(item->name, copy.name, sizeof(item->name));
+		memcpy(item->aliases, copy.aliases, sizeof(item->aliases));
 		return 1;
 	}
 	return 0;

@@ -21,7 +21,8 @@
 #include "common/addr.h"
 
 #define BINDING_NAME_BYTES 256 /* with its NUL */
-#define BINDING_GRACE_S 300    /* after the time of the answer */
+#define BINDING_ALIASES_BYTES 256
+#define BINDING_GRACE_S 300 /* after the time of the answer */
 #define BINDING_LIFE_MAX_S 86400
 
 struct binding_table;
@@ -34,12 +35,14 @@ size_t binding_table_bytes(void);
 void binding_table_init(struct binding_table *, const uint64_t seed[2]);
 
 /*
- * A name in lower case; now_s: of CLOCK_MONOTONIC, here and below.  1 when that
- * was not known, or not for so long.
+ * A name in lower case, and the aliases that led from it to the address: each
+ * with its NUL, and an empty one behind the last.  Those that have no room are
+ * left out, the last ones first.  now_s: of CLOCK_MONOTONIC, here and below.  1
+ * when that was not known, or not for so long.
  */
 int binding_learn(struct binding_table *, const struct addr *client,
-    const struct addr *server, const char *name, uint32_t ttl_s,
-    uint32_t now_s);
+    const struct addr *server, const char *name, const char *aliases,
+    uint32_t ttl_s, uint32_t now_s);
 
 enum binding_verdict {
 	BINDING_UNKNOWN, /* the client has been told no name for it */
@@ -49,19 +52,21 @@ enum binding_verdict {
 
 /* What is known of that address, of several tables. */
 struct binding {
-	char name[BINDING_NAME_BYTES]; /* the one that ends last; or "" */
+	char name[BINDING_NAME_BYTES];	     /* the one that ends last; or "" */
+	char aliases[BINDING_ALIASES_BYTES]; /* of that name */
 	uint32_t until_s;
 	enum binding_verdict verdict;
 };
 
 /* All zero: nothing is known yet. */
-#define BINDING_NONE                   \
-	{                              \
-		"", 0, BINDING_UNKNOWN \
+#define BINDING_NONE                       \
+	{                                  \
+		"", "", 0, BINDING_UNKNOWN \
 	}
 
 /*
- * Adds what this table knows; wanted: a name to be compared, or NULL.
+ * Adds what this table knows; wanted: a name to be compared, which is then the
+ * only one that is found, or NULL.
  */
 void binding_find(const struct binding_table *, const struct addr *client,
     const struct addr *server, const char *wanted, uint32_t now_s,
@@ -72,6 +77,7 @@ struct binding_item {
 	struct addr client;
 	struct addr server;
 	char name[BINDING_NAME_BYTES];
+	char aliases[BINDING_ALIASES_BYTES];
 	uint32_t until_s;
 };
 

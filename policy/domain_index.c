@@ -301,3 +301,18 @@ domain_index_find(const struct domain_index *index, const char *name,
 		find_one(index, records_of(index) + suffixes.place[i],
 		    name + suffixes.at[i], len - suffixes.at[i], set);
 }
+
+void
+domain_index_find_any(const struct domain_index *index, const char *name,
+    const char *aliases, struct domain_set *set)
+{
+	struct domain_set more;
+	size_t i;
+
+	domain_index_find(index, name, strlen(name), set);
+	for (; *aliases != '\0'; aliases += strlen(aliases) + 1) {
+		domain_index_find(index, aliases, strlen(aliases), &more);
+		for (i = 0; i < LIMIT_DOMAIN_LISTS / 64; i++)
+			set->bits[i] |= more.bits[i];
+	}
+}

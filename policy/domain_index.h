@@ -44,6 +44,11 @@ uint32_t domain_index_names(const struct domain_index *);
 void domain_index_find(const struct domain_index *, const char *name,
     size_t len, struct domain_set *);
 
+/* Those that the name is in, or one that is among its aliases, see binding.h.
+ */
+void domain_index_find_any(const struct domain_index *, const char *name,
+    const char *aliases, struct domain_set *);
+
 static inline int
 domain_set_has(const struct domain_set *set, unsigned int list)
 {

@@ -112,8 +112,9 @@ match_domains(
     const struct policy_query *query, uint16_t list, struct lookup *lookup)
 {
 	if (!lookup->done)
-		domain_index_find(query->index, query->host,
-		    strlen(query->host), &lookup->lists);
+		domain_index_find_any(query->index, query->host,
+		    query->aliases != NULL ? query->aliases : "",
+		    &lookup->lists);
 	lookup->done = 1;
 	return domain_set_has(&lookup->lists, list);
 }

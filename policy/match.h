@@ -30,6 +30,7 @@ struct policy_query {
 	 * for; NULL: not known yet, as to the kernel.
 	 */
 	const char *host;
+	const char *aliases; /* of host, as in struct binding; NULL: none */
 	const struct domain_index
 	    *index; /* the image's own; not without host */
 	/*
@@ -50,7 +51,8 @@ struct policy_verdict {
 };
 
 /*
- * A rule with domains matches what has a name in its list, one with names what
+ * A rule with domains matches what has a name in its list, or an alias of it
+ * that its client was told, one with names what
  * agrees so with what the client was told.  As long as that is not known, the
  * first such rule whose other selectors match decides nothing but that the name
  * is needed: what comes behind it must not be believed.

@@ -363,6 +363,11 @@ render_upstream(const struct image *image, const struct render_local *local,
 	text_puts(text, "\t\tmeta l4proto 17 ");
 	term_mark_is(image, "meta mark", MARK_AS_CLIENT, text);
 	text_puts(text, "goto as_client\n");
+	/* What was accepted keeps its address when it is disconnected. */
+	text_puts(text, "\t\ttcp flags & (syn | ack) == syn "
+			"socket transparent 1 ");
+	term_mark_is_not(image, "meta mark", MARK_AS_CLIENT, text);
+	text_puts(text, "counter drop\n");
 	/* With an address of others only as part of a flow that was taken. */
 	text_puts(text, "\t\tmeta l4proto 17 socket transparent 1 ");
 	term_mark_is_not(image, "ct mark", MARK_RELAYED, text);

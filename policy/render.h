@@ -75,7 +75,10 @@ void render_remove_capture(struct text *); /* also when it is not there */
  */
 void
 render_guard(const struct image *, const struct render_local *, struct text *);
-/* The same for every interface: when no configuration says which. */
+/*
+ * Against all forwarding, when no configuration says what is captured; beside
+ * what a guard that stands already holds.
+ */
 void render_guard_all(struct text *);
 
 /*

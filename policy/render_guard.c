@@ -188,14 +188,10 @@ render_guard_beside(const struct image *image, const struct render_local *local,
 void
 render_guard_all(struct text *text)
 {
-	guard_begin(RENDER_GUARD_TABLE, text);
-	text_puts(text, "\tchain forward {\n"
-			"\t\ttype filter hook forward priority filter; "
-			"policy accept;\n"
-			"\t\tmeta l4proto { 6, 17 } counter drop\n"
-			"\t\texthdr frag exists counter drop\n"
-			"\t\tmeta l4proto != { 6, 17 } accept\n"
-			"\t\tcounter drop\n\t}\n}\n");
+	text_puts(text,
+	    "add table inet " RENDER_GUARD_TABLE "\n"
+	    "add chain inet " RENDER_GUARD_TABLE " all_forwarded { type filter "
+	    "hook forward priority filter; policy drop; }\n");
 }
 
 void

@@ -19,18 +19,21 @@ enum {
 
 static const struct route_rule rules[] = {
 	{ ROUTE_DELIVERY, PRIORITY_DELIVERY, ROUTE_LOOKUP, ROUTES_TABLE,
-	    ROUTES_PROTOCOL, MARK_OURS, MARK_BITS, 0 },
+	    ROUTES_PROTOCOL, MARK_OURS, MARK_BITS, ROUTE_FROM_ANY },
 	{ ROUTE_GUARD, PRIORITY_AFTER, ROUTE_NOP, 0, ROUTES_GUARD_PROTOCOL, 0,
-	    0, 0 },
+	    0, ROUTE_FROM_ANY },
 	{ ROUTE_GUARD, PRIORITY_PASS, ROUTE_GOTO, PRIORITY_AFTER,
-	    ROUTES_GUARD_PROTOCOL, MARK_LET, MARK_LET, 0 },
+	    ROUTES_GUARD_PROTOCOL, MARK_LET, MARK_LET, ROUTE_FROM_ANY },
 	{ ROUTE_GUARD, PRIORITY_CAPTURED, ROUTE_LOOKUP, ROUTES_GUARD_TABLE,
-	    ROUTES_GUARD_PROTOCOL, 0, 0, 1 },
+	    ROUTES_GUARD_PROTOCOL, 0, 0, ROUTE_FROM_CAPTURED },
+	{ ROUTE_GUARD_ALL, PRIORITY_CAPTURED, ROUTE_LOOKUP, ROUTES_GUARD_TABLE,
+	    ROUTES_GUARD_PROTOCOL, 0, 0, ROUTE_FROM_FORWARDED },
 };
 
 static const struct route_default defaults[] = {
 	{ ROUTE_DELIVERY, ROUTES_TABLE, ROUTES_PROTOCOL, 1 },
 	{ ROUTE_GUARD, ROUTES_GUARD_TABLE, ROUTES_GUARD_PROTOCOL, 0 },
+	{ ROUTE_GUARD_ALL, ROUTES_GUARD_TABLE, ROUTES_GUARD_PROTOCOL, 0 },
 };
 
 static const int families[] = { AF_INET, AF_INET6 };
@@ -48,7 +51,7 @@ each_interface(const struct image *image, int family,
 {
 	uint32_t i;
 
-	if (!rule->captured)
+	if (rule->from != ROUTE_FROM_CAPTURED)
 		return found(ctx, family, rule, NULL);
 	for (i = 0; i < image_interface_count(image); i++)
 		if (found(ctx, family, rule, image_interface(image, i)) == -1)

@@ -21,11 +21,19 @@
  * DELIVERY brings marked packets to this host.  GUARD is the second line of
  * on-failure closed, for when somebody flushes the nftables rules: captured
  * packets without the pass mark end in a table whose only route is a
- * blackhole.
+ * blackhole.  GUARD_ALL is that of a guard without a configuration, and has the
+ * protocol tag of GUARD.
  */
-enum route_part { ROUTE_DELIVERY, ROUTE_GUARD };
+enum route_part { ROUTE_DELIVERY, ROUTE_GUARD, ROUTE_GUARD_ALL };
 
 enum route_action { ROUTE_LOOKUP, ROUTE_GOTO, ROUTE_NOP };
+
+/*
+ * What a rule is for.  The way of what this host sends itself begins at the
+ * loopback interface; FORWARDED comes by any other, also by one that is not
+ * there yet, and to this host's addresses the table of those leads before.
+ */
+enum route_from { ROUTE_FROM_ANY, ROUTE_FROM_CAPTURED, ROUTE_FROM_FORWARDED };
 
 struct route_rule {
 	enum route_part part;
@@ -33,9 +41,9 @@ struct route_rule {
 	enum route_action action;
 	uint32_t target; /* of LOOKUP the table, of GOTO the priority */
 	uint8_t protocol;
-	uint8_t mark;	  /* MARK_OURS or MARK_LET; 0: any */
-	uint8_t bits;	  /* of it that are compared */
-	uint8_t captured; /* only what comes by captured interfaces */
+	uint8_t mark; /* MARK_OURS or MARK_LET; 0: any */
+	uint8_t bits; /* of it that are compared */
+	enum route_from from;
 };
 
 /* The only route of a table: a default one. */
@@ -49,7 +57,7 @@ struct route_default {
 /*
  * Calls found for every rule of a part, for both families and, where it names
  * one, for every captured interface (else NULL).  Stops and returns -1 when
- * found does.
+ * found does.  GUARD_ALL needs no image.
  */
 typedef int route_rule_fn(
     void *ctx, int family, const struct route_rule *, const char *interface);

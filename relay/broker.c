@@ -94,7 +94,7 @@ on_answer(struct broker *broker, struct ipc_message *message, int error)
 static void
 on_broker_grant(void *ctx, struct ipc_message *message)
 {
-	on_answer(ctx, message, 0);
+	on_answer(ctx, message, message->fd == -1 ? EMFILE : 0);
 }
 
 static void
@@ -106,7 +106,8 @@ on_broker_deny(void *ctx, struct ipc_message *message)
 }
 
 static const struct ipc_handler handlers[] = {
-	{ MSG_BROKER_GRANT, on_broker_grant },
+	/* What has no room here is one flow's loss: there are other flows. */
+	{ MSG_BROKER_GRANT, on_broker_grant, 1 },
 	{ MSG_BROKER_DENY, on_broker_deny },
 	{ MSG_NONE, NULL },
 };

@@ -18,8 +18,8 @@ struct event_base;
 
 /*
  * fd is a bound, non-blocking socket, the callee's from now on; or -1 with
- * error: EACCES when netctl knows no such flow, EPIPE when it has ended, or
- * what bind(2) said.
+ * error: EACCES when netctl knows no such flow, EPIPE when it has ended, EMFILE
+ * when this process has no room for another descriptor, or what bind(2) said.
  */
 typedef void broker_fn(void *ctx, int fd, int error);
 

@@ -32,7 +32,7 @@
 #include "relay/sniff.h"
 
 #define IDLE_US (7440LL * 1000000) /* 2 h 4 min: RFC 5382, REQ-5 */
-#define SPEAKS_US 1000000LL	   /* within it a server speaks first */
+#define DOUBT_US 50000LL	   /* until one is looked into */
 
 /* The two ends; pump[end] reads there and writes to the other one. */
 enum end { CLIENT, SERVER, ENDS };
@@ -46,7 +46,8 @@ struct flow {
 	struct flow_entry *record;
 	const struct tally *tally;
 	struct tally_share share;
-	struct patience_wait *wait; /* for the rest of a name */
+	struct patience_wait *wait;  /* for the rest of a name */
+	struct patience_wait *doubt; /* that a read has found all there was */
 	int64_t active_us;
 	int64_t idle_us;
 	enum flow_close first_end; /* who sent its end first */
@@ -74,6 +75,7 @@ struct flow_pool {
 	struct broker *broker;
 	struct idle_wheel *wheel;
 	struct patience *patience;
+	struct patience *doubts;
 	struct habits *habits;
 	struct flow *flows; /* most of them; reserved, not touched */
 	uint32_t most;
@@ -90,6 +92,7 @@ struct flow_pool {
 
 static void on_idle(struct idle_timer *);
 static void on_wait_over(void *);
+static void on_doubt(void *);
 static void on_client(int, short, void *);
 static void on_server(int, short, void *);
 
@@ -106,9 +109,11 @@ flow_pool_new(struct event_base *base, struct journal *journal,
 	pool->flows = calloc(most, sizeof(*pool->flows));
 	pool->wheel = idle_wheel_new(base, on_idle);
 	pool->patience = patience_new(base, SNIFF_LIMIT_US, on_wait_over);
+	pool->doubts = patience_new(base, DOUBT_US, on_doubt);
 	pool->habits = habits_new();
 	if (pool->flows == NULL || pool->wheel == NULL ||
-	    pool->patience == NULL || pool->habits == NULL) {
+	    pool->patience == NULL || pool->doubts == NULL ||
+	    pool->habits == NULL) {
 		free(pool->flows);
 		free(pool);
 		errno = ENOMEM;
@@ -211,6 +216,7 @@ flow_end(struct flow *flow, enum flow_close why, int error)
 	record_tcp_info(flow->record, event_get_fd(&flow->socket[CLIENT]));
 	idle_cancel(&flow->timer);
 	wait_end(flow);
+	patience_end(pool->doubts, flow->doubt);
 	server_release(&flow->server);
 	socket_end(flow, CLIENT, reset);
 	socket_end(flow, SERVER, reset);
@@ -237,23 +243,14 @@ pump_ended(struct flow *flow, enum end from, enum end to)
 		(void)shutdown(event_get_fd(&flow->socket[to]), SHUT_WR);
 }
 
-/* The client was silent for long; has the server spoken, or the client now? */
+/* What came behind a short read without an event of its own is found then. */
 static void
-flow_learn(struct flow *flow)
+flow_doubt(struct flow *flow, enum end end)
 {
-	const struct flow_entry *record = flow->record;
-	int64_t now_us = clock_mono_us();
-	struct flow_start start = record_start(record);
-	enum habit habit = HABIT_SERVER_FIRST;
-
-	if (record->up_bytes == 0 && record->down_bytes == 0)
-		return;
-	flow->learns = 0;
-	/* One that loses its patience with the client does not speak first. */
-	if (record->up_bytes > 0 ||
-	    now_us - record->start_mono_us - record->connect_us > SPEAKS_US)
-		habit = HABIT_CLIENT_FIRST;
-	habits_note(flow->pool->habits, &start.dst, start.dport, habit, now_us);
+	if (flow->doubt == NULL)
+		flow->doubt = patience_begin(flow->pool->doubts, flow);
+	if (flow->doubt == NULL)
+		event_active(&flow->socket[end], EV_READ, 0);
 }
 
 /* Moves bytes from one end to the other: 0, or -1 when the flow is gone. */
@@ -279,7 +276,10 @@ flow_pump(struct flow *flow, enum end from, short what)
 		return -1;
 	}
 	if (flow->learns)
-		flow_learn(flow);
+		flow->learns = !habits_learn(
+		    flow->pool->habits, flow->record, clock_mono_us());
+	if (pump_doubts(pump))
+		flow_doubt(flow, from);
 	if (status == PUMP_DONE)
 		pump_ended(flow, from, to);
 	else if (status == PUMP_AGAIN)
@@ -387,6 +387,28 @@ flow_prepare(struct flow *flow, short what)
 }
 
 static void
+flow_end_if_done(struct flow *flow)
+{
+	if (flow->pump[CLIENT].done && flow->pump[SERVER].done)
+		flow_end(flow, flow->first_end, 0);
+}
+
+/* Reads where it was left off; being looked at is not being active. */
+static void
+on_doubt(void *ctx)
+{
+	struct flow *flow = ctx;
+	enum end end;
+
+	flow->doubt = NULL;
+	for (end = CLIENT; end < ENDS; end++)
+		if (pump_doubts(&flow->pump[end]) &&
+		    flow_pump(flow, end, 0) == -1)
+			return;
+	flow_end_if_done(flow);
+}
+
+static void
 flow_move(struct flow *flow, enum end ready, short what)
 {
 	enum end other = ready == CLIENT ? SERVER : CLIENT;
@@ -397,8 +419,7 @@ flow_move(struct flow *flow, enum end ready, short what)
 	if (what & EV_WRITE && pump_waits(&flow->pump[other]) &&
 	    flow_pump(flow, other, 0) == -1)
 		return;
-	if (flow->pump[CLIENT].done && flow->pump[SERVER].done)
-		flow_end(flow, flow->first_end, 0);
+	flow_end_if_done(flow);
 }
 
 static void
@@ -572,15 +593,6 @@ on_idle(struct idle_timer *timer)
 		flow_retry(flow, ETIMEDOUT);
 }
 
-static void
-client_refuse(struct flow_pool *pool, int client, struct flow_entry *record,
-    enum flow_close why, int error)
-{
-	record_tcp_info(record, client);
-	flow_close(pool, record, why, error);
-	reset_and_close(client);
-}
-
 /* 0, or -1 when the flow is gone. */
 static int
 flow_start(struct flow *flow, int client, int server, int64_t idle_us)
@@ -590,7 +602,7 @@ flow_start(struct flow *flow, int client, int server, int64_t idle_us)
 	flow->first_end = FLOW_CLOSE_NONE;
 	flow->connected = 0;
 	flow->early = 0;
-	flow->wait = NULL;
+	flow->wait = flow->doubt = NULL;
 	flow->silent = 1;
 	flow->waited = flow->unnamed = flow->learns = 0;
 	pump_init(&flow->pump[CLIENT], &flow->record->up_bytes, on_first_bytes);
@@ -621,20 +633,24 @@ flow_not_begun(struct flow *flow, int client, int error)
 	server_release(&flow->server);
 	tally_give_back(flow->tally, &flow->share);
 	flow_give_back(flow);
-	client_refuse(flow->pool, client, flow->record,
+	record_tcp_info(flow->record, client);
+	flow_close(flow->pool, flow->record,
 	    failure_to_connect((unsigned int)error), error);
+	reset_and_close(client);
 }
 
 int
-flow_begin(struct flow_pool *pool, int client, const struct flow_start *start)
+flow_begin(struct flow_pool *pool, int client, struct flow_start *start)
 {
 	struct flow_entry *record;
 	struct flow *flow;
 	int fd;
 
 	if (!flow_pool_has_room(pool) ||
-	    (record = record_open(pool->journal, start)) == NULL)
+	    (record = record_open(pool->journal, start)) == NULL) {
+		tally_give_back(start->tally, &start->share);
 		return -1;
+	}
 	flow = flow_take(pool);
 	flow->pool = pool;
 	flow->record = record;
@@ -653,18 +669,6 @@ flow_begin(struct flow_pool *pool, int client, const struct flow_start *start)
 		return 0;
 	}
 	(void)flow_start(flow, client, fd, start->idle_us);
-	return 0;
-}
-
-int
-flow_block(struct flow_pool *pool, int client, const struct flow_start *start)
-{
-	struct flow_entry *record = record_open(pool->journal, start);
-
-	if (record == NULL)
-		return -1;
-	record_blocked(pool->journal, record);
-	client_refuse(pool, client, record, FLOW_CLOSE_POLICY, 0);
 	return 0;
 }
 

@@ -32,12 +32,9 @@ flow_pool_new(struct event_base *, struct journal *, struct broker *,
  * that is known to speak first; then the flow is decided about again.  Its
  * share of limits is given back at its end.  Whatever goes wrong from here on
  * ends in its record, and the client gets a reset.  -1 when there is no room
- * for another flow; socket and share are then still the caller's.
+ * for another flow: its share is given back, the socket still the caller's.
  */
-int flow_begin(struct flow_pool *, int client, const struct flow_start *);
-
-/* Resets a client whose flow the policy forbids, with a record. */
-int flow_block(struct flow_pool *, int client, const struct flow_start *);
+int flow_begin(struct flow_pool *, int client, struct flow_start *);
 
 /* 1 when flow_begin() would find room. */
 int flow_pool_has_room(const struct flow_pool *);

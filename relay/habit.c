@@ -6,6 +6,11 @@
 #include "relay/habit.h"
 
 #include <stdlib.h>
+#include <string.h>
+
+#include "schema/flow.h"
+
+#define SPEAKS_US 1000000LL /* within it a server speaks first */
 
 struct entry {
 	struct addr addr;
@@ -87,4 +92,22 @@ habits_note(struct habits *habits, const struct addr *addr, uint16_t port,
 	entry->addr = *addr;
 	entry->port = port;
 	entry->until_us = now_us + HABIT_US;
+}
+
+int
+habits_learn(
+    struct habits *habits, const struct flow_entry *record, int64_t now_us)
+{
+	enum habit habit = HABIT_SERVER_FIRST;
+	struct addr server;
+
+	if (record->up_bytes == 0 && record->down_bytes == 0)
+		return 0;
+	/* One that loses its patience with the client does not speak first. */
+	if (record->up_bytes > 0 ||
+	    now_us - record->start_mono_us - record->connect_us > SPEAKS_US)
+		habit = HABIT_CLIENT_FIRST;
+	memcpy(server.byte, record->dst, sizeof(server.byte));
+	habits_note(habits, &server, record->dport, habit, now_us);
+	return 1;
 }

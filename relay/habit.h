@@ -17,6 +17,7 @@
 #define HABIT_SETS 256U
 #define HABIT_WAYS 4U
 
+struct flow_entry;
 struct habits;
 
 enum habit { HABIT_CLIENT_FIRST, HABIT_SERVER_FIRST };
@@ -27,6 +28,12 @@ struct habits *habits_new(void);
 /* What a flow has found; times are CLOCK_MONOTONIC.  The last word counts. */
 void habits_note(struct habits *, const struct addr *, uint16_t port,
     enum habit, int64_t now_us);
+
+/*
+ * Notes what a flow shows whose client was silent for long: whether its server
+ * has spoken, or the client now.  0 when neither has.
+ */
+int habits_learn(struct habits *, const struct flow_entry *, int64_t now_us);
 
 /* HABIT_CLIENT_FIRST for a server that nothing is known of. */
 enum habit habits_of(

@@ -297,6 +297,13 @@ journal_pending(const struct journal *journal)
 	return (uint32_t)(journal->closed - journal->acked);
 }
 
+uint64_t
+journal_work(struct journal *journal)
+{
+	return atomic_load(&journal->arena->accepted) +
+	       atomic_load(&journal->arena->refused);
+}
+
 struct flow_arena *
 journal_arena(struct journal *journal)
 {

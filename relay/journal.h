@@ -56,6 +56,12 @@ void journal_flush(struct journal *);
 /* Closed records that are not yet on disk. */
 uint32_t journal_pending(const struct journal *);
 
+/*
+ * Grows with every client, also with those that get no flow: to turn them away
+ * is work.
+ */
+uint64_t journal_work(struct journal *);
+
 struct flow_arena *journal_arena(struct journal *);
 
 #endif

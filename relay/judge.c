@@ -21,6 +21,16 @@ regime_of(const struct judge *judge, const struct flow_start *start)
 	return now;
 }
 
+/* As far as any rule might ask. */
+static const char *
+aliases_of(const struct regime *regime, const struct flow_start *start,
+    const char *host)
+{
+	if (host == NULL || host[0] == '\0' || regime->lists.index == NULL)
+		return NULL;
+	return names_aliases(start, host);
+}
+
 static struct policy_verdict
 verdict_of(const struct regime *regime, const struct flow_start *start,
     const char *host, const struct policy_owner *owner)
@@ -36,6 +46,7 @@ verdict_of(const struct regime *regime, const struct flow_start *start,
 		.dst = start->dst,
 		.dport = start->dport,
 		.host = host,
+		.aliases = aliases_of(regime, start, host),
 		.index = regime->lists.index,
 		.name = start->looked ? names[start->agreement] : 0,
 		.owner = owner };

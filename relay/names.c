@@ -24,7 +24,16 @@ names_find(struct flow_start *start)
 	if (found->verdict == BINDING_UNKNOWN)
 		return;
 	start->host = found->name;
+	start->aliases = found->aliases;
 	start->by_dns = 1;
+}
+
+const char *
+names_aliases(const struct flow_start *start, const char *host)
+{
+	if (start->aliases != NULL)
+		return start->aliases;
+	return look_up(&start->src, &start->dst, host)->aliases;
 }
 
 enum flow_agreement

@@ -40,6 +40,12 @@ pump_waits(const struct pump *pump)
 	return (pump->rest != NULL && !pump->held) || pump->piped > 0;
 }
 
+int
+pump_doubts(const struct pump *pump)
+{
+	return pump->doubts;
+}
+
 void
 pump_expect_end(struct pump *pump)
 {
@@ -232,7 +238,8 @@ copy_once(struct pump *pump, int from, int to)
 			return PUMP_FROM_FAILED;
 		return PUMP_WAIT;
 	}
-	return PUMP_AGAIN;
+	pump->doubts = len < sizeof(shared) && !pump->ending;
+	return pump->doubts ? PUMP_WAIT : PUMP_AGAIN;
 }
 
 static enum pump_status
@@ -259,6 +266,7 @@ pump_write(struct pump *pump, int to)
 static enum pump_status
 pump_read(struct pump *pump, int from, int to)
 {
+	pump->doubts = 0;
 	if (*pump->bytes > SPLICE_AFTER && pump->pipe == NULL)
 		pump->pipe = pipe_borrow();
 	if (pump->pipe != NULL)

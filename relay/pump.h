@@ -42,6 +42,7 @@ struct pump {
 	uint64_t *bytes;    /* counts what was written */
 	pump_look_fn *look; /* at the first bytes; NULL: not, or no more */
 	int error;	    /* of the reading side, behind what it gave */
+	uint8_t doubts;	    /* a short read was taken for the last one */
 	uint8_t held;	    /* rest waits for more bytes, not for room */
 	uint8_t ending;	    /* the end has come, behind what is to be read */
 	uint8_t end;	    /* the end was read */
@@ -54,10 +55,17 @@ void pump_init(struct pump *, uint64_t *bytes, pump_look_fn *look);
 
 /*
  * from and to are non-blocking sockets watched edge-triggered, so reading goes
- * on until there is nothing: an end or a reset that came with the last bytes
- * has no event of its own.
+ * on until there is nothing: as a rule a read that gets less than it could take
+ * shows that, see epoll(7).
  */
 enum pump_status pump_run(struct pump *, int from, int to);
+
+/*
+ * Such a read hides a reset that came before it with its bytes, and what is
+ * behind urgent ones: neither has an event of its own.  Whoever has time runs
+ * the pump again, which settles that.
+ */
+int pump_doubts(const struct pump *);
 
 /*
  * The sender's end is behind what can be read: then it is read before the last

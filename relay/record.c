@@ -24,6 +24,14 @@ name_set(struct journal *journal, struct flow_entry *record,
 	record->dns_agrees = (uint8_t)agreement;
 }
 
+static void
+hello_note(struct journal *journal, const struct sniff_name *name)
+{
+	if (name->too_long)
+		atomic_fetch_add_explicit(&journal_arena(journal)->long_hello,
+		    1, memory_order_relaxed);
+}
+
 struct flow_entry *
 record_open(struct journal *journal, const struct flow_start *start)
 {
@@ -43,8 +51,10 @@ record_open(struct journal *journal, const struct flow_start *start)
 	record->owner = start->owner;
 	if (start->by_dns)
 		journal_set_host(journal, record, FLOW_HOST_DNS, start->host);
-	if (start->sent != NULL)
+	if (start->sent != NULL) {
+		hello_note(journal, start->sent);
 		name_set(journal, record, start->sent, start->agreement);
+	}
 	record_decide(record, start);
 	return record;
 }
@@ -72,6 +82,7 @@ record_name(struct journal *journal, struct flow_entry *record,
 	struct flow_start start = record_start(record);
 
 	record->ech = name->ech != 0;
+	hello_note(journal, name);
 	if (status != SNIFF_FOUND)
 		return;
 	name_set(journal, record, name,

@@ -33,8 +33,9 @@ struct flow_start {
 	uint8_t rule_needs_name; /* before that nothing must be let through */
 	uint8_t unlogged;	 /* its rule gives it no row */
 	uint8_t by_dns;		 /* host is the name its client asked for */
-	uint8_t looked;	  /* at what its client sent first, or no longer */
-	const char *host; /* its name; NULL: not known */
+	uint8_t looked;	     /* at what its client sent first, or no longer */
+	const char *host;    /* its name; NULL: not known */
+	const char *aliases; /* by DNS; NULL: not looked for yet */
 	const struct sniff_name *sent; /* UDP: there; NULL: that is no QUIC */
 	enum flow_agreement agreement; /* of the name that was sent */
 	int error; /* of struct flow_entry: why a limit blocks it; else 0 */

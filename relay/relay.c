@@ -139,21 +139,33 @@ notice_lack(struct relay *relay)
 		run_short(relay, error);
 }
 
+/* Resets a client whose flow the policy forbids, with a record. */
+static int
+flow_block(struct relay *relay, int client, const struct flow_start *start)
+{
+	struct flow_entry *record = record_open(relay->journal, start);
+
+	if (record == NULL)
+		return -1;
+	record_blocked(relay->journal, record);
+	record_tcp_info(record, client);
+	record_close(relay->journal, record, FLOW_CLOSE_POLICY, 0);
+	reset_and_close(client);
+	return 0;
+}
+
 static int
 flow_accept(struct relay *relay, int client, struct flow_start *start)
 {
 	if (judge_begun(&relay->judge, start) == FLOW_ACTION_BLOCK)
-		return flow_block(relay->flows, client, start);
+		return flow_block(relay, client, start);
 	/* Which rule it counts in may depend on its name. */
 	if (!start->needs_name &&
 	    limit_admit(relay->judge.limit, start) == -1) {
 		reset_and_close(client);
 		return 0;
 	}
-	if (flow_begin(relay->flows, client, start) == 0)
-		return 0;
-	tally_give_back(start->tally, &start->share);
-	return -1;
+	return flow_begin(relay->flows, client, start);
 }
 
 static void
@@ -406,7 +418,7 @@ on_ask(void *ctx, struct ipc_message *message)
 	/* Open flows may keep this process busy for long: who waits comes
 	 * first, so that what is said about them proves work. */
 	each_listener(relay, listener_serve);
-	answer.work = atomic_load(&journal_arena(relay->journal)->accepted);
+	answer.work = journal_work(relay->journal);
 	answer.lack = lack_of(relay);
 	answer.down = upstreams_down(relay->now.upstreams, clock_mono_us());
 	answer.generation = image_settings(relay->now.policy.image)->generation;

@@ -161,7 +161,7 @@ on_socket(void *ctx, int fd, int error)
 	if (fd != -1) {
 		fd = connect_by(fd, &addr, server->record->dport);
 		error = errno;
-	} else if (!is_taken(error)) {
+	} else if (!is_taken(error) && !shortage_is(error)) {
 		server->attempt = ATTEMPT_HOST - 1;
 		error = EADDRINUSE;
 	}

@@ -144,7 +144,8 @@ sniff_hello(const uint8_t *bytes, size_t len, enum flow_host_source source,
 		return SNIFF_MORE;
 	(void)take(&message, 1);
 	due = number(&message, MESSAGE_HEAD - 1);
-	if (due > SNIFF_MOST_BYTES - MESSAGE_HEAD)
+	name->too_long = due > SNIFF_MOST_BYTES - MESSAGE_HEAD;
+	if (name->too_long)
 		return SNIFF_NONE;
 	if (message.left < due)
 		return SNIFF_MORE;
@@ -193,5 +194,9 @@ sniff_tls(const uint8_t *bytes, size_t len, struct sniff_name *name)
 		len -= size;
 		status = sniff_hello(message, used, FLOW_HOST_SNI, name);
 	}
-	return status == SNIFF_MORE ? sniff_short(given) : status;
+	if (status != SNIFF_MORE)
+		return status;
+	status = sniff_short(given);
+	name->too_long = status == SNIFF_NONE;
+	return status;
 }

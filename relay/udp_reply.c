@@ -2,10 +2,13 @@
 /* Reads nothing from these sockets: what clients send comes to a listener. */
 #include "relay/udp_reply.h"
 
+#include <sys/random.h>
+
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
+
+#include "common/hash.h"
 
 #define BUCKETS 1024U
 
@@ -24,6 +27,7 @@ struct udp_reply {
 LIST_HEAD(udp_reply_list, udp_reply);
 
 struct udp_replies {
+	uint64_t seed;
 	struct broker *broker;
 	udp_reply_fn *ready;
 	uint32_t count;
@@ -37,23 +41,23 @@ udp_replies_new(struct broker *broker, udp_reply_fn *ready)
 
 	if (replies == NULL)
 		return NULL;
+	if (getrandom(&replies->seed, sizeof(replies->seed), 0) !=
+	    sizeof(replies->seed)) {
+		free(replies);
+		return NULL;
+	}
 	replies->broker = broker;
 	replies->ready = ready;
 	return replies;
 }
 
-/* Who makes servers meet here has to have flows to all of them. */
+/* Clients choose the servers: without the seed nobody makes them meet. */
 static struct udp_reply_list *
 bucket_of(struct udp_replies *replies, const struct addr *server, uint16_t port)
 {
-	uint32_t hash = port, word;
-	size_t i;
+	uint64_t hash =
+	    hash_bytes(hash_mix(replies->seed ^ port), server, sizeof(*server));
 
-	for (i = 0; i < sizeof(server->byte); i += sizeof(word)) {
-		memcpy(&word, server->byte + i, sizeof(word));
-		hash = (hash ^ word) * 0x9e3779b1U;
-		hash ^= hash >> 15;
-	}
 	return &replies->buckets[hash % BUCKETS];
 }
 

@@ -29,7 +29,7 @@ struct udp_reply_waiter {
  */
 typedef void udp_reply_fn(struct udp_reply_waiter *, int error);
 
-/* ready is called for everybody who waits.  NULL without memory. */
+/* ready is called for everybody who waits.  NULL with errno. */
 struct udp_replies *udp_replies_new(struct broker *, udp_reply_fn *ready);
 
 /*

@@ -10,6 +10,7 @@
 
 #include "common/addr.h"
 #include "relay/broker.h"
+#include "relay/shortage.h"
 #include "relay/socks5.h"
 #include "relay/udp_associate.h"
 
@@ -91,7 +92,10 @@ client_open(struct udp_server *server)
 	return -1;
 }
 
-/* netctl has answered.  Without a socket the next attempt is made. */
+/*
+ * netctl has answered.  Without a socket the next attempt is made, but for want
+ * of anything that would decide by chance whom the server sees.
+ */
 static void
 on_socket(void *ctx, int fd, int error)
 {
@@ -101,7 +105,7 @@ on_socket(void *ctx, int fd, int error)
 	if (fd != -1) {
 		fd = connect_by(fd, server->record);
 		error = errno;
-	} else {
+	} else if (!shortage_is(error)) {
 		/* But for a port that is taken, another one is no help. */
 		if (error != EADDRINUSE)
 			server->attempt = ATTEMPT_HOST - 1;

@@ -190,19 +190,24 @@
 	"SELECT " FLOWLOG_TIME("time_us") " AS time, source, kind, count" \
 					  " FROM loss"
 
+/* What relays have told may be anything, and sum() would rather fail. */
+#define FLOWLOG_SUM(value) "CAST(total(" value ") AS INTEGER)"
+#define FLOWLOG_SUMS_OF_BYTES   \
+	FLOWLOG_SUM("up_bytes") \
+	" AS up_bytes, " FLOWLOG_SUM("down_bytes") " AS down_bytes"
+
 /* Views for people; they read only those above. */
 #define FLOWLOG_VIEW_TOP_HOSTS                                        \
 	"SELECT coalesce(host, dst) AS host, count(*) AS flows,"      \
-	" count(DISTINCT src) AS clients, sum(up_bytes) AS up_bytes," \
-	" sum(down_bytes) AS down_bytes, max(start) AS last"          \
-	" FROM flows GROUP BY 1 ORDER BY sum(up_bytes + down_bytes) DESC"
+	" count(DISTINCT src) AS clients, " FLOWLOG_SUMS_OF_BYTES "," \
+	" max(start) AS last"                                         \
+	" FROM flows GROUP BY 1 ORDER BY total(up_bytes + down_bytes) DESC"
 
-#define FLOWLOG_VIEW_TOP_CLIENTS                                     \
-	"SELECT src AS client, count(*) AS flows,"                   \
-	" count(DISTINCT coalesce(host, dst)) AS hosts,"             \
-	" sum(up_bytes) AS up_bytes, sum(down_bytes) AS down_bytes," \
-	" max(start) AS last"                                        \
-	" FROM flows GROUP BY src ORDER BY sum(up_bytes + down_bytes) DESC"
+#define FLOWLOG_VIEW_TOP_CLIENTS                               \
+	"SELECT src AS client, count(*) AS flows,"             \
+	" count(DISTINCT coalesce(host, dst)) AS "             \
+	"hosts, " FLOWLOG_SUMS_OF_BYTES ", max(start) AS last" \
+	" FROM flows GROUP BY src ORDER BY total(up_bytes + down_bytes) DESC"
 
 #define FLOWLOG_VIEW_DENIED                                          \
 	"SELECT start, src AS client, host, proto, dst, dport, rule" \
@@ -216,14 +221,13 @@
 #define FLOWLOG_VIEW_HOURLY                                                  \
 	"SELECT substr(start, 1, 13) || ':00Z' AS hour, count(*) AS flows,"  \
 	" sum(action = 'relay') AS relayed, sum(action = 'pass') AS passed," \
-	" sum(action = 'block') AS blocked, sum(up_bytes) AS up_bytes,"      \
-	" sum(down_bytes) AS down_bytes"                                     \
+	" sum(action = 'block') AS blocked, " FLOWLOG_SUMS_OF_BYTES          \
 	" FROM flows GROUP BY 1 ORDER BY 1 DESC"
 
 #define FLOWLOG_VIEW_UNNAMED                                          \
 	"SELECT proto, dst, dport, count(*) AS flows,"                \
-	" count(DISTINCT src) AS clients, sum(up_bytes) AS up_bytes," \
-	" sum(down_bytes) AS down_bytes, max(start) AS last"          \
+	" count(DISTINCT src) AS clients, " FLOWLOG_SUMS_OF_BYTES "," \
+	" max(start) AS last"                                         \
 	" FROM flows WHERE host IS NULL AND action <> 'block'"        \
 	" GROUP BY proto, dst, dport ORDER BY flows DESC"
 
@@ -240,10 +244,11 @@
 	" ORDER BY queries DESC"
 
 /* Where rows are missing, and how many. */
-#define FLOWLOG_VIEW_GAPS                                             \
-	"SELECT min(time) AS first, max(time) AS last, source, kind," \
-	" sum(count) AS missing"                                      \
-	" FROM drops GROUP BY substr(time, 1, 16), source, kind"      \
-	" ORDER BY 1 DESC"
+#define FLOWLOG_VIEW_GAPS                                                     \
+	"SELECT min(time) AS first, max(time) AS last, source, kind,"         \
+	" " FLOWLOG_SUM(                                                      \
+	    "count") " AS missing"                                            \
+		     " FROM drops GROUP BY substr(time, 1, 16), source, kind" \
+		     " ORDER BY 1 DESC"
 
 #endif

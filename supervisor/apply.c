@@ -18,6 +18,7 @@ enum stage {
 	STAGE_NONE,
 	STAGE_RELAYS, /* they have it, and have not all answered since */
 	STAGE_KERNEL, /* netctl has it, and has not answered */
+	STAGE_AGAIN,  /* the kernel refused to return: netctl gets it again */
 	STAGE_TRIAL,  /* it is in force, and waits to be confirmed */
 };
 
@@ -27,6 +28,7 @@ static struct {
 	const char *why; /* it returns, for who had asked for the other one */
 	struct config before;
 	uint64_t sequence; /* of the question that proves it */
+	uint64_t refused;  /* at which heartbeat the kernel did; 0: never */
 	int64_t began_us;
 	uint32_t confirm_s;
 	int64_t trial_ends_us;
@@ -36,7 +38,7 @@ static struct {
 int
 apply_under_way(void)
 {
-	return apply.stage == STAGE_RELAYS || apply.stage == STAGE_KERNEL;
+	return apply.stage != STAGE_NONE && apply.stage != STAGE_TRIAL;
 }
 
 const char *
@@ -87,6 +89,13 @@ give(struct child *child)
 		child_kill(child, "stuck", "does not read its messages");
 }
 
+static void
+settle(void)
+{
+	apply.stage = STAGE_NONE;
+	config_free(&apply.before);
+}
+
 /* From now on this is the configuration, also of processes that start. */
 static void
 distribute(struct tpxd *tpxd, const struct config *config)
@@ -102,6 +111,7 @@ distribute(struct tpxd *tpxd, const struct config *config)
 		give(&tpxd->dns.dnsds[i].child);
 	dns_begin(tpxd, apply.before.image);
 	apply.stage = STAGE_RELAYS;
+	apply.refused = 0;
 	apply.began_us = clock_mono_us();
 	apply.sequence = tpxd->beat + 1;
 	tpxd_ask(tpxd);
@@ -133,7 +143,8 @@ obstacle(const struct tpxd *tpxd)
 		return "tpxd is stopping";
 	if (apply.stage == STAGE_TRIAL)
 		return "a configuration waits to be confirmed";
-	if (apply.stage != STAGE_NONE)
+	/* What the kernel does not take keeps nobody from another one. */
+	if (apply.stage != STAGE_NONE && apply.stage != STAGE_AGAIN)
 		return "another configuration is on its way";
 	return NULL;
 }
@@ -155,6 +166,8 @@ apply_begin(struct tpxd *tpxd, int fd, size_t size_bytes,
 		return -1;
 	reason = fixed_difference(tpxd, next.image);
 	if (reason == NULL) {
+		if (apply.stage == STAGE_AGAIN)
+			settle();
 		apply.confirm_s = confirm_s;
 		apply.returning = 0;
 		apply.why = NULL;
@@ -200,13 +213,6 @@ on_trial_over(int fd, short what, void *arg)
 }
 
 static void
-settle(void)
-{
-	apply.stage = STAGE_NONE;
-	config_free(&apply.before);
-}
-
-static void
 trial_begin(struct tpxd *tpxd)
 {
 	struct timeval limit = { .tv_sec = apply.confirm_s };
@@ -238,13 +244,21 @@ static void
 fail(struct tpxd *tpxd, const char *why)
 {
 	record(tpxd, SEVERITY_ALARM, why);
-	if (!apply.returning) {
-		apply.why = why;
-		go_back(tpxd);
-		return;
+	apply.why = why;
+	go_back(tpxd);
+}
+
+/* What is in the kernel must not stay: so it is asked until it does. */
+static void
+insist(struct tpxd *tpxd)
+{
+	if (apply.refused == 0) {
+		record(tpxd, SEVERITY_ALARM,
+		    "was refused by the kernel, which is asked again");
+		control_applied(tpxd->control, apply.why);
 	}
-	settle();
-	control_applied(tpxd->control, apply.why);
+	apply.refused = tpxd->beat;
+	apply.stage = STAGE_AGAIN;
 }
 
 /* A relay that is not running takes the configuration when it starts. */
@@ -263,16 +277,40 @@ relays_have_it(const struct tpxd *tpxd)
 	return 1;
 }
 
+static int
+has_arrived(const struct tpxd *tpxd)
+{
+	return relays_have_it(tpxd) && dns_has_answered(tpxd, apply.sequence);
+}
+
+/* It may go on to the kernel, or has to go back. */
+static int
+relays_are_done(struct tpxd *tpxd)
+{
+	if (has_arrived(tpxd))
+		return 1;
+	if (clock_mono_us() - apply.began_us <= tpxd_lease_us(tpxd))
+		return 0;
+	/* On the way back there is no other: who is silent is replaced. */
+	if (apply.returning)
+		return 1;
+	fail(tpxd, "was not taken by every relay in time");
+	return 0;
+}
+
+static int
+kernel_is_next(struct tpxd *tpxd)
+{
+	if (apply.stage == STAGE_AGAIN)
+		return tpxd->beat > apply.refused;
+	return apply.stage == STAGE_RELAYS && relays_are_done(tpxd);
+}
+
 void
 apply_step(struct tpxd *tpxd)
 {
-	if (apply.stage != STAGE_RELAYS)
+	if (!kernel_is_next(tpxd))
 		return;
-	if (!relays_have_it(tpxd) || !dns_has_answered(tpxd, apply.sequence)) {
-		if (clock_mono_us() - apply.began_us > tpxd_lease_us(tpxd))
-			fail(tpxd, "was not taken by every relay in time");
-		return;
-	}
 	/* One that is starting may have begun with the one before. */
 	if (tpxd->netctl.state != CHILD_RUNNING)
 		return;
@@ -287,6 +325,10 @@ apply_netctl(struct tpxd *tpxd, int done)
 		tpxd->in_force = generation(tpxd);
 	if (apply.stage != STAGE_KERNEL)
 		return;
+	if (!done && apply.returning) {
+		insist(tpxd);
+		return;
+	}
 	if (!done) {
 		fail(tpxd, "was refused by the kernel");
 		return;

@@ -3,7 +3,8 @@
  * A new configuration on its way into force.  The relays and the flow log get
  * it first; when every relay has shown that it works with it, netctl puts it
  * into force in one transaction.  All of it or nothing: what cannot be put into
- * force is taken back everywhere.  One at a time.
+ * force is taken back everywhere.  The way back waits for nobody longer than a
+ * lease, and the kernel is asked until it takes it.  One at a time.
  */
 #ifndef SUPERVISOR_APPLY_H
 #define SUPERVISOR_APPLY_H
@@ -34,7 +35,7 @@ void apply_step(struct tpxd *);
 /*
  * netctl has put the present configuration into force, or could not.  Who
  * asked for one that could not is told when the one before is everywhere
- * again.
+ * again, or the kernel does not take that either.
  */
 void apply_netctl(struct tpxd *, int done);
 

@@ -57,6 +57,17 @@ child_exec(const char *path, char *const argv[], int end)
 	_exit(1);
 }
 
+/*
+ * It forks by itself, and all of it is one group.  Which is not in the
+ * foreground of a terminal, but may write to it.
+ */
+static void
+group_begin(void)
+{
+	(void)signal(SIGTTOU, SIG_IGN);
+	(void)setpgid(0, 0);
+}
+
 void
 child_init(struct child *child, struct tpxd *tpxd, const char *program,
     enum ipc_role role, int index)
@@ -83,8 +94,11 @@ child_spawn(struct child *child, const char *libexecdir, int verbose)
 	if (ipc_socketpair(ends) == -1)
 		return -1;
 	child->pid = fork();
-	if (child->pid == 0)
+	if (child->pid == 0) {
+		if (child->role == IPC_NETCTL)
+			group_begin();
 		child_exec(path, argv, ends[1]);
+	}
 	close(ends[1]);
 	if (child->pid == -1) {
 		child->pid = 0;
@@ -98,6 +112,7 @@ child_spawn(struct child *child, const char *libexecdir, int verbose)
 	child->answered = 0;
 	child->work = 0;
 	child->stalled_us = 0;
+	child->accusations = 0;
 	return ends[0];
 }
 
@@ -375,4 +390,20 @@ child_kill(struct child *child, const char *kind, const char *why)
 	event_record(child->tpxd, SEVERITY_WARNING, child, kind, why);
 	if (kill(child->pid, SIGKILL) == -1)
 		log_warn("%s: kill", child->program);
+}
+
+void
+child_accuse(struct child *accuser, struct child *accused, const char *why)
+{
+	if (accuser->role != IPC_NETCTL &&
+	    ++accuser->accusations > CHILD_ACCUSATIONS_MOST)
+		child_kill(accuser, "contract", "accuses others all the time");
+	else
+		child_kill(accused, "contract", why);
+}
+
+void
+child_late(struct child *child)
+{
+	child_kill(child, "stuck", "did not stop in time");
 }

@@ -33,6 +33,8 @@ struct child {
 	pid_t pid;	/* 0: none */
 	pid_t work_pid; /* who works for it, when that is a child of its own */
 	enum child_state state;
+	/* how often this process has accused others */
+	uint32_t accusations;
 	uint32_t restarts;
 	int64_t started_us;  /* CLOCK_MONOTONIC, this one and the next two */
 	int64_t answered_us; /* 0: has not answered yet */
@@ -117,5 +119,16 @@ void child_schedule_soon(struct child *);
 
 /* It broke a rule, or gives no sign of life: kills it, with an event. */
 void child_kill(struct child *, const char *kind, const char *why);
+
+/*
+ * Another process says that it broke a rule: kills it.  Who says so again and
+ * again is believed less than those, which are new each time, and is killed
+ * instead; but not netctl, which no byte of the network comes to.
+ */
+#define CHILD_ACCUSATIONS_MOST 8
+void child_accuse(struct child *accuser, struct child *, const char *why);
+
+/* It was to leave, and has not in time: kills it, if it is there. */
+void child_late(struct child *);
 
 #endif

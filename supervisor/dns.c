@@ -18,6 +18,7 @@
 
 #include "common/log.h"
 #include "common/memfd.h"
+#include "policy/image_same.h"
 #include "schema/journal.h"
 #include "supervisor/apply.h"
 #include "supervisor/event.h"
@@ -126,9 +127,9 @@ static void
 on_dnsd_breach(void *ctx, struct ipc_message *message)
 {
 	const struct msg_dns_breach *breach = message->body;
-	const struct child *child = ctx;
+	struct child *child = ctx;
 
-	child_kill(&child->tpxd->dns.resolver, "contract", breach->why);
+	child_accuse(child, &child->tpxd->dns.resolver, breach->why);
 }
 
 static const struct ipc_handler dnsd_handlers[] = {
@@ -159,21 +160,19 @@ on_resolver_answer(void *ctx, struct ipc_message *message)
 }
 
 void
-dns_breach(struct tpxd *tpxd, const struct msg_breach *breach)
+dns_breach(struct child *accuser, const struct msg_breach *breach)
 {
-	struct dns *dns = &tpxd->dns;
+	struct dns *dns = &accuser->tpxd->dns;
 
 	if (breach->worker < dns->count)
-		child_kill(
-		    &dns->dnsds[breach->worker].child, "contract", breach->why);
+		child_accuse(
+		    accuser, &dns->dnsds[breach->worker].child, breach->why);
 }
 
 static void
 on_resolver_breach(void *ctx, struct ipc_message *message)
 {
-	const struct child *child = ctx;
-
-	dns_breach(child->tpxd, message->body);
+	dns_breach(ctx, message->body);
 }
 
 static const struct ipc_handler resolver_handlers[] = {
@@ -336,56 +335,6 @@ dns_opened(struct tpxd *tpxd, const struct msg_dns_ports *ports)
 	dns_start(tpxd);
 }
 
-int
-dns_same_servers(const struct image *one, const struct image *other)
-{
-	const struct image_dns_server *a, *b;
-	uint32_t i;
-
-	if (image_dns_server_count(one) != image_dns_server_count(other))
-		return 0;
-	for (i = 0; i < image_dns_server_count(one); i++) {
-		a = image_dns_server(one, i);
-		b = image_dns_server(other, i);
-		if (addr_compare(&a->addr, &b->addr) != 0 ||
-		    a->port != b->port ||
-		    strcmp(image_dns_server_name(one, a),
-			image_dns_server_name(other, b)) != 0)
-			return 0;
-	}
-	return 1;
-}
-
-static int
-same_allowed(const struct image *one, const struct image *other)
-{
-	uint32_t i;
-
-	if (image_dns_allow_count(one) != image_dns_allow_count(other))
-		return 0;
-	for (i = 0; i < image_dns_allow_count(one); i++)
-		if (strcmp(image_dns_allow(one, i),
-			image_dns_allow(other, i)) != 0)
-			return 0;
-	return 1;
-}
-
-/* What the resolver reads, at its start alone. */
-static int
-same_resolver(const struct image *one, const struct image *other)
-{
-	const struct image_dns *a = image_dns(one), *b = image_dns(other);
-
-	return a->mode == b->mode && a->validate == b->validate &&
-	       a->rebind_protect == b->rebind_protect &&
-	       a->random_case == b->random_case &&
-	       dns_same_servers(one, other) && same_allowed(one, other) &&
-	       strcmp(image_dns_trust_anchor(one),
-		   image_dns_trust_anchor(other)) == 0 &&
-	       strcmp(image_dns_root_hints(one), image_dns_root_hints(other)) ==
-		   0;
-}
-
 static void
 stop(void *ctx, struct child *child)
 {
@@ -408,7 +357,7 @@ dns_begin(struct tpxd *tpxd, const struct image *before)
 			log_warn("netctl: listeners of dnsd");
 		return;
 	}
-	if (before != NULL && !same_resolver(before, tpxd->config.image))
+	if (before != NULL && !image_same_resolver(before, tpxd->config.image))
 		child_stop(&dns->resolver);
 	dns_start(tpxd);
 }

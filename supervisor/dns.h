@@ -50,9 +50,6 @@ void dns_start(struct tpxd *);
  */
 void dns_begin(struct tpxd *, const struct image *before);
 
-/* Whether both forward to the same servers, by the same names. */
-int dns_same_servers(const struct image *, const struct image *);
-
 /* The configuration is in force: what it does not want is ended. */
 void dns_settle(struct tpxd *);
 
@@ -75,8 +72,8 @@ void dns_each(struct tpxd *, dns_fn *, void *ctx);
 /* Every dnsd that runs gets a channel to netctl, which is new. */
 void dns_join_netctl(struct tpxd *);
 
-/* Another process says that a dnsd broke a rule: it is killed. */
-void dns_breach(struct tpxd *, const struct msg_breach *);
+/* Another process says that a dnsd broke a rule, see child_accuse(). */
+void dns_breach(struct child *accuser, const struct msg_breach *);
 
 /* A dnsd has ended: what it has not told the flow log is handed over. */
 void dns_gone(struct dnsd *);

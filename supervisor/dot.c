@@ -12,6 +12,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "policy/image_same.h"
 #include "supervisor/event.h"
 #include "supervisor/tpxd.h"
 
@@ -139,7 +140,7 @@ dot_listener(struct tpxd *tpxd, const struct msg_dot_listener *body, int fd)
 static int
 same(const struct image *one, const struct image *other)
 {
-	return dns_same_servers(one, other) &&
+	return image_same_servers(one, other) &&
 	       strcmp(image_dns_tls_authorities(one),
 		   image_dns_tls_authorities(other)) == 0;
 }

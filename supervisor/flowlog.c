@@ -162,19 +162,13 @@ on_log_ready(void *ctx, struct ipc_message *message)
 static void
 on_log_breach(void *ctx, struct ipc_message *message)
 {
-	const struct msg_breach *breach = message->body;
-	const struct child *child = ctx;
-
-	workers_breach(child->tpxd, breach);
+	workers_breach(ctx, message->body);
 }
 
 static void
 on_log_dns_breach(void *ctx, struct ipc_message *message)
 {
-	const struct msg_breach *breach = message->body;
-	const struct child *child = ctx;
-
-	dns_breach(child->tpxd, breach);
+	dns_breach(ctx, message->body);
 }
 
 static void
@@ -253,14 +247,26 @@ flowlog_ask(struct tpxd *tpxd, const struct msg_beat *ask)
 	child_ask(&tpxd->flowlog, ask);
 }
 
-void
-flowlog_give_up(const struct tpxd *tpxd)
+static void
+give_up(const struct tpxd *tpxd)
 {
 	if (!finished && !given_up && tpxd->flowlog.start != NULL)
 		log_warnx("flow log: the last flows have no rows, nor have %zu "
 			  "events",
 		    event_unwritten());
 	given_up = 1;
+}
+
+/* The next one has as much time for what this one has not written. */
+void
+flowlog_late(struct tpxd *tpxd)
+{
+	static int before;
+
+	if (before)
+		give_up(tpxd);
+	before = 1;
+	child_late(&tpxd->flowlog);
 }
 
 /* One that is gone leaves rows in the ledger, or events, to the next. */
@@ -275,7 +281,7 @@ start_last(struct tpxd *tpxd)
 	if (flowlog->restarts - restarts < LAST_STARTS)
 		child_schedule_soon(flowlog);
 	else
-		flowlog_give_up(tpxd);
+		give_up(tpxd);
 }
 
 int

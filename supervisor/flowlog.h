@@ -40,7 +40,10 @@ int flowlog_finish(struct tpxd *);
 /* Its process has ended (waitpid(2) status); asked: it was told to. */
 void flowlog_ended(struct tpxd *, int asked, int status);
 
-/* The end has no more time for rows. */
-void flowlog_give_up(const struct tpxd *);
+/*
+ * It was to leave, and has not in time: it is killed, and what is unwritten
+ * left to the next one; the second time, to none.
+ */
+void flowlog_late(struct tpxd *);
 
 #endif

@@ -5,6 +5,10 @@
  */
 #include "supervisor/netctl.h"
 
+#include <sys/prctl.h>
+#include <sys/wait.h>
+
+#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -14,6 +18,8 @@
 #include "supervisor/event.h"
 #include "supervisor/flowlog.h"
 #include "supervisor/tpxd.h"
+
+static pid_t group; /* keeper and worker */
 
 static void
 sources_close(struct tpxd *tpxd)
@@ -127,18 +133,13 @@ netctl_connect(struct tpxd *tpxd, struct worker *worker)
 static void
 on_net_breach(void *ctx, struct ipc_message *message)
 {
-	const struct msg_breach *breach = message->body;
-	const struct child *child = ctx;
-
-	workers_breach(child->tpxd, breach);
+	workers_breach(ctx, message->body);
 }
 
 static void
 on_net_dns_breach(void *ctx, struct ipc_message *message)
 {
-	const struct child *child = ctx;
-
-	dns_breach(child->tpxd, message->body);
+	dns_breach(ctx, message->body);
 }
 
 static void
@@ -219,10 +220,14 @@ netctl_spawn(struct tpxd *tpxd)
 	struct child *child = &tpxd->netctl;
 	int fd;
 
+	/* Its worker shall not be lost with the keeper. */
+	if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == -1)
+		fatal("subreaper");
 	child_init(child, tpxd, "tpx-netctl", IPC_NETCTL, -1);
 	fd = child_spawn(child, tpxd->libexecdir, tpxd->verbose);
 	if (fd == -1)
 		fatal("tpx-netctl: cannot be started");
+	group = child->pid;
 	return fd;
 }
 
@@ -257,4 +262,19 @@ netctl_judge(struct tpxd *tpxd, int64_t now_us)
 	    tpxd->netctl.asked_us != 0 &&
 	    now_us - tpxd->netctl.asked_us > tpxd_lease_us(tpxd))
 		tpxd_change(tpxd, STATE_LAPSES, "netctl gives no sign of life");
+}
+
+int
+netctl_left(const struct tpxd *tpxd)
+{
+	return tpxd->netctl.pid != 0 || waitpid(-group, NULL, WNOHANG) == 0;
+}
+
+void
+netctl_late(struct tpxd *tpxd)
+{
+	event_record(tpxd, SEVERITY_WARNING, &tpxd->netctl, "stuck",
+	    "it or its worker did not stop in time");
+	if (kill(-group, SIGKILL) == -1)
+		log_warn("netctl: kill");
 }

@@ -29,4 +29,10 @@ void netctl_judge(struct tpxd *, int64_t now_us);
 /* Gives a relay a way to ask the present netctl for sockets, if both run. */
 void netctl_connect(struct tpxd *, struct worker *);
 
+/* 1 while its keeper is there, or a worker that has lost its keeper. */
+int netctl_left(const struct tpxd *);
+
+/* It was to leave, and has not in time: kills keeper and worker. */
+void netctl_late(struct tpxd *);
+
 #endif

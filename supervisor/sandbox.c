@@ -88,6 +88,7 @@ static const struct sandbox_syscall running[] = {
 	{ LANDLOCK_SYS_CREATE, "sandbox", { 0 }, { 0 } },
 	{ LANDLOCK_SYS_ADD_RULE, "sandbox", { 0 }, { 0 } },
 	{ LANDLOCK_SYS_RESTRICT, "sandbox", { 0 }, { 0 } },
+	{ SYS_tgkill, "abort(3)", { 0 }, { 0 } },
 	SANDBOX_EVENT_BASE,
 
 	/* for relays */
@@ -106,6 +107,9 @@ static const struct sandbox_syscall running[] = {
 	{ SYS_sched_yield, "more questions at a time", { 0 }, { 0 } },
 	{ SYS_sched_setscheduler, "they give way", ARGUMENT_IS(1, 0),
 	    ARGUMENT_IS(2, SCHED_BATCH) },
+
+	/* for the resolver, which is refused it */
+	{ SYS_sendmsg, "TCP Fast Open", ARGUMENT_HAS(3, MSG_FASTOPEN), { 0 } },
 
 	/* for tpx-dot */
 	{ SYS_readv, "questions by TCP", { 0 }, { 0 } },

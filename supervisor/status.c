@@ -44,6 +44,7 @@ status_send(const struct reader *to)
 		.passed = log.passed,
 		.blocked = totals.blocked + log.blocked,
 		.refused = totals.refused,
+		.long_hello = totals.long_hello,
 		.unlogged = totals.unlogged + log.unlogged,
 		.log_rows = log.rows,
 		.log_dropped = log.dropped,

@@ -32,7 +32,7 @@
 #include "supervisor/upstream.h"
 
 #define CALLBACKS_PER_LOOP 4 /* tpxctl's; then heartbeats have their turn */
-#define STOP_LIMIT_S 6
+#define STEP_LIMIT_S 6	     /* that one step of the end may take */
 
 int64_t
 tpxd_lease_us(const struct tpxd *tpxd)
@@ -93,69 +93,110 @@ workers_left(struct tpxd *tpxd)
 	return 0;
 }
 
+/* First the rules, so that new flows go as on-failure says. */
 static int
-children_left(struct tpxd *tpxd)
+rules_stop(struct tpxd *tpxd)
 {
-	return tpxd->netctl.pid != 0 || tpxd->flowlog.pid != 0 ||
-	       workers_left(tpxd);
-}
-
-/*
- * The end goes by steps: first the rules, so that new flows go as on-failure
- * says; then relays and DNS, whose last rows the flow log still writes; then
- * it.
- */
-void
-tpxd_stop_next(struct tpxd *tpxd)
-{
-	if (tpxd->netctl.pid != 0)
-		return;
-	if (workers_left(tpxd)) {
-		workers_stop(tpxd);
-		dns_stop(tpxd);
-		return;
-	}
-	if (flowlog_finish(tpxd))
-		return;
-	child_stop(&tpxd->flowlog);
-	if (!children_left(tpxd))
-		event_base_loopbreak(tpxd->base);
-}
-
-/* Begins the end; exit_code is what tpxd_loop() will return. */
-static void
-stop(struct tpxd *tpxd, int exit_code)
-{
-	static const struct timeval limit = { .tv_sec = STOP_LIMIT_S };
-
-	if (tpxd->state == IPC_STATE_STOPPING)
-		return;
-	tpxd->exit_code = exit_code;
-	tpxd_change(tpxd, STATE_STOPS,
-	    exit_code == 0 ? "asked to" : "a process it needs is gone");
-	notify("STOPPING=1");
-	event_add(tpxd->stop_timer, &limit);
+	if (!netctl_left(tpxd))
+		return 0;
 	child_stop(&tpxd->netctl);
-	tpxd_stop_next(tpxd);
+	return 1;
+}
+
+/* Then those whose last rows the flow log still writes. */
+static int
+writers_stop(struct tpxd *tpxd)
+{
+	if (!workers_left(tpxd))
+		return 0;
+	workers_stop(tpxd);
+	dns_stop(tpxd);
+	return 1;
+}
+
+static int
+log_stop(struct tpxd *tpxd)
+{
+	if (flowlog_finish(tpxd))
+		return 1;
+	child_stop(&tpxd->flowlog);
+	return tpxd->flowlog.pid != 0;
 }
 
 static void
 kill_late(void *ctx, struct child *child)
 {
 	(void)ctx;
-	child_kill(child, "stuck", "did not stop in time");
+	child_late(child);
 }
 
 static void
-on_stop_limit(int fd, short what, void *arg)
+writers_late(struct tpxd *tpxd)
+{
+	uint32_t i;
+
+	for (i = 0; i < tpxd->nworkers; i++)
+		child_late(&tpxd->workers[i].child);
+	dns_each(tpxd, kill_late, NULL);
+}
+
+/*
+ * The steps of the end.  Whoever is left of one is asked to leave, and made to
+ * when its time is over; only then the next begins.
+ */
+static const struct {
+	int (*stop)(struct tpxd *); /* 0: nobody is left */
+	void (*late)(struct tpxd *);
+} steps[] = {
+	{ rules_stop, netctl_late },
+	{ writers_stop, writers_late },
+	{ log_stop, flowlog_late },
+};
+
+#define STEPS (sizeof(steps) / sizeof(steps[0]))
+
+static void
+step_limit(const struct tpxd *tpxd)
+{
+	static const struct timeval limit = { .tv_sec = STEP_LIMIT_S };
+
+	event_add(tpxd->stop_timer, &limit);
+}
+
+void
+tpxd_stop_next(struct tpxd *tpxd)
+{
+	for (; tpxd->stop_step < STEPS; tpxd->stop_step++) {
+		if (steps[tpxd->stop_step].stop(tpxd))
+			return;
+		step_limit(tpxd);
+	}
+	event_base_loopbreak(tpxd->base);
+}
+
+static void
+stop(struct tpxd *tpxd, int exit_code)
+{
+	if (tpxd->state == IPC_STATE_STOPPING)
+		return;
+	tpxd->exit_code = exit_code;
+	tpxd_change(tpxd, STATE_STOPS,
+	    exit_code == 0 ? "asked to" : "a process it needs is gone");
+	notify("STOPPING=1");
+	step_limit(tpxd);
+	tpxd_stop_next(tpxd);
+}
+
+static void
+on_step_limit(int fd, short what, void *arg)
 {
 	struct tpxd *tpxd = arg;
 
 	(void)fd;
 	(void)what;
-	flowlog_give_up(tpxd);
-	tpxd_each_child(tpxd, kill_late, NULL);
 	tpxd->exit_code = 1;
+	steps[tpxd->stop_step].late(tpxd);
+	step_limit(tpxd);
 	tpxd_stop_next(tpxd);
 }
 
@@ -203,8 +244,8 @@ child_ended(struct tpxd *tpxd, struct child *child, int status)
 	if (child->role == IPC_FLOWLOG)
 		flowlog_ended(tpxd, asked, status);
 	if (tpxd->state == IPC_STATE_STOPPING)
-		tpxd_stop_next(tpxd);
-	else if (child->role == IPC_NETCTL)
+		return;
+	if (child->role == IPC_NETCTL)
 		stop(tpxd, 1);
 	else if (child->role == IPC_DNSD || child->role == IPC_RESOLVER ||
 		 child->role == IPC_DOT)
@@ -226,6 +267,8 @@ on_child(int signal, short what, void *arg)
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
 		if ((child = child_of(tpxd, pid)) != NULL)
 			child_ended(tpxd, child, status);
+	if (tpxd->state == IPC_STATE_STOPPING)
+		tpxd_stop_next(tpxd);
 }
 
 void
@@ -280,7 +323,7 @@ timers_start(struct tpxd *tpxd)
 {
 	tpxd->beat_timer =
 	    event_new(tpxd->base, -1, EV_PERSIST, on_beat_timer, tpxd);
-	tpxd->stop_timer = event_new(tpxd->base, -1, 0, on_stop_limit, tpxd);
+	tpxd->stop_timer = event_new(tpxd->base, -1, 0, on_step_limit, tpxd);
 	if (tpxd->beat_timer == NULL || tpxd->stop_timer == NULL ||
 	    event_priority_set(tpxd->beat_timer, LOOP_MESSAGES) == -1)
 		fatal("timers");

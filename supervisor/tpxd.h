@@ -45,6 +45,7 @@ struct tpxd {
 	uint64_t beat;		       /* the last sequence asked for */
 	struct event *beat_timer;
 	struct event *stop_timer;
+	unsigned int stop_step; /* of the end */
 	struct msg_log_stats log_stats;
 	char alarm[200];	   /* the last that a process raised */
 	int64_t alarm_us;	   /* when, CLOCK_MONOTONIC; 0: none yet */
@@ -73,7 +74,7 @@ int64_t tpxd_lease_us(const struct tpxd *);
  */
 int64_t tpxd_patience_us(const struct tpxd *);
 
-/* The next step of the end, if the last one is done. */
+/* The next step of the end, if nobody is left of the present one. */
 void tpxd_stop_next(struct tpxd *);
 
 /* Enters the next state; a change is an event, and whoever awaits it hears. */

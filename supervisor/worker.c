@@ -120,6 +120,7 @@ totals_add(struct worker_totals *totals, const struct flow_arena *arena)
 	totals->relayed += atomic_load(&arena->relayed);
 	totals->blocked += atomic_load(&arena->blocked);
 	totals->refused += atomic_load(&arena->refused);
+	totals->long_hello += atomic_load(&arena->long_hello);
 	totals->dropped += atomic_load(&arena->dropped);
 }
 
@@ -390,11 +391,13 @@ workers_kill(struct tpxd *tpxd, const struct msg_kill *kill, uint32_t id)
 }
 
 void
-workers_breach(struct tpxd *tpxd, const struct msg_breach *breach)
+workers_breach(struct child *accuser, const struct msg_breach *breach)
 {
+	struct tpxd *tpxd = accuser->tpxd;
+
 	if (breach->worker < tpxd->nworkers)
-		child_kill(&tpxd->workers[breach->worker].child, "contract",
-		    breach->why);
+		child_accuse(
+		    accuser, &tpxd->workers[breach->worker].child, breach->why);
 }
 
 struct worker_totals

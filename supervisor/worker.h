@@ -31,6 +31,7 @@ struct worker_totals {
 	uint64_t relayed;
 	uint64_t blocked;
 	uint64_t refused;
+	uint64_t long_hello;
 	uint64_t dropped;
 	uint64_t unlogged;
 	uint64_t open;
@@ -65,8 +66,8 @@ typedef void worker_fn(struct tpxd *, struct worker *);
 /* Gives every relay a new way to a process that has just started. */
 void workers_connect(struct tpxd *, worker_fn *connect);
 
-/* Another process says that a relay broke a rule: it is killed. */
-void workers_breach(struct tpxd *, const struct msg_breach *);
+/* Another process says that a relay broke a rule, see child_accuse(). */
+void workers_breach(struct child *accuser, const struct msg_breach *);
 
 /* What it has lacked for a while, in words: "has no room for more flows". */
 const char *worker_lacks(const struct worker *);

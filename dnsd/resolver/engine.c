@@ -23,13 +23,12 @@
 
 #define SERVER_TEXT_BYTES (ADDR_TEXT_BYTES + 8)
 
-#define ALL_SERVERS UINT32_MAX
-
 struct engine {
 	struct ub_ctx *contexts[LIMIT_DNS_SERVERS];
-	unsigned int count;	  /* of them */
-	int validates;		  /* they do */
-	struct ub_ctx *unchecked; /* for CD; NULL: they do not validate */
+	/* For CD; NULL: the others do not validate either. */
+	struct ub_ctx *unchecked[LIMIT_DNS_SERVERS];
+	unsigned int count; /* of each */
+	int validates;
 	uint16_t ports[LIMIT_DNS_SERVERS + 2];
 	int refuses; /* there is nobody to ask */
 };
@@ -171,22 +170,13 @@ caches_set(struct ub_ctx *context, unsigned int contexts)
 static int
 forward_set(struct ub_ctx *context, const struct image *image, uint32_t which)
 {
+	const struct image_dns_server *server = image_dns_server(image, which);
 	char text[SERVER_TEXT_BYTES];
-	uint32_t i;
 
 	if (set(context, forwarding) == -1)
 		return -1;
-	for (i = 0; i < image_dns_server_count(image); i++) {
-		const struct image_dns_server *server =
-		    image_dns_server(image, i);
-
-		if (which != ALL_SERVERS && which != i)
-			continue;
-		server_text(&server->addr, server->port, text, sizeof(text));
-		if (is_set(ub_ctx_set_fwd(context, text), text) == -1)
-			return -1;
-	}
-	return 0;
+	server_text(&server->addr, server->port, text, sizeof(text));
+	return is_set(ub_ctx_set_fwd(context, text), text);
 }
 
 static int
@@ -285,7 +275,7 @@ servers_of(const struct image *image)
 		   : 1;
 }
 
-/* which: the server that it forwards to, or ALL_SERVERS. */
+/* which: the server that it forwards to, if it forwards to any. */
 static struct ub_ctx *
 context_new(struct event_base *base, const struct image *image, uint16_t dot,
     int validates, uint32_t which)
@@ -315,20 +305,23 @@ static int
 contexts_new(struct engine *engine, struct event_base *base,
     const struct image *image, uint16_t dot)
 {
-	unsigned int servers = servers_of(image);
+	unsigned int servers = servers_of(image), i;
 
 	engine->validates = image_dns(image)->validate != 0;
 	while (engine->count < servers) {
-		engine->contexts[engine->count] = context_new(
-		    base, image, dot, engine->validates, engine->count);
-		if (engine->contexts[engine->count] == NULL)
+		i = engine->count;
+		engine->contexts[i] =
+		    context_new(base, image, dot, engine->validates, i);
+		if (engine->contexts[i] == NULL)
 			return -1;
 		engine->count++;
+		if (!engine->validates)
+			continue;
+		engine->unchecked[i] = context_new(base, image, dot, 0, i);
+		if (engine->unchecked[i] == NULL)
+			return -1;
 	}
-	if (!engine->validates)
-		return 0;
-	engine->unchecked = context_new(base, image, dot, 0, ALL_SERVERS);
-	return engine->unchecked == NULL ? -1 : 0;
+	return 0;
 }
 
 static void
@@ -443,7 +436,7 @@ engine_ask(struct engine *engine, unsigned int server,
     const struct engine_question *question, engine_fn *answer, void *ctx)
 {
 	char name[DNS_NAME_TEXT_BYTES + 1];
-	struct ub_ctx *context = engine->contexts[server];
+	struct ub_ctx *context;
 	struct waiting *waiting;
 	int result;
 
@@ -458,8 +451,9 @@ engine_ask(struct engine *engine, unsigned int server,
 	waiting->answer = answer;
 	waiting->ctx = ctx;
 	waiting->validates = engine->validates && !question->checking_disabled;
-	if (engine->validates && !waiting->validates)
-		context = engine->unchecked;
+	context = engine->validates && !waiting->validates
+		      ? engine->unchecked[server]
+		      : engine->contexts[server];
 	result = ub_resolve_event(context, name, question->qtype, WIRE_CLASS_IN,
 	    waiting, on_answer, NULL);
 	if (result == 0)
@@ -480,9 +474,10 @@ engine_free(struct engine *engine)
 {
 	if (engine == NULL)
 		return;
-	while (engine->count > 0)
+	while (engine->count > 0) {
 		ub_ctx_delete(engine->contexts[--engine->count]);
-	if (engine->unchecked != NULL)
-		ub_ctx_delete(engine->unchecked);
+		if (engine->unchecked[engine->count] != NULL)
+			ub_ctx_delete(engine->unchecked[engine->count]);
+	}
 	free(engine);
 }

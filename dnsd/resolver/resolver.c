@@ -35,7 +35,11 @@ struct resolver {
 	struct event_base *base;
 	struct ipc_channel *supervisor;
 	struct engine *engine;
-	struct race *race; /* of the engine's servers */
+	/*
+	 * Of the engine's servers, without and with CD: who answers quickly,
+	 * but nothing that can be validated, is good for the one kind alone.
+	 */
+	struct race *races[2];
 	struct mapping policy;
 	uint64_t answers;
 	uint16_t dot; /* port of tpx-dot, or 0 */
@@ -130,7 +134,8 @@ on_resolve(void *ctx, struct ipc_message *message)
 	asked->session = peer->session;
 	asked->question = body->question;
 	peer->waiting++;
-	if (race_ask(peer->resolver->race, &question, on_answer, asked) == 0)
+	if (race_ask(peer->resolver->races[question.checking_disabled],
+		&question, on_answer, asked) == 0)
 		return;
 	peer->waiting--;
 	free(asked);
@@ -266,6 +271,19 @@ peers_init(struct resolver *resolver)
 	}
 }
 
+static void
+races_init(struct resolver *resolver)
+{
+	unsigned int i, servers = engine_servers(resolver->engine);
+
+	for (i = 0; i < 2; i++) {
+		resolver->races[i] =
+		    race_new(resolver->base, servers, &race_ops, resolver);
+		if (resolver->races[i] == NULL)
+			fatal("servers");
+	}
+}
+
 struct resolver *
 resolver_new(void)
 {
@@ -287,10 +305,7 @@ resolver_new(void)
 	    engine_new(resolver->base, resolver->policy.image, resolver->dot);
 	if (resolver->engine == NULL)
 		fatal("libunbound");
-	resolver->race = race_new(resolver->base,
-	    engine_servers(resolver->engine), &race_ops, resolver);
-	if (resolver->race == NULL)
-		fatal("servers");
+	races_init(resolver);
 	return resolver;
 }
 
@@ -313,5 +328,6 @@ void
 resolver_shutdown(struct resolver *resolver)
 {
 	engine_free(resolver->engine);
-	race_free(resolver->race);
+	race_free(resolver->races[0]);
+	race_free(resolver->races[1]);
 }

@@ -18,6 +18,7 @@ import time
 
 import dns.rcode
 
+import rows
 from conftest import ECHO, EXCHANGE
 from rig import pipes, proc, servers, traffic
 
@@ -117,6 +118,7 @@ def errors_came_soon(stage):
 
 def kill_dnsds(stage):
     proc.kill(_pids(stage, "dnsd"))
+    stage.missing["dns"] = rows.untold(stage)
 
 
 def kill_resolver(stage):
@@ -164,13 +166,6 @@ def kill_tpxd(stage):
 def term_tpxd(stage):
     stage.instance.tpxd.send_signal(signal.SIGTERM)
     assert stage.instance.tpxd.wait(5) == 0
-
-
-def every_flow_has_its_row(stage):
-    """tpxd has ended: what the server saw is at least in the log."""
-    rows, = stage.instance.sql(
-        "SELECT count(*) FILTER (WHERE worker IS NOT NULL) AS n FROM flows")
-    assert rows["n"] >= len(stage.relayed_since(0))
 
 
 def kill_everything(stage):
@@ -235,6 +230,7 @@ def stop_tpxd(stage):
 
 def stop_dnsds(stage):
     proc.kill(_pids(stage, "dnsd"), signal.SIGSTOP)
+    stage.missing["dns"] = rows.untold(stage)
 
 
 def stop_resolver(stage):
@@ -283,6 +279,7 @@ def rows_resume(stage):
 
 
 def spoil_database(stage):
+    stage.keep["written"] = rows.written(stage)
     for name in "flows.db", "flows.db-wal":
         path = stage.instance.log / name
         with open(path, "r+b", buffering=0) as file:
@@ -292,8 +289,11 @@ def spoil_database(stage):
 def database_was_set_aside(stage):
     proc.wait_until(lambda: list(stage.instance.log.glob("flows.db.bad-*")),
                     5, "a file that was set aside")
-    proc.wait_until(lambda: drifts(stage.instance, "log-damaged") == ["alarm"],
-                    5, "its event in a new file")
+    found, = proc.wait_until(lambda: events(stage.instance, "log-damaged"), 5,
+                             "its event in a new file")
+    assert found["severity"] == "alarm"
+    stage.missing |= rows.aside(stage, stage.keep["written"],
+                                found["time_us"])
     nobody_is_replaced(stage)
 
 

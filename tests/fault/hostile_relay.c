@@ -2,8 +2,7 @@
 /*
  * A relay that turns against the others.  It comes up as a relay does and
  * answers heartbeats, and then worker 0 breaks the one rule that the directory
- * it was started from is named after.  Only for tests; it has no sandbox, so
- * that whatever it does not get, the receiver has refused.
+ * it was started from is named after, see hostile.h.
  */
 #include <err.h>
 #include <errno.h>
@@ -11,39 +10,15 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <stddef.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "schema/flow.h"
-#include "schema/msg.h"
-
-#define PARENT_FD 3
-#define MANY_FDS 253 /* the most that unix(7) takes, SCM_MAX_FD */
-#define FLOOD 1000000
-
-struct datagram {
-	struct msg_header header;
-	union {
-		struct msg_answer answer;
-		struct msg_beat beat;
-		struct msg_broker_ask broker_ask;
-		struct msg_event event;
-		struct msg_flows flows;
-		struct msg_log_stats log_stats;
-		uint8_t bytes[LIMIT_MESSAGE_BYTES - sizeof(struct msg_header)];
-	} body;
-};
-
-struct breach {
-	const char *name;
-	void (*commit)(void);
-};
+#include "tests/fault/hostile.h"
 
 static int log_fd = -1;	   /* the channel to the flow log */
 static int broker_fd = -1; /* and to netctl */
@@ -57,49 +32,13 @@ static struct memory {
 } memories[2 * LIMIT_WORKERS + 1];
 static size_t memory_count;
 
-/* Sends len bytes of a datagram with copies of descriptor 0. */
-static void
-send_raw(int to, const struct datagram *datagram, size_t len, size_t nfds)
-{
-	union {
-		struct cmsghdr align;
-		char bytes[CMSG_SPACE(sizeof(int) * MANY_FDS)];
-	} control = { 0 };
-	struct iovec iov = { (void *)(uintptr_t)datagram, len };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
-	struct cmsghdr *cmsg;
-	int fds[MANY_FDS] = { 0 };
-
-	if (nfds > 0) {
-		msg.msg_control = control.bytes;
-		msg.msg_controllen = CMSG_SPACE(sizeof(int) * nfds);
-		cmsg = CMSG_FIRSTHDR(&msg);
-		cmsg->cmsg_level = SOL_SOCKET;
-		cmsg->cmsg_type = SCM_RIGHTS;
-		cmsg->cmsg_len = CMSG_LEN(sizeof(int) * nfds);
-		memcpy(CMSG_DATA(cmsg), fds, sizeof(int) * nfds);
-	}
-	while (sendmsg(to, &msg, MSG_NOSIGNAL) == -1)
-		if (errno != EINTR && errno != EAGAIN)
-			return;
-}
-
-/* A message of a type whose body has size bytes, and nfds descriptors. */
-static void
-send_message(
-    struct datagram *datagram, enum msg_type type, size_t size, size_t nfds)
-{
-	datagram->header.type = type;
-	datagram->header.len_bytes = (uint32_t)size;
-	send_raw(PARENT_FD, datagram, sizeof(datagram->header) + size, nfds);
-}
-
 static void
 wrong_length(void)
 {
 	struct datagram datagram = { 0 };
 
-	send_message(&datagram, MSG_ANSWER, sizeof(struct msg_answer) - 1, 0);
+	hostile_message(HOSTILE_PARENT_FD, &datagram, MSG_ANSWER,
+	    sizeof(struct msg_answer) - 1, 0);
 }
 
 static void
@@ -109,7 +48,7 @@ length_that_lies(void)
 					 .len_bytes =
 					     sizeof(struct msg_answer) } };
 
-	send_raw(PARENT_FD, &datagram,
+	hostile_send(HOSTILE_PARENT_FD, &datagram,
 	    sizeof(datagram.header) + sizeof(struct msg_answer) / 2, 0);
 }
 
@@ -118,7 +57,7 @@ no_header(void)
 {
 	struct datagram datagram = { .header = { .type = MSG_ANSWER } };
 
-	send_raw(PARENT_FD, &datagram, 3, 0);
+	hostile_send(HOSTILE_PARENT_FD, &datagram, 3, 0);
 }
 
 static void
@@ -126,7 +65,8 @@ unknown_type(void)
 {
 	struct datagram datagram = { 0 };
 
-	send_message(&datagram, MSG_COUNT, sizeof(struct msg_answer), 0);
+	hostile_message(HOSTILE_PARENT_FD, &datagram, MSG_COUNT,
+	    sizeof(struct msg_answer), 0);
 }
 
 static void
@@ -134,7 +74,8 @@ wrong_edge(void)
 {
 	struct datagram datagram = { 0 };
 
-	send_message(&datagram, MSG_BEAT, sizeof(struct msg_beat), 0);
+	hostile_message(
+	    HOSTILE_PARENT_FD, &datagram, MSG_BEAT, sizeof(struct msg_beat), 0);
 }
 
 /* What only the flow log may say, to the right receiver. */
@@ -143,7 +84,8 @@ wrong_sender(void)
 {
 	struct datagram datagram = { 0 };
 
-	send_message(&datagram, MSG_LOG_STATS, sizeof(struct msg_log_stats), 0);
+	hostile_message(HOSTILE_PARENT_FD, &datagram, MSG_LOG_STATS,
+	    sizeof(struct msg_log_stats), 0);
 }
 
 static void
@@ -151,7 +93,8 @@ surplus_fd(void)
 {
 	struct datagram datagram = { 0 };
 
-	send_message(&datagram, MSG_ANSWER, sizeof(struct msg_answer), 1);
+	hostile_message(HOSTILE_PARENT_FD, &datagram, MSG_ANSWER,
+	    sizeof(struct msg_answer), 1);
 }
 
 static void
@@ -159,8 +102,8 @@ many_fds(void)
 {
 	struct datagram datagram = { 0 };
 
-	send_message(
-	    &datagram, MSG_ANSWER, sizeof(struct msg_answer), MANY_FDS);
+	hostile_message(HOSTILE_PARENT_FD, &datagram, MSG_ANSWER,
+	    sizeof(struct msg_answer), HOSTILE_MANY_FDS);
 }
 
 static void
@@ -169,7 +112,8 @@ out_of_range(void)
 	struct datagram datagram = { 0 };
 
 	datagram.body.answer.waiting = UINT64_MAX;
-	send_message(&datagram, MSG_ANSWER, sizeof(struct msg_answer), 0);
+	hostile_message(HOSTILE_PARENT_FD, &datagram, MSG_ANSWER,
+	    sizeof(struct msg_answer), 0);
 }
 
 /* Ready may be said once, while coming up. */
@@ -178,7 +122,8 @@ wrong_phase(void)
 {
 	struct datagram datagram = { 0 };
 
-	send_message(&datagram, MSG_RELAY_READY, sizeof(struct msg_empty), 0);
+	hostile_message(HOSTILE_PARENT_FD, &datagram, MSG_RELAY_READY,
+	    sizeof(struct msg_empty), 0);
 }
 
 /* The rest is for the flow log, which must not fall either. */
@@ -187,7 +132,7 @@ log_unknown_type(void)
 {
 	struct datagram datagram = { .header = { .type = MSG_COUNT } };
 
-	send_raw(log_fd, &datagram, sizeof(datagram.header), 0);
+	hostile_send(log_fd, &datagram, sizeof(datagram.header), 0);
 }
 
 static void
@@ -197,7 +142,7 @@ log_wrong_length(void)
 
 	datagram.header.len_bytes = MSG_FLOWS_BYTES(1);
 	datagram.body.flows.count = 2;
-	send_raw(
+	hostile_send(
 	    log_fd, &datagram, sizeof(datagram.header) + MSG_FLOWS_BYTES(1), 0);
 }
 
@@ -207,7 +152,7 @@ log_wrong_edge(void)
 	struct datagram datagram = { .header = { .type = MSG_EVENT } };
 
 	datagram.header.len_bytes = sizeof(struct msg_event);
-	send_raw(log_fd, &datagram,
+	hostile_send(log_fd, &datagram,
 	    sizeof(datagram.header) + sizeof(struct msg_event), 0);
 }
 
@@ -242,7 +187,7 @@ send_flow(struct datagram *datagram)
 	datagram->header.type = MSG_FLOWS;
 	datagram->header.len_bytes = MSG_FLOWS_BYTES(1);
 	datagram->body.flows.count = 1;
-	send_raw(
+	hostile_send(
 	    log_fd, datagram, sizeof(datagram->header) + MSG_FLOWS_BYTES(1), 0);
 }
 
@@ -298,15 +243,7 @@ broker_unknown_type(void)
 {
 	struct datagram datagram = { .header = { .type = MSG_COUNT } };
 
-	send_raw(broker_fd, &datagram, sizeof(datagram.header), 0);
-}
-
-static void
-broker_send(struct datagram *datagram, enum msg_type type, size_t size)
-{
-	datagram->header.type = type;
-	datagram->header.len_bytes = (uint32_t)size;
-	send_raw(broker_fd, datagram, sizeof(datagram->header) + size, 0);
+	hostile_send(broker_fd, &datagram, sizeof(datagram.header), 0);
 }
 
 static void
@@ -314,7 +251,8 @@ broker_wrong_edge(void)
 {
 	struct datagram datagram = { 0 };
 
-	broker_send(&datagram, MSG_NET_BREACH, sizeof(struct msg_breach));
+	hostile_message(
+	    broker_fd, &datagram, MSG_NET_BREACH, sizeof(struct msg_breach), 0);
 }
 
 /* From 192.0.2.1 port 9 to 192.0.2.2 port 9: there is no such flow. */
@@ -336,7 +274,8 @@ broker_out_of_range(void)
 
 	broker_ask_make(&datagram.body.broker_ask);
 	datagram.body.broker_ask.socket = IPC_BROKER_COUNT;
-	broker_send(&datagram, MSG_BROKER_ASK, sizeof(struct msg_broker_ask));
+	hostile_message(broker_fd, &datagram, MSG_BROKER_ASK,
+	    sizeof(struct msg_broker_ask), 0);
 }
 
 static void
@@ -348,8 +287,8 @@ broker_no_flow(void)
 	broker_ask_make(&datagram.body.broker_ask);
 	for (socket = 0; socket < IPC_BROKER_COUNT; socket++) {
 		datagram.body.broker_ask.socket = (uint16_t)socket;
-		broker_send(
-		    &datagram, MSG_BROKER_ASK, sizeof(struct msg_broker_ask));
+		hostile_message(broker_fd, &datagram, MSG_BROKER_ASK,
+		    sizeof(struct msg_broker_ask), 0);
 	}
 }
 
@@ -405,7 +344,8 @@ own_flow_ask(int type, unsigned int first, unsigned int last)
 		ask->socket = (uint16_t)first;
 		ask->port = first == IPC_BROKER_UDP_SERVER ? ask->server_port
 							   : ask->client_port;
-		broker_send(&datagram, MSG_BROKER_ASK, sizeof(*ask));
+		hostile_message(
+		    broker_fd, &datagram, MSG_BROKER_ASK, sizeof(*ask), 0);
 		granted += (unsigned int)is_granted();
 	}
 	close(fd);
@@ -429,7 +369,7 @@ broker_unread(void)
 {
 	size_t i;
 
-	for (i = 0; i < FLOOD; i++)
+	for (i = 0; i < HOSTILE_FLOOD; i++)
 		broker_no_flow();
 }
 
@@ -530,9 +470,9 @@ flood(void)
 	struct datagram datagram = { 0 };
 	size_t i;
 
-	for (i = 0; i < FLOOD; i++)
-		send_message(
-		    &datagram, MSG_ANSWER, sizeof(struct msg_answer), 0);
+	for (i = 0; i < HOSTILE_FLOOD; i++)
+		hostile_message(HOSTILE_PARENT_FD, &datagram, MSG_ANSWER,
+		    sizeof(struct msg_answer), 0);
 }
 
 static const struct breach breaches[] = {
@@ -565,71 +505,6 @@ static const struct breach breaches[] = {
 	{ "flood", flood },
 };
 
-/* The breach that the directory of this program is named after. */
-static const struct breach *
-breach_chosen(void)
-{
-	char *path = strdup((const char *)(uintptr_t)getauxval(AT_EXECFN));
-	char *end = path == NULL ? NULL : strrchr(path, '/');
-	const char *name;
-	size_t i;
-
-	if (end == NULL)
-		errx(1, "hostile relay: started without a path");
-	*end = '\0';
-	end = strrchr(path, '/');
-	name = end == NULL ? path : end + 1;
-	for (i = 0; i < sizeof(breaches) / sizeof(breaches[0]); i++)
-		if (strcmp(breaches[i].name, name) == 0) {
-			free(path);
-			return &breaches[i];
-		}
-	errx(1, "hostile relay: no breach is called %s", name);
-}
-
-/* One datagram of the supervisor; its descriptor, or -1. */
-static int
-receive(struct datagram *datagram)
-{
-	union {
-		struct cmsghdr align;
-		char bytes[CMSG_SPACE(sizeof(int))];
-	} control;
-	struct iovec iov = { datagram, sizeof(*datagram) };
-	struct msghdr msg = { .msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = control.bytes,
-		.msg_controllen = sizeof(control.bytes) };
-	struct pollfd wait = { .fd = PARENT_FD, .events = POLLIN };
-	const struct cmsghdr *cmsg;
-	ssize_t n;
-	int fd = -1;
-
-	if (poll(&wait, 1, -1) == -1 && errno != EINTR)
-		err(1, "hostile relay: poll");
-	n = recvmsg(PARENT_FD, &msg, 0);
-	if (n == -1 && errno != EAGAIN)
-		err(1, "hostile relay: recvmsg");
-	if (n == 0)
-		exit(0);
-	cmsg = CMSG_FIRSTHDR(&msg);
-	if (cmsg != NULL && cmsg->cmsg_type == SCM_RIGHTS)
-		memcpy(&fd, CMSG_DATA(cmsg), sizeof(fd));
-	if (n == -1)
-		datagram->header.type = MSG_NONE;
-	return fd;
-}
-
-static void
-answer(const struct datagram *ask)
-{
-	struct datagram datagram = { .header = { .id = ask->header.id } };
-
-	datagram.body.answer.sequence = ask->body.beat.sequence;
-	datagram.body.answer.work = ask->body.beat.sequence;
-	send_message(&datagram, MSG_ANSWER, sizeof(struct msg_answer), 0);
-}
-
 static void
 memory_note(const struct datagram *datagram, int fd)
 {
@@ -656,20 +531,22 @@ ready(void)
 {
 	struct datagram datagram = { 0 };
 
-	send_message(&datagram, MSG_RELAY_READY, sizeof(struct msg_empty), 0);
+	hostile_message(HOSTILE_PARENT_FD, &datagram, MSG_RELAY_READY,
+	    sizeof(struct msg_empty), 0);
 }
 
 int
 main(void)
 {
-	const struct breach *breach = breach_chosen();
+	const struct breach *breach =
+	    hostile_breach(breaches, sizeof(breaches) / sizeof(breaches[0]));
 	struct datagram datagram = { 0 };
 	struct msg_relay_start start = { 0 };
 	unsigned int asked = 0;
 	int fd, done = 0;
 
 	for (;;) {
-		fd = receive(&datagram);
+		fd = hostile_receive(&datagram, -1);
 		memory_note(&datagram, fd);
 		if (datagram.header.type == MSG_RELAY_LOG)
 			log_fd = fd;
@@ -684,7 +561,7 @@ main(void)
 			return 0;
 		if (datagram.header.type != MSG_ASK)
 			continue;
-		answer(&datagram);
+		hostile_answer(&datagram);
 		/* The way to the flow log may come late. */
 		if (++asked < 2 || start.worker != 0 || log_fd == -1 || done)
 			continue;

@@ -17,6 +17,7 @@ import tempfile
 import time
 
 import faults
+import rows
 from conftest import (CLOSE, ECHO, EXCHANGE, FORWARDED, LOCAL, ROOT,
                       configuration)
 from matrix import ARMED, CAPTURED, CONFIGURED, HELD, LEASE_S, STARTING
@@ -29,6 +30,7 @@ from rig.tpx import Tpx
 PORTS = range(20000, 28000)
 PATIENCE_S = 5.0
 SETTLED_S = 0.6
+CAPTURED_S = 0.5  # of load, before something happens
 MISSED_ROUNDS = 5  # of the hammer, one after the other: not served
 LOG_BYTES = 16 << 20
 PASSED = f"pass proto tcp to any port {EXCHANGE}"
@@ -70,6 +72,7 @@ class Stage:
     def __init__(self, stack, build, case, mode, where):
         self.stack, self.case, self.mode, self.where = stack, case, mode, where
         self.keep = {}  # what a fault leaves for its check
+        self.missing = {}  # by who decided: at least, at most
         self.marks = []
         self.flows = []
         self.since = 0.0  # when the tpxd that keeps accounts was started
@@ -262,7 +265,8 @@ class Stage:
         self._pass()
         self.wanted = faults.state_of(self.net)
         self.before = self.instance.by_role()
-        proc.stays(lambda: True, 0.2, "capture")
+        self.pids = self.instance.pids()
+        proc.stays(lambda: True, CAPTURED_S + self.case.lost_s, "capture")
 
     def _pass(self):
         for target in self.targets:
@@ -288,10 +292,23 @@ class Stage:
         return sum(flow.ended is not None for flow in self.flows
                    if self.case.flows)
 
+    def _rows_wrong(self):
+        """What the log lacks of the time before all of them died.
+
+        Who dies together with everybody takes along what is open, and what
+        nobody has written yet.
+        """
+        if not self.case.lost_s:
+            return rows.wrong(self)
+        return rows.wrong(self, until=self.happened - self.case.lost_s,
+                          protocols=("tcp",))
+
     def _again(self):
         """The next start: it finds what was left, and is accounted for."""
-        proc.wait_until(lambda: not self.instance.tpxd.running(), 5,
-                        "the end of tpxd")
+        proc.wait_until(lambda: not any(map(proc.alive, self.pids)), 5,
+                        "the end of all of them")
+        wrong = self._rows_wrong()
+        assert not wrong, wrong
         self.since = time.time()
         self.instance.start(self.prefix)
         self.instance.wait_state("armed")
@@ -299,10 +316,18 @@ class Stage:
         proc.wait_until(self.captured(), 5, "traffic is captured again")
         self._pass()
 
+    def _beyond(self, name, count):
+        """How far that is from what a fault lets be missing."""
+        least, most = self.missing.get(name, (0, 0))
+        return count - max(least, min(count, most))
+
     def _account(self):
         def even():
             found = self.instance.accounts(self.since)
-            self.accounts = {name: found[name] for name in self.case.accounts}
+            self.accounts = {name: self._beyond(name, found[name])
+                             for name in self.case.accounts}
+            if self.questions:
+                self.accounts |= rows.questions_wrong(self)
             return not any(self.accounts.values())
         with contextlib.suppress(TimeoutError):
             proc.wait_until(even, 8, "the accounts")

@@ -45,14 +45,15 @@ OTHERS = ("tpxd", "keeper", "netctl", "flowlog")
 
 @pytest.fixture
 def hostile(build, tpx):
-    """Starts tpxd with a hostile relay in the place of the real one."""
+    """Starts tpxd with a hostile process in the place of a relay or dnsd."""
     with tempfile.TemporaryDirectory(prefix="tpx-hostile-") as folder:
         os.chmod(folder, 0o755)
 
-        def start(breach, statements=""):
+        def start(breach, statements="", role="relay"):
             programs = pathlib.Path(folder) / breach
             shutil.copytree(build, programs)
-            shutil.copy(build / "tests-hostile-relay", programs / "tpx-relay")
+            shutil.copy(build / f"tests-hostile-{role}",
+                        programs / f"tpx-{role}")
             return tpx(statements, wait=None, programs=programs)
         yield start
 
@@ -65,35 +66,38 @@ def read(instance, query):
         raise LookupError(str(error)) from error
 
 
-def settled(instance):
-    """The pids once every role is there, and both relays at once."""
+def settled(instance, role="relay", others=OTHERS):
+    """The pids once the others are there, and both of a role at once."""
     def complete():
         found = instance.by_role()
-        return all(found[role] for role in OTHERS) and \
-            len(found["relay"]) == 2 and found
+        return all(found[other] for other in others) and \
+            len(found[role]) == 2 and found
     return proc.wait_until(complete, 20, "every process")
+
+
+def assert_killed_alone(instance, before, rule, role="relay", others=OTHERS):
+    """The sender is, because of that rule; another one takes its place."""
+    event = proc.wait_until(lambda: read(
+        instance, "SELECT * FROM events WHERE kind = 'contract'"), 15,
+        "an event about the contract")[0]
+    assert rule in f"{event['message']} {event['data']}", event
+    assert role in f"{event['process']} {event['actor']}", event
+    # the event may be read before the sender is gone
+    lost = proc.wait_until(
+        lambda: set(before[role]) - set(instance.by_role()[role]), 5,
+        "the sender is killed")
+    assert len(lost) == 1
+    proc.wait_until(lambda: len(instance.by_role()[role]) == 2, 10,
+                    "the sender is replaced")
+    after = instance.by_role()
+    for other in others:
+        assert after[other] == before[other], other
 
 
 @pytest.mark.parametrize("breach, rule", BREACHES.items(), ids=BREACHES)
 def test_breach_kills_the_sender_and_nobody_else(hostile, breach, rule):
     instance = hostile(breach)
-    before = settled(instance)
-
-    event = proc.wait_until(lambda: read(
-        instance, "SELECT * FROM events WHERE kind = 'contract'"), 15,
-        "an event about the contract")[0]
-    assert rule in f"{event['message']} {event['data']}", event
-    assert "relay" in f"{event['process']} {event['actor']}", event
-    # the event may be read before the sender is gone
-    lost = proc.wait_until(
-        lambda: set(before["relay"]) - set(instance.by_role()["relay"]), 5,
-        "the sender is killed")
-    assert len(lost) == 1
-    proc.wait_until(lambda: len(instance.by_role()["relay"]) == 2, 10,
-                    "the sender is replaced")
-    after = instance.by_role()
-    for role in OTHERS:
-        assert after[role] == before[role], role
+    assert_killed_alone(instance, settled(instance), rule)
     assert instance.stop() == 0
 
 
@@ -139,7 +143,7 @@ def test_flow_of_a_relay_is_no_evidence_of_a_client(hostile, server, net):
 
 def says(instance, pattern):
     return proc.wait_until(lambda: re.findall(
-        f"hostile relay: {pattern}", instance.tpxd.output()), 20, pattern)[0]
+        rf"hostile \w+: {pattern}", instance.tpxd.output()), 20, pattern)[0]
 
 
 def test_memory_of_others_cannot_be_written_or_resized(hostile):

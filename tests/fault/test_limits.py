@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: ISC
 """A relay that can hold no more flows waits; it is not stuck."""
 
+import itertools
 import os
 import resource
 import signal
+import socket
 
 import pytest
 
 from conftest import ECHO, client_of
-from rig import proc, traffic
+from rig import proc, servers, traffic
 
 pytestmark = pytest.mark.alone
 
@@ -16,6 +18,7 @@ LEASE_S = 1.0
 WAITING = 3
 # of the descriptors that a test itself needs: two a flow, and some
 TEST_FDS = 4096
+UDP_PORT = 5420
 
 
 @pytest.fixture
@@ -93,8 +96,12 @@ def overloads(instance):
         "SELECT message FROM events WHERE kind = 'overload' ORDER BY id")]
 
 
+def open_fds(pid):
+    return set(map(int, os.listdir(f"/proc/{pid}/fd")))
+
+
 def highest_fd(pid):
-    return max(map(int, os.listdir(f"/proc/{pid}/fd")))
+    return max(open_fds(pid))
 
 
 def hold(namespace, address, count):
@@ -159,6 +166,84 @@ def test_relay_without_descriptors_follows_on_failure(
     assert instance.unaccounted() == 0
     if mode == "closed":
         assert sniffer.direct() == []
+
+
+def leave_room(pid, count):
+    """Let a process have so many descriptors more."""
+    held = open_fds(pid)
+    free = (fd for fd in itertools.count() if fd not in held)
+    proc.limit(pid, f"--nofile={next(itertools.islice(free, count, None))}:")
+
+
+def is_served(sock):
+    """Is it, or has it been reset?"""
+    try:
+        return served(sock, 5)
+    except (ConnectionResetError, BrokenPipeError, EOFError):
+        sock.close()
+        return False
+
+
+@pytest.mark.parametrize("room", [0, 1])
+def test_sockets_of_netctl_without_room_are_the_loss_of_their_flows(
+        net, server, tpx, address, room):
+    """They come by messages, which the kernel delivers without them then."""
+    instance = tpx("relay proto tcp to any source client", workers=1,
+                   lease="30s")
+    before = instance.by_role()
+    relay, = before["relay"]
+    flows = hold(net.client, address, 20)
+    held = len(open_fds(relay))
+    # whose questions would have the relay see what it lacks
+    with proc.stopped(before["tpxd"]):
+        with proc.stopped(before["netctl"]):
+            more = [traffic.connect(net.client, address, ECHO)
+                    for _ in range(WAITING)]
+            proc.wait_until(lambda: len(open_fds(relay)) == held + WAITING,
+                            what="all are accepted")
+            leave_room(relay, room)
+        more = list(filter(is_served, more))
+        lost = WAITING - len(more)
+        # the first one's loss may be the next one's room
+        assert lost
+        proc.limit(relay, "--nofile=1024:")
+    # netctl is still heard
+    flows += more + hold(net.client, address, 1)
+    # and nobody has got another one's
+    assert {visit[1:] for visit in server[ECHO].visits} == {
+        sock.getsockname()[:2] for sock in flows}
+    assert [(row["close"], row["error"]) for row in instance.rows(lost)] == [
+        ("overload", "EMFILE")] * lost
+    assert instance.by_role() == before
+    close_all(flows)
+    instance.rows(lost + len(flows))
+    assert instance.unaccounted() == 0
+
+
+def test_way_back_to_a_client_of_udp_without_room_is_the_loss_of_its_flow(
+        net, server, tpx, address):
+    """Answers have the server's address, and netctl makes a socket for it."""
+    instance = tpx(workers=1, lease="30s")
+    before = instance.by_role()
+    relay, = before["relay"]
+    flows = hold(net.client, address, 20)
+    with servers.UdpServer(net.server, UDP_PORT) as echo, net.client.socket(
+            flows[0].family, socket.SOCK_DGRAM) as sock:
+        sock.settimeout(5)
+        sock.connect((address, UDP_PORT))
+        with proc.stopped(before["tpxd"]):
+            leave_room(relay, 1)
+            sock.send(b"lost")
+            row, = instance.rows(1)
+            assert (row["close"], row["error"]) == ("overload", "EMFILE")
+            # it was the answer that found no way
+            assert len(echo.visits) == 1
+            proc.limit(relay, "--nofile=1024:")
+        sock.send(b"answered")
+        assert sock.recv(100) == b"answered"
+        assert all(served(flow, 5) for flow in flows)
+        assert instance.by_role() == before
+    close_all(flows)
 
 
 def test_log_file_on_standard_error_kills_nobody(net, server, tpx):

@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from conftest import CLOSE
-from rig import proc
+from conftest import CLOSE, ECHO, configuration
+from rig import proc, traffic
 from rig.traffic import Hammer
 
 LEASE_S = 2.0
@@ -16,11 +16,11 @@ GRACE_S = 0.5
 MANY_ROUNDS = 50  # of the hammer: one second
 
 
-class RelayStopper:
-    """Stops every relay, and every one that takes its place, until closed."""
+class Stopper:
+    """Stops all of a role, and those that take their place, until closed."""
 
-    def __init__(self, instance):
-        self._instance = instance
+    def __init__(self, instance, role):
+        self._instance, self._role = instance, role
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
@@ -31,7 +31,7 @@ class RelayStopper:
 
     def _run(self):
         while not self._closing.wait(0.005):
-            proc.kill(self._instance.by_role()["relay"], signal.SIGSTOP)
+            proc.kill(self._instance.by_role()[self._role], signal.SIGSTOP)
 
 
 @pytest.mark.parametrize("mode", ["open", "closed"])
@@ -45,7 +45,7 @@ def test_relays_that_are_stopped_again_and_again_end_capture(
         proc.wait_until(lambda: server[CLOSE].addresses() == gateway, 5,
                         "traffic is captured")
         happened = time.monotonic()
-        stopper = RelayStopper(instance)
+        stopper = Stopper(instance, "relay")
         if mode == "open":
             proc.wait_until(
                 lambda: server[CLOSE].addresses(happened) >= expected,
@@ -82,3 +82,21 @@ def test_status_says_that_the_lease_is_over_while_netctl_is_stopped(
     proc.kill(pids, signal.SIGCONT)
     instance.wait_state("armed")
     proc.wait_until(lambda: instance.status()["alarms"] == [], 5, "no alarm")
+
+
+def test_trial_ends_also_while_dnsds_are_stopped_again_and_again(
+        net, server, tpx):
+    """Who has no service by its rules may not be able to do anything else."""
+    dns = f"dns forward {net.SERVER4}\n"
+    instance = tpx(f"{dns}default relay", lease="1s")
+    other = instance.home / "other.conf"
+    instance.configure(configuration(f"{dns}default block", lease="1s"), other)
+    instance.ctl("apply", "-f", other, "--confirm", 2)
+    assert traffic.outcome(net.client, net.SERVER4, ECHO, 0.5) != "served"
+    stopper = Stopper(instance, "dnsd")
+    proc.wait_until(
+        lambda: instance.status()["config"]["generation"] == 3, 2 + 2 * 1 + 1,
+        "the rules of before")
+    stopper.close()
+    instance.wait_state("armed", timeout_s=40)
+    assert traffic.outcome(net.client, net.SERVER4, ECHO) == "served"

@@ -11,9 +11,11 @@ import subprocess
 
 import pytest
 
-from conftest import ECHO, configuration
+from conftest import ECHO, LOCAL, configuration
 from rig import proc, snapshot, traffic
+from rig.sniffer import Sniffer
 from rig.tpx import Tpx
+from test_local import session, talks
 from test_start import AMBIENT
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
@@ -101,11 +103,60 @@ def test_an_unreadable_configuration_closes_all_forwarding(
     assert result.returncode == 1
     assert "all forwarding is closed" in result.stderr
     assert not knock(net, sniffer)
-    assert traffic.ping(net.client, net.SERVER4)
+    assert not traffic.ping(net.client, net.SERVER4, 1)
     instance.configure(configuration("default relay"))
     instance.start()
     instance.wait_state("armed")
     assert traffic.outcome(net.client, net.SERVER4, ECHO) == "served"
+    assert traffic.ping(net.client, net.SERVER4)
+
+
+@pytest.mark.parametrize("removed", [
+    ["nft flush ruleset"],
+    ["ip -4 rule del priority 76", "ip -6 rule del priority 76"],
+], ids=["nftables", "routing"])
+def test_either_line_closes_all_forwarding_and_nothing_of_this_host(
+        net, server, boot, sniffer, address, removed):
+    """Without the other one; for links that come later, too."""
+    before = snapshot.take(net.gateway)
+    instance = boot("relya all")
+    with session(net, address) as (here, there), \
+            traffic.connect(net.gateway, address, ECHO) as out:
+        for _ in range(2):
+            assert guard(instance, check=False).returncode == 1
+        for command in removed:
+            net.gateway.run(*command.split())
+        net.gateway.ip("link", "del", net.CLIENT_IF)
+        net.wire_client()
+        assert not knock(net, sniffer)
+        assert not traffic.ping(net.client, address, 1)
+        assert talks(there, here) and talks(here, there)
+        assert traffic.echoes(out)
+        assert traffic.outcome(net.gateway, address, ECHO) == "served"
+    instance.unblock()
+    assert traffic.outcome(net.client, address, ECHO) == "served"
+    assert snapshot.difference(before, snapshot.take(net.gateway)) == ""
+
+
+def test_an_unreadable_configuration_opens_nothing(
+        net, server, boot, sniffer, address):
+    """What a guard of before holds, it goes on to hold at all times."""
+    instance = boot(configuration("default relay", capture=LOCAL))
+    guard(instance)
+    instance.config.write_text("relya all")
+    with Sniffer(net.server, net.OUTSIDE4, net.OUTSIDE6) as seen:
+        with traffic.Hammer(net.gateway, [net.SERVER4, net.SERVER6],
+                            ECHO) as hammer:
+            for _ in range(3):
+                rounds = hammer.rounds
+                assert guard(instance, check=False).returncode == 1
+                proc.wait_until(lambda: hammer.rounds >= rounds + 10,
+                                what="knocks")
+        assert traffic.outcome(net.gateway, address, ECHO, 1) != "served"
+        assert seen.direct() == []
+    assert not knock(net, sniffer)
+    instance.unblock()
+    assert traffic.outcome(net.gateway, address, ECHO) == "served"
 
 
 def test_the_guard_is_for_root(net, boot):

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: ISC
 """Rules by which the kernel passes what DNS has told a client."""
 
-import json
 import os
 import re
 import signal
@@ -12,8 +11,8 @@ import pytest
 
 from conftest import ECHO, FORWARDED, LOCAL, client_of, configuration
 from rig import names, proc, servers
-from test_names_dns import ASKED4, ASKED6, NAME
-from test_names_dns import DNS
+from rig.told import PATIENCE_S, goes, pairs
+from test_names_dns import ALIASED, ASKED4, ASKED6, DNS, NAME, learn
 from test_names_dns import zone  # pylint: disable=unused-import
 
 UDP_PORT = 5400
@@ -22,7 +21,6 @@ BY_DNS = f"{DNS}\n{RULE}"
 GRACE_S = 30  # TOLD_GRACE_S
 TTL_S = 300  # of the zone
 SHORT = "brief.example.net"
-PATIENCE_S = 10
 LATE = re.compile(r"^tpx_dns_names_late_total [1-9]", re.M)
 PASS_ROW_S = 90
 QUICK_S = 1.0  # less than what a client waits, on a busy machine as well
@@ -37,17 +35,8 @@ def ask(asker, address, name=NAME, **options):
 
 def told(net, address):
     """Seconds left of the kernel's pairs with that server, by client."""
-    listed = json.loads(net.gateway.run(
-        "nft", "-j", "list", "table", "inet", "tpx").stdout)
-    found = {}
-    for item in listed["nftables"]:
-        if not item.get("set", {}).get("name", "").startswith("names_"):
-            continue
-        for element in item["set"].get("elem", []):
-            client, server = element["elem"]["val"]["concat"]
-            if server == address:
-                found[client] = element["elem"]["expires"]
-    return found
+    return {client: left for (client, server), left
+            in pairs(net.gateway).items() if server == address}
 
 
 def begin(asker, address, source=None):
@@ -60,21 +49,6 @@ def begin(asker, address, source=None):
         sock.connect((address, ECHO))
         sock.sendall(b"plain")
         assert servers.read_exactly(sock, 5) == b"plain"
-
-
-def decided(instance):
-    """Flows passed by the kernel, and those that relays took."""
-    flows = instance.status()["flows"]
-    return flows["passed"], flows["accepted"]
-
-
-def goes(instance, begun):
-    """Whether a flow that is begun so passes, and no relay takes it."""
-    passed, accepted = decided(instance)
-    begun()
-    proc.wait_until(lambda: sum(decided(instance)) > passed + accepted,
-                    PATIENCE_S, "a flow")
-    return decided(instance) == (passed + 1, accepted)
 
 
 def exchange(asker, address):
@@ -124,6 +98,12 @@ def test_the_first_packet_passes_where_dns_has_told(
     row = passed_row(net, instance)
     assert (row["rule"], row["host"], row["host_source"], row["worker"]) == (
         RULE, NAME, "dns", None)
+
+
+def test_a_name_passes_for_its_alias(net, server, zone, tpx, address):
+    instance = tpx(BY_DNS)
+    learn(net, net.client, address, ALIASED)
+    assert goes(instance, lambda: begin(net.client, address))
 
 
 @pytest.mark.long

@@ -27,7 +27,7 @@ STATUS = {
          "processes", "flows", "dns", "log", "alarms"},
     "config": {"path", "generation", "loaded_at"},
     "flows": {"open", "accepted", "relayed", "passed", "blocked",
-              "unlogged", "refused"},
+              "unlogged", "refused", "long_hello"},
     "dns": {"queries", "cache_hits", "blocked", "servfail", "limited",
             "repeated", "unlogged"},
     "log": {"rows", "dropped", "queued", "bytes", "path"},

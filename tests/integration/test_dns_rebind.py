@@ -127,3 +127,18 @@ def test_domains_that_may_have_private_addresses(net, zone, tpx):
     instance.ctl("reload")
     proc.wait_until(lambda: addresses(net, "xlan") == {"10.1.2.5"}, 5,
                     "everything without the protection")
+
+
+def test_an_answer_lives_as_long_as_the_settings_that_let_it_in(
+        net, zone, tpx):
+    def reload(text):
+        instance.configure(configuration(text, workers=1))
+        instance.ctl("reload")
+        return names.texts(names.ask(net.client, ASKED, "xlan.example.net"))
+    instance = tpx(f"{FORWARD}\ndns rebind-protect no", workers=1)
+    assert addresses(net, "xlan") == {"10.1.2.5"}
+    assert reload(f"{FORWARD}\ndns rebind-protect no\ndns max-rate 400") == {
+        "10.1.2.5"}
+    assert reload(FORWARD) == set()
+    assert [row["source"] for row in instance.rows(3, view="dns")] == [
+        "resolver", "cache", "resolver"]

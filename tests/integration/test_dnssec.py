@@ -121,6 +121,19 @@ def test_rows_say_what_was_proven(net, tree, zone, tpx):
         "secure", "secure", "insecure", "bogus"]
 
 
+def test_what_was_not_validated_is_not_kept(net, tree, zone, tpx):
+    servers = f"dns forward {{ {net.SERVER4}@{PORT} }}"
+    instance = validating(tpx, tree, f"{servers}\ndns validate no")
+    ready(net)
+    assert outcome(net, "changed") == ("NOERROR", False)
+    instance.configure(configuration(
+        f'{servers}\ndns trust-anchor "anchor"\n'))
+    instance.ctl("reload")
+    assert outcome(net, "changed") == ("SERVFAIL", False)
+    ready(net)
+    assert outcome(net, "changed") == ("SERVFAIL", False)
+
+
 @pytest.mark.parametrize("family", [4, 6], ids=["v4", "v6"])
 def test_it_is_the_same_by_tls(net, tree, zone, tpx, tmp_path, family):
     """From a server that does not validate, of either family."""

@@ -11,7 +11,7 @@ from conftest import ECHO, FORWARDED, LOCAL
 from rig import proc, traffic
 from rig.hosts import Hosts
 from rig.servers import UdpServer, read_exactly
-from test_names_dns import DNS, NAME, OTHER, learn
+from test_names_dns import ALIASED, DNS, NAME, OTHER, learn
 from test_names_dns import zone  # pylint: disable=unused-import
 from test_quic import LONG_HELLO, NAME as QUIC_NAME
 from test_sniff import hello, records
@@ -141,6 +141,26 @@ def test_tcp_without_a_name_is_decided_by_what_was_asked_for(
         (None, None, "relay"), (NAME, "dns", "block"),
         (OTHER, "sni", "relay"), (NAME, "sni", "block")]
     assert {row["rule"] for row in rows[1::2]} == {rule}
+
+
+def test_a_rule_about_a_name_is_about_what_leads_to_it(
+        net, server, zone, tpx, echo, address):
+    """By aliases that the client was told, of the name that it goes by."""
+    rule = f'block domain "{NAME}"'
+    instance = tpx(f"{DNS}\n{rule}\ndefault relay")
+    assert begun(net, address, records(hello(ALIASED)))
+    learn(net, net.client, address, ALIASED)
+    assert not begun(net, address, records(hello(ALIASED)))
+    assert not begun(net, address, b"plain")
+    assert begun(net, address, records(hello(OTHER)))
+    with flow(net.client, address) as sock:
+        assert not says(sock, b"word", answered=False)
+    rows = sorted(instance.rows(5), key=lambda row: row["start_us"])
+    assert [(row["host"], row["host_source"], row["action"])
+            for row in rows] == [
+        (ALIASED, "sni", "relay"), (ALIASED, "sni", "block"),
+        (ALIASED, "dns", "block"), (OTHER, "sni", "relay"),
+        (ALIASED, "dns", "block")]
 
 
 def test_a_name_in_quic_counts_before_the_one_asked_for(

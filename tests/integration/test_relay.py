@@ -6,6 +6,7 @@ import contextlib
 import re
 import socket
 import struct
+import threading
 
 import pytest
 
@@ -277,6 +278,41 @@ def test_reset_right_behind_bytes_leaves_no_client_waiting(
                     pass
     instance.rows(40)
     assert instance.unaccounted() == 0
+
+
+def test_reset_that_is_seen_with_the_last_bytes_is_passed_on(
+        net, tpx, address):
+    instance = tpx()
+    heard, go, gone = (threading.Event() for _ in range(3))
+
+    def reset_when_told(_server, connection):
+        connection.recv(1)
+        heard.set()
+        go.wait(5)
+        connection.sendall(b"y")
+        servers.reset(connection)
+        gone.set()
+    with servers.Server(net.server, PARTING, reset_when_told), \
+            traffic.connect(net.client, address, PARTING) as sock:
+        sock.sendall(b"x")
+        assert heard.wait(5)
+        with proc.stopped(instance.by_role()["relay"]):
+            go.set()
+            assert gone.wait(5)
+        assert sock.recv(1) == b"y"
+        with pytest.raises(ConnectionResetError):
+            sock.recv(1)
+    row, = instance.rows(1)
+    assert row["close"] == "server-rst"
+
+
+def test_bytes_behind_an_urgent_one_go_on(net, server, tpx, address):
+    tpx()
+    with traffic.connect(net.client, address, ECHO) as sock:
+        sock.sendall(b"before")
+        sock.send(b"!", socket.MSG_OOB)
+        sock.sendall(b"behind")
+        assert servers.read_exactly(sock, 12) == b"beforebehind"
 
 
 def test_reset_of_the_client_reaches_the_server(net, server, tpx, address):

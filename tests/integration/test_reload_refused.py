@@ -4,6 +4,7 @@
 import contextlib
 import pathlib
 import re
+import subprocess
 
 import pytest
 
@@ -18,8 +19,9 @@ BIG = " ".join(f"10.{80 + high}.{mid}.{low}" for high in range(4)
 @contextlib.contextmanager
 def foreign_guard(net):
     """The name of the guard is somebody else's: the kernel refuses it."""
-    with net.gateway.spawn("sh", "-c", "(echo 'add table inet tpx_guard"
-                           " { flags owner; }'; sleep 60) | nft -i"):
+    with net.gateway.spawn("nft", "-i", stdin=subprocess.PIPE) as nft:
+        nft.popen.stdin.write(b"add table inet tpx_guard { flags owner; }\n")
+        nft.popen.stdin.flush()
         proc.wait_until(lambda: "tpx_guard" in net.gateway.run(
             "nft", "list", "tables").stdout, what="the foreign table")
         yield
@@ -75,6 +77,59 @@ def test_a_generation_is_shown_once_its_rules_are_there(net, server, tpx):
         assert reload.wait(10) == 0
         assert shown(instance) == (2, "open", 30000)
         assert traffic.outcome(net.client, net.SERVER4, ECHO) != "served"
+
+
+def refusals(instance):
+    return instance.sql("SELECT 1 FROM events WHERE message LIKE"
+                        " '% was refused by the kernel%'")
+
+
+def test_the_way_back_is_tried_until_the_kernel_takes_it(net, server, tpx):
+    instance = tpx("default relay", lease="1s")
+    instance.configure(configuration("default block", mode="open", lease="1s"))
+    instance.ctl("apply", "--confirm", 2)
+    assert traffic.outcome(net.client, net.SERVER4, ECHO, 0.5) != "served"
+    with foreign_guard(net):
+        proc.wait_until(lambda: refusals(instance), 5, "the refusal")
+        # many times, and told once
+        proc.stays(lambda: shown(instance)[0] == 2, 1.0, "what was on trial")
+    proc.wait_until(lambda: shown(instance) == (3, "closed", 1000), 2,
+                    "the one before")
+    assert traffic.outcome(net.client, net.SERVER4, ECHO) == "served"
+    proc.wait_until(lambda: [row["message"] for row in instance.sql(
+        "SELECT message FROM events WHERE kind = 'config' ORDER BY id")] == [
+            "generation 2 is in force",
+            "generation 2 was not confirmed in time",
+            "generation 3 was refused by the kernel, which is asked again",
+            "generation 3 is in force"], what="the events")
+
+
+@pytest.mark.skipif(not killpoint.SUPPORTED, reason="numbers of system calls")
+def test_another_one_may_be_applied_before_the_way_back_is_tried_again(
+        net, server, tpx):
+    instance = tpx("default relay", lease="60s", workers=1)
+    trial = configuration("default block", lease="60s", workers=1)
+    other = instance.home / "other.conf"
+    instance.configure(trial, other)
+    generation = 1
+    # which transaction after the renewals of the lease it is
+    for point in range(2, 6):
+        instance.ctl("apply", "-f", other, "--confirm", 1)
+        generation += 2
+        killpoint.attach(instance.by_role()["netctl"][0], point,
+                         "refuse-rules", instance.home / "refused")
+        proc.wait_until(lambda: refusals(instance)
+                        or shown(instance)[0] == generation, 5, "the end")
+        if refusals(instance):
+            break
+        proc.wait_until((instance.home / "refused").exists, 10, "another one")
+        (instance.home / "refused").unlink()
+    assert shown(instance)[0] == generation - 1
+    instance.ctl("reload")
+    assert shown(instance)[0] == generation + 1
+    assert traffic.outcome(net.client, net.SERVER4, ECHO) == "served"
+    proc.stays(lambda: shown(instance)[0] == generation + 1, 1.0,
+               "what was applied")
 
 
 # what a reload turns into one another

@@ -15,7 +15,7 @@ import time
 import pytest
 
 from conftest import DIGEST, ECHO, HTTP, TALK_FIRST
-from rig import proc, servers, traffic
+from rig import exposition, proc, servers, traffic
 
 NAME = "www.example.org"
 TLS = 443
@@ -149,6 +149,14 @@ def test_name_is_found_however_its_bytes_are_cut(
     pytest.fail("no name")
 
 
+def long_hellos(instance):
+    """As metrics and the status count them."""
+    counted = exposition.parse(instance.ctl("metrics").stdout).value(
+        "tpx_flows_long_hello_total")
+    assert instance.status()["flows"]["long_hello"] == counted
+    return counted
+
+
 @pytest.mark.smoke
 def test_hello_of_16_kib_is_read_and_a_longer_one_passes_as_it_is(
         net, server, tpx):
@@ -162,9 +170,11 @@ def test_hello_of_16_kib_is_read_and_a_longer_one_passes_as_it_is(
             break
     else:
         pytest.fail("no name")
+    assert long_hellos(instance) == 0
     for size in (rest + 1, 3 * rest):
         assert send_pieces(net, [records(hello(padding=size))])
     assert named(instance, count + 2)[-2:] == [(None, None)] * 2
+    assert long_hellos(instance) == 2
 
 
 @pytest.mark.smoke

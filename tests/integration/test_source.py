@@ -2,7 +2,9 @@
 """source client: servers see the client's address."""
 
 import contextlib
+import os
 import pathlib
+import pwd
 import re
 import socket
 import threading
@@ -113,6 +115,42 @@ def all_ports_used(net, address):
             with contextlib.suppress(BlockingIOError):
                 sock.connect((address, ECHO))
         yield
+
+
+@contextlib.contextmanager
+def with_address_of_the_server(net, address, user):
+    """A socket of a user as the listeners accept them, not yet connected."""
+    v6 = ":" in address
+    with net.gateway.inside():
+        os.seteuid(pwd.getpwnam(user).pw_uid)
+        try:
+            sock = socket.socket(socket.AF_INET6 if v6 else socket.AF_INET)
+        finally:
+            os.seteuid(0)
+    with sock:
+        sock.setsockopt(*((socket.IPPROTO_IPV6, IPV6_TRANSPARENT) if v6 else
+                          (socket.SOL_IP, socket.IP_TRANSPARENT)), 1)
+        sock.bind((address, 0))
+        sock.settimeout(2)
+        yield sock
+
+
+def test_relay_connects_to_nobody_with_an_address_of_a_server(
+        net, tpx, address):
+    """It could connect what it has accepted, and say to netctl that whom it
+    has reached were its client."""
+    tpx(RULES)
+    here = client_of(net, address), 5001
+    with servers.Server(net.client, here[1], servers.close_at_once) as far:
+        with with_address_of_the_server(net, address, "tpx") as sock, \
+                pytest.raises(TimeoutError):
+            sock.connect(here)
+        assert far.visits == []
+        # who is not tpx gets there
+        with with_address_of_the_server(net, address, "root") as sock:
+            sock.connect(here)
+        proc.wait_until(lambda: far.visits, 5, "the visit")
+        assert far.visits[0].address == address
 
 
 def test_where_no_port_is_left_the_server_sees_this_host(

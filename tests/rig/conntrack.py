@@ -10,7 +10,8 @@ import re
 import socket
 import struct
 
-NETLINK_NETFILTER = 12
+from .netlink import NESTED, NETLINK_NETFILTER, attribute
+
 CT_NEW, CT_DELETE = 0x100, 0x102  # NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_
 REQUEST, ACK, CREATE = 1, 4, 0x400
 ESTABLISHED = 2 | 4 | 8  # IPS_SEEN_REPLY, IPS_ASSURED, IPS_CONFIRMED
@@ -18,22 +19,15 @@ NEW_GROUP = 1  # NF_NETLINK_CONNTRACK_NEW, a bit
 # CTA_PROTO_DST_PORT; the first in a message is of the original direction
 PORT = re.compile(re.escape(struct.pack("HH", 6, 3)) + b"(..)", re.S)
 LIFE_S = 600
-NESTED = 0x8000
 BATCH = 128
-
-
-def _attribute(kind, payload):
-    """One attribute, padded (netlink(7)); a nested one has NESTED in kind."""
-    return (struct.pack("HH", 4 + len(payload), kind) + payload
-            + bytes(-len(payload) % 4))
 
 
 def _tuple(kind, source, sport, target, dport):
     """One direction of a UDP flow."""
-    return _attribute(NESTED | kind, _attribute(
-        NESTED | 1, _attribute(1, source) + _attribute(2, target))
-        + _attribute(NESTED | 2, _attribute(1, bytes([socket.IPPROTO_UDP]))
-                     + _attribute(2, sport) + _attribute(3, dport)))
+    return attribute(NESTED | kind, attribute(
+        NESTED | 1, attribute(1, source) + attribute(2, target))
+        + attribute(NESTED | 2, attribute(1, bytes([socket.IPPROTO_UDP]))
+                     + attribute(2, sport) + attribute(3, dport)))
 
 
 def _entry(source, sport, target, dport):
@@ -41,8 +35,8 @@ def _entry(source, sport, target, dport):
     body = (struct.pack("BBH", socket.AF_INET, 0, 0)
             + _tuple(1, source, sport, target, dport)
             + _tuple(2, target, dport, source, sport)
-            + _attribute(3, struct.pack("!I", ESTABLISHED))
-            + _attribute(7, struct.pack("!I", LIFE_S)))
+            + attribute(3, struct.pack("!I", ESTABLISHED))
+            + attribute(7, struct.pack("!I", LIFE_S)))
     return struct.pack("IHHII", 16 + len(body), CT_NEW, REQUEST | CREATE,
                        0, 0) + body
 

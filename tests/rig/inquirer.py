@@ -25,16 +25,24 @@ HEADER_BYTES = 12
 
 
 class Question:
-    """asked and answered are monotonic; rcode is None without an answer."""
+    """asked and answered are monotonic; rcode is None without an answer.
+
+    source is the address and port of who asks.
+    """
 
     def __init__(self, family, tcp, cached):
         self.family, self.tcp, self.cached = family, tcp, cached
+        self.source = None
         self.asked = time.monotonic()
         self.answered = None
         self.rcode = None
 
     def good(self):
         return self.rcode == 0
+
+    def who(self):
+        """As the log names who asks, and how."""
+        return *self.source, "tcp" if self.tcp else "udp"
 
 
 class _Open:
@@ -142,6 +150,7 @@ class Inquirer:
         poll.register(sock, select.POLLOUT if question.tcp
                       else select.POLLIN)
         sock.bind((self._sources[question.family], 0))
+        question.source = sock.getsockname()[:2]
         # of TCP it goes on when the socket can be written to
         sock.connect_ex((self._targets[question.family], names.PORT))
         if not question.tcp:

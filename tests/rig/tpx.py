@@ -59,10 +59,13 @@ class Tpx:
         return self.tpxd.stop()
 
     def close(self):
+        orphans = []
         if self.tpxd:
-            self.stop()
+            # who is killed itself cannot see to it that the others end
+            orphans = self.left() if self.stop() >= 0 else []
             proc.wait_until(self._no_orphans, what="orphans of tpxd end")
         shutil.rmtree(self.home)
+        assert orphans == [], "tpxd has ended without them"
 
     def pids(self):
         """tpxd and every process below it."""
@@ -216,10 +219,14 @@ class Tpx:
             return len(new) == len(old) and not set(new) & set(old) and new
         return proc.wait_until(done, timeout_s, f"a new {role}")
 
+    def left(self):
+        """Pids of its processes when it has ended itself."""
+        return [pid for pid in self.namespace.pids()
+                if proc.program(pid).parent == self.build]
+
     def _no_orphans(self):
         """Kill what a killed tpxd may have left; is nothing there now?"""
-        orphans = [pid for pid in self.namespace.pids()
-                   if proc.program(pid).parent == self.build]
+        orphans = self.left()
         for pid in orphans:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)

@@ -38,29 +38,37 @@ SYSCALLS = {
     "listen": (50, -1, 0), "accept": (288, -1, 0, 0, 0),
     "set SO_MARK": (54, -1, socket.SOL_SOCKET, 36, 0, 4),
     "map as code": (9, 0, 4096, 5, 0x22, -1, 0),
+    "tgkill": (234, 1, 1, 0), "F_SETOWN": (72, 0, 8, 1),
+    "F_SETSIG": (72, 0, 10, 9),
+    "sendto MSG_FASTOPEN": (44, -1, 0, 0, socket.MSG_FASTOPEN, 0, 0),
+    "sendmsg MSG_FASTOPEN": (46, -1, 0, socket.MSG_FASTOPEN),
 }
 EVERYBODY = ("ptrace", "mount", "bpf", "io_uring_setup", "userfaultfd",
              "memfd_secret", "setuid", "process_vm_readv", "kexec_load",
              "chroot", "setns", "unshare", "socket AF_PACKET")
-CHILDREN = EVERYBODY + ("execve", "map as code", "socket AF_UNIX")
+CHILDREN = EVERYBODY + ("execve", "map as code", "socket AF_UNIX",
+                        "F_SETOWN", "F_SETSIG")
 DENIED = {
     # what it starts inherits its filter, which cannot be the narrower
     "tpxd": EVERYBODY + ("socket AF_NETLINK",),
     # as the keeper's worker does
     "keeper": CHILDREN + ("unlink",),
-    "netctl": CHILDREN + ("fork", "clone", "unlink"),
+    "netctl": CHILDREN + ("fork", "clone", "unlink", "tgkill"),
     "relay": CHILDREN + ("fork", "clone", "open a file", "unlink", "kill",
-                         "socket AF_NETLINK"),
-    "flowlog": CHILDREN + ("fork", "clone", "kill", "socket AF_INET",
-                           "socket AF_NETLINK"),
+                         "tgkill", "socket AF_NETLINK"),
+    "flowlog": CHILDREN + ("fork", "clone", "kill", "tgkill",
+                           "socket AF_INET", "socket AF_NETLINK"),
     "dnsd": CHILDREN + ("fork", "clone", "open a file", "unlink", "kill",
-                        "socket AF_INET", "socket AF_NETLINK", "connect",
-                        "bind", "set SO_MARK"),
+                        "tgkill", "socket AF_INET", "socket AF_NETLINK",
+                        "connect", "bind", "set SO_MARK",
+                        "sendto MSG_FASTOPEN", "sendmsg MSG_FASTOPEN"),
     "resolver": CHILDREN + ("fork", "clone", "open a file", "unlink", "kill",
-                            "socket AF_NETLINK", "listen", "accept",
-                            "set SO_MARK"),
+                            "tgkill", "socket AF_NETLINK", "listen", "accept",
+                            "set SO_MARK", "sendto MSG_FASTOPEN"),
     "dot": CHILDREN + ("fork", "clone", "open a file", "unlink", "kill",
-                       "socket AF_NETLINK", "bind", "listen", "set SO_MARK"),
+                       "tgkill", "socket AF_NETLINK", "bind", "listen",
+                       "set SO_MARK", "sendto MSG_FASTOPEN",
+                       "sendmsg MSG_FASTOPEN"),
 }
 
 

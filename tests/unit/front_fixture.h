@@ -25,6 +25,7 @@
 #include "dns_fixture.h"
 #include "dnsd/front.h"
 #include "ipc/loop.h"
+#include "policy/binding.h"
 
 #define SECOND_US 1000000LL
 #define PATIENCE_S 20 /* of the test; nothing takes that long */
@@ -44,6 +45,7 @@ static int asks, rows, equal_times, bindings, refuses;
 static uint64_t learning; /* what answers wait for, or 0 */
 static struct dns_record row;
 static struct front_binding binding;
+static char bound_aliases[BINDING_ALIASES_BYTES];
 static struct addr bound;
 static struct question bound_to;
 static struct front_verdict verdict;
@@ -109,6 +111,7 @@ on_learn(void *ctx, const struct front_binding *given)
 	binding = *given;
 	bound = given->addrs[0];
 	bound_to = *given->question;
+	memcpy(bound_aliases, given->aliases, sizeof(bound_aliases));
 	return learning;
 }
 

@@ -221,6 +221,48 @@ test_relay_losses_count_once(void **state)
 	    fixture_count(dir, "SELECT sum(count) FROM drops"), 11);
 }
 
+/* What a dead one has left may be anything: its next life counts all the same.
+ */
+static void
+test_losses_that_no_relay_can_have_are_none(void **state)
+{
+	(void)state;
+	batch_relay_dropped(batch, WORKER, 5, 0);
+	batch_relay_dropped(batch, WORKER, BATCH_DROPPED_MOST + 1, 1);
+	batch_relay_dropped(batch, WORKER, 7, 0);
+	assert_int_equal(batch_losses(batch), 12);
+}
+
+/* Numbers are a relay's word; what is shown to everybody adds them up. */
+static void
+test_sums_of_views_do_not_overflow(void **state)
+{
+	static const struct batch_origin origin = { 0 };
+	static const char *const questions[] = {
+		"SELECT sum(flows) FROM top_hosts",
+		"SELECT sum(flows) FROM top_clients",
+		"SELECT sum(flows) FROM hourly",
+		"SELECT sum(flows) FROM unnamed",
+	};
+	struct flow_record record;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < 3; i++) {
+		record = fixture_record(WORKER, i);
+		record.up_bytes = record.down_bytes = INT64_MAX / 2;
+		assert_int_equal(batch_add_flow(batch, &record, &origin), 0);
+		batch_add_loss(batch, LOSS_TORN, INT64_MAX / 2);
+		assert_int_equal(batch_flush(batch), 0);
+	}
+	for (i = 0; i < sizeof(questions) / sizeof(questions[0]); i++)
+		assert_int_equal(fixture_count(dir, questions[i]), 3);
+	assert_string_equal(fixture_sql(dir, "SELECT up_bytes FROM top_hosts"),
+	    "9223372036854775807");
+	assert_string_equal(fixture_sql(dir, "SELECT missing FROM gaps"),
+	    "9223372036854775807");
+}
+
 static void
 add_event(uint32_t id)
 {
@@ -345,6 +387,8 @@ main(void)
 		TEST(test_events_are_rows_once_and_what_is_missing_is_counted),
 		TEST(test_first_event_of_a_lost_count_is_no_loss),
 		TEST(test_relay_losses_count_once),
+		TEST(test_losses_that_no_relay_can_have_are_none),
+		TEST(test_sums_of_views_do_not_overflow),
 		TEST(test_rules_are_stored_before_the_first_row),
 		TEST(test_damaged_database_is_reported_and_rows_stay),
 		cmocka_unit_test_setup_teardown(

@@ -53,7 +53,7 @@ learn(struct binding_table *table, unsigned int client, unsigned int server,
 {
 	struct addr from = address(10, client), to = address(192, server);
 
-	binding_learn(table, &from, &to, name, ttl_s, NOW);
+	binding_learn(table, &from, &to, name, "", ttl_s, NOW);
 }
 
 static struct binding
@@ -140,10 +140,100 @@ test_tables_add_up(void **state)
 	learn(other, 1, 1, "b.example.org", 90);
 	binding_find(one, &client, &server, "a.example.org", NOW, &found);
 	binding_find(other, &client, &server, "a.example.org", NOW, &found);
-	assert_string_equal(found.name, "b.example.org");
+	assert_string_equal(found.name, "a.example.org");
 	assert_int_equal(found.verdict, BINDING_AGREES);
+	assert_string_equal(find(other, 1, 1, NULL, NOW).name, "b.example.org");
 	table_free(one);
 	table_free(other);
+}
+
+/* Of the name that is wanted, or that ends last. */
+static void
+test_aliases_are_of_their_name(void **state)
+{
+	static const char two[] = "b.example\0c.example\0",
+			  one[] = "d.example\0";
+	struct addr client = address(10, 1), server = address(192, 1);
+	struct binding_table *table = table_new();
+	struct binding found;
+
+	(void)state;
+	binding_learn(table, &client, &server, "a.example", two, 60, NOW);
+	binding_learn(table, &client, &server, "z.example", one, 90, NOW);
+	found = find(table, 1, 1, "a.example", NOW);
+	assert_memory_equal(found.aliases, two, sizeof(two));
+	found = find(table, 1, 1, NULL, NOW);
+	assert_memory_equal(found.aliases, one, sizeof(one));
+	found = find(table, 1, 1, "b.example", NOW);
+	assert_int_equal(found.verdict, BINDING_DISAGREES);
+	assert_string_equal(found.aliases, "");
+	table_free(table);
+}
+
+static void
+test_other_aliases_take_the_place_of_those_before(void **state)
+{
+	static const char two[] = "b.example\0c.example\0",
+			  one[] = "d.example\0";
+	struct addr client = address(10, 1), server = address(192, 1);
+	struct binding_table *table = table_new();
+	struct binding found;
+
+	(void)state;
+	binding_learn(table, &client, &server, "a.example", two, 60, NOW);
+	assert_int_equal(
+	    binding_learn(table, &client, &server, "a.example", two, 60, NOW),
+	    0);
+	assert_int_equal(
+	    binding_learn(table, &client, &server, "a.example", one, 1, NOW),
+	    1);
+	/* and last as long */
+	found = find(table, 1, 1, NULL, NOW + 60 + BINDING_GRACE_S - 1);
+	assert_string_equal(found.name, "a.example");
+	assert_memory_equal(found.aliases, one, sizeof(one));
+	table_free(table);
+}
+
+static void
+test_aliases_without_room_are_left_out(void **state)
+{
+	struct addr client = address(10, 1), server = address(192, 1);
+	struct binding_table *table = table_new();
+	char many[4 * 90 + 1] = "";
+	struct binding found;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < 4; i++) {
+		memset(many + i * 90, (char)('a' + i), 89);
+		many[i * 90 + 89] = '\0';
+	}
+	binding_learn(table, &client, &server, "a.example", many, 60, NOW);
+	found = find(table, 1, 1, NULL, NOW);
+	assert_memory_equal(found.aliases, many, 180);
+	assert_string_equal(found.aliases + 180, "");
+	table_free(table);
+}
+
+static void
+test_readers_are_given_aliases_that_end(void **state)
+{
+	static const char told[] = "alias.example.org\0";
+	struct addr client = address(10, 1), server = address(192, 1);
+	struct binding_table *table = table_new();
+	uint8_t *bytes = (uint8_t *)table;
+	struct binding found;
+	size_t i;
+
+	(void)state;
+	binding_learn(table, &client, &server, "a.example", told, 60, NOW);
+	for (i = 0; i + sizeof(told) < binding_table_bytes(); i++)
+		if (memcmp(bytes + i, told, sizeof(told)) == 0)
+			memset(bytes + i, 'a', BINDING_ALIASES_BYTES);
+	found = find(table, 1, 1, NULL, NOW);
+	assert_int_equal(strlen(found.aliases), BINDING_ALIASES_BYTES - 2);
+	assert_int_equal(found.aliases[BINDING_ALIASES_BYTES - 1], '\0');
+	table_free(table);
 }
 
 static void
@@ -232,7 +322,7 @@ write_in_turn(struct binding_table *table, char names[2][BINDING_NAME_BYTES])
 	uint32_t i;
 
 	for (i = 0; i < 500000; i++)
-		binding_learn(table, &client, &server, names[i % 2], 0,
+		binding_learn(table, &client, &server, names[i % 2], "", 0,
 		    NOW + i * (BINDING_GRACE_S + 1));
 }
 
@@ -276,15 +366,20 @@ test_a_table_is_walked_and_knows_what_is_new(void **state)
 
 	(void)state;
 	assert_int_equal(
-	    binding_learn(table, &client, &server, "a.example", 60, NOW), 1);
+	    binding_learn(table, &client, &server, "a.example", "", 60, NOW),
+	    1);
 	assert_int_equal(
-	    binding_learn(table, &client, &server, "a.example", 60, NOW), 0);
+	    binding_learn(table, &client, &server, "a.example", "", 60, NOW),
+	    0);
 	assert_int_equal(
-	    binding_learn(table, &client, &server, "a.example", 61, NOW), 1);
+	    binding_learn(table, &client, &server, "a.example", "", 61, NOW),
+	    1);
 	assert_int_equal(
-	    binding_learn(table, &client, &server, "b.example", 60, NOW), 1);
+	    binding_learn(table, &client, &server, "b.example", "", 60, NOW),
+	    1);
 	assert_int_equal(
-	    binding_learn(table, &client, &server, "two words", 60, NOW), 0);
+	    binding_learn(table, &client, &server, "two words", "", 60, NOW),
+	    0);
 	/* As much as finds no room among all is in the clients' regions. */
 	for (i = 0; i < 40000; i++)
 		learn(table, i, i, "c.example", 60);
@@ -311,6 +406,11 @@ main(void)
 		cmocka_unit_test(test_a_name_ends_after_its_grace),
 		cmocka_unit_test(test_several_names_of_an_address),
 		cmocka_unit_test(test_tables_add_up),
+		cmocka_unit_test(test_aliases_are_of_their_name),
+		cmocka_unit_test(
+		    test_other_aliases_take_the_place_of_those_before),
+		cmocka_unit_test(test_aliases_without_room_are_left_out),
+		cmocka_unit_test(test_readers_are_given_aliases_that_end),
 		cmocka_unit_test(test_a_table_is_walked_and_knows_what_is_new),
 		cmocka_unit_test(test_a_flood_leaves_what_others_were_told),
 		cmocka_unit_test(test_what_is_no_host_s_name_is_not_learned),

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: ISC */
 /* Channels between real sockets, with peers that behave and that do not. */
-#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include <errno.h>
@@ -15,6 +14,8 @@
 
 #include <cmocka.h>
 
+#include "room_fixture.h"
+
 #include "ipc/channel.h"
 #include "ipc/loop.h"
 
@@ -25,6 +26,8 @@ static int ends;
 static const char *end_why;
 static int leases;
 static int taken_fd;
+static int listeners; /* messages; and of them: */
+static int listeners_without_fd;
 static int free_in_handler;
 
 static void
@@ -48,9 +51,32 @@ on_source(void *ctx, struct ipc_message *message)
 	taken_fd = ipc_message_take_fd(message);
 }
 
+/* Answers with more than a socket takes. */
+static void
+on_request(void *ctx, struct ipc_message *message)
+{
+	struct msg_ctl_text text = { 0 };
+
+	(void)ctx;
+	while (ipc_channel_queued(channel) < 3)
+		assert_int_equal(
+		    IPC_SEND(channel, MSG_CTL_ALARM, message->id, &text, -1),
+		    0);
+}
+
+static void
+on_listener(void *ctx, struct ipc_message *message)
+{
+	(void)ctx;
+	listeners++;
+	listeners_without_fd += message->fd == -1;
+}
+
 static const struct ipc_handler handlers[] = {
+	{ MSG_CTL_REQUEST, on_request },
 	{ MSG_LEASE, on_lease },
 	{ MSG_NET_SOURCE, on_source },
+	{ MSG_NET_DNS_LISTENER, on_listener, 1 },
 	{ MSG_NONE, NULL },
 };
 
@@ -76,6 +102,7 @@ setup(void **state)
 	assert_non_null(channel);
 	ipc_channel_set_phase(channel, IPC_PHASE_RUN);
 	ends = leases = free_in_handler = 0;
+	listeners = listeners_without_fd = 0;
 	taken_fd = -1;
 	end_why = NULL;
 	return 0;
@@ -137,6 +164,24 @@ open_fds(void)
 	for (fd = 0; fd < 1024; fd++)
 		n += fcntl(fd, F_GETFD) != -1;
 	return n;
+}
+
+/* What the peer has sent is received where there is no more room than that. */
+static void
+run_with_room(int fds)
+{
+	struct rlimit before = fixture_room(fds);
+
+	run();
+	fixture_room_again(&before);
+}
+
+static void
+send_listener(size_t n)
+{
+	struct msg_listener listener = { .port = 1 };
+
+	peer_send(MSG_NET_DNS_LISTENER, &listener, sizeof(listener), n);
 }
 
 static void
@@ -230,6 +275,80 @@ test_as_many_descriptors_as_fit_are_all_closed(void **state)
 	ipc_channel_set_phase(channel, IPC_PHASE_SETUP);
 	peer_send(MSG_NET_SOURCE, &source, sizeof(source), 253);
 	run();
+	assert_string_equal(end_why, "a wrong number of descriptors");
+	assert_int_equal(open_fds(), before);
+}
+
+static void
+test_descriptor_without_room_ends_a_channel_that_needs_it(void **state)
+{
+	struct msg_source source = { 0 };
+	int before = open_fds();
+
+	(void)state;
+	peer_send(MSG_NET_SOURCE, &source, sizeof(source), 1);
+	send_lease();
+	run_with_room(0);
+	assert_int_equal(ends, 1);
+	assert_string_equal(end_why, "a descriptor that there was no room for");
+	assert_int_equal(taken_fd, -1);
+	assert_int_equal(leases, 0);
+	assert_int_equal(open_fds(), before);
+}
+
+static void
+test_handler_that_does_without_a_descriptor_hears_of_it(void **state)
+{
+	int before = open_fds();
+
+	(void)state;
+	send_listener(1);
+	send_lease();
+	send_listener(1);
+	run_with_room(0);
+	assert_int_equal(ends, 0);
+	assert_int_equal(leases, 1);
+	assert_int_equal(listeners_without_fd, 2);
+	send_listener(1);
+	run();
+	assert_int_equal(listeners, 3);
+	assert_int_equal(listeners_without_fd, 2);
+	assert_int_equal(ends, 0);
+	assert_int_equal(open_fds(), before);
+}
+
+/* Only the kernel can have left it out. */
+static void
+test_descriptor_that_was_never_sent_is_missed_by_every_handler(void **state)
+{
+	(void)state;
+	send_listener(0);
+	run_with_room(0);
+	assert_int_equal(listeners, 0);
+	assert_string_equal(end_why, "a wrong number of descriptors");
+}
+
+static void
+test_surplus_fd_is_refused_where_there_is_no_room_for_it(void **state)
+{
+	struct msg_lease lease = { .state = IPC_LEASE_CAPTURE };
+
+	(void)state;
+	peer_send(MSG_LEASE, &lease, sizeof(lease), 1);
+	run_with_room(0);
+	assert_int_equal(leases, 0);
+	assert_string_equal(end_why, "a wrong number of descriptors");
+}
+
+static void
+test_two_fds_of_which_one_fits_are_refused(void **state)
+{
+	int before = open_fds();
+
+	(void)state;
+	send_listener(2);
+	run_with_room(1);
+	assert_int_equal(listeners, 0);
 	assert_string_equal(end_why, "a wrong number of descriptors");
 	assert_int_equal(open_fds(), before);
 }
@@ -403,6 +522,32 @@ test_many_messages_sent_soon_do_not_wait_for_the_loop(void **state)
 	assert_int_equal(ipc_channel_queued(channel), 0);
 }
 
+/* Nothing more is read of it until it has got its answer: it never will. */
+static void
+test_tpxctl_that_leaves_without_its_answer_is_noticed(void **state)
+{
+	struct msg_ctl_request request = { .command = IPC_CTL_COMMAND_LIVE };
+	int sockets[2];
+
+	(void)state;
+	ipc_channel_free(channel);
+	close(peer);
+	assert_int_equal(ipc_socketpair(sockets), 0);
+	peer = sockets[1];
+	channel = ipc_channel_new(
+	    base, sockets[0], IPC_SUPERVISOR, IPC_CTL, handlers, on_end, NULL);
+	assert_non_null(channel);
+	ipc_channel_set_phase(channel, IPC_PHASE_RUN);
+	peer_send(MSG_CTL_REQUEST, &request, sizeof(request), 0);
+	run();
+	assert_int_equal(ipc_channel_queued(channel), 3);
+	assert_int_equal(ends, 0);
+	shutdown(peer, SHUT_RDWR);
+	run();
+	assert_int_equal(ends, 1);
+	assert_null(end_why);
+}
+
 #define TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int
@@ -416,6 +561,12 @@ main(void)
 		TEST(test_descriptor_is_taken_or_closed),
 		TEST(test_reply_with_surplus_fd_is_refused),
 		TEST(test_as_many_descriptors_as_fit_are_all_closed),
+		TEST(test_descriptor_without_room_ends_a_channel_that_needs_it),
+		TEST(test_handler_that_does_without_a_descriptor_hears_of_it),
+		TEST(
+		    test_descriptor_that_was_never_sent_is_missed_by_every_handler),
+		TEST(test_surplus_fd_is_refused_where_there_is_no_room_for_it),
+		TEST(test_two_fds_of_which_one_fits_are_refused),
 		TEST(test_descriptors_behind_a_violation_are_closed),
 		TEST(test_more_messages_than_one_call_takes_all_arrive),
 		TEST(test_too_long_a_datagram_is_refused),
@@ -424,6 +575,7 @@ main(void)
 		TEST(test_queued_descriptor_still_arrives),
 		TEST(test_messages_sent_soon_leave_in_order_when_the_loop_runs),
 		TEST(test_many_messages_sent_soon_do_not_wait_for_the_loop),
+		TEST(test_tpxctl_that_leaves_without_its_answer_is_noticed),
 	};
 
 	return cmocka_run_group_tests_name("channel", tests, NULL, NULL);

@@ -133,13 +133,17 @@ test_the_first_block_that_has_the_name_answers(void **state)
 	    image_block_text(image, 0), "dns block <ads> answer zero");
 }
 
+static const char *aliases; /* of the host that is matched */
+
 /* host NULL: not known yet. */
 static struct policy_verdict
 match(uint8_t proto, const char *dst, uint16_t port, const char *host)
 {
-	struct policy_query query = {
-		.proto = proto, .dport = port, .host = host, .index = domains
-	};
+	struct policy_query query = { .proto = proto,
+		.dport = port,
+		.host = host,
+		.aliases = aliases,
+		.index = domains };
 	struct prefix prefix;
 
 	assert_int_equal(prefix_parse(dst, &prefix), 0);
@@ -205,6 +209,23 @@ test_the_name_decides_what_the_kernel_cannot(void **state)
 	}
 	assert_int_equal(
 	    match(IPPROTO_TCP, "1.1.1.1", 1, "x.corp.example").upstream, 0);
+}
+
+static void
+test_an_alias_is_in_the_lists_as_its_name_is(void **state)
+{
+	(void)state;
+	aliases = "www.example\0ads.example\0";
+	assert_int_equal(
+	    match(IPPROTO_TCP, "192.0.2.2", 443, "www.example").rule, 1);
+	assert_int_equal(
+	    match(IPPROTO_TCP, "192.0.2.2", 443, "a.corp.example").rule, 1);
+	assert_int_equal(
+	    match(IPPROTO_TCP, "1.1.1.1", 80, "one.example").rule, 1);
+	aliases = "www.example\0";
+	assert_int_equal(
+	    match(IPPROTO_TCP, "1.1.1.1", 80, "one.example").rule, 4);
+	aliases = NULL;
 }
 
 static void
@@ -547,6 +568,7 @@ main(void)
 		cmocka_unit_test(
 		    test_the_first_block_that_has_the_name_answers),
 		cmocka_unit_test(test_the_name_decides_what_the_kernel_cannot),
+		cmocka_unit_test(test_an_alias_is_in_the_lists_as_its_name_is),
 		cmocka_unit_test(
 		    test_whether_a_name_is_needed_does_not_depend_on_it),
 		cmocka_unit_test(test_the_kernel_relays_what_a_name_decides),

@@ -384,6 +384,9 @@ test_alias_of_what_is_blocked_is_blocked(void **state)
 	front_resolved(front, &resolution);
 	UNTIL(has_reply());
 	assert_int_equal(rcode(), WIRE_NOERROR);
+	assert_int_equal(bindings, 1);
+	assert_memory_equal(bound_to.name, "\3www\7example", 13);
+	assert_memory_equal(bound_aliases, "tracker.example\0", 17);
 	/* A verdict holds for what is in the cache already. */
 	judged = "tracker.example";
 	verdict = (struct front_verdict){ FRONT_NXDOMAIN, 3, 15 };

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /* The same over TCP: many questions, slow and rude clients, bounds. */
 #include "dnsd/tcp.h"
+
+#include <sys/resource.h>
+
 #include "front_fixture.h"
 
 /* A client of TCP. */
@@ -145,7 +148,7 @@ test_tcp_client_that_has_gone_harms_nobody(void **state)
 	close(fd);
 	UNTIL((front_stats(front, &stats), stats.connections == 0));
 	send_udp(2, "www.example", WIRE_A);
-	UNTIL(front_progress(front) == 2);
+	UNTIL((front_stats(front, &stats), stats.questions == 2));
 	resolve_to(last_id(), "www.example", 300, 1);
 	UNTIL(has_reply());
 }
@@ -192,6 +195,42 @@ test_tcp_connections_of_a_client_have_a_bound(void **state)
 	assert_int_equal(closed, 1);
 }
 
+/* Else who only connects, again and again, would have dnsd taken for stuck. */
+static void
+test_tcp_clients_that_ask_nothing_are_work(void **state)
+{
+	uint64_t before = front_progress(front);
+	int fds[TCP_CONNECTIONS_CLIENT + 3], i;
+
+	(void)state;
+	for (i = 0; i < TCP_CONNECTIONS_CLIENT + 3; i++)
+		fds[i] = dial();
+	UNTIL(is_closed(fds[TCP_CONNECTIONS_CLIENT + 2]));
+	assert_int_equal(
+	    front_progress(front), before + TCP_CONNECTIONS_CLIENT + 3);
+	while (i-- > 0)
+		close(fds[i]);
+}
+
+/* No descriptor can be had, and no connection is idle. */
+static void
+test_tcp_client_that_there_is_no_room_for_does_not_wait(void **state)
+{
+	struct rlimit before, none;
+	int fd = dial();
+
+	(void)state;
+	assert_int_equal(front_backlog(front), 1);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	none = before;
+	none.rlim_cur = 3;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	event_base_loop(base, EVLOOP_NONBLOCK);
+	assert_int_equal(front_backlog(front), 0);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	close(fd);
+}
+
 /* Answers of some kilobytes, to a client that does not read them yet. */
 static void
 test_tcp_client_that_does_not_read_is_not_read(void **state)
@@ -234,6 +273,8 @@ main(void)
 		TEST(test_tcp_question_too_long_ends_the_connection),
 		TEST(test_tcp_idle_connection_is_closed),
 		TEST(test_tcp_connections_of_a_client_have_a_bound),
+		TEST(test_tcp_clients_that_ask_nothing_are_work),
+		TEST(test_tcp_client_that_there_is_no_room_for_does_not_wait),
 		TEST(test_tcp_client_that_does_not_read_is_not_read),
 	};
 

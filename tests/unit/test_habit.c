@@ -6,8 +6,11 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
+
+#include "schema/flow.h"
 
 #define NOW 1000000LL
 #define MANY 100000U
@@ -134,6 +137,51 @@ test_the_last_ones_are_remembered(void **state)
 	assert_true(known > HABIT_SETS * 9 / 10);
 }
 
+/* Of server 1 at port 25: when it began, connected, and what was said by NOW.
+ */
+static struct flow_entry
+flow(uint64_t up_bytes, uint64_t down_bytes, int64_t silent_us)
+{
+	struct addr addr = server(1);
+	struct flow_entry flow = { .dport = 25,
+		.up_bytes = up_bytes,
+		.down_bytes = down_bytes,
+		.connect_us = 5,
+		.start_mono_us = NOW - silent_us - 5 };
+
+	memcpy(flow.dst, addr.byte, sizeof(flow.dst));
+	return flow;
+}
+
+static void
+test_a_flow_shows_who_spoke(void **state)
+{
+	const struct {
+		uint64_t up_bytes, down_bytes;
+		int64_t silent_us;
+		int shows, speaks;
+	} cases[] = {
+		{ 0, 0, 0, 0, 0 },
+		{ 0, 10, 0, 1, 1 },
+		{ 0, 10, 1000000, 1, 1 },
+		{ 0, 10, 1000001, 1, 0 }, /* it was tired of waiting */
+		{ 10, 0, 0, 1, 0 },
+		{ 10, 10, 0, 1, 0 },
+	};
+	struct flow_entry entry;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		note(1, 25, HABIT_CLIENT_FIRST, NOW);
+		entry = flow(
+		    cases[i].up_bytes, cases[i].down_bytes, cases[i].silent_us);
+		assert_int_equal(
+		    habits_learn(habits, &entry, NOW), cases[i].shows);
+		assert_int_equal(speaks(1, 25, NOW), cases[i].speaks);
+	}
+}
+
 #define TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int
@@ -146,6 +194,7 @@ main(void)
 		TEST(test_client_that_speaks_first_ends_it),
 		TEST(test_clients_that_speak_first_take_no_room),
 		TEST(test_the_last_ones_are_remembered),
+		TEST(test_a_flow_shows_who_spoke),
 	};
 
 	return cmocka_run_group_tests_name("habit", tests, NULL, NULL);

@@ -64,7 +64,7 @@ learn(int ended_s)
 	struct addr server = { .byte = { [15] = 2 } };
 	uint32_t now_s = (uint32_t)(clock_mono_us() / 1000000);
 
-	binding_learn(table, &client, &server, NAME, 0,
+	binding_learn(table, &client, &server, NAME, "", 0,
 	    now_s - (uint32_t)ended_s - BINDING_GRACE_S);
 }
 

@@ -367,6 +367,19 @@ test_slow_log_gets_everything_in_the_end(void **state)
 	assert_int_equal(atomic_load(&arena->open), 0);
 }
 
+/* Else who only connects to a listener itself would have its relay killed. */
+static void
+test_who_gets_no_flow_is_work(void **state)
+{
+	uint64_t before = journal_work(journal);
+
+	(void)state;
+	flows_close(1);
+	assert_int_equal(journal_work(journal), before + 1);
+	atomic_fetch_add(&arena->refused, 1);
+	assert_int_equal(journal_work(journal), before + 2);
+}
+
 #define TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int
@@ -388,6 +401,7 @@ main(void)
 		TEST(test_records_that_were_sent_are_kept_until_acknowledged),
 		TEST(test_acknowledgement_of_what_was_never_sent_is_ignored),
 		TEST(test_slow_log_gets_everything_in_the_end),
+		TEST(test_who_gets_no_flow_is_work),
 	};
 
 	return cmocka_run_group_tests_name("journal", tests, NULL, NULL);

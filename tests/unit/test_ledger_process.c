@@ -208,6 +208,44 @@ test_datagram_over_which_three_died_is_left_unread(void **state)
 	    fixture_sql(dir, "SELECT kind || count FROM drops"), "unreadable1");
 }
 
+/* The last id that a relay can write, with which no other row can follow. */
+static void
+forge_last_id(void)
+{
+	static const char forge[] =
+	    "CREATE TEMP TABLE forged AS SELECT * FROM flow LIMIT 1;"
+	    "UPDATE forged SET id = (1 << 53) - 127;"
+	    "INSERT INTO flow SELECT * FROM forged";
+	char path[2 * FIXTURE_PATH];
+	sqlite3 *db;
+
+	(void)snprintf(path, sizeof(path), "%s/flows.db", dir);
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, forge, NULL, NULL, NULL), SQLITE_OK);
+	(void)sqlite3_close(db);
+}
+
+static void
+test_id_of_a_relay_that_lies_leaves_the_kernels_rows_theirs(void **state)
+{
+	(void)state;
+	ledger_new();
+	ledger->magic = LEDGER_MAGIC;
+	ledger_put(0);
+	start();
+	finish(0, 0);
+	forge_last_id();
+	start();
+	finish(SIGKILL, 0);
+	ledger_put_unread();
+	start();
+	finish(0, 0);
+	assert_int_equal(
+	    fixture_count(dir, "SELECT count(*) FROM flows WHERE"
+			       " action = 'block' AND id < 1 << 52"),
+	    2);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int
@@ -219,6 +257,8 @@ main(void)
 		TEST(test_events_go_on_in_a_log_that_replaces_a_damaged_one),
 		TEST(test_ledger_that_makes_no_sense_is_begun_anew),
 		TEST(test_datagram_over_which_three_died_is_left_unread),
+		TEST(
+		    test_id_of_a_relay_that_lies_leaves_the_kernels_rows_theirs),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -98,6 +98,7 @@ test_each_family_has_its_own_number(void **state)
 		{ "tpx_flows_total{action=\"block\"}", &status.main.blocked },
 		{ "tpx_flows_unlogged_total", &status.main.unlogged },
 		{ "tpx_flows_refused_total", &status.main.refused },
+		{ "tpx_flows_long_hello_total", &status.main.long_hello },
 		{ "tpx_log_rows", &status.main.log_rows },
 		{ "tpx_log_queued_rows", &status.main.log_queued },
 		{ "tpx_log_size_bytes", &status.main.log_bytes },
@@ -108,6 +109,9 @@ test_each_family_has_its_own_number(void **state)
 		{ "tpx_dns_limited_total", &status.dns.limited },
 		{ "tpx_dns_repeated_total", &status.dns.repeated },
 		{ "tpx_dns_unlogged_total", &status.dns.unlogged },
+		{ "tpx_dns_names_total", &status.dns.names },
+		{ "tpx_dns_names_refused_total", &status.dns.names_refused },
+		{ "tpx_dns_names_late_total", &status.dns.names_late },
 	};
 	const size_t count = sizeof(numbers) / sizeof(numbers[0]);
 	char line[128];
@@ -118,6 +122,7 @@ test_each_family_has_its_own_number(void **state)
 		*numbers[i].number = 1000 + i;
 	status.nalarms = 7;
 	status.main.generation = 8;
+	status.main.loaded_at_us = 1764340000123456;
 	status.processes[0].restarts = 9;
 	printed(0);
 	for (i = 0; i < count; i++) {
@@ -127,6 +132,7 @@ test_each_family_has_its_own_number(void **state)
 	}
 	assert_line("tpx_alarms 7");
 	assert_line("tpx_config_generation 8");
+	assert_line("tpx_config_loaded_timestamp_seconds 1764340000.123456");
 	assert_line("tpx_process_restarts_total"
 		    "{process=\"relay\",index=\"1\"} 9");
 }
@@ -197,20 +203,85 @@ test_drops_have_source_and_kind(void **state)
 	assert_line("tpx_drops_total{source=\"flowlog\",kind=\"id-taken\"} 0");
 }
 
+/* From a family's name to the end of its samples. */
+static void
+assert_family(const char *name, const char *samples)
+{
+	char begin[128], whole[512];
+	const char *at;
+
+	(void)snprintf(
+	    begin, sizeof(begin), "{\"name\":\"%s\",\"type\":", name);
+	if ((at = strstr(text, begin)) == NULL ||
+	    (at = strstr(at, "\"samples\":")) == NULL)
+		fail_msg("no family %s in\n%s", name, text);
+	(void)snprintf(whole, sizeof(whole), "\"samples\":[%s]}", samples);
+	if (strncmp(at, whole, strlen(whole)) != 0)
+		fail_msg("no %s in\n%.500s", whole, at);
+}
+
 static void
 test_json_is_a_list_of_families(void **state)
 {
 	static const char begin[] =
 	    "[{\"name\":\"tpx_info\",\"type\":\"gauge\",\"help\":\"";
+	static const char end[] = "]}]\n";
 
 	(void)state;
 	assert_memory_equal(printed(1), begin, sizeof(begin) - 1);
+	assert_string_equal(text + len - (sizeof(end) - 1), end);
 	assert_non_null(strstr(text,
 	    "{\"name\":\"tpx_state\",\"labels\":{\"state\":\"paused\"},"
 	    "\"value\":1}"));
+	assert_family("tpx_lease_seconds",
+	    "{\"name\":\"tpx_lease_seconds\",\"labels\":{},\"value\":2.5}");
+}
+
+static void
+test_numbers_of_json_are_those_of_the_text(void **state)
+{
+	(void)state;
+	printed(1);
+	assert_family("tpx_flows_accepted_total",
+	    "{\"name\":\"tpx_flows_accepted_total\",\"labels\":{},"
+	    "\"value\":18446744073709551615}");
+	assert_family("tpx_uptime_seconds",
+	    "{\"name\":\"tpx_uptime_seconds\",\"labels\":{},"
+	    "\"value\":12.000001}");
+	assert_family("tpx_process_cpu_seconds_total",
+	    "{\"name\":\"tpx_process_cpu_seconds_total\","
+	    "\"labels\":{\"process\":\"relay\",\"index\":\"1\"},"
+	    "\"value\":1.5}");
+	/* Nobody has a heartbeat. */
+	assert_family("tpx_process_heartbeat_age_seconds", "");
+}
+
+static void
+test_json_has_each_bucket_and_their_sum(void **state)
+{
+#define SAMPLE "{\"name\":\"tpx_dns_latency_seconds"
+	(void)state;
+	dns_latency_count(&status.dns.latency[DNS_SOURCE_CACHE], 3);
+	printed(1);
 	assert_non_null(
-	    strstr(text, "{\"name\":\"tpx_lease_seconds\",\"labels\":{},"
-			 "\"value\":2.5}"));
+	    strstr(text, SAMPLE "_bucket\",\"labels\":{\"source\":\"cache\","
+				"\"le\":\"+Inf\"},\"value\":1}," SAMPLE
+				"_sum\",\"labels\":{\"source\":\"cache\"},"
+				"\"value\":3e-06}," SAMPLE
+				"_count\",\"labels\":{\"source\":\"cache\"},"
+				"\"value\":1}"));
+}
+
+static void
+test_labels_of_json_are_escaped(void **state)
+{
+	(void)state;
+	strcpy(status.main.config_path, "/a\"b\nc");
+	printed(1);
+	assert_family("tpx_info",
+	    "{\"name\":\"tpx_info\",\"labels\":{\"version\":\"0.1.0\","
+	    "\"on_failure\":\"closed\",\"config\":\"/a\\\"b\\u000ac\","
+	    "\"log\":\"\"},\"value\":1}");
 }
 
 #define TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
@@ -227,6 +298,9 @@ main(void)
 		TEST(test_buckets_hold_all_that_was_faster),
 		TEST(test_drops_have_source_and_kind),
 		TEST(test_json_is_a_list_of_families),
+		TEST(test_numbers_of_json_are_those_of_the_text),
+		TEST(test_json_has_each_bucket_and_their_sum),
+		TEST(test_labels_of_json_are_escaped),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

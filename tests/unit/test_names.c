@@ -51,7 +51,7 @@ learn(size_t table, uint8_t client, uint8_t server, const char *name,
 	struct flow_start start = start_of(client, server);
 
 	binding_learn(
-	    tables[table], &start.src, &start.dst, name, ttl_s, now_s());
+	    tables[table], &start.src, &start.dst, name, "", ttl_s, now_s());
 }
 
 static int

@@ -9,6 +9,10 @@
 
 #include <cmocka.h>
 
+#include "meeting_fixture.h"
+
+#define MEETING 1024
+
 static uint32_t gid;
 
 static struct flow_record
@@ -78,6 +82,64 @@ test_the_oldest_makes_room(void **state)
 	owners_free(owners);
 }
 
+/* FNV-1a of what owners are known by. */
+static uint32_t
+unseeded(uint32_t hash, const void *bytes, size_t len)
+{
+	const unsigned char *byte = bytes;
+	size_t i;
+
+	for (i = 0; i < len; i++)
+		hash = (hash ^ byte[i]) * 16777619U;
+	return hash;
+}
+
+/* Flows of one user from and to all ports, of which chosen ones meet. */
+static struct flow_record meeting[2][MEETING];
+
+static void
+meeting_choose(void)
+{
+	struct flow_record record = flow(0, 33);
+	uint32_t before, hash, ports = 0, proto = IPPROTO_TCP, n = 0;
+
+	before = unseeded(2166136261U, record.src, sizeof(record.src));
+	before = unseeded(before, record.dst, sizeof(record.dst));
+	for (; n < MEETING; ports++) {
+		record.sport = (uint16_t)ports;
+		record.dport = (uint16_t)(ports >> 16);
+		if (ports < MEETING)
+			meeting[0][ports] = record;
+		hash = unseeded(before, &record.sport, 2);
+		hash = unseeded(hash, &record.dport, 2);
+		hash = unseeded(hash, &proto, sizeof(proto));
+		if ((hash ^ hash >> 16) % OWNERS_MOST == 0)
+			meeting[1][n++] = record;
+	}
+}
+
+static void
+add_and_take(int chosen)
+{
+	struct owners *owners = owners_new();
+	size_t i;
+
+	for (i = 0; i < MEETING; i++)
+		owners_add(owners, &meeting[chosen][i], 7);
+	for (i = 0; i < MEETING; i++)
+		assert_int_equal(
+		    owners_take(owners, &meeting[chosen][i], &gid), 33);
+	owners_free(owners);
+}
+
+static void
+test_ports_cannot_be_chosen_to_meet(void **state)
+{
+	(void)state;
+	meeting_choose();
+	assert_meeting_is_cheap(add_and_take);
+}
+
 int
 main(void)
 {
@@ -85,6 +147,7 @@ main(void)
 		cmocka_unit_test(test_an_owner_is_told_once),
 		cmocka_unit_test(test_the_last_word_counts),
 		cmocka_unit_test(test_the_oldest_makes_room),
+		cmocka_unit_test(test_ports_cannot_be_chosen_to_meet),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

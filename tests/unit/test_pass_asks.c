@@ -268,6 +268,51 @@ test_what_no_rule_passes_is_refused(void **state)
 	assert_non_null(strstr(last_refusal, "no rule passes"));
 }
 
+static int
+on_event(const struct event_base *of, const struct event *event, void *found)
+{
+	(void)of;
+	if (event_pending(event, EV_TIMEOUT, NULL))
+		*(struct event **)found = (struct event *)(uintptr_t)event;
+	return 0;
+}
+
+/* As if the time of the one timer were over; 0: there is none. */
+static int
+time_over(void)
+{
+	struct event *timer = NULL;
+
+	(void)event_base_foreach_event(base, on_event, &timer);
+	if (timer == NULL)
+		return 0;
+	event_active(timer, EV_TIMEOUT, 0);
+	(void)event_base_loop(base, EVLOOP_NONBLOCK);
+	return 1;
+}
+
+static void
+test_what_is_refused_is_told_of_in_the_end(void **state)
+{
+	struct names_pair pair = pair_of("11.0.0.1", "192.0.2.1");
+	unsigned int i;
+
+	(void)state;
+	assert_false(time_over());
+	for (i = 0; i < 7; i++)
+		assert_false(asks(GENERATION, &pair));
+	assert_int_equal(refusals, 1);
+	assert_true(time_over());
+	assert_int_equal(refusals, 2);
+	assert_non_null(strstr(last_refusal, "dnsd 1 asked 6 times"));
+	assert_non_null(strstr(last_refusal, "no rule passes"));
+	assert_true(time_over());
+	assert_int_equal(refusals, 2);
+	assert_false(time_over());
+	assert_false(asks(GENERATION, &pair));
+	assert_int_equal(refusals, 3);
+}
+
 static void
 test_a_time_that_no_answer_has_is_refused(void **state)
 {
@@ -433,6 +478,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_what_a_rule_passes_is_set),
 		TEST(test_what_no_rule_passes_is_refused),
+		TEST(test_what_is_refused_is_told_of_in_the_end),
 		TEST(test_a_time_that_no_answer_has_is_refused),
 		TEST(test_another_generation_is_refused_without_a_word),
 		TEST(test_another_table_is_told_of_and_empty),

@@ -117,6 +117,8 @@ end(void **state)
 	return 0;
 }
 
+static const char *aliases = ""; /* of what is told */
+
 static uint64_t
 tell(const char *name, const char *client, const char *server)
 {
@@ -124,6 +126,7 @@ tell(const char *name, const char *client, const char *server)
 	struct prefix from, to;
 	struct front_binding binding = { .client = &from.addr,
 		.question = &question,
+		.aliases = aliases,
 		.addrs = &to.addr,
 		.count = 1,
 		.ttl_s = TTL_S };
@@ -149,6 +152,22 @@ answer(uint32_t taken, uint32_t refused)
 	assert_int_equal(IPC_SEND(netctl, MSG_NAMES_DONE, 0, &done, -1), 0);
 	while (last_told == before)
 		event_base_loop(base, EVLOOP_ONCE);
+}
+
+static void
+test_a_name_is_passed_for_its_alias(void **state)
+{
+	(void)state;
+	aliases = "d.example\0a.example\0";
+	assert_int_equal(tell("c.example", "10.0.0.1", "192.0.2.1"), 1);
+	until_asks(1);
+	assert_int_equal(asked.count, 2);
+	answer(2, 0);
+	/* The table has it for the next netctl. */
+	connect_netctl();
+	until_asks(2);
+	assert_int_equal(asked.count, 2);
+	aliases = "";
 }
 
 static void
@@ -248,6 +267,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_what_rules_pass_is_asked_for_once),
+		TEST(test_a_name_is_passed_for_its_alias),
 		TEST(test_other_families_and_addresses_are_not_asked_for),
 		TEST(test_what_is_lost_is_asked_for_again),
 		TEST(test_nobody_waits_for_a_silent_netctl),

@@ -163,6 +163,8 @@ test_end_comes_after_every_byte(void **state)
 	(void)state;
 	(void)send(source[0], sent, 1000, 0);
 	shutdown(source[0], SHUT_WR);
+	assert_int_equal(run(), PUMP_WAIT);
+	assert_true(pump_doubts(&pump));
 	assert_int_equal(run(), PUMP_DONE);
 	assert_true(pump.done);
 	assert_int_equal(recv(sink[1], received, MUCH, 0), 1000);
@@ -277,6 +279,7 @@ test_end_announced_while_the_reader_was_full_is_found(void **state)
 	while (send(source[0], sent, 65536, 0) > 0)
 		(void)run();
 	shutdown(source[0], SHUT_WR);
+	pump_expect_end(&pump);
 	(void)run();
 	/* From here on events come only from the reader. */
 	while (pump_waits(&pump)) {
@@ -439,6 +442,64 @@ test_held_bytes_find_a_reader_without_room(void **state)
 }
 
 static void
+test_short_read_is_taken_for_the_last_one(void **state)
+{
+	(void)state;
+	(void)send(source[0], sent, 10, 0);
+	assert_int_equal(run(), PUMP_WAIT);
+	assert_true(pump_doubts(&pump));
+	assert_int_equal(run(), PUMP_WAIT);
+	assert_false(pump_doubts(&pump));
+	assert_int_equal(bytes, 10);
+}
+
+static void
+test_reset_with_the_last_bytes_is_behind_a_doubt(void **state)
+{
+	(void)state;
+	(void)send(source[0], sent, 10, 0);
+	reset(source[0]);
+	assert_int_equal(run(), PUMP_WAIT);
+	assert_int_equal(recv(sink[1], received, MUCH, 0), 10);
+	assert_true(pump_doubts(&pump));
+	assert_int_equal(run(), PUMP_FROM_FAILED);
+	assert_int_equal(errno, ECONNRESET);
+}
+
+static void
+test_bytes_behind_an_urgent_one_are_behind_a_doubt(void **state)
+{
+	(void)state;
+	(void)send(source[0], sent, 10, 0);
+	(void)send(source[0], "!", 1, MSG_OOB);
+	(void)send(source[0], sent + 10, 10, 0);
+	assert_int_equal(run(), PUMP_WAIT);
+	assert_int_equal(bytes, 10);
+	assert_true(pump_doubts(&pump));
+	assert_int_equal(run(), PUMP_WAIT);
+	assert_int_equal(bytes, 20);
+	assert_int_equal(recv(sink[1], received, MUCH, 0), 20);
+	assert_memory_equal(sent, received, 20);
+}
+
+static void
+test_no_doubt_is_left_while_bytes_wait(void **state)
+{
+	int small = 4096;
+
+	(void)state;
+	setsockopt(sink[0], SOL_SOCKET, SO_SNDBUF, &small, sizeof(small));
+	(void)send(source[0], sent, 10, 0);
+	assert_int_equal(run(), PUMP_WAIT);
+	assert_true(pump_doubts(&pump));
+	while (!pump_waits(&pump)) {
+		(void)send(source[0], sent, 4096, 0);
+		assert_int_equal(run(), PUMP_WAIT);
+	}
+	assert_false(pump_doubts(&pump));
+}
+
+static void
 test_reset_of_the_sender_is_told_as_such(void **state)
 {
 	(void)state;
@@ -504,6 +565,10 @@ main(void)
 		TEST(test_held_bytes_can_be_let_go),
 		TEST(test_end_lets_held_bytes_go),
 		TEST(test_held_bytes_find_a_reader_without_room),
+		TEST(test_short_read_is_taken_for_the_last_one),
+		TEST(test_reset_with_the_last_bytes_is_behind_a_doubt),
+		TEST(test_bytes_behind_an_urgent_one_are_behind_a_doubt),
+		TEST(test_no_doubt_is_left_while_bytes_wait),
 		TEST(test_reset_of_the_sender_is_told_as_such),
 		TEST(test_reset_of_the_reader_is_told_as_such),
 	};

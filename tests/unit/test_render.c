@@ -128,6 +128,11 @@ test_udp_to_be_relayed_is_known_by_its_mark(void **state)
 			 "fib saddr type != local counter drop\n"
 			 "\t\tct state != new accept\n"
 			 "\t\tct event set label\n");
+	/* what it answers from, it may not connect: netctl would take it for
+	 * what it has accepted */
+	assert_has(strstr(text, "chain upstream {"),
+	    "\t\ttcp flags & (syn | ack) == syn socket transparent 1 "
+	    "meta mark & 0x07000000 != 0x05000000 counter drop\n");
 	assert_has(strstr(text, "chain upstream {"),
 	    "meta nfproto ipv4 udp dport != 53 "
 	    "ct timeout set \"relayed_udp_630_4\"\n");

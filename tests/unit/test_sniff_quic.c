@@ -423,12 +423,14 @@ test_what_could_not_be_read_is_told_apart(void **state)
 	fixture_put(&datagram, "\xc0", 1);
 	assert_int_equal(sniff(), SNIFF_NONE);
 	assert_true(name.unread);
+	assert_false(name.too_long);
 	sniff_quic_init(&quic);
 	hello.at[1] = 1; /* longer than what is looked at */
 	crypto(0, hello.len);
 	packet(&fixture_v1, 0);
 	assert_int_equal(sniff(), SNIFF_NONE);
 	assert_true(name.unread);
+	assert_true(name.too_long);
 	hello.at[1] = 0;
 	sniff_quic_init(&quic);
 	for (i = 0; i < SNIFF_QUIC_DATAGRAMS; i++) {

@@ -28,6 +28,7 @@ found(const char *host)
 	assert_int_equal(sniff(stream.len), SNIFF_FOUND);
 	assert_string_equal(name.host, host);
 	assert_int_equal(name.source, FLOW_HOST_SNI);
+	assert_false(name.too_long);
 }
 
 static void
@@ -305,13 +306,17 @@ test_hello_of_16_kib_is_read_and_a_longer_one_given_up(void **state)
 	found(NAME);
 	hello_of(SNIFF_MOST_BYTES + 1);
 	assert_int_equal(sniff(SNIFF_MOST_BYTES - 1), SNIFF_MORE);
+	assert_false(name.too_long);
 	assert_int_equal(sniff(SNIFF_MOST_BYTES), SNIFF_NONE);
+	assert_true(name.too_long);
 	none();
+	assert_true(name.too_long);
 	/* many small records count in full */
 	hello_of(SNIFF_MOST_BYTES - 1000);
 	fixture_records(&stream, &message, 4);
 	assert_int_equal(sniff(SNIFF_MOST_BYTES - 1), SNIFF_MORE);
 	none();
+	assert_true(name.too_long);
 }
 
 /* Its length stands in its first bytes, so nothing is waited for. */
@@ -322,10 +327,33 @@ test_hello_that_will_be_too_long_is_given_up_at_once(void **state)
 	size_t len;
 
 	(void)state;
-	for (len = 1; len < sizeof(begin); len++)
+	for (len = 1; len < sizeof(begin); len++) {
 		assert_int_equal(sniff_tls(begin, len, &name), SNIFF_MORE);
+		assert_false(name.too_long);
+	}
 	assert_int_equal(sniff_tls(begin, len, &name), SNIFF_NONE);
 	assert_int_equal(name.source, FLOW_HOST_NONE);
+	assert_true(name.too_long);
+}
+
+/* What is wrong, or no ClientHello, is not too long. */
+static void
+test_other_long_streams_are_no_long_hellos(void **state)
+{
+	static uint8_t bytes[SNIFF_MOST_BYTES + 1];
+	static const uint8_t begins[][6] = { { 22, 3, 1, 0x40, 0, 2 },
+		{ 22, 3, 1, 0x40, 1, 1 }, { 23, 3, 1, 0x40, 0, 1 }, "GET /" };
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(begins) / sizeof(begins[0]); i++) {
+		memset(bytes, 'x', sizeof(bytes));
+		memcpy(bytes, begins[i], 5);
+		bytes[5] = i == 3 ? ' ' : begins[i][5];
+		assert_int_equal(
+		    fixture_sniff(bytes, sizeof(bytes), &name), SNIFF_NONE);
+		assert_false(name.too_long);
+	}
 }
 
 #define TEST(test) cmocka_unit_test_setup(test, setup)
@@ -349,6 +377,7 @@ main(void)
 		TEST(test_other_bytes_are_none_at_once),
 		TEST(test_hello_of_16_kib_is_read_and_a_longer_one_given_up),
 		TEST(test_hello_that_will_be_too_long_is_given_up_at_once),
+		TEST(test_other_long_streams_are_no_long_hellos),
 	};
 
 	return cmocka_run_group_tests_name("sniff_tls", tests, NULL, NULL);

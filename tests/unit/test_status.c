@@ -33,6 +33,7 @@ set_up(void **state)
 		.blocked = 5,
 		.unlogged = 18,
 		.refused = 19,
+		.long_hello = 20,
 		.dns_queries = 11,
 		.dns_cache_hits = 12,
 		.dns_blocked = 13,
@@ -101,7 +102,8 @@ test_json_has_exactly_the_promised_keys(void **state)
 	    "\"state\":\"running\",\"restarts\":0,\"heartbeat_age_ms\":null,"
 	    "\"rss_kib\":2048,\"cpu_s\":1.5}],"
 	    "\"flows\":{\"open\":1,\"accepted\":2,\"relayed\":3,\"passed\":4,"
-	    "\"blocked\":5,\"unlogged\":18,\"refused\":19},"
+	    "\"blocked\":5,\"unlogged\":18,\"refused\":19,"
+	    "\"long_hello\":20},"
 	    "\"dns\":{\"queries\":11,"
 	    "\"cache_hits\":12,"
 	    "\"blocked\":13,\"servfail\":14,\"limited\":15,\"repeated\":16,"

@@ -4,19 +4,24 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
+#include "meeting_fixture.h"
 #include "relay/udp_reply.h"
 
 #define CLIENTS 3
+#define MEETING 4096
 
 /* What is asked of netctl: nothing while asked_for is 0. */
 static uint16_t asked_for; /* the client's port */
 static broker_fn *answer;
 static void *answer_ctx;
 static unsigned int asks;
+static int is_away; /* nothing can be asked of netctl */
 
 static struct udp_replies *replies;
 static struct udp_reply *reply;
@@ -28,6 +33,8 @@ broker_ask(struct broker *broker, enum ipc_broker socket,
     const struct broker_flow *flow, uint16_t port, broker_fn *fn, void *ctx)
 {
 	assert_null(broker);
+	if (is_away)
+		return NULL;
 	assert_int_equal(socket, IPC_BROKER_UDP_SERVER);
 	assert_int_equal(port, flow->server_port);
 	assert_int_equal(asked_for, 0);
@@ -171,6 +178,54 @@ test_who_has_left_is_not_told(void **state)
 	    &(struct broker_flow){ .client_port = 1, .server_port = 53 });
 }
 
+/* Servers of one network, of which chosen ones meet without a seed. */
+static struct broker_flow meeting[2][MEETING];
+
+static void
+meeting_choose(void)
+{
+	struct broker_flow flow = { .server_port = 1 };
+	uint32_t number, hash, word, i, n = 0;
+
+	for (number = 0; n < MEETING; number++) {
+		memcpy(flow.server.byte + 12, &number, sizeof(number));
+		if (number < MEETING)
+			meeting[0][number] = flow;
+		for (hash = flow.server_port, i = 0; i < 16; i += 4) {
+			memcpy(&word, flow.server.byte + i, sizeof(word));
+			hash = (hash ^ word) * 0x9e3779b1U;
+			hash ^= hash >> 15;
+		}
+		if (hash % 1024 == 0)
+			meeting[1][n++] = flow;
+	}
+}
+
+static void
+take_and_release(int chosen)
+{
+	static struct udp_reply *taken[MEETING];
+	struct udp_replies *many = udp_replies_new(NULL, on_ready);
+	size_t i;
+
+	for (i = 0; i < MEETING; i++)
+		taken[i] = udp_reply_take(many, &meeting[chosen][i]);
+	for (i = 0; i < MEETING; i++)
+		udp_reply_release(taken[i], NULL);
+	assert_int_equal(udp_replies_count(many), 0);
+	free(many);
+}
+
+static void
+test_servers_cannot_be_chosen_to_meet(void **state)
+{
+	(void)state;
+	is_away = 1;
+	meeting_choose();
+	assert_meeting_is_cheap(take_and_release);
+	is_away = 0;
+}
+
 int
 main(void)
 {
@@ -184,6 +239,7 @@ main(void)
 		    test_other_failures_are_everybodys, begin, end),
 		cmocka_unit_test_setup_teardown(
 		    test_who_has_left_is_not_told, begin, end),
+		cmocka_unit_test(test_servers_cannot_be_chosen_to_meet),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
