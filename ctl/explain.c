@@ -20,9 +20,7 @@
 #include "ctl/image.h"
 #include "ctl/policy.h"
 #include "policy/name.h"
-
-#define TYPE_A 1
-#define TYPE_AAAA 28
+#include "schema/dns.h"
 
 /* What was asked for, as far as it was said. */
 struct question {
@@ -302,7 +300,7 @@ explain(const struct ctl *ctl, const struct question *question,
 	query->flow.name = question->name;
 	query->flow.index = index;
 	query->own_uid = own_uid;
-	query->qtype = addr_is_v4(&question->dst) ? TYPE_A : TYPE_AAAA;
+	query->qtype = addr_is_v4(&question->dst) ? DNS_TYPE_A : DNS_TYPE_AAAA;
 	if (begin_find(question, &src, query) == -1)
 		return CTL_FAILED;
 	explanation.owner = owner_of(question);

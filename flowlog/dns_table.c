@@ -24,9 +24,6 @@
 #define IDS_TRIED 128
 #define ID_STEP_US 67
 
-#define TYPE_A 1
-#define TYPE_AAAA 28
-
 enum statement { ADD, ADD_TOGETHER, RULE, FIND, REMOVE_BEFORE, STATEMENTS };
 
 #define TOGETHER 16 /* rows of one statement */
@@ -89,7 +86,7 @@ item_append(char *to, const struct dns_item *item)
 
 	if (item->bytes == 0)
 		return append(to, dns_type_text(item->type, text));
-	if (item->type != TYPE_A && item->type != TYPE_AAAA)
+	if (item->type != DNS_TYPE_A && item->type != DNS_TYPE_AAAA)
 		return append(to, dns_name_text(item->data, text));
 	memcpy(addr.byte + sizeof(addr.byte) - item->bytes, item->data,
 	    item->bytes);

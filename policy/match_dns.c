@@ -5,9 +5,6 @@
 #include "policy/name.h"
 #include "policy/way.h"
 
-#define TYPE_A 1U
-#define TYPE_AAAA 28U
-
 static enum dns_action
 action_of(unsigned int answer, uint16_t type)
 {
@@ -15,8 +12,8 @@ action_of(unsigned int answer, uint16_t type)
 	case ANSWER_REFUSED:
 		return DNS_REFUSE;
 	case ANSWER_ZERO:
-		return type == TYPE_A || type == TYPE_AAAA ? DNS_ZERO
-							   : DNS_NODATA;
+		return type == DNS_TYPE_A || type == DNS_TYPE_AAAA ? DNS_ZERO
+								   : DNS_NODATA;
 	default:
 		return DNS_NXDOMAIN;
 	}

@@ -5,8 +5,7 @@
 #include <string.h>
 
 #include "policy/name.h"
-
-#define TYPE_SVCB 64
+#include "schema/dns.h"
 
 static const struct way {
 	const char *open;
@@ -69,6 +68,6 @@ way_of_question(const char *name, size_t len, uint16_t type)
 	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (name_is_within(name, len, names[i].name))
 			return names[i].way;
-	return type == TYPE_SVCB && is_of_resolver(name, len) ? WAY_DDR
-							      : WAY_COUNT;
+	return type == DNS_TYPE_SVCB && is_of_resolver(name, len) ? WAY_DDR
+								  : WAY_COUNT;
 }

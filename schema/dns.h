@@ -96,6 +96,11 @@ size_t dns_record_check(const void *bytes, size_t len);
 #define DNS_NAME_TEXT_BYTES 1012
 char *dns_name_text(const uint8_t *name, char buf[DNS_NAME_TEXT_BYTES]);
 
+/* Those that processes look for beside dnsd (RFC 1035, RFC 3596, RFC 9460). */
+#define DNS_TYPE_A 1
+#define DNS_TYPE_AAAA 28
+#define DNS_TYPE_SVCB 64
+
 /* "AAAA", or "TYPE65280" (RFC 3597, 5) in buf. */
 #define DNS_WORD_BYTES 16
 const char *dns_type_text(unsigned int qtype, char buf[DNS_WORD_BYTES]);

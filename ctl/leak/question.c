@@ -4,13 +4,13 @@
 
 #include <string.h>
 
+#include "schema/dns.h"
+
 #define HEADER_BYTES 12
 #define QR 0x80U /* an answer, in the third byte */
 #define RD 0x01U
 #define RCODE 0x0fU /* in the fourth */
 #define CLASS_IN 1
-#define TYPE_A 1
-#define TYPE_SVCB 64 /* RFC 9460 */
 #define NOERROR 0
 #define NXDOMAIN 3
 
@@ -21,15 +21,16 @@ static const struct kind {
 	uint8_t rcode;
 	enum dns_way way;
 } kinds[QUESTION_COUNT] = {
-	[QUESTION_CANARY] = { "use-application-dns.net", TYPE_A, NXDOMAIN,
+	[QUESTION_CANARY] = { "use-application-dns.net", DNS_TYPE_A, NXDOMAIN,
 	    WAY_CANARY },
-	[QUESTION_BELOW_CANARY] = { "www.use-application-dns.net", TYPE_A,
+	[QUESTION_BELOW_CANARY] = { "www.use-application-dns.net", DNS_TYPE_A,
 	    NXDOMAIN, WAY_CANARY },
-	[QUESTION_DDR] = { "_dns.resolver.arpa", TYPE_SVCB, NOERROR, WAY_DDR },
-	[QUESTION_PRIVATE_RELAY] = { "mask.icloud.com", TYPE_A, NXDOMAIN,
+	[QUESTION_DDR] = { "_dns.resolver.arpa", DNS_TYPE_SVCB, NOERROR,
+	    WAY_DDR },
+	[QUESTION_PRIVATE_RELAY] = { "mask.icloud.com", DNS_TYPE_A, NXDOMAIN,
 	    WAY_PRIVATE_RELAY },
-	[QUESTION_PRIVATE_RELAY_H2] = { "mask-h2.icloud.com", TYPE_A, NXDOMAIN,
-	    WAY_PRIVATE_RELAY },
+	[QUESTION_PRIVATE_RELAY_H2] = { "mask-h2.icloud.com", DNS_TYPE_A,
+	    NXDOMAIN, WAY_PRIVATE_RELAY },
 };
 
 int

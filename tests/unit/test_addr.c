@@ -163,6 +163,20 @@ test_a_prefix_contains_its_family_only(void **state)
 }
 
 static void
+test_four_bytes_are_an_address_of_ipv4(void **state)
+{
+	static const uint8_t bytes[4] = { 192, 0, 2, 1 };
+	struct addr addr;
+	char buf[ADDR_TEXT_BYTES];
+
+	(void)state;
+	memset(&addr, 0x55, sizeof(addr));
+	addr_from_v4(bytes, &addr);
+	assert_true(addr_is_v4(&addr));
+	assert_string_equal(addr_format(&addr, buf), "192.0.2.1");
+}
+
+static void
 test_sockaddrs_go_and_come_back(void **state)
 {
 	static const char *const texts[] = { "192.0.2.1", "2001:db8::1" };
@@ -254,6 +268,7 @@ main(void)
 		cmocka_unit_test(
 		    test_a_client_is_an_address_of_ipv4_or_a_64_of_ipv6),
 		cmocka_unit_test(test_a_prefix_contains_its_family_only),
+		cmocka_unit_test(test_four_bytes_are_an_address_of_ipv4),
 		cmocka_unit_test(test_sockaddrs_go_and_come_back),
 		cmocka_unit_test(test_endpoints_keep_their_text),
 		cmocka_unit_test(test_what_is_no_endpoint_is_refused),
