@@ -310,6 +310,14 @@ worker_lacks(const struct worker *worker)
 	return lacks[worker->lack].text;
 }
 
+/* What passes by itself so soon shall change nothing. */
+static int64_t
+lack_patience_us(const struct tpxd *tpxd, enum lack_weight weight)
+{
+	return weight == LACK_TURNS_AWAY ? LEASE_DOUBT(tpxd_lease_us(tpxd))
+					 : tpxd_patience_us(tpxd);
+}
+
 /* Says when a relay has had no room for a while, and when it has again. */
 static void
 worker_weigh(struct worker *worker, int64_t now_us)
@@ -318,7 +326,7 @@ worker_weigh(struct worker *worker, int64_t now_us)
 	enum lack_weight weight = lacks[worker->lack].weight;
 
 	if (weight > worker->overload &&
-	    now_us - worker->lack_us <= tpxd_patience_us(tpxd))
+	    now_us - worker->lack_us <= lack_patience_us(tpxd, weight))
 		return;
 	if (weight == worker->overload)
 		return;
