@@ -355,10 +355,7 @@ workers_ask(struct tpxd *tpxd, const struct msg_beat *ask)
 	     worker++) {
 		child_judge(
 		    &worker->child, ask->sent_us, tpxd_patience_us(tpxd));
-		if (worker->child.state == CHILD_RUNNING &&
-		    child_stalls(&worker->child))
-			child_kill(&worker->child, "stuck",
-			    "answered but accepted nobody");
+		child_judge_work(&worker->child);
 		worker_weigh(worker, ask->sent_us);
 		child_ask(&worker->child, ask);
 	}
@@ -373,7 +370,7 @@ workers_all_answered(const struct tpxd *tpxd)
 	     worker++)
 		if (worker->child.state != CHILD_RUNNING ||
 		    worker->child.answered != tpxd->beat ||
-		    child_stalls(&worker->child) || worker_turns_away(worker))
+		    !child_serves(&worker->child) || worker_turns_away(worker))
 			return 0;
 	return 1;
 }

@@ -40,15 +40,20 @@ struct datagram {
 	} body;
 };
 
+/* One message of zeros to the supervisor, where nothing else is to be done. */
 struct breach {
 	const char *name;
 	void (*commit)(void);
+	enum msg_type type;
+	size_t size; /* of its body */
+	size_t nfds;
 };
 
 static int log_fd = -1;	   /* the channel to the flow log */
 static int broker_fd = -1; /* and to netctl */
 static int arena_fd = -1;
 static uint64_t first_id;
+static int deaf;
 
 /* Memory that was handed over; own: to be written to. */
 static struct memory {
@@ -95,14 +100,6 @@ send_message(
 }
 
 static void
-wrong_length(void)
-{
-	struct datagram datagram = { 0 };
-
-	send_message(&datagram, MSG_ANSWER, sizeof(struct msg_answer) - 1, 0);
-}
-
-static void
 length_that_lies(void)
 {
 	struct datagram datagram = { .header = { .type = MSG_ANSWER,
@@ -122,63 +119,12 @@ no_header(void)
 }
 
 static void
-unknown_type(void)
-{
-	struct datagram datagram = { 0 };
-
-	send_message(&datagram, MSG_COUNT, sizeof(struct msg_answer), 0);
-}
-
-static void
-wrong_edge(void)
-{
-	struct datagram datagram = { 0 };
-
-	send_message(&datagram, MSG_BEAT, sizeof(struct msg_beat), 0);
-}
-
-/* What only the flow log may say, to the right receiver. */
-static void
-wrong_sender(void)
-{
-	struct datagram datagram = { 0 };
-
-	send_message(&datagram, MSG_LOG_STATS, sizeof(struct msg_log_stats), 0);
-}
-
-static void
-surplus_fd(void)
-{
-	struct datagram datagram = { 0 };
-
-	send_message(&datagram, MSG_ANSWER, sizeof(struct msg_answer), 1);
-}
-
-static void
-many_fds(void)
-{
-	struct datagram datagram = { 0 };
-
-	send_message(
-	    &datagram, MSG_ANSWER, sizeof(struct msg_answer), MANY_FDS);
-}
-
-static void
 out_of_range(void)
 {
 	struct datagram datagram = { 0 };
 
 	datagram.body.answer.waiting = UINT64_MAX;
 	send_message(&datagram, MSG_ANSWER, sizeof(struct msg_answer), 0);
-}
-
-/* Ready may be said once, while coming up. */
-static void
-wrong_phase(void)
-{
-	struct datagram datagram = { 0 };
-
-	send_message(&datagram, MSG_RELAY_READY, sizeof(struct msg_empty), 0);
 }
 
 /* The rest is for the flow log, which must not fall either. */
@@ -535,17 +481,33 @@ flood(void)
 		    &datagram, MSG_ANSWER, sizeof(struct msg_answer), 0);
 }
 
+/* It says from the start on that clients wait, and accepts none. */
+static void
+stay_deaf(void)
+{
+}
+
+static void
+spin(void)
+{
+	for (;;)
+		continue;
+}
+
 static const struct breach breaches[] = {
-	{ "wrong-length", wrong_length },
+	{ "wrong-length", NULL, MSG_ANSWER, sizeof(struct msg_answer) - 1, 0 },
 	{ "length-that-lies", length_that_lies },
 	{ "no-header", no_header },
-	{ "unknown-type", unknown_type },
-	{ "wrong-edge", wrong_edge },
-	{ "wrong-sender", wrong_sender },
-	{ "surplus-fd", surplus_fd },
-	{ "many-fds", many_fds },
+	{ "unknown-type", NULL, MSG_COUNT, sizeof(struct msg_answer), 0 },
+	{ "wrong-edge", NULL, MSG_BEAT, sizeof(struct msg_beat), 0 },
+	/* what only the flow log may say, to the right receiver */
+	{ "wrong-sender", NULL, MSG_LOG_STATS, sizeof(struct msg_log_stats),
+	    0 },
+	{ "surplus-fd", NULL, MSG_ANSWER, sizeof(struct msg_answer), 1 },
+	{ "many-fds", NULL, MSG_ANSWER, sizeof(struct msg_answer), MANY_FDS },
 	{ "out-of-range", out_of_range },
-	{ "wrong-phase", wrong_phase },
+	/* ready may be said once, while coming up */
+	{ "wrong-phase", NULL, MSG_RELAY_READY, sizeof(struct msg_empty), 0 },
 	{ "log-unknown-type", log_unknown_type },
 	{ "log-wrong-length", log_wrong_length },
 	{ "log-wrong-edge", log_wrong_edge },
@@ -563,6 +525,8 @@ static const struct breach breaches[] = {
 	{ "arena-ones", arena_ones },
 	{ "arena-noise", arena_noise },
 	{ "flood", flood },
+	{ "deaf", stay_deaf },
+	{ "spin", spin },
 };
 
 /* The breach that the directory of this program is named after. */
@@ -626,7 +590,8 @@ answer(const struct datagram *ask)
 	struct datagram datagram = { .header = { .id = ask->header.id } };
 
 	datagram.body.answer.sequence = ask->body.beat.sequence;
-	datagram.body.answer.work = ask->body.beat.sequence;
+	datagram.body.answer.waiting = (uint64_t)deaf;
+	datagram.body.answer.work = deaf ? 0 : ask->body.beat.sequence;
 	send_message(&datagram, MSG_ANSWER, sizeof(struct msg_answer), 0);
 }
 
@@ -663,11 +628,12 @@ int
 main(void)
 {
 	const struct breach *breach = breach_chosen();
-	struct datagram datagram = { 0 };
+	struct datagram datagram = { 0 }, zeros = { 0 };
 	struct msg_relay_start start = { 0 };
 	unsigned int asked = 0;
 	int fd, done = 0;
 
+	deaf = breach->commit == stay_deaf;
 	for (;;) {
 		fd = receive(&datagram);
 		memory_note(&datagram, fd);
@@ -689,6 +655,11 @@ main(void)
 		if (++asked < 2 || start.worker != 0 || log_fd == -1 || done)
 			continue;
 		done = 1;
-		breach->commit();
+		warnx("hostile relay: is %s", breach->name);
+		if (breach->commit != NULL)
+			breach->commit();
+		else
+			send_message(
+			    &zeros, breach->type, breach->size, breach->nfds);
 	}
 }
