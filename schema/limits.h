@@ -48,9 +48,12 @@
  * older than a third proves nothing; the kernel's elements live two thirds, so
  * that proof and element together last one lease.  Who is silent for half of
  * it is replaced, which is before the elements end, but too late for another to
- * keep them.
+ * keep them.  Who answers, and is of no use to clients for two ninths, gets no
+ * beat any more: with the ninth until it is noticed, and the elements, that is
+ * one lease as well.
  */
 #define LEASE_BEAT(lease) ((lease) / 9)
+#define LEASE_DOUBT(lease) ((lease)*2 / 9)
 #define LEASE_PROOF(lease) ((lease) / 3)
 #define LEASE_PATIENCE(lease) ((lease) / 2)
 #define LEASE_ELEMENT(lease) ((lease)*2 / 3)

@@ -333,10 +333,12 @@ child_ask(struct child *child, const struct msg_beat *ask)
 static void
 note_work(struct child *child, const struct msg_answer *answer)
 {
-	if (answer->waiting == 0 || answer->work != child->work)
+	if (answer->waiting == 0 || answer->work != child->work) {
 		child->stalled_us = 0;
-	else if (child->stalled_us == 0)
+		child->unproven = 0;
+	} else if (child->stalled_us == 0) {
 		child->stalled_us = child->answered_us;
+	}
 	child->work = answer->work;
 }
 
@@ -355,12 +357,18 @@ child_answered(struct child *child, const struct msg_answer *answer)
 	return 0;
 }
 
-int
-child_stalls(const struct child *child)
+static int
+stalls_longer_than(const struct child *child, int64_t limit_us)
 {
 	return child->stalled_us != 0 &&
-	       child->answered_us - child->stalled_us >
-		   tpxd_patience_us(child->tpxd);
+	       child->answered_us - child->stalled_us > limit_us;
+}
+
+int
+child_serves(const struct child *child)
+{
+	return !child->unproven && !stalls_longer_than(child,
+				       LEASE_DOUBT(tpxd_lease_us(child->tpxd)));
 }
 
 void
@@ -379,6 +387,16 @@ child_judge(struct child *child, int64_t now_us, int64_t patience_us)
 	    now_us - since_us <= patience_us * STARVING)
 		return;
 	child_kill(child, "stuck", "gave no sign of life");
+}
+
+void
+child_judge_work(struct child *child)
+{
+	if (child->state != CHILD_RUNNING ||
+	    !stalls_longer_than(child, tpxd_patience_us(child->tpxd)))
+		return;
+	child->unproven = 1;
+	child_kill(child, "stuck", "answered but accepted nobody");
 }
 
 void

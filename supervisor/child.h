@@ -42,7 +42,9 @@ struct child {
 	uint64_t answered;   /* the last sequence it answered */
 	uint64_t work;	     /* its progress as of the last answer */
 	int64_t stalled_us;  /* of the first answer without any; 0: none */
-	int64_t delay_us;    /* before the next start */
+	int unproven; /* the one before was stuck so, and this has served none
+		       */
+	int64_t delay_us; /* before the next start */
 	struct ipc_channel *channel;
 	struct event *restart;
 	int (*start)(struct child *); /* sets it up anew */
@@ -78,8 +80,12 @@ void child_ask(struct child *, const struct msg_beat *);
 /* It has answered; 0, or -1 when that was no answer to anything new. */
 int child_answered(struct child *, const struct msg_answer *);
 
-/* It has answered for too long that clients wait, and served none. */
-int child_stalls(const struct child *);
+/*
+ * Whether its answers prove work.  They do not when it has said for a while
+ * that clients wait, and served none; nor do those of its successor until it
+ * has.
+ */
+int child_serves(const struct child *);
 
 /*
  * Kills it when an answer is due for longer than patience.  One that still
@@ -87,6 +93,9 @@ int child_stalls(const struct child *);
  * cut flows to no avail.
  */
 void child_judge(struct child *, int64_t now_us, int64_t patience_us);
+
+/* Kills it when it has answered for too long without serving anybody. */
+void child_judge_work(struct child *);
 
 /* Tells it the configuration, or the next one. */
 int child_send_config(struct child *);

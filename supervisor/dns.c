@@ -401,8 +401,7 @@ ask(void *ctx, struct child *child)
 	const struct msg_beat *beat = ctx;
 
 	child_judge(child, beat->sent_us, patience_us(child));
-	if (child->state == CHILD_RUNNING && child_stalls(child))
-		child_kill(child, "stuck", "answered but accepted nobody");
+	child_judge_work(child);
 	child_ask(child, beat);
 }
 
@@ -437,7 +436,7 @@ dns_all_answered(const struct tpxd *tpxd)
 	for (i = 0; tpxd->dns.required && i < tpxd->dns.count; i++) {
 		child = &tpxd->dns.dnsds[i].child;
 		if (child->state != CHILD_RUNNING ||
-		    child->answered != tpxd->beat || child_stalls(child))
+		    child->answered != tpxd->beat || !child_serves(child))
 			return 0;
 	}
 	return 1;

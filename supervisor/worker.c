@@ -302,6 +302,14 @@ worker_lacks(const struct worker *worker)
 	return lacks[worker->lack].text;
 }
 
+/* What passes by itself so soon shall change nothing. */
+static int64_t
+lack_patience_us(const struct tpxd *tpxd, enum lack_weight weight)
+{
+	return weight == LACK_TURNS_AWAY ? LEASE_DOUBT(tpxd_lease_us(tpxd))
+					 : tpxd_patience_us(tpxd);
+}
+
 /* Says when a relay has had no room for a while, and when it has again. */
 static void
 worker_weigh(struct worker *worker, int64_t now_us)
@@ -310,7 +318,7 @@ worker_weigh(struct worker *worker, int64_t now_us)
 	enum lack_weight weight = lacks[worker->lack].weight;
 
 	if (weight > worker->overload &&
-	    now_us - worker->lack_us <= tpxd_patience_us(tpxd))
+	    now_us - worker->lack_us <= lack_patience_us(tpxd, weight))
 		return;
 	if (weight == worker->overload)
 		return;
@@ -339,10 +347,7 @@ workers_ask(struct tpxd *tpxd, const struct msg_beat *ask)
 	     worker++) {
 		child_judge(
 		    &worker->child, ask->sent_us, tpxd_patience_us(tpxd));
-		if (worker->child.state == CHILD_RUNNING &&
-		    child_stalls(&worker->child))
-			child_kill(&worker->child, "stuck",
-			    "answered but accepted nobody");
+		child_judge_work(&worker->child);
 		worker_weigh(worker, ask->sent_us);
 		child_ask(&worker->child, ask);
 	}
@@ -357,7 +362,7 @@ workers_all_answered(const struct tpxd *tpxd)
 	     worker++)
 		if (worker->child.state != CHILD_RUNNING ||
 		    worker->child.answered != tpxd->beat ||
-		    child_stalls(&worker->child) || worker_turns_away(worker))
+		    !child_serves(&worker->child) || worker_turns_away(worker))
 			return 0;
 	return 1;
 }

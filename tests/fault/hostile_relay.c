@@ -475,6 +475,30 @@ flood(void)
 		    sizeof(struct msg_answer), 0);
 }
 
+/* It says from the start on that clients wait, and accepts none. */
+static void
+stay_deaf(void)
+{
+}
+
+static void
+answer_deaf(const struct datagram *ask)
+{
+	struct datagram datagram = { .header = { .id = ask->header.id } };
+
+	datagram.body.answer.sequence = ask->body.beat.sequence;
+	datagram.body.answer.waiting = 1;
+	hostile_message(HOSTILE_PARENT_FD, &datagram, MSG_ANSWER,
+	    sizeof(struct msg_answer), 0);
+}
+
+static void
+spin(void)
+{
+	for (;;)
+		continue;
+}
+
 static const struct breach breaches[] = {
 	{ "wrong-length", wrong_length },
 	{ "length-that-lies", length_that_lies },
@@ -503,6 +527,8 @@ static const struct breach breaches[] = {
 	{ "arena-ones", arena_ones },
 	{ "arena-noise", arena_noise },
 	{ "flood", flood },
+	{ "deaf", stay_deaf },
+	{ "spin", spin },
 };
 
 static void
@@ -561,11 +587,15 @@ main(void)
 			return 0;
 		if (datagram.header.type != MSG_ASK)
 			continue;
-		hostile_answer(&datagram);
+		if (breach->commit == stay_deaf)
+			answer_deaf(&datagram);
+		else
+			hostile_answer(&datagram);
 		/* The way to the flow log may come late. */
 		if (++asked < 2 || start.worker != 0 || log_fd == -1 || done)
 			continue;
 		done = 1;
+		warnx("hostile relay: is %s", breach->name);
 		breach->commit();
 	}
 }

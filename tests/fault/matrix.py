@@ -79,6 +79,11 @@ class Case(NamedTuple):
         dns = protocol.startswith("dns")
         return self.answers.fresh_s if dns else self.limit_s
 
+    def lease_s(self):
+        """As its configuration has it."""
+        lease = self.options.get("lease", f"{LEASE_S:.0f}s")
+        return float(lease.removesuffix("s"))
+
     def settled_s(self):
         """When everything of it has come."""
         return max(self.limit_s, self.answers.fresh_s if self.answers else 0)
@@ -93,7 +98,9 @@ BOTH_FORWARDED = (("closed", "forwarded"), ("open", "forwarded"))
 IN_A_LEASE = LEASE_S + GRACE_S
 # beats come every third of a lease, so that one may be two thirds old
 SOONEST = LEASE_S / 3 - 0.1
+LONG_LEASE_S = 6.0
 ONE_RELAY = {"workers": 1}
+FEW_DESCRIPTORS = {"workers": 1, "prefix": ("prlimit", "--nofile=256:256")}
 TLS = {"upstream": "tls"}
 QUESTIONS_TOO = FLOWS + ("dns",)
 AT_ONCE_S = 0.5
@@ -164,17 +171,20 @@ CASES = (
          options={"log": "small file system"}, daily=OPEN_LOCAL),
     Case("14", "noise in the database", "spoil_database", CAPTURED, 0.5,
          check="database_was_set_aside", daily=CLOSED_LOCAL),
-    Case("15", "descriptors used up", "use_up_descriptors", CONFIGURED, 4.0,
-         back="give_back_descriptors", check="overload_was_said",
-         makes_room=True,
-         options={"workers": 1, "prefix": ("prlimit", "--nofile=256:256")},
-         daily=BOTH_FORWARDED),
+    Case("15", "descriptors used up", "use_up_descriptors", CONFIGURED,
+         IN_A_LEASE, back="give_back_descriptors", check="overload_was_said",
+         makes_room=True, options=FEW_DESCRIPTORS, daily=BOTH_FORWARDED),
+    Case("15a", "descriptors used up, a long lease", "use_up_descriptors",
+         CONFIGURED, LONG_LEASE_S + GRACE_S, back="give_back_descriptors",
+         back_s=LONG_LEASE_S, check="overload_was_said", makes_room=True,
+         options={**FEW_DESCRIPTORS, "lease": f"{LONG_LEASE_S:.0f}s"},
+         daily=OPEN_FORWARDED),
     Case("16", "no local port left", "use_up_ports", HELD, 0.5,
          back="give_back_ports", check="overload_is_in_rows",
          options=ONE_RELAY, daily=OPEN_FORWARDED + CLOSED_LOCAL),
-    Case("16a", "memory of a relay limited", "limit_memory", CONFIGURED, 4.0,
-         back="give_back_memory", check="memory_was_said", makes_room=True,
-         options=ONE_RELAY, daily=OPEN_LOCAL),
+    Case("16a", "memory of a relay limited", "limit_memory", CONFIGURED,
+         IN_A_LEASE, back="give_back_memory", check="memory_was_said",
+         makes_room=True, options=ONE_RELAY, daily=OPEN_LOCAL),
     # daily in test_resources.py, where no other test wants a pipe meanwhile
     Case("16b", "pipe pages of the user used up", "use_up_pipes", CAPTURED,
          0.5, back="give_back_pipes", check="pipes_were_said",

@@ -100,6 +100,28 @@ def open_fds(pid):
     return set(map(int, os.listdir(f"/proc/{pid}/fd")))
 
 
+def test_shortage_that_is_over_within_a_lease_leaves_it_armed(
+        net, server, tpx, many_descriptors):
+    lease_s, lasts_s, limit = 9, 5, 300
+    instance = tpx(mode="open", workers=1, lease=f"{lease_s}s",
+                   prefix=("prlimit", f"--nofile={limit}:{limit}"))
+    flows, first = fill(net.client, net.SERVER4, limit)
+    proc.stays(instance.tpxd.running, lasts_s, "tpxd")
+    assert alarms(instance, "no room")
+    for sock in flows:
+        sock.close()
+    first.settimeout(5)
+    assert first.recv(1) == b"s"
+    proc.stays(lambda: instance.status()["state"] == "armed", lease_s, "armed")
+    first.close()
+    instance.rows(len(flows) + 1)
+    assert overloads(instance) == ["has no room for more flows",
+                                   "has room again"]
+    assert [row["message"] for row in instance.sql(
+        "SELECT message FROM events WHERE kind = 'state'")] == [
+            "starting to armed: every worker works"]
+
+
 def highest_fd(pid):
     return max(open_fds(pid))
 

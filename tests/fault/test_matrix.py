@@ -10,7 +10,7 @@ import itertools
 
 import pytest
 
-from matrix import CASES, CONFIGURED, HELD, IN_A_LEASE, LEASE_S
+from matrix import CASES, CONFIGURED, HELD
 from rig import report
 from stage import Stage, accepted_places
 
@@ -86,8 +86,7 @@ def test_cell(run, family, protocol, record_property):
     report.record(record_property, report.Line(
         case.number, case.title, run.mode, run.where, f"v{family}", protocol,
         f"{after} in {case.limit_of(protocol):.1f} s", seen, within_s,
-        after == CONFIGURED and case.limit_s <= IN_A_LEASE, len(leaks),
-        run.cut, LEASE_S))
+        after == CONFIGURED, len(leaks), run.cut, case.lease_s()))
     assert leaks == []
     assert seen in expected_of(after, run.mode)
     if after != HELD:

@@ -1,165 +1,334 @@
 /* SPDX-License-Identifier: ISC */
-/* Who says that others break rules.  Their processes only wait to be killed. */
+/* What proves that a process works, and who is killed for not doing so. */
 #include "supervisor/child.h"
 
-#include <sys/prctl.h>
 #include <sys/wait.h>
 
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <stdint.h>
 #include <string.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
+#include "common/clock.h"
 #include "supervisor/event.h"
 #include "supervisor/process.h"
 #include "supervisor/tpxd.h"
 
-static struct child accuser, accused;
-static const struct child *killed;
-static char why[96];
+#define PID 4711
+#define LEASE_US 9000000
+#define BEAT_US LEASE_BEAT(LEASE_US)
+#define STARVING 8 /* times the patience, for who is not to blame */
 
-void
-event_record(struct tpxd *tpxd, enum event_severity severity,
-    const struct child *child, const char *kind, const char *message)
+static struct tpxd tpxd;
+static struct child child;
+static int64_t now_us;
+static int runnable;
+static unsigned int kills;
+static const char *said;
+
+int64_t
+clock_mono_us(void)
 {
-	(void)tpxd;
-	(void)severity;
-	assert_string_equal(kind, "contract");
-	killed = child;
-	(void)strncpy(why, message, sizeof(why) - 1);
+	return now_us;
 }
 
-void
-event_pass(struct tpxd *tpxd, const struct msg_event *event)
+int64_t
+clock_real_us(void)
 {
-	(void)tpxd;
-	(void)event;
+	return now_us;
+}
+
+int64_t
+tpxd_lease_us(const struct tpxd *of)
+{
+	(void)of;
+	return LEASE_US;
+}
+
+int64_t
+tpxd_patience_us(const struct tpxd *of)
+{
+	(void)of;
+	return LEASE_PATIENCE(LEASE_US);
 }
 
 int
 process_is_runnable(pid_t pid)
 {
-	(void)pid;
+	assert_int_equal(pid, PID);
+	return runnable;
+}
+
+void
+event_record(struct tpxd *of, enum event_severity severity,
+    const struct child *about, const char *kind, const char *message)
+{
+	assert_ptr_equal(of, &tpxd);
+	assert_ptr_equal(about, &child);
+	assert_int_equal(severity, SEVERITY_WARNING);
+	assert_string_equal(kind, "stuck");
+	said = message;
+}
+
+void
+event_pass(struct tpxd *of, const struct msg_event *event)
+{
+	(void)of;
+	(void)event;
+}
+
+int
+kill(pid_t pid, int number)
+{
+	assert_int_equal(pid, PID);
+	assert_int_equal(number, SIGKILL);
+	kills++;
 	return 0;
-}
-
-int64_t
-tpxd_patience_us(const struct tpxd *tpxd)
-{
-	(void)tpxd;
-	return 0;
-}
-
-static void
-live(struct child *child)
-{
-	child->pid = fork();
-	assert_true(child->pid != -1);
-	if (child->pid == 0) {
-		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-		for (;;)
-			(void)pause();
-	}
-	child->state = CHILD_RUNNING;
-}
-
-static void
-await_death(struct child *child)
-{
-	int status;
-
-	assert_int_equal(child->state, CHILD_KILLED);
-	assert_int_equal(waitpid(child->pid, &status, 0), child->pid);
-	assert_true(WIFSIGNALED(status));
-	child->pid = 0;
 }
 
 static int
 set_up(void **state)
 {
 	(void)state;
-	memset(&accuser, 0, sizeof(accuser));
-	memset(&accused, 0, sizeof(accused));
-	live(&accuser);
+	memset(&tpxd, 0, sizeof(tpxd));
+	memset(&child, 0, sizeof(child));
+	child_init(&child, &tpxd, "true", IPC_RELAY, -1);
+	child.state = CHILD_RUNNING;
+	child.pid = PID;
+	now_us = child.started_us = 1000000000;
+	runnable = 0;
+	kills = 0;
+	said = NULL;
 	return 0;
+}
+
+/* A heartbeat later it is asked; without a channel nothing is sent. */
+static void
+ask(void)
+{
+	now_us += BEAT_US;
+	tpxd.beat++;
+	if (child.asked_us == 0)
+		child.asked_us = now_us;
 }
 
 static int
-tear_down(void **state)
+answer(uint64_t sequence, uint64_t work, uint64_t waiting)
 {
-	(void)state;
-	if (accuser.pid != 0 && accuser.state != CHILD_KILLED)
-		(void)kill(accuser.pid, SIGKILL);
-	if (accuser.pid != 0)
-		(void)waitpid(accuser.pid, NULL, 0);
-	return 0;
+	struct msg_answer body = {
+		.sequence = sequence, .work = work, .waiting = waiting
+	};
+
+	return child_answered(&child, &body);
 }
 
+/* As many heartbeats, each answered at once. */
 static void
-test_who_is_accused_is_killed(void **state)
+beats(unsigned int count, uint64_t work, uint64_t waiting)
 {
-	(void)state;
-	accuser.role = IPC_FLOWLOG;
-	live(&accused);
-	child_accuse(&accuser, &accused, "a wrong length");
-	await_death(&accused);
-	assert_ptr_equal(killed, &accused);
-	assert_string_equal(why, "a wrong length");
-	assert_int_equal(accuser.state, CHILD_RUNNING);
-}
-
-static void
-test_who_accuses_again_and_again_is_killed_itself(void **state)
-{
-	unsigned int i;
-
-	(void)state;
-	accuser.role = IPC_RESOLVER;
-	for (i = 0; i < CHILD_ACCUSATIONS_MOST; i++) {
-		live(&accused);
-		child_accuse(&accuser, &accused, "a wrong length");
-		await_death(&accused);
+	for (; count > 0; count--) {
+		ask();
+		assert_int_equal(answer(tpxd.beat, work, waiting), 0);
 	}
-	live(&accused);
-	child_accuse(&accuser, &accused, "a wrong length");
-	await_death(&accuser);
-	assert_ptr_equal(killed, &accuser);
-	assert_int_equal(accused.state, CHILD_RUNNING);
-	(void)kill(accused.pid, SIGKILL);
-	(void)waitpid(accused.pid, NULL, 0);
 }
 
-/* Without it tpxd ends; and no byte of the network comes to it. */
 static void
-test_netctl_may_accuse_as_often_as_it_likes(void **state)
+judge_at(int64_t at_us)
 {
-	unsigned int i;
+	child_judge(&child, at_us, LEASE_PATIENCE(LEASE_US));
+}
+
+static void
+test_answer_must_be_to_a_question_and_new(void **state)
+{
+	(void)state;
+	ask();
+	assert_int_equal(answer(2, 0, 0), -1);
+	assert_int_equal(answer(0, 0, 0), -1);
+	assert_int_equal(answer(1, 0, 0), 0);
+	assert_int_equal(answer(1, 0, 0), -1);
+	assert_int_equal(child.answered, 1);
+}
+
+static void
+test_answer_to_an_older_question_leaves_one_due(void **state)
+{
+	(void)state;
+	ask();
+	ask();
+	assert_int_equal(answer(1, 0, 0), 0);
+	assert_int_equal(child.asked_us, now_us);
+	assert_int_equal(answer(2, 0, 0), 0);
+	assert_int_equal(child.asked_us, 0);
+}
+
+static void
+test_silence_is_judged_by_patience(void **state)
+{
+	int64_t asked_us;
 
 	(void)state;
-	accuser.role = IPC_NETCTL;
-	for (i = 0; i < 2 * CHILD_ACCUSATIONS_MOST; i++) {
-		live(&accused);
-		child_accuse(&accuser, &accused, "a wrong length");
-		await_death(&accused);
-	}
-	assert_int_equal(accuser.state, CHILD_RUNNING);
+	beats(1, 0, 0);
+	judge_at(now_us + 100 * LEASE_US); /* nobody has asked */
+	assert_int_equal(kills, 0);
+	ask();
+	asked_us = now_us;
+	ask();
+	judge_at(asked_us + LEASE_PATIENCE(LEASE_US));
+	assert_int_equal(kills, 0);
+	judge_at(asked_us + LEASE_PATIENCE(LEASE_US) + 1);
+	assert_int_equal(kills, 1);
+	assert_string_equal(said, "gave no sign of life");
+	assert_int_equal(child.state, CHILD_KILLED);
+	judge_at(asked_us + 100 * LEASE_US);
+	assert_int_equal(kills, 1);
 }
 
-#define TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+static void
+test_who_waits_for_a_processor_has_more_time_and_not_all(void **state)
+{
+	(void)state;
+	runnable = 1;
+	ask();
+	judge_at(now_us + STARVING * LEASE_PATIENCE(LEASE_US));
+	assert_int_equal(kills, 0);
+	judge_at(now_us + STARVING * LEASE_PATIENCE(LEASE_US) + 1);
+	assert_int_equal(kills, 1);
+}
+
+static void
+test_who_starts_has_more_time_and_not_all(void **state)
+{
+	(void)state;
+	child.state = CHILD_STARTING;
+	judge_at(now_us + STARVING * LEASE_PATIENCE(LEASE_US));
+	assert_int_equal(kills, 0);
+	judge_at(now_us + STARVING * LEASE_PATIENCE(LEASE_US) + 1);
+	assert_int_equal(kills, 1);
+}
+
+static void
+test_who_leaves_is_not_judged(void **state)
+{
+	(void)state;
+	beats(9, 0, 1);
+	ask();
+	child.state = CHILD_STOPPING;
+	judge_at(now_us + 100 * LEASE_US);
+	child_judge_work(&child);
+	assert_int_equal(kills, 0);
+}
+
+static void
+test_who_serves_nobody_that_waits_gets_no_beat_then_is_killed(void **state)
+{
+	(void)state;
+	beats(3, 7, 1); /* the first has served one; two beats are no more */
+	assert_true(child_serves(&child));
+	beats(1, 7, 1);
+	assert_true(child_serves(&child));
+	beats(1, 7, 1);
+	assert_false(child_serves(&child));
+	child_judge_work(&child);
+	assert_int_equal(kills, 0);
+	beats(1, 7, 1);
+	child_judge_work(&child);
+	assert_int_equal(kills, 0);
+	beats(1, 7, 1);
+	child_judge_work(&child);
+	assert_int_equal(kills, 1);
+	assert_string_equal(said, "answered but accepted nobody");
+}
+
+static void
+test_who_serves_or_has_nobody_to_serve_works(void **state)
+{
+	uint64_t work;
+
+	(void)state;
+	for (work = 1; work < 20; work++)
+		beats(1, work, 100);
+	assert_true(child_serves(&child));
+	beats(20, work, 0);
+	assert_true(child_serves(&child));
+	beats(6, work, 1);
+	assert_false(child_serves(&child));
+	beats(1, work + 1, 1);
+	assert_true(child_serves(&child));
+	child_judge_work(&child);
+	assert_int_equal(kills, 0);
+}
+
+/* With a process of its own, that leaves at once. */
+static void
+replace(void)
+{
+	int fd = child_spawn(&child, "/bin", 0);
+
+	assert_true(fd >= 0);
+	assert_int_equal(waitpid(child.pid, NULL, 0), child.pid);
+	close(fd);
+	child.pid = PID;
+	child.state = CHILD_RUNNING;
+}
+
+static void
+test_successor_of_one_that_served_nobody_has_to_serve_first(void **state)
+{
+	(void)state;
+	beats(9, 0, 1);
+	child_judge_work(&child);
+	assert_int_equal(kills, 1);
+	replace();
+	assert_false(child_serves(&child));
+	beats(1, 0, 1);
+	assert_false(child_serves(&child));
+	child_judge_work(&child);
+	assert_int_equal(kills, 1); /* it has its time */
+	beats(1, 1, 1);
+	assert_true(child_serves(&child));
+}
+
+static void
+test_successor_without_clients_or_of_another_works_at_once(void **state)
+{
+	(void)state;
+	beats(9, 0, 1);
+	child_judge_work(&child);
+	replace();
+	beats(1, 0, 0);
+	assert_true(child_serves(&child));
+	child_late(&child);
+	assert_int_equal(kills, 2);
+	replace();
+	beats(1, 0, 1);
+	assert_true(child_serves(&child));
+}
+
+#define TEST(name) cmocka_unit_test_setup(name, set_up)
 
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_who_is_accused_is_killed),
-		TEST(test_who_accuses_again_and_again_is_killed_itself),
-		TEST(test_netctl_may_accuse_as_often_as_it_likes),
+		TEST(test_answer_must_be_to_a_question_and_new),
+		TEST(test_answer_to_an_older_question_leaves_one_due),
+		TEST(test_silence_is_judged_by_patience),
+		TEST(test_who_waits_for_a_processor_has_more_time_and_not_all),
+		TEST(test_who_starts_has_more_time_and_not_all),
+		TEST(test_who_leaves_is_not_judged),
+		TEST(
+		    test_who_serves_nobody_that_waits_gets_no_beat_then_is_killed),
+		TEST(test_who_serves_or_has_nobody_to_serve_works),
+		TEST(
+		    test_successor_of_one_that_served_nobody_has_to_serve_first),
+		TEST(
+		    test_successor_without_clients_or_of_another_works_at_once),
 	};
 
-	return cmocka_run_group_tests_name("child", tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, NULL, NULL);
 }
