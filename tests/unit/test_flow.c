@@ -178,11 +178,10 @@ connecting(const struct sockaddr_in *name, int flags)
 
 /* Begins a flow of a client that has connected. */
 static void
-flow(const struct sockaddr_in *target, enum rule_source source)
+flow(const struct sockaddr_in *target)
 {
 	struct flow_start start = { .upstream = UPSTREAM_NONE,
-		.proto = IPPROTO_TCP,
-		.source = source };
+		.proto = IPPROTO_TCP };
 	struct sockaddr_in name;
 	int entrance = listening(1, &name);
 	int accepted;
@@ -232,7 +231,7 @@ begin(void)
 	struct sockaddr_in name;
 
 	listener = listening(1, &name);
-	flow(&name, SOURCE_HOST);
+	flow(&name);
 	server = accept4(listener, NULL, NULL, SOCK_NONBLOCK);
 	assert_true(server >= 0);
 }
@@ -280,6 +279,90 @@ test_nothing_is_allocated_for_what_a_flow_reads(void **state)
 	close(server);
 }
 
+/* A server that answers nobody: whoever has its only place is not accepted. */
+static void
+begin_in_vain(int taken[2])
+{
+	struct sockaddr_in name;
+
+	listener = listening(0, &name);
+	taken[0] = connecting(&name, SOCK_NONBLOCK);
+	taken[1] = connecting(&name, SOCK_NONBLOCK);
+	flow(&name);
+	turn();
+}
+
+static void
+reset(int fd)
+{
+	struct linger now = { 1, 0 };
+
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+	dup2(STDIN_FILENO, fd);
+}
+
+static void
+test_client_that_resets_is_not_waited_for(void **state)
+{
+	int taken[2];
+
+	(void)state;
+	begin_in_vain(taken);
+	assert_int_equal(send(client, "request", 7, 0), 7);
+	turn();
+	assert_int_equal(closed, 0);
+	reset(client);
+	while (!closed)
+		event_base_loop(base, EVLOOP_ONCE);
+	assert_int_equal(record.close, FLOW_CLOSE_CLIENT_RST);
+	assert_int_equal(record.error, ECONNRESET);
+	assert_true(record.duration_us < 5000000);
+	close(taken[0]);
+	close(taken[1]);
+}
+
+static void
+test_client_that_waits_has_its_time(void **state)
+{
+	int64_t until_us = clock_mono_us() + 500000;
+	int taken[2];
+
+	(void)state;
+	begin_in_vain(taken);
+	assert_int_equal(send(client, "request", 7, 0), 7);
+	shutdown(client, SHUT_WR);
+	while (clock_mono_us() < until_us)
+		turn();
+	assert_int_equal(closed, 0);
+	close(taken[0]);
+	close(taken[1]);
+}
+
+static void
+test_nothing_is_begun_in_the_name_of_who_has_reset(void **state)
+{
+	struct sockaddr_in name;
+	struct flow_start start = { .upstream = UPSTREAM_NONE,
+		.proto = IPPROTO_TCP,
+		.source = SOURCE_CLIENT };
+	int accepted;
+
+	(void)state;
+	listener = listening(2, &name);
+	assert_int_equal(addr_from_sockaddr((const struct sockaddr *)&name,
+			     &start.dst, &start.dport),
+	    0);
+	client = connecting(&name, 0);
+	accepted = accept4(listener, NULL, NULL, SOCK_NONBLOCK);
+	assert_int_equal(send(client, "request", 7, 0), 7);
+	reset(client);
+	assert_int_equal(flow_begin(pool, accepted, &start), 0);
+	assert_int_equal(closed, 1);
+	assert_int_equal(record.close, FLOW_CLOSE_CLIENT_RST);
+	fcntl(listener, F_SETFL, O_NONBLOCK);
+	assert_int_equal(accept(listener, NULL, NULL), -1);
+}
+
 #define TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int
@@ -287,6 +370,9 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_nothing_is_allocated_for_what_a_flow_reads),
+		TEST(test_client_that_resets_is_not_waited_for),
+		TEST(test_client_that_waits_has_its_time),
+		TEST(test_nothing_is_begun_in_the_name_of_who_has_reset),
 	};
 
 	return cmocka_run_group_tests_name("flow", tests, NULL, NULL);
