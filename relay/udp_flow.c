@@ -252,6 +252,7 @@ static const struct {
 	{ ECONNREFUSED, FLOW_CLOSE_REFUSED },
 	{ EHOSTUNREACH, FLOW_CLOSE_UNREACHABLE },
 	{ ENETUNREACH, FLOW_CLOSE_UNREACHABLE },
+	{ EACCES, FLOW_CLOSE_UNREACHABLE }, /* forbidden, says ICMPv6 */
 };
 
 /* -1 when the flow is dead. */
