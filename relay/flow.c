@@ -47,7 +47,7 @@ struct flow {
 	const struct tally *tally;
 	struct tally_share share;
 	struct patience_wait wait;  /* for the rest of a name */
-	struct patience_wait doubt; /* that a read has found all there was */
+	struct patience_wait doubt; /* that the last look has seen all */
 	int64_t active_us;
 	int64_t idle_us;
 	enum flow_close first_end; /* who sent its end first */
@@ -400,13 +400,20 @@ flow_end_if_done(struct flow *flow)
 		flow_end(flow, flow->first_end, 0);
 }
 
-/* Reads where it was left off; being looked at is not being active. */
+/*
+ * Reads where it was left off; being looked at is not being active.  Before
+ * anything is read, what the client's socket said may have been a reset.
+ */
 static void
 on_doubt(struct patience_wait *doubt)
 {
 	struct flow *flow = FLOW_OF(doubt, doubt);
 	enum end end;
 
+	if (!flow->connected) {
+		(void)flow_abandoned(flow);
+		return;
+	}
 	for (end = CLIENT; end < ENDS; end++)
 		if (pump_doubts(&flow->pump[end]) &&
 		    flow_pump(flow, end, 0) == -1)
@@ -561,6 +568,8 @@ on_client(int fd, short what, void *arg)
 		return;
 	}
 	flow->early |= what;
+	if (what & EV_READ)
+		patience_begin(flow->pool->doubts, &flow->doubt);
 	if (flow->naming)
 		flow_look(flow);
 }

@@ -70,6 +70,7 @@ struct udp_flows {
 	struct broker *broker;
 	struct udp_replies *replies;
 	struct udp_sniffs *sniffs;
+	struct udp_holds *holds;
 	struct udp_namings *namings;
 	struct udp_flow *flow; /* as many as the table takes; not touched */
 	uint32_t used;	       /* flows at and above this were never used */
@@ -102,12 +103,14 @@ udp_flows_new(struct event_base *base, struct journal *journal,
 	flows->table = udp_table_new(descriptors);
 	flows->replies = udp_replies_new(broker, descriptors, on_reply);
 	flows->sniffs = udp_sniffs_new();
-	flows->namings = udp_namings_new(base, on_named, flows);
+	flows->holds = udp_holds_new(&journal_arena(journal)->refused);
+	flows->namings = udp_namings_new(base, flows->holds, on_named, flows);
 	/* Zero pages until a flow is used: calloc(3) maps them. */
 	flows->flow = calloc(descriptors, sizeof(*flows->flow));
 	if (flows->wheel == NULL || flows->table == NULL ||
 	    flows->replies == NULL || flows->sniffs == NULL ||
-	    flows->namings == NULL || flows->flow == NULL)
+	    flows->holds == NULL || flows->namings == NULL ||
+	    flows->flow == NULL)
 		return NULL;
 	flows->base = base;
 	flows->journal = journal;
@@ -149,7 +152,6 @@ server_end(struct udp_flow *flow)
 
 	udp_server_release(&flow->way);
 	udp_hold_free(flow->hold);
-	flow->hold = NULL;
 	event_del(&flow->server);
 	if (fd != -1)
 		close(fd);
@@ -252,6 +254,7 @@ static const struct {
 	{ ECONNREFUSED, FLOW_CLOSE_REFUSED },
 	{ EHOSTUNREACH, FLOW_CLOSE_UNREACHABLE },
 	{ ENETUNREACH, FLOW_CLOSE_UNREACHABLE },
+	{ EACCES, FLOW_CLOSE_UNREACHABLE }, /* forbidden, says ICMPv6 */
 };
 
 /* -1 when the flow is dead. */
@@ -409,7 +412,6 @@ on_server_opened(void *ctx, int fd, unsigned int error)
 	n = udp_hold_packets(flow->hold, &held);
 	flow_ask(flow, held, n);
 	udp_hold_free(flow->hold);
-	flow->hold = NULL;
 }
 
 /* Everything that can fail has not failed. */
@@ -531,7 +533,7 @@ flow_ask(struct udp_flow *flow, const struct udp_packet *packets, int n)
 		return;
 	flow->entry.active_us = clock_mono_us();
 	if (fd == -1) {
-		udp_hold_add(&flow->hold, packets, n);
+		udp_hold_add(flow->flows->holds, &flow->hold, packets, n);
 		return;
 	}
 	while (n > 0) {

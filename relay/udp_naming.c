@@ -27,6 +27,7 @@ struct udp_namings {
 	struct udp_table *table;
 	struct patience *patience;
 	struct udp_sniffs *sniffs;
+	struct udp_holds *holds;
 	udp_named_fn *named;
 	void *ctx;
 	SLIST_HEAD(, naming) spare;
@@ -36,7 +37,8 @@ struct udp_namings {
 static void on_wait_over(struct patience_wait *);
 
 struct udp_namings *
-udp_namings_new(struct event_base *base, udp_named_fn *named, void *ctx)
+udp_namings_new(struct event_base *base, struct udp_holds *holds,
+    udp_named_fn *named, void *ctx)
 {
 	struct udp_namings *namings = calloc(1, sizeof(*namings));
 	size_t i;
@@ -49,6 +51,7 @@ udp_namings_new(struct event_base *base, udp_named_fn *named, void *ctx)
 	if (namings->table == NULL || namings->patience == NULL ||
 	    namings->sniffs == NULL)
 		return NULL;
+	namings->holds = holds;
 	namings->named = named;
 	namings->ctx = ctx;
 	for (i = 0; i < UDP_NAMINGS; i++)
@@ -120,10 +123,9 @@ naming_begin(struct udp_namings *namings, const struct udp_named *named)
 	naming->entry.active_us = clock_mono_us();
 	naming->capture = named->capture;
 	naming->owner = named->owner;
-	naming->hold = NULL;
 	udp_watch_move(&naming->watch, named->watch);
 	(void)udp_table_add(namings->table, &naming->entry);
-	udp_hold_add(&naming->hold, named->packets, named->n);
+	udp_hold_add(namings->holds, &naming->hold, named->packets, named->n);
 	patience_begin(namings->patience, &naming->wait);
 }
 
@@ -132,7 +134,7 @@ naming_more(struct naming *naming, const struct udp_packet *packets, int n)
 {
 	struct sniff_name name;
 
-	udp_hold_add(&naming->hold, packets, n);
+	udp_hold_add(naming->namings->holds, &naming->hold, packets, n);
 	if (udp_watch_read(&naming->watch, packets, n, &name) != SNIFF_MORE)
 		naming_over(naming, &name);
 }

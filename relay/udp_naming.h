@@ -15,6 +15,7 @@
 #define UDP_NAMINGS 64 /* at a time: half of the places to read hellos in */
 
 struct event_base;
+struct udp_holds;
 struct udp_namings;
 
 /* What is known by now, until the callee returns. */
@@ -32,8 +33,8 @@ struct udp_named {
 typedef void udp_named_fn(void *ctx, const struct udp_named *);
 
 /* NULL with ENOMEM. */
-struct udp_namings *
-udp_namings_new(struct event_base *, udp_named_fn *, void *ctx);
+struct udp_namings *udp_namings_new(
+    struct event_base *, struct udp_holds *, udp_named_fn *, void *ctx);
 
 /*
  * What a client sends who has no flow.  Ends in a call at once unless it begins

@@ -138,7 +138,7 @@ struct flow_arena {
 	_Atomic uint64_t blocked;
 	_Atomic uint64_t open;
 	_Atomic uint64_t dropped;    /* accepted flows whose row was given up */
-	_Atomic uint64_t refused;    /* not taken: no flows, and without rows */
+	_Atomic uint64_t refused;    /* not taken, or without room to wait */
 	_Atomic uint64_t unlogged;   /* ended flows that get no row */
 	_Atomic uint64_t long_hello; /* ClientHellos too long to be read */
 	struct flow_slot slot[];

@@ -286,6 +286,33 @@ def test_upstream_that_is_not_there_gives_way_to_the_next(net, tpx):
     assert row["upstream"] == f"corp {net.SERVER4}:{OTHER}"
 
 
+def test_client_whose_flows_wait_leaves_room_for_those_of_others(net, tpx):
+    """An upstream that says nothing keeps what is sent for half a minute."""
+    instance = tpx(f"upstream silent socks5 {net.SERVER4}:{OTHER}\n"
+                   f"upstream corp socks5 {net.SERVER4}:{PORT}\n"
+                   f"relay proto udp to any port {SERVICE} via corp\n"
+                   f"relay proto udp to any via silent", workers=1)
+    other = net.CLIENT4.rpartition(".")[0] + ".77"
+    net.client.ip("address", "add", f"{other}/24", "dev", "eth0")
+    with contextlib.ExitStack() as stack, Associator(net), \
+            net.server.socket() as silent:
+        silent.bind((net.SERVER4, OTHER))
+        silent.listen(1000)
+        for number in range(300):
+            sock = stack.enter_context(
+                net.client.socket(kind=socket.SOCK_DGRAM))
+            sock.bind((net.CLIENT4, 0))
+            sock.sendto(b"%d" % number, (net.SERVER4, SERVICE + 1))
+        proc.wait_until(lambda: instance.status()["flows"]["open"] == 300)
+        with net.client.socket(kind=socket.SOCK_DGRAM) as sock:
+            sock.settimeout(5)
+            sock.bind((other, 0))
+            sock.connect((net.SERVER4, SERVICE))
+            assert answered(sock)
+        # what is held is 256 flows'
+        assert instance.status()["flows"]["refused"] == 300 + 1 - 256
+
+
 def test_nobody_there_is_told_in_the_row(net, echo, tpx, sniffer):
     instance = tpx(via(f"{net.SERVER4}:{PORT}"))
     with talking(net) as sock:

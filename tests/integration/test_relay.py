@@ -4,6 +4,7 @@
 import concurrent.futures
 import contextlib
 import hashlib
+import pathlib
 import re
 import socket
 import struct
@@ -360,6 +361,32 @@ def test_reset_of_the_client_reaches_the_server(net, server, tpx, address):
     assert server[LISTEN].heard == ["rst"]
     row, = instance.rows(1)
     assert row["close"] == "client-rst"
+
+
+def descriptors(instance):
+    relay, = instance.by_role()["relay"]
+    return len(list(pathlib.Path(f"/proc/{relay}/fd").iterdir()))
+
+
+@pytest.mark.parametrize("said", [b"", b"request"], ids=["silent", "speaking"])
+def test_client_that_resets_does_not_wait_for_its_server(
+        net, tpx, address, said):
+    """Else whoever keeps no state could fill a relay."""
+    instance = tpx(workers=1)
+    net.server.nft(f"table inet t {{\n chain c {{\n"
+                   f"type filter hook input priority 0\n"
+                   f"tcp dport {REFUSED} drop\n}}\n}}\n")
+    before = descriptors(instance)
+    socks = [traffic.connect(net.client, address, REFUSED) for _ in range(20)]
+    proc.wait_until(lambda: descriptors(instance) == before + 2 * len(socks))
+    for sock in socks:
+        sock.sendall(said)
+        servers.reset(sock)
+    rows = instance.rows(len(socks), timeout_s=10)
+    assert {(row["close"], row["error"]) for row in rows} == \
+        {("client-rst", "ECONNRESET")}
+    assert max(row["duration_ms"] for row in rows) < 3000
+    proc.wait_until(lambda: descriptors(instance) == before)
 
 
 # what the server's host does with the connection, and what the row says

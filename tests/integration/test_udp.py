@@ -205,6 +205,8 @@ TOLD = {
     "no port": ((3, 3), (1, 4), errno.ECONNREFUSED, "refused"),
     "no host": ((3, 1), (1, 3), errno.EHOSTUNREACH, "unreachable"),
 }
+# what a firewall says; the kernel has EACCES for that of IPv6
+FORBIDDEN = {"prohibited": (1, 1), "policy": (1, 5), "route": (1, 6)}
 
 
 @pytest.mark.parametrize("told", TOLD.values(), ids=TOLD)
@@ -226,6 +228,24 @@ def test_error_of_a_router_is_told_to_the_client(net, tpx, address, told):
         assert told.value.errno == number
         row = row_of(instance, sock.getsockname()[1])
     assert (row["close"], row["error"]) == (close, errno.errorcode[number])
+
+
+@pytest.mark.parametrize("kind", FORBIDDEN.values(), ids=FORBIDDEN)
+def test_refusal_of_a_firewall_is_told_to_the_client(net, tpx, kind):
+    instance = tpx("default relay")
+    with net.server.socket(socket.AF_INET6, socket.SOCK_DGRAM) as silent, \
+            talking(net.client, net.SERVER6) as sock, \
+            Tap(net.server) as tap:
+        silent.bind(("::", PORT))
+        sock.setsockopt(socket.IPPROTO_IPV6, IPV6_RECVERR, 1)
+        sock.send(b"anybody")
+        datagram, = proc.wait_until(lambda: tap.having(b"anybody"))
+        answer_by_error(net, net.SERVER6, datagram, kind)
+        with pytest.raises(OSError) as told:
+            sock.recv(100)
+        assert told.value.errno == errno.EHOSTUNREACH
+        row = row_of(instance, sock.getsockname()[1])
+    assert (row["close"], row["error"]) == ("unreachable", "EACCES")
 
 
 def test_flow_goes_on_where_a_router_takes_only_small_packets(

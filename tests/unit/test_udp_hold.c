@@ -9,6 +9,18 @@
 #include <cmocka.h>
 
 static char bytes[UDP_HOLD_BYTES + 1];
+static struct udp_holds *holds;
+static _Atomic uint64_t lost;
+
+static int
+setup(void **state)
+{
+	(void)state;
+	lost = 0;
+	holds = udp_holds_new(&lost);
+	assert_non_null(holds);
+	return 0;
+}
 
 static struct udp_packet
 packet_of(size_t len)
@@ -19,7 +31,7 @@ packet_of(size_t len)
 }
 
 static int
-count_of(const struct udp_hold *hold)
+count_of(struct udp_hold *hold)
 {
 	const struct udp_packet *packets;
 
@@ -36,9 +48,9 @@ test_what_is_held_is_a_copy_in_its_order(void **state)
 	(void)state;
 	packets[1].segment = 9;
 	memcpy(bytes, "one", 3);
-	udp_hold_add(&hold, packets, 2);
+	udp_hold_add(holds, &hold, packets, 2);
 	memcpy(bytes, "two", 3);
-	udp_hold_add(&hold, packets, 1);
+	udp_hold_add(holds, &hold, packets, 1);
 	assert_int_equal(udp_hold_packets(hold, &held), 3);
 	assert_memory_equal(held[0].bytes, "one", 3);
 	assert_int_equal(held[1].len, 0);
@@ -56,7 +68,8 @@ test_a_flow_holds_few_datagrams(void **state)
 
 	(void)state;
 	for (i = 0; i < UDP_HOLD_PACKETS + 1; i++)
-		udp_hold_add(&hold, &packet, 1);
+		udp_hold_add(holds, &hold, &packet, 1);
+	assert_int_equal(lost, 1);
 	assert_int_equal(count_of(hold), UDP_HOLD_PACKETS);
 	udp_hold_free(hold);
 }
@@ -70,40 +83,151 @@ test_a_flow_holds_few_bytes(void **state)
 	struct udp_hold *hold = NULL;
 
 	(void)state;
-	udp_hold_add(&hold, &more, 1);
-	assert_int_equal(count_of(hold), 0);
-	udp_hold_add(&hold, &most, 1);
-	udp_hold_add(&hold, &one, 1);
+	udp_hold_add(holds, &hold, &more, 1);
+	assert_int_equal(lost, 1);
+	udp_hold_add(holds, &hold, &most, 1);
+	udp_hold_add(holds, &hold, &one, 1);
+	assert_int_equal(lost, 2);
 	assert_int_equal(count_of(hold), 1);
 	udp_hold_free(hold);
 }
 
-static void
-test_few_flows_hold_some(void **state)
+/* A datagram of the n-th flow of a client. */
+static struct udp_packet
+packet_from(uint8_t client, int n)
 {
-	struct udp_hold *holds[UDP_HOLD_MOST + 1] = { NULL };
 	struct udp_packet packet = packet_of(1);
+
+	packet.src.byte[0] = client;
+	packet.sport = (uint16_t)n;
+	return packet;
+}
+
+static void
+fill(struct udp_hold *hold[UDP_HOLD_MOST], uint8_t client)
+{
+	struct udp_packet packet;
+	int i;
+
+	for (i = 0; i < UDP_HOLD_MOST; i++) {
+		hold[i] = NULL;
+		packet = packet_from(client, i);
+		udp_hold_add(holds, &hold[i], &packet, 1);
+		assert_non_null(hold[i]);
+	}
+	assert_int_equal(lost, 0);
+}
+
+static int
+left(struct udp_hold *hold[UDP_HOLD_MOST])
+{
+	int i, count = 0;
+
+	for (i = 0; i < UDP_HOLD_MOST; i++)
+		count += hold[i] != NULL;
+	return count;
+}
+
+static void
+free_all(struct udp_hold *hold[UDP_HOLD_MOST])
+{
+	int i;
+
+	for (i = 0; i < UDP_HOLD_MOST; i++)
+		udp_hold_free(hold[i]);
+	assert_int_equal(left(hold), 0);
+}
+
+static void
+test_client_with_most_gives_way_to_others(void **state)
+{
+	struct udp_hold *much[UDP_HOLD_MOST], *few[9] = { NULL };
+	struct udp_packet packet;
+	uint8_t i;
+
+	(void)state;
+	fill(much, 1);
+	for (i = 0; i < 9; i++) {
+		packet = packet_from((uint8_t)(i + 2), 0);
+		udp_hold_add(holds, &few[i], &packet, 1);
+	}
+	for (i = 0; i < 9; i++) {
+		assert_non_null(few[i]);
+		udp_hold_free(few[i]);
+	}
+	assert_int_equal(left(much), UDP_HOLD_MOST - 9);
+	assert_int_equal(lost, 9);
+	free_all(much);
+}
+
+static void
+test_client_with_most_takes_only_its_own_room(void **state)
+{
+	struct udp_hold *much[UDP_HOLD_MOST], *more[64] = { NULL };
+	struct udp_hold *other;
+	struct udp_packet packet;
 	int i;
 
 	(void)state;
-	for (i = 0; i < UDP_HOLD_MOST + 1; i++)
-		udp_hold_add(&holds[i], &packet, 1);
-	assert_null(holds[UDP_HOLD_MOST]);
-	udp_hold_free(holds[0]);
-	udp_hold_add(&holds[UDP_HOLD_MOST], &packet, 1);
-	assert_non_null(holds[UDP_HOLD_MOST]);
-	for (i = 1; i < UDP_HOLD_MOST + 1; i++)
-		udp_hold_free(holds[i]);
+	fill(much, 1);
+	udp_hold_free(much[0]);
+	other = NULL;
+	packet = packet_from(2, 0);
+	udp_hold_add(holds, &other, &packet, 1);
+	for (i = 0; i < 64; i++) {
+		packet = packet_from(1, 1000 + i);
+		udp_hold_add(holds, &more[i], &packet, 1);
+	}
+	assert_non_null(other);
+	assert_int_equal(lost, 64);
+	udp_hold_free(other);
+	for (i = 0; i < 64; i++)
+		udp_hold_free(more[i]);
+	free_all(much);
 }
+
+/* What was held until a flow began may be what it holds next. */
+static void
+test_what_is_read_is_not_taken_away(void **state)
+{
+	struct udp_hold *much[UDP_HOLD_MOST], *next = NULL;
+	const struct udp_packet *packets;
+
+	(void)state;
+	fill(much, 1);
+	assert_int_equal(udp_hold_packets(much[7], &packets), 1);
+	udp_hold_add(holds, &next, packets, 1);
+	assert_non_null(next);
+	assert_int_equal(left(much), UDP_HOLD_MOST);
+	assert_int_equal(lost, 0);
+	udp_hold_free(next);
+	free_all(much);
+}
+
+static void
+test_nothing_is_held_of_nothing(void **state)
+{
+	struct udp_hold *hold = NULL;
+
+	(void)state;
+	udp_hold_add(holds, &hold, NULL, 0);
+	assert_null(hold);
+	udp_hold_free(hold);
+}
+
+#define TEST(test) cmocka_unit_test_setup(test, setup)
 
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_what_is_held_is_a_copy_in_its_order),
-		cmocka_unit_test(test_a_flow_holds_few_datagrams),
-		cmocka_unit_test(test_a_flow_holds_few_bytes),
-		cmocka_unit_test(test_few_flows_hold_some),
+		TEST(test_what_is_held_is_a_copy_in_its_order),
+		TEST(test_a_flow_holds_few_datagrams),
+		TEST(test_a_flow_holds_few_bytes),
+		TEST(test_client_with_most_gives_way_to_others),
+		TEST(test_client_with_most_takes_only_its_own_room),
+		TEST(test_what_is_read_is_not_taken_away),
+		TEST(test_nothing_is_held_of_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

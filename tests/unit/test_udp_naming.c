@@ -6,6 +6,7 @@
 
 #include "common/clock.h"
 #include "ipc/loop.h"
+#include "relay/udp_hold.h"
 #include "relay/udp_packet.h"
 #include "tests/unit/quic_fixture.h"
 
@@ -17,6 +18,7 @@
 
 static struct event_base *base;
 static struct udp_namings *namings;
+static _Atomic uint64_t lost;
 static struct fixture_bytes hello, whole, begin, rest;
 
 /* What the last call said; packets and the watch only where asked for. */
@@ -83,7 +85,7 @@ setup(void **state)
 	memset(&said, 0, sizeof(said));
 	hops = 0;
 	base = ipc_loop_new(0);
-	namings = udp_namings_new(base, on_named, NULL);
+	namings = udp_namings_new(base, udp_holds_new(&lost), on_named, NULL);
 	assert_non_null(namings);
 	hello.len = 0;
 	fixture_hello(&hello, NAME);
