@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * What a sandboxed child can no longer do, in a sandbox of the test and in those
- * of the processes.  Each test forks one.
+ * What a sandboxed child can no longer do, in a sandbox of the test and in
+ * those of the processes.  Each test forks one.
  */
 #include <sys/wait.h>
 
