@@ -226,7 +226,7 @@ forge_last_id(void)
 }
 
 static void
-test_id_of_a_lying_relay_leaves_the_kernels_rows_theirs(void **state)
+test_id_of_a_relay_that_lies_leaves_those_of_the_kernel(void **state)
 {
 	(void)state;
 	ledger_new();
@@ -257,7 +257,7 @@ main(void)
 		TEST(test_events_go_on_in_a_log_that_replaces_a_damaged_one),
 		TEST(test_ledger_that_makes_no_sense_is_begun_anew),
 		TEST(test_datagram_over_which_three_died_is_left_unread),
-		TEST(test_id_of_a_lying_relay_leaves_the_kernels_rows_theirs),
+		TEST(test_id_of_a_relay_that_lies_leaves_those_of_the_kernel),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
