@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 """What goes on being stopped, and what tpxd says while something is."""
 
+import shutil
 import signal
 import threading
 import time
@@ -82,6 +83,61 @@ def test_status_says_that_the_lease_is_over_while_netctl_is_stopped(
     proc.kill(pids, signal.SIGCONT)
     instance.wait_state("armed")
     proc.wait_until(lambda: instance.status()["alarms"] == [], 5, "no alarm")
+
+
+def said(instance):
+    """Every change of state, in words."""
+    return [row["message"] for row in instance.sql(
+        "SELECT message FROM events WHERE kind = 'state' ORDER BY id")]
+
+
+@pytest.mark.parametrize("mode", ["open", "closed"])
+def test_every_change_of_state_is_a_row(net, tpx, mode):
+    instance = tpx(mode=mode, lease="1s")
+    silence = "netctl gives no sign of life"
+    expected = ["starting to armed: every worker works"]
+
+    def silent(state, why):
+        with proc.stopped(instance.by_role()["netctl"]):
+            instance.wait_state(mode)
+        instance.wait_state(state)
+        expected.extend((f"{state} to {mode}: {silence}",
+                         f"{mode} to {state}: {why}"))
+    silent("armed", "every worker works")
+    instance.ctl("pause")
+    expected.append("armed to paused: asked to")
+    silent("paused", "asked to")
+    instance.ctl("resume")
+    expected.append("paused to armed: every worker works")
+    # netctl hears nothing, and says that the lease is over
+    lapses = instance.tpxd.output().count("the lease has lapsed")
+    with proc.stopped([instance.tpxd.pid]):
+        proc.wait_until(lambda: instance.tpxd.output().count(
+            "the lease has lapsed") > lapses, 2, "the end of the lease")
+    proc.wait_until(lambda: said(instance)[-1].startswith(f"{mode} to armed"),
+                    what="the way back")
+    lapsed = [f"armed to {mode}: {why}"
+              for why in ("heartbeats stopped", silence)]
+    assert instance.stop() == 0
+    *begun, lapse, again, end = said(instance)
+    assert begun == expected, "before the last lapse"
+    assert lapse in lapsed
+    assert again == f"{mode} to armed: every worker works"
+    assert end == "armed to stopping: asked to"
+
+
+def test_pause_may_be_asked_for_before_anybody_works(
+        net, tpx, build, tmp_path):
+    programs = tmp_path / "programs"
+    shutil.copytree(build, programs)
+    for parent in (programs, *list(programs.parents)[:-2]):
+        parent.chmod(parent.stat().st_mode | 0o055)
+    shutil.copy("/bin/false", programs / "tpx-relay")
+    instance = tpx(wait="starting", programs=programs, lease="1s")
+    instance.ctl("pause")
+    instance.wait_state("paused")
+    row, = instance.rows(1, "kind = 'state'", view="events")
+    assert row["message"] == "starting to paused: asked to"
 
 
 def test_trial_ends_also_while_dnsds_are_stopped_again_and_again(

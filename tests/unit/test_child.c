@@ -224,7 +224,7 @@ test_who_leaves_is_not_judged(void **state)
 }
 
 static void
-test_who_serves_none_that_waits_gets_no_beat_then_ends(void **state)
+test_who_serves_nobody_gets_no_beat_then_is_killed(void **state)
 {
 	(void)state;
 	beats(3, 7, 1); /* the first has served one; two beats are no more */
@@ -277,7 +277,7 @@ replace(void)
 }
 
 static void
-test_successor_of_one_that_served_none_has_to_serve(void **state)
+test_successor_of_who_served_nobody_serves_first(void **state)
 {
 	(void)state;
 	beats(9, 0, 1);
@@ -294,7 +294,7 @@ test_successor_of_one_that_served_none_has_to_serve(void **state)
 }
 
 static void
-test_successor_without_clients_or_of_another_works_at_once(void **state)
+test_successor_without_clients_works_at_once(void **state)
 {
 	(void)state;
 	beats(9, 0, 1);
@@ -321,11 +321,10 @@ main(void)
 		TEST(test_who_waits_for_a_processor_has_more_time_and_not_all),
 		TEST(test_who_starts_has_more_time_and_not_all),
 		TEST(test_who_leaves_is_not_judged),
-		TEST(test_who_serves_none_that_waits_gets_no_beat_then_ends),
+		TEST(test_who_serves_nobody_gets_no_beat_then_is_killed),
 		TEST(test_who_serves_or_has_nobody_to_serve_works),
-		TEST(test_successor_of_one_that_served_none_has_to_serve),
-		TEST(
-		    test_successor_without_clients_or_of_another_works_at_once),
+		TEST(test_successor_of_who_served_nobody_serves_first),
+		TEST(test_successor_without_clients_works_at_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
