@@ -53,7 +53,8 @@ def ask_all(net, **options):
 
 
 @pytest.mark.parametrize("validate, options", [
-    ("no", {}), ("yes", {"checking_disabled": True})], ids=["plain", "unchecked"])
+    ("no", {}), ("yes", {"checking_disabled": True})],
+    ids=["plain", "unchecked"])
 @pytest.mark.parametrize("bad", [upstreams.silent, upstreams.servfail])
 def test_the_good_one_of_three_is_asked(
         net, routed, tpx, bad, validate, options):
