@@ -13,6 +13,7 @@
 #include "relay/denial.h"
 #include "relay/journal.h"
 #include "relay/limit.h"
+#include "relay/record.h"
 #include "relay/regime.h"
 #include "relay/upstream.h"
 
@@ -306,6 +307,32 @@ test_a_refused_flow_without_a_row_is_no_loss(void **state)
 	free(arena);
 }
 
+/* Whether it is read before the flow has a record, or after that. */
+static void
+test_a_hello_that_is_too_long_is_counted(void **state)
+{
+	static const struct sniff_name none, too_long = { .too_long = 1 };
+	struct event_base *base = ipc_loop_new(0);
+	struct flow_arena *arena = calloc(1, FLOW_ARENA_BYTES((size_t)SLOTS));
+	struct journal *journal = journal_new(base, arena, SLOTS, 0, 1);
+	struct flow_start start = flow_of(FLOW_CAPTURE_FORWARDED, 0);
+	struct flow_entry *record = record_open(journal, &start);
+
+	(void)state;
+	assert_non_null(record);
+	start.sent = &none;
+	assert_non_null(record_open(journal, &start));
+	record_name(journal, record, SNIFF_NONE, &none);
+	assert_int_equal(atomic_load(&arena->long_hello), 0);
+	start.sent = &too_long;
+	assert_non_null(record_open(journal, &start));
+	assert_int_equal(atomic_load(&arena->long_hello), 1);
+	record_name(journal, record, SNIFF_NONE, &too_long);
+	assert_int_equal(atomic_load(&arena->long_hello), 2);
+	event_base_free(base);
+	free(arena);
+}
+
 #define TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int
@@ -320,6 +347,7 @@ main(void)
 		TEST(test_a_name_that_comes_late_says_which_rule_it_is),
 		TEST(test_what_lacks_its_name_is_logged),
 		TEST(test_a_refused_flow_without_a_row_is_no_loss),
+		TEST(test_a_hello_that_is_too_long_is_counted),
 		TEST(test_others_flows_are_decided_by_what_is_in_use),
 	};
 
