@@ -386,35 +386,52 @@ def test_a_fight_becomes_an_alarm_and_a_slow_one(
     assert served(net, capture)
 
 
-def unwatched(net, instance, change):
-    """While netctl is stopped, more happens than its socket can hold."""
-    netctl, = instance.by_role()["netctl"]
+def routing_storm(net):
     storm = "".join(
         f"rule add priority {1000 + i} lookup main\n" for i in range(2000))
+    net.gateway.run("ip", "-batch", "-", input=storm)
+    net.gateway.run("ip", "-batch", "-",
+                    input=storm.replace("rule add", "rule del"))
+
+
+def nftables_storm(net):
+    """An event for each element, and none of routing."""
+    elements = ", ".join(f"10.0.{i >> 8}.{i & 255}" for i in range(10_000))
+    net.gateway.nft("table inet other {\n\tset s {\n\t\ttype ipv4_addr\n"
+                    f"\t\telements = {{ {elements} }}\n\t}}\n}}\n")
+    net.gateway.nft("delete table inet other")
+
+
+@pytest.fixture(params=[routing_storm, nftables_storm])
+def storm(request):
+    return request.param
+
+
+def unwatched(net, instance, change, storm=routing_storm):
+    """While netctl is stopped, more happens than its socket can hold."""
+    netctl, = instance.by_role()["netctl"]
     with proc.stopped([netctl]):
-        net.gateway.run("ip", "-batch", "-", input=storm)
-        net.gateway.run("ip", "-batch", "-",
-                        input=storm.replace("rule add", "rule del"))
+        storm(net)
         change(net)
 
 
-def test_lost_events_lead_to_a_comparison(net, server, tpx):
+def test_lost_events_lead_to_a_comparison(net, server, tpx, storm):
     instance = tpx("default relay", lease="5s")
     wanted = state_of(net)
 
     def change(net):
         flush_ruleset(net)
         delete_rules("-4", [74])(net)
-    unwatched(net, instance, change)
+    unwatched(net, instance, change, storm)
     proc.wait_until(lambda: state_of(net) == wanted, 2, "the repair")
     proc.wait_until(lambda: drifts(instance, "resync"), what="its row")
     instance.wait_state("armed")
     assert served(net)
 
 
-def test_lost_events_alone_are_no_drift(net, tpx):
+def test_lost_events_alone_are_no_drift(net, tpx, storm):
     instance = tpx("default relay", lease="5s")
-    unwatched(net, instance, lambda net: None)
+    unwatched(net, instance, lambda net: None, storm)
     proc.wait_until(lambda: drifts(instance, "resync"), what="its row")
     assert drifts(instance) == []
 

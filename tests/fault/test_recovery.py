@@ -139,6 +139,27 @@ def test_flush_of_all_rules_opens_nothing_while_no_tpxd_runs(
     assert sniffer.direct() == []
 
 
+def test_flush_of_all_rules_opens_nothing_while_netctl_is_stopped(
+        net, server, sniffer, tpx):
+    """Its own table stays, but with the lease that ends; nobody repairs."""
+    instance = tpx(lease="1s")
+    roles = instance.by_role()
+    with proc.stopped(roles["keeper"] + roles["netctl"]):
+        instance.wait_state("closed")
+        net.gateway.nft("flush ruleset")
+        assert "table inet tpx\n" in net.gateway.run(
+            "nft", "list", "tables").stdout
+        with traffic.Hammer(net.client, [net.SERVER4, net.SERVER6],
+                            ECHO) as hammer:
+            proc.wait_until(lambda: hammer.rounds >= 50, what="knocks")
+        assert sniffer.direct() == []
+        assert server[ECHO].addresses() == set()
+    instance.wait_state("armed")
+    for target in (net.SERVER4, net.SERVER6):
+        assert traffic.outcome(net.client, target, ECHO) == "served"
+    assert sniffer.direct() == []
+
+
 def test_passed_flows_go_by_the_second_line_too(net, server, tpx):
     tpx(f"pass to any port {EXCHANGE}")
     net.gateway.run("nft", "flush", "ruleset")

@@ -7,6 +7,7 @@ import re
 import shutil
 import signal
 import socket
+import stat
 import subprocess
 
 import pytest
@@ -303,6 +304,28 @@ def test_the_units_are_sound(units, name):
     about_ours = [line for line in done.stderr.splitlines() if "tpx" in line]
     assert about_ours == []
     assert done.returncode == 0
+
+
+def test_the_directories_of_the_service_are_its_own(tmp_path):
+    """As systemd-tmpfiles makes them, anew and over others."""
+    if not shutil.which("systemd-tmpfiles"):
+        pytest.skip("systemd-tmpfiles is not here")
+    user, text = proc.ensure_user(), ROOT / "contrib/systemd/tpx.tmpfiles"
+    (tmp_path / "etc").mkdir()
+    for name in ("passwd", "group"):
+        shutil.copy(f"/etc/{name}", tmp_path / "etc")
+    wanted = {"run/tpx": (0o755, user.pw_uid, user.pw_gid),
+              "var/lib/tpx": (0o750, user.pw_uid, user.pw_gid),
+              "etc/tpx": (0o755, 0, 0)}
+    for _ in range(2):
+        subprocess.run(["systemd-tmpfiles", "--create", f"--root={tmp_path}",
+                        text], check=True)
+        found = {name: (tmp_path / name).stat() for name in wanted}
+        assert wanted == {name: (stat.S_IMODE(made.st_mode), made.st_uid,
+                                 made.st_gid)
+                          for name, made in found.items()}
+        for name in wanted:
+            os.chmod(tmp_path / name, 0o777)
 
 
 def directives(root, name):

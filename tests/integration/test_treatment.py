@@ -281,6 +281,31 @@ def test_no_raw_packet_of_this_host_gets_past(place):
         assert not tap.having(SECRET), "IPv4-mapped"
 
 
+DHCP = {4: (68, 67), 6: (546, 547)}  # a client's port, and the server's
+
+
+def test_renewals_of_dhcp_leave_and_nothing_beside_them(place):
+    """Neither the way back, nor to or from another port, nor by TCP."""
+    gateway = place.net.gateway
+    with Tap(place.net.server) as tap:
+        for family, (client, server) in DHCP.items():
+            _, target, own = FAMILIES[family]
+            with datagrams(gateway, own) as sock:
+                sock.bind((own, client))
+                word = os.urandom(16)
+                sock.sendto(word, (target, server))
+                proc.wait_until(lambda: tap.having(word), 5, "the renewal")
+            strange = DHCP[10 - family]
+            for protocol, dport, sport in (
+                    (UDP, client, server), (UDP, server, 4000),
+                    (UDP, CLOSED_OFF, client), (UDP, strange[1], client),
+                    (UDP, server, strange[0]), (TCP, server, client)):
+                raw(gateway, packets.ip(own, target, protocol, secret(
+                    own, target, protocol, dport, sport)))
+        place.barrier(tap, gateway)
+        assert not tap.having(SECRET)
+
+
 def test_no_mark_of_a_socket_opens_a_way(place):
     gateway = place.net.gateway
     with Tap(place.net.server) as tap:
