@@ -35,6 +35,7 @@ MISSED_ROUNDS = 5  # of the hammer, one after the other: not served
 LOG_BYTES = 16 << 20
 PASSED = f"pass proto tcp to any port {EXCHANGE}"
 RULES = f"{PASSED}\ndefault relay"
+CLEANED_UP = ("kill_tpxd", "term_tpxd")  # by netctl, which sees its end
 CAPTURES = {"forwarded": FORWARDED, "local": LOCAL}
 DNS = {
     "": "",
@@ -213,9 +214,11 @@ class Stage:
 
     def play(self):
         case = self.case
+        self.quiet = self.empty  # what the end of tpxd leaves
         if self.mode == "closed":
             self.instance.ctl("guard", "-f", self.instance.config, "-x",
                               self.instance.build)
+            self.quiet = snapshot.take(self.net.gateway)
         with contextlib.ExitStack() as self.load:
             self._start()
             self.ready = time.monotonic()
@@ -309,6 +312,10 @@ class Stage:
                         "the end of all of them")
         wrong = self._rows_wrong()
         assert not wrong, wrong
+        if self.case.fault in CLEANED_UP:
+            left = snapshot.difference(
+                self.quiet, snapshot.take(self.net.gateway))
+            assert not left, left
         self.since = time.time()
         self.instance.start(self.prefix)
         self.instance.wait_state("armed")

@@ -88,6 +88,30 @@ def test_nothing_is_left_when_netctls_worker_dies_during_a_stop(
                     "every process is gone")
 
 
+@pytest.mark.parametrize("mode", ["open", "closed"])
+@pytest.mark.parametrize("rules", ["", "pass to any port 9"],
+                         ids=["", "pass"])
+def test_a_killed_tpxd_leaves_no_more_than_a_stopped_one(
+        net, tpx, rules, mode):
+    """With `on-failure closed' that is the guard."""
+    net.gateway.nft(OTHER)
+    instance = tpx(rules, mode=mode, workers=1)
+    assert instance.stop() == 0
+    before = snapshot.take(net.gateway)
+    assert snapshot.tables(before) == {"inet other"} | (
+        {"inet tpx_guard"} if mode == "closed" else set())
+    instance.start()
+    instance.wait_state("armed")
+    assert ("sysctl" in snapshot.difference(
+        before, snapshot.take(net.gateway))) == bool(rules)
+    pids = instance.pids()
+    proc.kill([instance.tpxd.pid])
+    proc.wait_until(lambda: not any(map(proc.alive, pids)), 2,
+                    "every process is gone")
+    left = snapshot.difference(before, snapshot.take(net.gateway))
+    assert not left, left
+
+
 @contextlib.contextmanager
 def nflog_group(namespace, group):
     """Somebody else's hold of a group (linux/netfilter/nfnetlink_log.h)."""
