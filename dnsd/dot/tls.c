@@ -127,7 +127,8 @@ tls_open(struct tls *tls, const char *name, SSL_SESSION **session)
 
 	if (ssl == NULL)
 		return NULL;
-	SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+	SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS |
+				   X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
 	if (SSL_set1_host(ssl, name) != 1 ||
 	    SSL_set_tlsext_host_name(ssl, name) != 1 ||
 	    SSL_set_ex_data(ssl, tls->session_index, session) != 1)

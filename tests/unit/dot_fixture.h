@@ -51,6 +51,9 @@ struct fixture_server {
 	size_t held_len[3];
 };
 
+/* Of the next certificate. */
+static enum { NO_FLAW, NAMED_BY_SUBJECT_ALONE, EXPIRED } fixture_flaw;
+
 static X509 *
 fixture_certificate(EVP_PKEY *key, const char *name)
 {
@@ -62,7 +65,8 @@ fixture_certificate(EVP_PKEY *key, const char *name)
 	X509_set_version(certificate, 2);
 	ASN1_INTEGER_set(X509_get_serialNumber(certificate), 1);
 	X509_gmtime_adj(X509_getm_notBefore(certificate), -60);
-	X509_gmtime_adj(X509_getm_notAfter(certificate), 3600);
+	X509_gmtime_adj(X509_getm_notAfter(certificate),
+	    fixture_flaw == EXPIRED ? -1 : 3600);
 	X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_ASC,
 	    (const unsigned char *)name, -1, -1, 0);
 	X509_set_issuer_name(certificate, subject);
@@ -71,7 +75,8 @@ fixture_certificate(EVP_PKEY *key, const char *name)
 	extension =
 	    X509V3_EXT_conf_nid(NULL, NULL, NID_subject_alt_name, alternative);
 	assert_non_null(extension);
-	X509_add_ext(certificate, extension, -1);
+	if (fixture_flaw != NAMED_BY_SUBJECT_ALONE)
+		X509_add_ext(certificate, extension, -1);
 	X509_EXTENSION_free(extension);
 	assert_true(X509_sign(certificate, key, EVP_sha256()) > 0);
 	return certificate;

@@ -178,6 +178,31 @@ test_another_name_is_not_believed(void **state)
 	assert_non_null(strcasestr(stage->why, "hostname mismatch"));
 }
 
+/* RFC 8310, 8.1: the subject's name counts for nothing. */
+static void
+test_flawed_certificate_is_not_believed(void **state)
+{
+	static const char *const whys[] = {
+		[NAMED_BY_SUBJECT_ALONE] = "hostname mismatch",
+		[EXPIRED] = "expired",
+	};
+	struct stage *stage = *state;
+	unsigned int i;
+
+	for (i = 0; i < 2; i++) {
+		fixture_flaw = i == 0 ? NAMED_BY_SUBJECT_ALONE : EXPIRED;
+		forward_free(stage->forward);
+		stage->forward = forward_new(stage->base, &ops, stage);
+		stage_server(stage, i, NAME, ANSWERS);
+		ask(stage, i);
+		wait_for(stage, i + 1);
+		assert_int_equal(stage->got[i].rcode, PACKET_SERVFAIL);
+		assert_int_equal(stage->server[i].queries, 0);
+		assert_non_null(strcasestr(stage->why, whys[fixture_flaw]));
+	}
+	fixture_flaw = NO_FLAW;
+}
+
 static void
 test_unknown_authority_is_not_believed(void **state)
 {
@@ -356,6 +381,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		STAGED(test_questions_share_a_connection),
 		STAGED(test_another_name_is_not_believed),
+		STAGED(test_flawed_certificate_is_not_believed),
 		STAGED(test_unknown_authority_is_not_believed),
 		STAGED(test_session_is_resumed),
 		STAGED(test_slow_server_is_hedged),
