@@ -459,7 +459,9 @@ answer_take(struct answer_maker *maker, const struct question *question,
 		return 0;
 	}
 	if (!has_records(resolution->rcode)) {
-		answer->ttl_s = SERVFAIL_TTL_S;
+		/* Nobody was asked: the next question may find room. */
+		if (resolution->ede != WIRE_EDE_NOT_READY)
+			answer->ttl_s = SERVFAIL_TTL_S;
 		return 0;
 	}
 	if (!question_matches(message, len, &at, question))

@@ -94,11 +94,12 @@ on_answer(void *ctx, const struct engine_answer *answer)
 	free(asked);
 }
 
+/* For want of room: it says nothing of the name, and is not to be kept. */
 static void
 refuse(struct peer *peer, uint64_t question)
 {
 	static const struct engine_answer failure = { .rcode = WIRE_SERVFAIL,
-		.ede = DNS_EDE_NONE };
+		.ede = WIRE_EDE_NOT_READY };
 
 	answer_send(peer, question, &failure);
 }

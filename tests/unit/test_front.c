@@ -292,6 +292,23 @@ test_failure_is_kept_for_seconds(void **state)
 }
 
 static void
+test_failure_for_want_of_room_is_not_kept(void **state)
+{
+	struct resolution resolution = { .rcode = WIRE_SERVFAIL,
+		.ede = WIRE_EDE_NOT_READY };
+
+	(void)state;
+	send_udp(1, "www.example", WIRE_A);
+	UNTIL(asks == 1);
+	resolution.id = last_id();
+	front_resolved(front, &resolution);
+	UNTIL(has_reply());
+	assert_int_equal(rcode(), WIRE_SERVFAIL);
+	send_udp(2, "www.example", WIRE_A);
+	UNTIL(asks == 2);
+}
+
+static void
 no_such_name(enum dns_security security)
 {
 	struct dns_message message;
@@ -557,6 +574,7 @@ main(void)
 		TEST(test_resolution_about_something_else_is_servfail),
 		TEST(test_stale_answer_is_better_than_none),
 		TEST(test_failure_is_kept_for_seconds),
+		TEST(test_failure_for_want_of_room_is_not_kept),
 		TEST(test_no_such_name_is_for_every_type),
 		TEST(test_below_a_proven_nothing_is_nothing),
 		TEST(test_answers_are_counted_by_source_and_latency),
