@@ -452,13 +452,11 @@ answer_take(struct answer_maker *maker, const struct question *question,
 
 	answer_error(answer, WIRE_SERVFAIL, resolution->ede);
 	answer->security = (uint8_t)resolution->security;
-	if (resolution->security == DNS_SECURITY_BOGUS) {
-		if (resolution->ede == DNS_EDE_NONE)
-			answer->ede = WIRE_EDE_BOGUS;
-		answer->ttl_s = SERVFAIL_TTL_S;
-		return 0;
-	}
-	if (!has_records(resolution->rcode)) {
+	if (resolution->security == DNS_SECURITY_BOGUS &&
+	    resolution->ede == DNS_EDE_NONE)
+		answer->ede = WIRE_EDE_BOGUS;
+	if (resolution->security == DNS_SECURITY_BOGUS ||
+	    !has_records(resolution->rcode)) {
 		/* Nobody was asked: the next question may find room. */
 		if (resolution->ede != WIRE_EDE_NOT_READY)
 			answer->ttl_s = SERVFAIL_TTL_S;
