@@ -376,9 +376,10 @@ def test_client_that_resets_does_not_wait_for_its_server(
     net.server.nft(f"table inet t {{\n chain c {{\n"
                    f"type filter hook input priority 0\n"
                    f"tcp dport {REFUSED} drop\n}}\n}}\n")
-    before = descriptors(instance)
     socks = [traffic.connect(net.client, address, REFUSED) for _ in range(20)]
-    proc.wait_until(lambda: descriptors(instance) == before + 2 * len(socks))
+    proc.wait_until(
+        lambda: instance.status()["flows"]["open"] == len(socks))
+    held = descriptors(instance)
     for sock in socks:
         sock.sendall(said)
         servers.reset(sock)
@@ -386,7 +387,9 @@ def test_client_that_resets_does_not_wait_for_its_server(
     assert {(row["close"], row["error"]) for row in rows} == \
         {("client-rst", "ECONNRESET")}
     assert max(row["duration_ms"] for row in rows) < 3000
-    proc.wait_until(lambda: descriptors(instance) == before)
+    # one of its own may come or go meanwhile
+    proc.wait_until(
+        lambda: descriptors(instance) <= held - 2 * len(socks) + 2)
 
 
 # what the server's host does with the connection, and what the row says
