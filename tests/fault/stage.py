@@ -88,6 +88,8 @@ class Stage:
                                     (EXCHANGE, servers.exchange))]
         self.visited = {"tcp": self.servers[0], "udp": stack.enter_context(
             servers.UdpServer(net.server, CLOSE))}
+        self.udp_echo = stack.enter_context(
+            servers.UdpServer(net.server, ECHO))
         sources = ((net.CLIENT4, net.CLIENT6) if where == "forwarded"
                    else (net.OUTSIDE4, net.OUTSIDE6))
         self.sniffer = stack.enter_context(
@@ -264,7 +266,10 @@ class Stage:
             proc.wait_until(self.questions.answered(), 10, "answers")
         self.flows = [traffic.EchoFlow(self.sender, target, ECHO,
                                        next(self.sports))
-                      for target in self.targets]
+                      for target in self.targets] + [
+            traffic.UdpEchoFlow(self.sender, target, self.udp_echo,
+                                next(self.sports))
+            for target in self.targets]
         self._pass()
         self.wanted = faults.state_of(self.net)
         self.before = self.instance.by_role()

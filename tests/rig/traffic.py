@@ -17,6 +17,7 @@ RESETS = (errno.ECONNRESET, errno.ECONNREFUSED, errno.EPIPE, errno.ENOTCONN)
 HAMMER_INTERVAL_S = 0.02
 HAMMER_PATIENCE_S = 1.5
 ECHO_INTERVAL_S = 0.05
+UDP_SILENCE_S = 1.0
 
 # an echo request with identifier 1 and sequence 1, its checksum included
 # (RFC 792); the kernel fills in that of ICMPv6 (RFC 4443)
@@ -204,3 +205,51 @@ class EchoFlow:
                 echoes(self.socket)
         except (OSError, EOFError):
             self.ended = time.monotonic()
+
+
+class UdpEchoFlow:
+    """A connected socket of datagrams that are answered, all the time.
+
+    ended is when it no longer went on (monotonic), or None: when nothing was
+    answered for a while, or came to the server from another port than before.
+    Single datagrams may be lost.  server is a servers.UdpServer that nobody
+    else of that family visits.
+    """
+
+    def __init__(self, namespace, address, server, sport=0):
+        self.ended = None
+        self._server, self._six = server, ":" in address
+        self.socket = namespace.socket(
+            socket.AF_INET6 if self._six else socket.AF_INET,
+            socket.SOCK_DGRAM)
+        self.socket.settimeout(ECHO_INTERVAL_S)
+        _bind(self.socket, sport)
+        self.socket.connect((address, server.port))
+        self.sport = self.socket.getsockname()[1]
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def close(self):
+        self._closing.set()
+        self._thread.join()
+        self.socket.close()
+
+    def _ports(self):
+        return {visit.port for visit in list(self._server.visits)
+                if (":" in visit.address) == self._six}
+
+    def _answered(self):
+        with contextlib.suppress(OSError):
+            self.socket.send(b"still there")
+            return bool(self.socket.recv(100))
+        return False
+
+    def _run(self):
+        heard = time.monotonic()
+        while not self._closing.wait(ECHO_INTERVAL_S) and not self.ended:
+            now = time.monotonic()
+            if self._answered():
+                heard = now
+            if now - heard > UDP_SILENCE_S or len(self._ports()) > 1:
+                self.ended = now
