@@ -150,6 +150,7 @@ def test_relay_without_descriptors_follows_on_failure(
     for a client's socket, or the one for a server's."""
     address = net.SERVER4 if spare else net.SERVER6
     instance = tpx(mode=mode, workers=1, lease=f"{LEASE_S:.0f}s")
+    instance.wait_running()
     before = instance.by_role()
     relay, = before["relay"]
     flows = hold(net.client, address, 20)
@@ -212,6 +213,7 @@ def test_sockets_of_netctl_without_room_are_the_loss_of_their_flows(
     """They come by messages, which the kernel delivers without them then."""
     instance = tpx("relay proto tcp to any source client", workers=1,
                    lease="30s")
+    instance.wait_running()
     before = instance.by_role()
     relay, = before["relay"]
     flows = hold(net.client, address, 20)
@@ -246,6 +248,7 @@ def test_way_back_to_a_client_of_udp_without_room_is_the_loss_of_its_flow(
         net, server, tpx, address):
     """Answers have the server's address, and netctl makes a socket for it."""
     instance = tpx(workers=1, lease="30s")
+    instance.wait_running()
     before = instance.by_role()
     relay, = before["relay"]
     flows = hold(net.client, address, 20)
@@ -271,6 +274,7 @@ def test_way_back_to_a_client_of_udp_without_room_is_the_loss_of_its_flow(
 def test_log_file_on_standard_error_kills_nobody(net, server, tpx):
     """A limit on the size of files would: write(2) then raises SIGXFSZ."""
     instance = tpx(workers=1, lease="1s")
+    instance.wait_running()
     before = instance.by_role()
     relay, netctl = before["relay"][0], before["netctl"][0]
     for pid in (relay, netctl):

@@ -223,6 +223,7 @@ def test_share_of_a_flow_without_a_way_to_its_server_is_given_back(
 def test_share_of_a_flow_of_udp_without_a_socket_is_given_back(
         net, server, tpx):
     instance = tpx("relay proto udp to any max-flows 1", workers=1)
+    instance.wait_running()
     relay, = instance.by_role()["relay"]
     with contextlib.ExitStack() as stack:
         # numbers of descriptors have no gap then

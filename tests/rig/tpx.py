@@ -212,6 +212,15 @@ class Tpx:
             return status
         return proc.wait_until(reached, timeout_s, f"tpxd is in {states}")
 
+    def wait_running(self):
+        """Wait until every process runs: then all have been given channels.
+
+        It may be armed before the flow log is, which opens a database first.
+        """
+        proc.wait_until(lambda: {process["state"] for process
+                                 in self.status()["processes"]} == {"running"},
+                        what="every process runs")
+
     def wait_replaced(self, role, old, timeout_s):
         """Wait until as many others are in the place of old ones; these."""
         def done():
