@@ -25,13 +25,15 @@ enum sniff_status {
  * host is a name as name_is_host() has them.  ech: the client sent an
  * encrypted_client_hello, so the name is only that of a front; it may be set
  * without a name.  unread: there is no name because what should have it could
- * not be read to its end; only QUIC says so.
+ * not be read to its end; only QUIC says so.  another: behind what has been
+ * read another connection of the flow began; only udp_sniff_read() says so.
  */
 struct sniff_name {
 	char host[FLOW_HOST_BYTES];
 	enum flow_host_source source;
 	int ech;
 	int unread;
+	int another;
 };
 
 /*
