@@ -26,7 +26,8 @@ enum sniff_status {
  * encrypted_client_hello, so the name is only that of a front; it may be set
  * without a name.  unread: there is no name because what should have it could
  * not be read to its end; only QUIC says so.  too_long: that is because it is a
- * ClientHello beyond SNIFF_MOST_BYTES.
+ * ClientHello beyond SNIFF_MOST_BYTES.  another: behind what has been read
+ * another connection of the flow began; only udp_sniff_read() says so.
  */
 struct sniff_name {
 	char host[FLOW_HOST_BYTES];
@@ -34,6 +35,7 @@ struct sniff_name {
 	int ech;
 	int unread;
 	int too_long;
+	int another;
 };
 
 /*

@@ -301,13 +301,14 @@ ack_ecn_read(struct sniff_quic *quic, struct bytes *frames)
 	return 0;
 }
 
+/* quic NULL: there may be none. */
 static int
 crypto_read(struct sniff_quic *quic, struct bytes *frames)
 {
 	uint64_t offset = varint(frames);
 	struct bytes data = take(frames, varint(frames));
 
-	return hello_put(quic, offset, data);
+	return quic == NULL ? -1 : hello_put(quic, offset, data);
 }
 
 /* All that an Initial may hold, RFC 9000, 12.4; a close leaves no name. */
@@ -406,26 +407,41 @@ sniff_quic_begins(const uint8_t *datagram, size_t len)
 		   (LONG_HEADER | FIXED_BIT | version->initial);
 }
 
+static int
+is_known(const struct bytes *id, const struct quic_id *known)
+{
+	return id->left == known->len &&
+	       memcmp(id->at, known->byte, known->len) == 0;
+}
+
 /* Only who begins a connection seals with keys of the id that it writes. */
 static int
-initial_begins(const struct header *header, const struct quic_id *known)
+initial_begins(const struct header *header, const struct quic_id *known,
+    struct sniff_quic *read)
 {
-	const struct bytes *id = &header->destination;
 	uint8_t copy[SNIFF_MOST_BYTES];
+	struct bytes frames = { .bad = 1 };
 	struct quic_keys keys;
 
-	if (header->type != header->version->initial ||
-	    id->left < CONNECTION_ID_LEAST || !may_be_opened(header) ||
-	    (id->left == known->len &&
-		memcmp(id->at, known->byte, known->len) == 0))
+	if (header->type != header->version->initial || !may_be_opened(header))
+		return 0;
+	if (read != NULL && header->version->number == read->version)
+		frames = packet_open(&read->keys, header, copy);
+	if (!frames.bad)
+		return frames_read(read, frames) == -1;
+	if (header->destination.left < CONNECTION_ID_LEAST)
 		return 0;
 	keys_make(header, &keys);
-	return !packet_open(&keys, header, copy).bad;
+	frames = packet_open(&keys, header, copy);
+	if (frames.bad)
+		return 0;
+	return read != NULL || !is_known(&header->destination, known) ||
+	       frames_read(NULL, frames) == -1;
 }
 
 int
-sniff_quic_begins_another(
-    const uint8_t *datagram, size_t len, const struct quic_id *known)
+sniff_quic_begins_another(const uint8_t *datagram, size_t len,
+    const struct quic_id *known, struct sniff_quic *read)
 {
 	struct bytes rest = { .at = datagram, .left = len };
 	struct header header;
@@ -434,7 +450,7 @@ sniff_quic_begins_another(
 	for (packets = 0; packets < PACKETS_MOST && rest.left > 0 &&
 			  header_read(&rest, &header);
 	     packets++)
-		if (initial_begins(&header, known))
+		if (initial_begins(&header, known, read))
 			return 1;
 	return 0;
 }

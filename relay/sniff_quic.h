@@ -47,10 +47,13 @@ int sniff_quic_begins(const uint8_t *datagram, size_t len);
 /*
  * Whether a datagram begins a connection, and not the known one again: what a
  * client sends while it waits for its server looks the same but for its seal.
- * Costs keys for each packet, so sniff_quic_begins() is to be asked first.
+ * read: what has been read of the known one, which contradicts it in no byte,
+ * and learns what it adds; NULL when that is lost, and any piece of a hello is
+ * of another one.  Costs keys for each packet, so sniff_quic_begins() is to be
+ * asked first.
  */
-int sniff_quic_begins_another(
-    const uint8_t *datagram, size_t len, const struct quic_id *known);
+int sniff_quic_begins_another(const uint8_t *datagram, size_t len,
+    const struct quic_id *known, struct sniff_quic *read);
 
 void sniff_quic_init(struct sniff_quic *);
 

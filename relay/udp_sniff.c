@@ -14,11 +14,16 @@
 struct udp_sniff {
 	TAILQ_ENTRY(udp_sniff) entry;
 	struct udp_sniff **holder; /* NULL: nobody's */
+	size_t first;		   /* datagram of the packet that begins */
+	int over;		   /* nothing more is looked for */
 	struct sniff_quic quic;
 };
 
+TAILQ_HEAD(udp_sniff_list, udp_sniff);
+
 struct udp_sniffs {
-	TAILQ_HEAD(, udp_sniff) order; /* nobody's, then by age */
+	struct udp_sniff_list spare; /* nobody's, then those over, by age */
+	struct udp_sniff_list busy;  /* by age */
 	struct udp_sniff places[UDP_SNIFF_PLACES];
 };
 
@@ -31,10 +36,22 @@ udp_sniffs_new(void)
 
 	if (sniffs == NULL)
 		return NULL;
-	TAILQ_INIT(&sniffs->order);
-	for (i = 0; i < UDP_SNIFF_PLACES; i++)
-		TAILQ_INSERT_TAIL(&sniffs->order, &sniffs->places[i], entry);
+	TAILQ_INIT(&sniffs->spare);
+	TAILQ_INIT(&sniffs->busy);
+	for (i = 0; i < UDP_SNIFF_PLACES; i++) {
+		sniffs->places[i].over = 1;
+		TAILQ_INSERT_TAIL(&sniffs->spare, &sniffs->places[i], entry);
+	}
 	return sniffs;
+}
+
+static void
+list_leave(struct udp_sniffs *sniffs, struct udp_sniff *sniff)
+{
+	if (sniff->over)
+		TAILQ_REMOVE(&sniffs->spare, sniff, entry);
+	else
+		TAILQ_REMOVE(&sniffs->busy, sniff, entry);
 }
 
 /* The n-th datagram of a packet. */
@@ -49,61 +66,99 @@ piece_of(const struct udp_packet *packet, size_t n, const uint8_t **bytes)
 }
 
 static int
-piece_begins(const uint8_t *bytes, size_t len, const struct quic_id *known)
+piece_begins(const uint8_t *bytes, size_t len, const struct quic_id *known,
+    struct udp_sniff *sniff)
 {
 	return sniff_quic_begins(bytes, len) &&
-	       (known->len == 0 ||
-		   sniff_quic_begins_another(bytes, len, known));
+	       (known->len == 0 || sniff_quic_begins_another(bytes, len, known,
+				       sniff == NULL ? NULL : &sniff->quic));
 }
 
+/* *n: the datagram from which on it is looked, and then the one. */
 static int
-begins(const struct udp_packet *packet, const struct quic_id *known)
+begins(const struct udp_packet *packet, const struct quic_id *known,
+    struct udp_sniff *sniff, size_t *n)
 {
 	const uint8_t *bytes;
-	size_t n, len;
+	size_t len;
 
-	for (n = 0; n < udp_packet_count(packet); n++) {
-		len = piece_of(packet, n, &bytes);
-		if (piece_begins(bytes, len, known))
+	for (; *n < udp_packet_count(packet); ++*n) {
+		len = piece_of(packet, *n, &bytes);
+		if (piece_begins(bytes, len, known, sniff))
 			return 1;
 	}
 	return 0;
 }
 
-void
+static struct udp_sniff *
+place_take(struct udp_sniffs *sniffs)
+{
+	struct udp_sniff *sniff = TAILQ_FIRST(&sniffs->spare);
+
+	if (sniff == NULL)
+		sniff = TAILQ_FIRST(&sniffs->busy);
+	if (sniff->holder != NULL)
+		*sniff->holder = NULL;
+	list_leave(sniffs, sniff);
+	return sniff;
+}
+
+int
 udp_sniff_begin(struct udp_sniffs *sniffs, struct udp_sniff **place,
     const struct udp_packet *packet, const struct quic_id *known)
 {
-	struct udp_sniff *oldest = TAILQ_FIRST(&sniffs->order);
+	struct udp_sniff *sniff;
+	size_t first = 0;
 
-	*place = NULL;
-	if (!begins(packet, known))
-		return;
-	if (oldest->holder != NULL)
-		*oldest->holder = NULL;
-	TAILQ_REMOVE(&sniffs->order, oldest, entry);
-	TAILQ_INSERT_TAIL(&sniffs->order, oldest, entry);
-	sniff_quic_init(&oldest->quic);
-	oldest->holder = place;
-	*place = oldest;
+	if (!begins(packet, known, *place, &first))
+		return 0;
+	udp_sniff_end(sniffs, place);
+	sniff = place_take(sniffs);
+	TAILQ_INSERT_TAIL(&sniffs->busy, sniff, entry);
+	sniff_quic_init(&sniff->quic);
+	sniff->first = first;
+	sniff->over = 0;
+	sniff->holder = place;
+	*place = sniff;
+	return 1;
 }
 
-/* What stands in a packet before the first datagram of a connection is not. */
+/* *n: the datagram to begin with, and then the one behind the last. */
 static enum sniff_status
-packet_read(struct udp_sniff *sniff, const struct udp_packet *packet,
-    struct sniff_name *name, const struct quic_id *known)
+packet_read(struct udp_sniff *sniff, const struct udp_packet *packet, size_t *n,
+    struct sniff_name *name)
 {
 	enum sniff_status status = SNIFF_MORE;
 	const uint8_t *bytes;
-	size_t n, len;
+	size_t len;
 
-	for (n = 0; n < udp_packet_count(packet) && status == SNIFF_MORE; n++) {
-		len = piece_of(packet, n, &bytes);
-		if (sniff->quic.datagrams > 0 ||
-		    piece_begins(bytes, len, known))
-			status = sniff_quic(&sniff->quic, bytes, len, name);
+	while (*n < udp_packet_count(packet) && status == SNIFF_MORE) {
+		len = piece_of(packet, *n, &bytes);
+		status = sniff_quic(&sniff->quic, bytes, len, name);
+		++*n;
 	}
 	return status;
+}
+
+/* What has been read stays there, for whom it is of use. */
+static void
+place_over(struct udp_sniffs *sniffs, struct udp_sniff *sniff)
+{
+	list_leave(sniffs, sniff);
+	sniff->over = 1;
+	TAILQ_INSERT_TAIL(&sniffs->spare, sniff, entry);
+}
+
+static int
+another_begins(struct udp_sniff *sniff, const struct udp_packet *packets, int n,
+    size_t from)
+{
+	int i;
+
+	for (i = 0; i < n; i++, from = 0)
+		if (begins(&packets[i], &sniff->quic.id, sniff, &from))
+			return 1;
+	return 0;
 }
 
 enum sniff_status
@@ -111,15 +166,20 @@ udp_sniff_read(struct udp_sniffs *sniffs, struct udp_sniff **place,
     const struct udp_packet *packets, int n, struct sniff_name *name,
     struct quic_id *known)
 {
-	enum sniff_status status = SNIFF_MORE;
-	int i;
+	struct udp_sniff *sniff = *place;
+	enum sniff_status status;
+	size_t at;
+	int i = 0;
 
-	for (i = 0; i < n && status == SNIFF_MORE; i++)
-		status = packet_read(*place, &packets[i], name, known);
+	do {
+		at = sniff->quic.datagrams == 0 ? sniff->first : 0;
+		status = packet_read(sniff, &packets[i], &at, name);
+	} while (status == SNIFF_MORE && ++i < n);
 	if (status == SNIFF_MORE)
 		return status;
-	*known = (*place)->quic.id;
-	udp_sniff_end(sniffs, place);
+	name->another = another_begins(sniff, &packets[i], n - i, at);
+	*known = sniff->quic.id;
+	place_over(sniffs, sniff);
 	return status;
 }
 
@@ -141,6 +201,7 @@ udp_sniff_end(struct udp_sniffs *sniffs, struct udp_sniff **place)
 		return;
 	*place = NULL;
 	sniff->holder = NULL;
-	TAILQ_REMOVE(&sniffs->order, sniff, entry);
-	TAILQ_INSERT_HEAD(&sniffs->order, sniff, entry);
+	list_leave(sniffs, sniff);
+	sniff->over = 1;
+	TAILQ_INSERT_HEAD(&sniffs->spare, sniff, entry);
 }

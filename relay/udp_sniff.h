@@ -3,7 +3,8 @@
  * Names in the first datagrams of flows of UDP, if they are QUIC.  Datagrams
  * are looked at as they pass, and none is held.  Memory is fixed: flows look
  * for their names in so many places, and who needs one when all are taken gets
- * that of the flow that has looked for longest, which then has no name.
+ * that of the flow whose name was found first or, when there is none, that has
+ * looked for longest, which then has no name.
  */
 #ifndef RELAY_UDP_SNIFF_H
 #define RELAY_UDP_SNIFF_H
@@ -20,17 +21,18 @@ struct udp_sniffs;
 struct udp_sniffs *udp_sniffs_new(void);
 
 /*
- * A flow begins with this packet, or a connection within it that is not the
- * known one.  *place, which must stay where it is until udp_sniff_end(), is
- * then not NULL for as long as there may be a name.
+ * Whether a flow begins with this packet, or a connection within it that is not
+ * the known one, of which *place has what was read, or NULL.  *place, which
+ * must stay where it is until udp_sniff_end(), is then not NULL for as long as
+ * there may be a name.
  */
-void udp_sniff_begin(struct udp_sniffs *, struct udp_sniff **place,
+int udp_sniff_begin(struct udp_sniffs *, struct udp_sniff **place,
     const struct udp_packet *, const struct quic_id *known);
 
 /*
  * What the client has sent, from that packet on; *place is not NULL.  The name
- * is written for FOUND; it and NONE are final.  known is as it was, and what
- * has been read when that is final.
+ * is written for FOUND; it and NONE are final, and *place has what was read for
+ * as long as nobody needs it more.  known is then that connection.
  */
 enum sniff_status udp_sniff_read(struct udp_sniffs *, struct udp_sniff **place,
     const struct udp_packet *, int n, struct sniff_name *,

@@ -12,8 +12,11 @@ udp_watch_log(struct udp_watch *watch, struct udp_sniffs *sniffs,
 {
 	watch->sniffs = sniffs;
 	watch->known.len = 0;
-	udp_sniff_begin(sniffs, &watch->place, first, &watch->known);
-	watch->state = watch->place != NULL ? UDP_WATCH_LOG : UDP_WATCH_OVER;
+	watch->place = NULL;
+	watch->state =
+	    udp_sniff_begin(sniffs, &watch->place, first, &watch->known)
+		? UDP_WATCH_LOG
+		: UDP_WATCH_OVER;
 }
 
 void
@@ -39,12 +42,10 @@ unreadable(struct udp_watch *watch, struct sniff_name *name)
 static int
 seek(struct udp_watch *watch, const struct udp_packet **packets, int *n)
 {
-	for (; *n > 0; ++*packets, --*n) {
-		udp_sniff_begin(
-		    watch->sniffs, &watch->place, *packets, &watch->known);
-		if (watch->place != NULL)
+	for (; *n > 0; ++*packets, --*n)
+		if (udp_sniff_begin(
+			watch->sniffs, &watch->place, *packets, &watch->known))
 			return 1;
-	}
 	return 0;
 }
 
@@ -52,22 +53,27 @@ static enum sniff_status
 read_on(struct udp_watch *watch, const struct udp_packet *packets, int n,
     struct sniff_name *name)
 {
-	enum sniff_status status = udp_sniff_read(
+	return udp_sniff_read(
 	    watch->sniffs, &watch->place, packets, n, name, &watch->known);
-
-	if (status != SNIFF_MORE)
-		watch->state = UDP_WATCH_OVER;
-	return status;
 }
 
-/* The same for a flow that its name decides. */
+/*
+ * The same for a flow that its name decides: of two that begin at once, it
+ * would have but one of the names.
+ */
 static enum sniff_status
 read_strictly(struct udp_watch *watch, const struct udp_packet *packets, int n,
     struct sniff_name *name)
 {
 	enum sniff_status status = read_on(watch, packets, n, name);
 
-	if (status != SNIFF_MORE && !name->unread)
+	if (status == SNIFF_MORE)
+		return status;
+	if (name->another)
+		return unreadable(watch, name);
+	if (name->unread)
+		udp_watch_end(watch);
+	else
 		watch->state = UDP_WATCH_NAMED;
 	return status;
 }
@@ -76,10 +82,13 @@ static enum sniff_status
 read_for_log(struct udp_watch *watch, const struct udp_packet *packets, int n,
     struct sniff_name *name)
 {
+	enum sniff_status status = SNIFF_MORE;
+
 	if (watch->place != NULL)
-		return read_on(watch, packets, n, name);
-	watch->state = UDP_WATCH_OVER; /* another flow has the place */
-	return SNIFF_MORE;
+		status = read_on(watch, packets, n, name);
+	if (status != SNIFF_MORE || watch->place == NULL)
+		udp_watch_end(watch); /* or another flow has the place */
+	return status;
 }
 
 static enum sniff_status

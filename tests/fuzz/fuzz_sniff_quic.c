@@ -28,10 +28,13 @@ part(const uint8_t **data, size_t *size)
 static int
 datagram_read(const uint8_t *bytes, size_t len)
 {
+	static struct sniff_quic read;
 	struct sniff_name name;
 	enum sniff_status status;
 
-	(void)sniff_quic_begins_another(bytes, len, &quic.id);
+	(void)sniff_quic_begins_another(bytes, len, &quic.id, NULL);
+	read = quic;
+	(void)sniff_quic_begins_another(bytes, len, &quic.id, &read);
 	status = sniff_quic(&quic, bytes, len, &name);
 	fuzz_sniff_check(status, &name);
 	return status == SNIFF_MORE;

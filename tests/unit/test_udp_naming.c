@@ -267,6 +267,125 @@ test_what_a_known_connection_sends_is_not_read(void **state)
 	assert_int_equal(watch.state, UDP_WATCH_NAMED);
 }
 
+/* What comes in one call, and where nothing has been read. */
+static enum sniff_status
+read_both(struct udp_watch *watch, const struct fixture_bytes *first,
+    const struct fixture_bytes *second, struct sniff_name *name)
+{
+	struct udp_packet packets[2] = {
+		{ .bytes = (char *)(uintptr_t)first->at, .len = first->len },
+		{ .bytes = (char *)(uintptr_t)second->at, .len = second->len },
+	};
+
+	udp_watch_end(watch);
+	udp_watch_strictly(watch, watch->sniffs);
+	return udp_watch_read(watch, packets, 2, name);
+}
+
+static void
+test_two_connections_that_come_at_once_cannot_be_read(void **state)
+{
+	static struct fixture_bytes other, datagram, gathered;
+	struct udp_watch watch;
+	struct sniff_name name;
+
+	(void)state;
+	other.len = gathered.len = 0;
+	fixture_hello(&other, OTHER);
+	put_as(&datagram, &fixture_other, &other, 0, other.len);
+	fixture_put(&gathered, whole.at, whole.len);
+	fixture_put(&gathered, datagram.at, datagram.len);
+	said.keep = &watch;
+	come(1, 7, &whole);
+	assert_int_equal(
+	    read_both(&watch, &whole, &datagram, &name), SNIFF_NONE);
+	assert_true(name.unread);
+	udp_watch_strictly(&watch, watch.sniffs);
+	assert_int_equal(
+	    read_more(&watch, &gathered, DATAGRAM, &name), SNIFF_NONE);
+	assert_true(name.unread);
+	/* One that says the same again, or what was missing, is one. */
+	assert_int_equal(read_both(&watch, &whole, &begin, &name), SNIFF_FOUND);
+	assert_int_equal(watch.state, UDP_WATCH_NAMED);
+	assert_int_equal(read_both(&watch, &begin, &rest, &name), SNIFF_FOUND);
+	assert_int_equal(watch.state, UDP_WATCH_NAMED);
+}
+
+static void
+test_known_connection_that_says_something_else_is_another(void **state)
+{
+	static struct fixture_secret renamed;
+	static struct fixture_bytes other, datagram;
+	struct udp_watch watch;
+	struct sniff_name name;
+
+	(void)state;
+	said.keep = &watch;
+	come(1, 7, &whole);
+	other.len = 0;
+	fixture_hello(&other, OTHER);
+	/* After a server dropped the first one, or has forgotten it. */
+	put_as(&datagram, &fixture_v1, &other, 0, other.len);
+	assert_int_equal(read_more(&watch, &datagram, 0, &name), SNIFF_FOUND);
+	assert_string_equal(name.host, OTHER);
+	/* After one that does not speak the version. */
+	put_as(&datagram, &fixture_v2, &hello, 0, hello.len);
+	assert_int_equal(read_more(&watch, &datagram, 0, &name), SNIFF_FOUND);
+	assert_string_equal(name.host, NAME);
+	assert_int_equal(watch.state, UDP_WATCH_NAMED);
+	/* Its end by the id that the server chose. */
+	renamed = fixture_v2;
+	renamed.destination[0]++;
+	put_as(&datagram, &renamed, &other, CUT, other.len - CUT);
+	assert_int_equal(read_more(&watch, &datagram, 0, &name), SNIFF_NONE);
+	assert_true(name.unread);
+	assert_int_equal(watch.state, UDP_WATCH_OVER);
+}
+
+static void
+test_known_connection_whose_hello_is_lost_is_read_again(void **state)
+{
+	static struct fixture_bytes nothing, answer;
+	struct udp_watch watch, others[UDP_SNIFF_PLACES];
+	struct sniff_name name;
+	size_t i;
+
+	(void)state;
+	said.keep = &watch;
+	come(1, 7, &whole);
+	for (i = 0; i < UDP_SNIFF_PLACES; i++) {
+		udp_watch_strictly(&others[i], watch.sniffs);
+		assert_int_equal(
+		    read_more(&others[i], &whole, 0, &name), SNIFF_FOUND);
+	}
+	nothing.len = 0;
+	fixture_initial(&answer, &fixture_v1, 0, &nothing, LEAST);
+	assert_int_equal(read_more(&watch, &answer, 0, &name), SNIFF_MORE);
+	assert_int_equal(watch.state, UDP_WATCH_NAMED);
+	assert_int_equal(read_more(&watch, &whole, 0, &name), SNIFF_FOUND);
+	assert_string_equal(name.host, NAME);
+}
+
+/* Who is read now needs its place more than who has been. */
+static void
+test_what_has_been_read_makes_room_first(void **state)
+{
+	struct udp_watch watch, others[UDP_SNIFF_PLACES];
+	struct sniff_name name;
+	size_t i;
+
+	(void)state;
+	said.keep = &watch;
+	come(1, 7, &begin);
+	wait_for_call();
+	for (i = 0; i < UDP_SNIFF_PLACES; i++) {
+		udp_watch_strictly(&others[i], watch.sniffs);
+		assert_int_equal(
+		    read_more(&others[i], &whole, 0, &name), SNIFF_FOUND);
+	}
+	assert_int_equal(read_more(&watch, &rest, 0, &name), SNIFF_FOUND);
+}
+
 static void
 test_another_connection_is_found_behind_other_datagrams(void **state)
 {
@@ -397,6 +516,10 @@ main(void)
 		TEST(test_who_has_waited_goes_on_being_read),
 		TEST(test_another_connection_of_a_flow_is_read_anew),
 		TEST(test_what_a_known_connection_sends_is_not_read),
+		TEST(test_two_connections_that_come_at_once_cannot_be_read),
+		TEST(test_known_connection_that_says_something_else_is_another),
+		TEST(test_known_connection_whose_hello_is_lost_is_read_again),
+		TEST(test_what_has_been_read_makes_room_first),
 		TEST(test_another_connection_is_found_behind_other_datagrams),
 		TEST(test_another_connection_that_cannot_be_read_is_said),
 		TEST(test_a_watch_that_lost_its_place_cannot_read),

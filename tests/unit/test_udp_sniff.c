@@ -75,6 +75,8 @@ test_hello_in_one_datagram_has_a_name(void **state)
 	assert_int_equal(begin_and_read(&packet, 1), SNIFF_FOUND);
 	assert_string_equal(name.host, NAME);
 	assert_int_equal(name.source, FLOW_HOST_QUIC);
+	assert_non_null(place);
+	udp_sniff_end(sniffs, &place);
 	assert_null(place);
 	assert_false(name.ech);
 }
@@ -177,7 +179,7 @@ test_what_begins_no_connection_takes_no_place(void **state)
 static void
 test_who_looks_for_longest_gives_its_place_up(void **state)
 {
-	struct udp_sniff *places[UDP_SNIFF_PLACES + 2];
+	struct udp_sniff *places[UDP_SNIFF_PLACES + 2] = { NULL };
 	struct udp_packet first, second;
 	size_t i;
 
