@@ -44,10 +44,11 @@ def wrong(stage, since=0.0, until=math.inf, protocols=("tcp", "udp")):
     """What differs, as text, by protocol and family; nothing is good.
 
     Only flows begun between since and until (monotonic) are looked at, and
-    somebody has to have come.
+    somebody has to have come.  A knock may have waited.
     """
     rows = _counts(stage, since, until)
-    knocks = sum(since <= when < until for when in stage.hammer.times)
+    knocks = sum(since - stage.hammer.patience_s <= when < until
+                 for when in stage.hammer.times)
     found = {}
     for kind in KINDS:
         visits = sum(since <= when < until

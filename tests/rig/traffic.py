@@ -132,11 +132,12 @@ class Hammer:
                  patience_s=HAMMER_PATIENCE_S, sources=None):
         self.rounds = 0
         self.times = []  # when each round began (monotonic)
+        self.patience_s = patience_s
         self._ports = itertools.cycle(ports or (0,))
-        self._patience_s = patience_s
         self._namespace = namespace
         self._pairs = list(zip(targets, sources or [None] * len(targets)))
         self._port = port
+        self._knocking = threading.Lock()
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
@@ -151,19 +152,28 @@ class Hammer:
         self._closing.set()
         self._thread.join()
 
+    def held(self):
+        """A context in which no round begins."""
+        return self._knocking
+
     def _run(self):
         waiting = []  # (when to give up, socket)
         with self._namespace.inside():
             while not self._closing.wait(HAMMER_INTERVAL_S):
-                now = time.monotonic()
-                self.times.append(now)
-                for target, source in self._pairs:
-                    waiting.append((now + self._patience_s,
-                                    self._knock(target, source)))
-                waiting = _unanswered(waiting, now)
-                self.rounds += 1
+                with self._knocking:
+                    waiting = self._round(waiting)
         for _, sock in waiting:
             sock.close()
+
+    def _round(self, waiting):
+        """One connection and one datagram to each; who waits then."""
+        now = time.monotonic()
+        self.times.append(now)
+        for target, source in self._pairs:
+            waiting.append((now + self.patience_s,
+                            self._knock(target, source)))
+        self.rounds += 1
+        return _unanswered(waiting, now)
 
     def _knock(self, target, source):
         family = socket.AF_INET6 if ":" in target else socket.AF_INET
