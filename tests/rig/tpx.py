@@ -55,17 +55,22 @@ class Tpx:
             *prefix, self.build / "tpxd", "-f", self.config, "-x", self.build)
 
     def stop(self):
-        """End tpxd with SIGTERM and return its exit status."""
-        return self.tpxd.stop()
+        """End tpxd with SIGTERM, and nobody is left; its exit status."""
+        asked = self.tpxd.running()
+        status = self.tpxd.stop()
+        # one that is killed cannot see to it that the others end
+        if asked and status >= 0:
+            assert self.left() == [], "tpxd has ended without them"
+        return status
 
     def close(self):
-        orphans = []
-        if self.tpxd:
-            # who is killed itself cannot see to it that the others end
-            orphans = self.left() if self.stop() >= 0 else []
-            proc.wait_until(self._no_orphans, what="orphans of tpxd end")
-        shutil.rmtree(self.home)
-        assert orphans == [], "tpxd has ended without them"
+        try:
+            if self.tpxd:
+                self.stop()
+        finally:
+            if self.tpxd:
+                proc.wait_until(self._no_orphans, what="orphans of tpxd end")
+            shutil.rmtree(self.home)
 
     def pids(self):
         """tpxd and every process below it."""
