@@ -18,6 +18,7 @@ from rig import proc, snapshot
 from rig.net import Topology
 
 LIMIT_S = 180
+FULL_LIMIT_S = 540
 # a rule set of others that uses the marks by which tpx knows what passes
 FOREIGN = """#!/bin/sh
 nft -f - <<END
@@ -93,9 +94,9 @@ def words(build, text, place, *more):
             *more]
 
 
-def leaktest(net, *argv):
+def leaktest(net, *argv, limit_s=LIMIT_S):
     """Its exit status, and what it reports, from inside a namespace."""
-    done = net.gateway.run(*argv, check=False, timeout=LIMIT_S)
+    done = net.gateway.run(*argv, check=False, timeout=limit_s)
     print(done.stdout, done.stderr)
     return done.returncode, json.loads(done.stdout)
 
@@ -139,6 +140,44 @@ def test_nothing_leaks(net, build, place, mode, capture, more):
         {} if LOCAL not in capture else
         {0: 1, 65534: 1} if USERS not in capture else
         {1000: 1, 65534: 1, 0: 0, 65535: 0})
+    assert not snapshot.difference(before, snapshot.take(net.gateway))
+
+
+def phases_of(mode, dns):
+    """The names of all phases, in their order; every end has a start."""
+    return (["without tpx"]
+            + ["guard, before tpxd starts"] * (mode == "closed")
+            + ["armed"]
+            + ["tpxd killed", "started again", "tpxd stopped", "continued"]
+            + ["netctl's worker killed"]
+            + ["netctl's worker stopped", "continued"]
+            + ["netctl killed", "started again"]
+            + ["netctl stopped", "continued"]
+            + ["relays killed", "relays stopped"]
+            + ["flowlog killed", "flowlog stopped"]
+            + ["dnsds killed", "dnsds stopped", "resolver killed",
+               "resolver stopped"] * dns
+            + ["everything stopped", "continued"]
+            + ["everything killed", "started again"]
+            + ["everything killed, rules flushed", "started again"]
+            + ["ended"])
+
+
+@pytest.mark.parametrize("name", [
+    "closed", *(pytest.param(name, marks=pytest.mark.long) for name in DAILY)])
+def test_nothing_leaks_in_any_phase(net, build, place, name):
+    mode, capture, more = CONFIGURATIONS[name]
+    text = configuration(f"{more}\n{POLICY}", mode, "1s", capture=capture)
+    before = snapshot.take(net.gateway)
+    status, report = leaktest(net, *words(build, text, place),
+                              limit_s=FULL_LIMIT_S)
+    assert report["leaks"] == [] and report["mute"] == []
+    assert (status, report["result"]) == (0, "good")
+    assert [phase["name"] for phase in report["phases"]] == phases_of(
+        mode, DNS in more)
+    assert {phase["name"] for phase in report["phases"]
+            if phase["leaked"]} == set()
+    assert all(phase["sent"] > 0 for phase in report["phases"])
     assert not snapshot.difference(before, snapshot.take(net.gateway))
 
 
