@@ -189,6 +189,7 @@ def test_client_that_floods_with_resets_leaves_no_descriptor_behind(
     instance = tpx(workers=1)
     relay, = instance.by_role()["relay"]
     assert traffic.ask(net.client, address, ECHO, b"warm") == b"warm"
+    instance.wait_running()
     base = len(os.listdir(f"/proc/{relay}/fd"))
     for _ in range(200):
         with contextlib.suppress(OSError):
