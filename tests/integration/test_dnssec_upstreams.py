@@ -61,7 +61,9 @@ def test_the_one_that_can_be_validated_is_found(
             one, two, good):
         # the first one may wait for what is not known to be bad yet
         assert assert_soon(net, SECURE, True) <= 1
-        assert assert_soon(net, INSECURE, False) == 0
+        # a lie about what is not signed is not known as one
+        if lies not in bad:
+            assert assert_soon(net, INSECURE, False) <= 1
         assert asked(good, SECURE) == len(SECURE)
         assert asked(one, SECURE) + asked(two, SECURE) < FEW
         for label in BOGUS:
