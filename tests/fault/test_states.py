@@ -3,7 +3,6 @@
 
 import shutil
 import signal
-import threading
 import time
 
 import pytest
@@ -17,18 +16,12 @@ GRACE_S = 0.5
 MANY_ROUNDS = 50  # of the hammer: one second
 
 
-class Stopper:
+class Stopper(proc.Background):
     """Stops all of a role, and those that take their place, until closed."""
 
     def __init__(self, instance, role):
         self._instance, self._role = instance, role
-        self._closing = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
-
-    def close(self):
-        self._closing.set()
-        self._thread.join()
+        self._begin()
 
     def _run(self):
         while not self._closing.wait(0.005):

@@ -15,6 +15,7 @@ import re
 import signal
 import subprocess
 import tempfile
+import threading
 import time
 
 POLL_S = 0.01
@@ -184,6 +185,31 @@ def stopped(pids):
         yield
     finally:
         kill(pids, signal.SIGCONT)
+
+
+class Background:
+    """What a thread does, by _run(), until _closing is set by close().
+
+    A context.
+    """
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self.close()
+
+    def _begin(self):
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self):
+        raise NotImplementedError
+
+    def close(self):
+        self._closing.set()
+        self._thread.join()
 
 
 class Process:

@@ -9,7 +9,7 @@ import socket
 import threading
 import time
 
-from . import servers
+from . import proc, servers
 
 FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
 # what a call says when the peer's reset has come (ENOTCONN: shutdown(2))
@@ -119,7 +119,7 @@ def _unanswered(waiting, now):
     return left
 
 
-class Hammer:
+class Hammer(proc.Background):
     """Opens connections and sends datagrams all the time, in both families.
 
     Nothing is expected to be answered: what arrives, and from whom, is for the
@@ -138,19 +138,7 @@ class Hammer:
         self._pairs = list(zip(targets, sources or [None] * len(targets)))
         self._port = port
         self._knocking = threading.Lock()
-        self._closing = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exception):
-        self.close()
-
-    def close(self):
-        self._closing.set()
-        self._thread.join()
+        self._begin()
 
     def held(self):
         """A context in which no round begins."""
@@ -190,7 +178,7 @@ class Hammer:
         return sock
 
 
-class EchoFlow:
+class EchoFlow(proc.Background):
     """A connection to an echo server that is never silent for long.
 
     ended is when it no longer went on (monotonic), or None.
@@ -200,13 +188,10 @@ class EchoFlow:
         self.ended = None
         self.socket = connect(namespace, address, port, sport=sport)
         self.sport = self.socket.getsockname()[1]
-        self._closing = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
+        self._begin()
 
     def close(self):
-        self._closing.set()
-        self._thread.join()
+        super().close()
         self.socket.close()
 
     def _run(self):
@@ -217,7 +202,7 @@ class EchoFlow:
             self.ended = time.monotonic()
 
 
-class UdpEchoFlow:
+class UdpEchoFlow(proc.Background):
     """A connected socket of datagrams that are answered, all the time.
 
     ended is when it no longer went on (monotonic), or None: when nothing was
@@ -236,13 +221,10 @@ class UdpEchoFlow:
         _bind(self.socket, sport)
         self.socket.connect((address, server.port))
         self.sport = self.socket.getsockname()[1]
-        self._closing = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
+        self._begin()
 
     def close(self):
-        self._closing.set()
-        self._thread.join()
+        super().close()
         self.socket.close()
 
     def _ports(self):
