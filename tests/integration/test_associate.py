@@ -127,10 +127,10 @@ class Associator:
                     connection.close()
                     return
             self.asked.append(read_exactly(connection, 10))
+            self.connections.append(connection)
             connection.sendall(
                 self.reply + b"\x01" + socket.inet_aton(self.told[0])
                 + struct.pack("!H", self.told[1]))
-            self.connections.append(connection)
 
     def _carry(self):
         with contextlib.suppress(OSError):
