@@ -25,7 +25,7 @@ POINTS_MOST = 400
 CELLS = tuple(itertools.product(("tcp", "udp"), (4, 6)))
 CONFIGURED_S = LEASE_S + GRACE_S
 # points of a part: far enough apart to meet every part of a start
-STRIDE = {"start": 28, "stop": 7}
+STRIDE = {"start": 45, "stop": 11}
 
 
 @pytest.fixture
