@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: ISC
 """What the integration, fault and sandbox tests share.
 
-TPX_BUILD names the build directory, by default build/gcc of this tree.
+TPX_BUILD names the build directory, by default build/gcc of this tree;
+TPX_FAILED a file for the names of tests that may be tried again.
 """
 
 import contextlib
@@ -150,7 +151,19 @@ def pytest_runtest_logreport(report):
         matrix.collect(report.user_properties)
 
 
+def tried_again(reports):
+    """The names of those that failed, but for what may not even happen once."""
+    for report in reports:
+        if "leak" not in report.longreprtext:
+            # with xdist the name of its group comes last
+            yield f"tests/{re.sub('@[^@]*$', '', report.nodeid)}\n"
+
+
 def pytest_terminal_summary(terminalreporter):
+    if "TPX_FAILED" in os.environ:
+        stats = terminalreporter.stats
+        pathlib.Path(os.environ["TPX_FAILED"]).write_text("".join(
+            tried_again(stats.get("failed", []) + stats.get("error", []))))
     if matrix.lines:
         terminalreporter.section("fault matrix")
         for line in (*matrix.table(), *matrix.summary()):
