@@ -28,11 +28,11 @@ bytes_seal(const struct policy_bytes *bytes, struct client_config *config)
 	config->image =
 	    memfd_sealed("tpx-policy", bytes->image, bytes->image_bytes);
 	config->image_bytes = bytes->image_bytes;
-	if (config->image == -1 || bytes->domains == NULL)
+	if (config->image == -1 || bytes->domains.bytes == NULL)
 		return config->image == -1 ? -1 : 0;
-	config->domains =
-	    memfd_sealed("tpx-domains", bytes->domains, bytes->domains_bytes);
-	config->domains_bytes = bytes->domains_bytes;
+	config->domains = memfd_sealed(
+	    "tpx-domains", bytes->domains.bytes, bytes->domains.size_bytes);
+	config->domains_bytes = bytes->domains.size_bytes;
 	return config->domains == -1 ? -1 : 0;
 }
 

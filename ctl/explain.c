@@ -340,8 +340,9 @@ explain_file(
 	int result = policy_read_whole(path, &bytes);
 
 	if (result == CTL_GOOD)
-		result = explain(ctl, question, bytes.image, bytes.domains,
-		    user != NULL ? user->pw_uid : UINT32_MAX);
+		result =
+		    explain(ctl, question, bytes.image, bytes.domains.bytes,
+			user != NULL ? user->pw_uid : UINT32_MAX);
 	policy_free(&bytes);
 	return result;
 }

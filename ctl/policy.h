@@ -5,7 +5,7 @@
 
 #include <stddef.h>
 
-struct conf;
+#include "policy/load.h"
 
 /*
  * Reads and checks a file.  CTL_GOOD and a tree for conf_free(), or another
@@ -16,12 +16,11 @@ int policy_parse(const char *path, struct conf **);
 /* The same, to a policy image for free(3). */
 int policy_read(const char *path, void **image, size_t *len);
 
-/* With the domain index of its lists; domains NULL: it has none. */
+/* With the domain index of its lists. */
 struct policy_bytes {
 	void *image;
 	size_t image_bytes;
-	void *domains;
-	size_t domains_bytes;
+	struct load_domains domains;
 };
 
 /* The same, to both for policy_free(). */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Opens the configuration and the list of users, as user tpx. */
+/* Opens the configuration, as user tpx. */
 #include "supervisor/config.h"
 
 #include <sys/mman.h>
@@ -17,27 +17,19 @@
 #include "common/memfd.h"
 #include "common/output.h"
 #include "common/privilege.h"
-#include "common/users.h"
 #include "policy/conf.h"
-#include "policy/conf_file.h"
-#include "policy/conf_index.h"
 #include "policy/lists.h"
+#include "policy/load.h"
 #include "policy/mapping.h"
 #include "policy/match_dns.h"
 #include "policy/print.h"
-#include "policy/table_list.h"
 
 #define CONFIG_WHY_BYTES 400
 
-struct source {
-	char *text;
-	size_t len;
-};
-
 static int
-source_read(const char *path, struct source *source)
+text_read(const char *path, char **text, size_t *len)
 {
-	if (file_read(path, CONF_BYTES_MAX, &source->text, &source->len) == 0)
+	if (file_read(path, CONF_BYTES_MAX, text, len) == 0)
 		return 0;
 	log_warn("%s", path);
 	if (errno == EACCES)
@@ -46,54 +38,23 @@ source_read(const char *path, struct source *source)
 	return -1;
 }
 
-static void
-errors_show(const struct conf_errors *errors, const char *path,
-    const struct source *source)
-{
-	struct text text = { 0 };
-
-	conf_errors_format(errors, path, source->text, source->len, &text);
-	if (text.bytes != NULL)
-		(void)output_all(STDERR_FILENO, text.bytes, text.len);
-	text_free(&text);
-}
-
-/* The lists of domains to bytes; -1 when they, or tables, are not in order. */
+/* Frees the bytes. */
 static int
-lists_build(struct conf *conf, void **bytes, size_t *len)
+domains_seal(struct load_domains *from, struct config_domains *domains)
 {
-	struct text text = { 0 };
-	int result, tables = table_lists_read(conf, &text);
-
-	if (tables == -1 && errno != EINVAL)
-		log_warn("tables");
-	/* Nobody who writes a list can foresee that. */
-	result = conf_index_build(
-	    conf, (uint64_t)clock_real_us() | 1, bytes, len, &text);
-	if (result == -1 && errno != EINVAL)
-		log_warn("domains");
-	if (text.len > 0)
-		(void)output_all(STDERR_FILENO, text.bytes, text.len);
-	text_free(&text);
-	return tables == -1 ? -1 : result;
-}
-
-static int
-domains_seal(struct conf *conf, struct config_domains *domains)
-{
-	void *bytes;
-	int result = lists_build(conf, &bytes, &domains->size_bytes);
+	int result = 0;
 
 	domains->fd = -1;
-	if (result == 0 && bytes != NULL) {
+	domains->size_bytes = from->size_bytes;
+	if (from->bytes != NULL) {
 		domains->fd =
-		    memfd_sealed("tpx-domains", bytes, domains->size_bytes);
+		    memfd_sealed("tpx-domains", from->bytes, from->size_bytes);
 		if (domains->fd == -1) {
 			log_warn("domains");
 			result = -1;
 		}
 	}
-	free(bytes);
+	free(from->bytes);
 	return result;
 }
 
@@ -115,48 +76,23 @@ domains_copy(const struct config_domains *domains, struct config_domains *copy)
 	return copy->fd == -1 ? -1 : 0;
 }
 
-/* The tree and what its files hold; NULL with what is wrong in errors. */
-static struct conf *
-conf_load(const char *path, const struct source *source,
-    const struct users *users, struct config_domains *domains,
-    struct conf_errors *errors)
-{
-	struct conf *conf;
-
-	if (conf_parse(source->text, source->len, users, &conf, errors) == -1)
-		return NULL;
-	/* What is not absolute is read from where the process happens to be. */
-	if ((path[0] == '/' && conf_set_path(conf, path) == -1) ||
-	    conf_files_read(conf, file_read, errors) == -1 ||
-	    domains_seal(conf, domains) == -1) {
-		conf_free(conf);
-		return NULL;
-	}
-	return conf;
-}
-
 static struct conf *
 conf_read(const char *path, struct config_domains *domains)
 {
-	static struct conf_errors errors;
-	struct users groups = { 0 }, users = { .groups = &groups };
-	struct source source;
-	struct conf *conf = NULL;
+	struct load_domains found;
+	struct conf *conf;
+	size_t len;
+	char *text;
 
-	if (users_read(USERS_PATH, &users) == -1)
-		log_warn("%s", USERS_PATH);
-	if (users_read(GROUPS_PATH, &groups) == -1)
-		log_warn("%s", GROUPS_PATH);
-	if (source_read(path, &source) == 0) {
-		conf = conf_load(path, &source, &users, domains, &errors);
-		if (conf == NULL && errors.errors == 0)
-			log_warnx("%s: not loaded", path);
-		errors_show(&errors, path, &source);
-	}
-	users_free(&users);
-	users_free(&groups);
-	free(source.text);
-	return conf;
+	if (text_read(path, &text, &len) == -1)
+		return NULL;
+	/* What is not absolute is read from where the process happens to be. */
+	conf = load_conf(path, path[0] == '/' ? path : NULL, text, len, &found);
+	free(text);
+	if (conf == NULL || domains_seal(&found, domains) == 0)
+		return conf;
+	conf_free(conf);
+	return NULL;
 }
 
 /* Whether the password files that it names can be read. */
