@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * DNS as the supervisor sees it: dnsd processes, as many as relays, with their
- * listening sockets, which outlive them; one resolver; and tpx-dot, see dot.h.
- * They run while the configuration wants them.
+ * DNS as the supervisor sees it: dnsd processes, as many as relays; one
+ * resolver; and tpx-dot, see dot.h.  They run while the configuration wants
+ * them.
  */
 #ifndef SUPERVISOR_DNS_H
 #define SUPERVISOR_DNS_H
@@ -10,20 +10,11 @@
 #include <stdint.h>
 
 #include "supervisor/child.h"
+#include "supervisor/dnsd.h"
 #include "supervisor/dot.h"
-#include "supervisor/names.h"
 
 struct image;
 struct tpxd;
-
-struct dnsd {
-	struct child child; /* first: a child is turned back into its dnsd */
-	int listeners[IPC_LISTENER_COUNT]; /* -1: none */
-	struct msg_dns_stats stats;	   /* of the process that runs */
-	struct msg_dns_stats before;	   /* of those before it, added up */
-	struct names names;
-	int journal; /* of the process that runs; -1: none */
-};
 
 struct dns {
 	struct dnsd *dnsds;
@@ -69,14 +60,16 @@ void dns_count(const struct msg_dns_stats *, struct msg_ctl_status *);
 typedef void dns_fn(void *ctx, struct child *);
 void dns_each(struct tpxd *, dns_fn *, void *ctx);
 
-/* Every dnsd that runs gets a channel to netctl, which is new. */
+/* It runs: it and each that works with it get new channels to each other. */
+void dns_join(struct tpxd *, struct dnsd *);
 void dns_join_netctl(struct tpxd *);
+void dns_join_resolver(struct tpxd *);
+
+/* 1 when it does not run, is wanted, and has the sockets that it needs. */
+int dns_is_due(const struct child *);
 
 /* Another process says that a dnsd broke a rule, see child_accuse(). */
 void dns_breach(struct child *accuser, const struct msg_breach *);
-
-/* A dnsd has ended: what it has not told the flow log is handed over. */
-void dns_gone(struct dnsd *);
 
 /* A process of DNS has ended, as it was asked to or not; tpxd goes on. */
 void dns_ended(struct child *, int asked);

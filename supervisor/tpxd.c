@@ -240,7 +240,7 @@ child_ended(struct tpxd *tpxd, struct child *child, int status)
 	if (child->role == IPC_RELAY)
 		worker_gone((struct worker *)(void *)child);
 	if (child->role == IPC_DNSD)
-		dns_gone((struct dnsd *)(void *)child);
+		dnsd_gone((struct dnsd *)(void *)child);
 	if (child->role == IPC_FLOWLOG)
 		flowlog_ended(tpxd, asked, status);
 	if (tpxd->state == IPC_STATE_STOPPING)
