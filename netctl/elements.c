@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * Writes nfnetlink messages of fixed shape: names of sets that policy/ renders,
- * and addresses that netctl/names.c has judged.
+ * and addresses that netctl/passes.c has judged.
  */
 #include "netctl/elements.h"
 

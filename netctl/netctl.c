@@ -3,7 +3,7 @@
  * The worker's dispatch.  Believes typed messages of the supervisor that
  * ipc_accept() passed and an image that image_check() passed; no byte of any
  * client or server comes here.  What relays and dnsds ask for goes to the
- * broker and to the names.
+ * broker and to the passes.
  *
  * What a hostile supervisor can do with each request: CONFIG and NET_START let
  * it choose a policy, which is its task, at any time; NET_START makes listeners
@@ -13,8 +13,8 @@
  * NET_DOT_OPEN makes two sockets on 127.0.0.1, which answer nobody but user
  * tpx; BEAT keeps capture alive; STOP ends it as the policy says; NET_RELAY
  * makes it a relay, see netctl/broker.c, and NET_DNSD a dnsd, see
- * netctl/names.c.  None of them names a table, a rule or an address beyond what
- * policy/ renders.
+ * netctl/passes.c.  None of them names a table, a rule or an address beyond
+ * what policy/ renders.
  */
 #include "netctl/netctl.h"
 
@@ -37,8 +37,8 @@
 #include "netctl/drift.h"
 #include "netctl/lease.h"
 #include "netctl/listener.h"
-#include "netctl/names.h"
 #include "netctl/nft.h"
+#include "netctl/passes.h"
 #include "netctl/source.h"
 #include "netctl/sysctl.h"
 #include "policy/mapping.h"
@@ -52,7 +52,7 @@ struct netctl {
 	struct mapping policy;
 	struct drift *drift;
 	struct broker *broker;
-	struct names *names;
+	struct passes *passes;
 	struct render_local local;
 	struct lease lease;
 	struct conntrack conntrack;
@@ -93,9 +93,9 @@ lease_tell(struct netctl *netctl, uint64_t sequence, enum ipc_lease state)
 
 /* A pause has no rules, and so no sets of theirs. */
 static void
-names_renew(struct netctl *netctl)
+passes_renew(struct netctl *netctl)
 {
-	names_follow(netctl->names, netctl->policy.image, capture_number(),
+	passes_follow(netctl->passes, netctl->policy.image, capture_number(),
 	    netctl->paused ? NULL : capture_suffix());
 }
 
@@ -105,7 +105,7 @@ arm(struct netctl *netctl)
 	int result = capture_set(netctl->policy.image, &netctl->local,
 	    netctl->paused ? RENDER_PAUSE : RENDER_CAPTURE);
 
-	names_renew(netctl);
+	passes_renew(netctl);
 	return result;
 }
 
@@ -466,7 +466,7 @@ on_config(void *ctx, struct ipc_message *message)
 	mapping_free(&netctl->policy);
 	netctl->policy = next;
 	broker_set_mask(netctl->broker, image_settings(next.image)->mark_mask);
-	names_renew(netctl);
+	passes_renew(netctl);
 	if (netctl->drift != NULL)
 		drift_set_image(netctl->drift, next.image);
 }
@@ -533,7 +533,7 @@ on_net_start(void *ctx, struct ipc_message *message)
 	ready.local6 = netctl->local.local6;
 	if (IPC_SEND(netctl->supervisor, MSG_NET_READY, 0, &ready, -1) == -1)
 		fatal("the supervisor left");
-	names_renew(netctl);
+	passes_renew(netctl);
 	netctl->begun = 1;
 	ipc_channel_set_phase(netctl->supervisor, IPC_PHASE_RUN);
 }
@@ -554,7 +554,7 @@ on_net_dnsd(void *ctx, struct ipc_message *message)
 	const struct msg_worker *body = message->body;
 	struct netctl *netctl = ctx;
 
-	names_connect(netctl->names, (uint32_t)body->worker,
+	passes_connect(netctl->passes, (uint32_t)body->worker,
 	    ipc_message_take_fd(message));
 }
 
@@ -641,12 +641,12 @@ peers_open(struct netctl *netctl)
 {
 	const struct broker_listener listener = { on_breach, on_denied,
 		netctl };
-	const struct names_listener names = { on_dnsd_breach, on_refused,
+	const struct passes_listener passes = { on_dnsd_breach, on_refused,
 		netctl };
 
 	netctl->broker = broker_new(netctl->base, &listener);
-	netctl->names = names_new(netctl->base, &names);
-	if (netctl->broker == NULL || netctl->names == NULL)
+	netctl->passes = passes_new(netctl->base, &passes);
+	if (netctl->broker == NULL || netctl->passes == NULL)
 		fatal("broker");
 }
 

@@ -3,7 +3,7 @@
  * netctl changes the kernel's rules, so it keeps two capabilities and netlink.
  * It reads no network payload, no configuration file and no client's byte; its
  * peers are the supervisor, the kernel, and relays and dnsds by the few
- * messages of netctl/broker.c and netctl/names.c.
+ * messages of netctl/broker.c and netctl/passes.c.
  *
  * The keeper stays in the set-up stage: filters are inherited, so a keeper
  * that could only fork and wait could only have workers that fork and wait.

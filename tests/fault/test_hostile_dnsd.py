@@ -25,7 +25,7 @@ block to 203.0.113.9"""
 # what each of the two dnsds is granted before anything else
 GRANTED = {("10.9.9.9", "10.9.9.8"), ("10.74.1.2", "10.74.2.2")}
 ROLES = (*OTHERS, "relay", "resolver")
-# of netctl (netctl/pairs.h, netctl/names.c)
+# of netctl (netctl/pairs.h, netctl/passes.c)
 ROOM, ROOM_OF_CLIENT, RATE = 65536, 1024, 20000
 TOLD_S = 15  # what is not told of at once is after ten
 FLOOD_S = 6

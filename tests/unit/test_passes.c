@@ -14,8 +14,8 @@
 #include "ipc/channel.h"
 #include "ipc/loop.h"
 #include "netctl/elements.h"
-#include "netctl/names.h"
 #include "netctl/pairs.h"
+#include "netctl/passes.h"
 #include "policy/told.h"
 
 #define TEXT                                                           \
@@ -36,7 +36,7 @@ static int run_error;
 
 static int64_t now_us;
 static struct event_base *base;
-static struct names *names;
+static struct passes *passes;
 static struct image *image;
 static struct ipc_channel *dnsd;
 static struct msg_names_done done;
@@ -137,7 +137,7 @@ on_refused(void *ctx, const char *message)
 static int
 begin(void **state)
 {
-	static const struct names_listener listener = { on_breach, on_refused,
+	static const struct passes_listener listener = { on_breach, on_refused,
 		NULL };
 	size_t len;
 	int ends[2];
@@ -149,11 +149,11 @@ begin(void **state)
 	run_error = 0;
 	base = ipc_loop_new(0);
 	image = fixture_image(TEXT, &len);
-	names = names_new(base, &listener);
-	assert_non_null(names);
-	names_follow(names, image, 1, "_a");
+	passes = passes_new(base, &listener);
+	assert_non_null(passes);
+	passes_follow(passes, image, 1, "_a");
 	assert_int_equal(ipc_socketpair(ends), 0);
-	names_connect(names, WORKER, ends[0]);
+	passes_connect(passes, WORKER, ends[0]);
 	dnsd = ipc_channel_new(
 	    base, ends[1], IPC_DNSD, IPC_NETCTL, handlers, on_end, NULL);
 	assert_non_null(dnsd);
@@ -340,9 +340,9 @@ test_another_generation_is_refused_without_a_word(void **state)
 	assert_false(asks(GENERATION + 1, &pair));
 	assert_int_equal(runs, 0);
 	assert_int_equal(refusals, 0);
-	names_follow(names, image, 1, NULL);
+	passes_follow(passes, image, 1, NULL);
 	assert_false(asks(GENERATION, &pair));
-	names_follow(names, image, 1, "_b");
+	passes_follow(passes, image, 1, "_b");
 	assert_true(asks(GENERATION, &pair));
 	assert_string_equal(sets[0], "names_1_0_4_b");
 }
@@ -354,9 +354,9 @@ test_another_table_is_told_of_and_empty(void **state)
 
 	(void)state;
 	assert_true(asks(GENERATION, &pair));
-	names_follow(names, image, 1, "_a");
+	passes_follow(passes, image, 1, "_a");
 	assert_int_equal(losses, 0);
-	names_follow(names, image, 2, "_b");
+	passes_follow(passes, image, 2, "_b");
 	while (losses == 0)
 		event_base_loop(base, EVLOOP_ONCE);
 	assert_int_equal(lost_generation, GENERATION);

@@ -13,7 +13,7 @@
  * What is asked in one round of the loop is one transaction, and so is what a
  * message asks for: it is answered when the kernel has it.
  */
-#include "netctl/names.h"
+#include "netctl/passes.h"
 
 #include <errno.h>
 #include <event2/event.h>
@@ -36,7 +36,7 @@
 #define SECOND_US 1000000
 
 struct peer {
-	struct names *names;
+	struct passes *passes;
 	struct ipc_channel *channel; /* NULL: none */
 	uint32_t worker;
 	int64_t left;	     /* pairs that it may ask for, times SECOND_US */
@@ -53,9 +53,9 @@ struct ask {
 	struct msg_names_done done;
 };
 
-struct names {
+struct passes {
 	struct event_base *base;
-	struct names_listener listener;
+	struct passes_listener listener;
 	struct event *commit;
 	struct pairs *pairs;
 	struct elements *elements;
@@ -72,12 +72,12 @@ struct names {
 static void
 peer_close(struct peer *peer)
 {
-	struct names *names = peer->names;
+	struct passes *passes = peer->passes;
 	size_t i;
 
-	for (i = 0; i < names->asked; i++)
-		if (names->asks[i].peer == peer)
-			names->asks[i].peer = NULL;
+	for (i = 0; i < passes->asked; i++)
+		if (passes->asks[i].peer == peer)
+			passes->asks[i].peer = NULL;
 	ipc_channel_free(peer->channel);
 	peer->channel = NULL;
 }
@@ -86,7 +86,7 @@ static void
 on_end(void *ctx, const char *why)
 {
 	struct peer *peer = ctx;
-	const struct names_listener *listener = &peer->names->listener;
+	const struct passes_listener *listener = &peer->passes->listener;
 
 	peer_close(peer);
 	if (why != NULL)
@@ -97,7 +97,7 @@ static void
 refused_tell(struct peer *peer)
 {
 	static const struct timeval pause = { .tv_sec = TELL_EVERY_S };
-	const struct names_listener *listener = &peer->names->listener;
+	const struct passes_listener *listener = &peer->passes->listener;
 	char text[160];
 
 	if (peer->refused == 0 || event_pending(peer->pause, EV_TIMEOUT, NULL))
@@ -143,7 +143,7 @@ rate_take(struct peer *peer)
 static const char *
 judge(struct peer *peer, const struct names_pair *asked, struct pair *pair)
 {
-	const struct image *image = peer->names->image;
+	const struct image *image = peer->passes->image;
 
 	memcpy(pair->client.byte, asked->client, sizeof(pair->client.byte));
 	memcpy(pair->server.byte, asked->server, sizeof(pair->server.byte));
@@ -160,34 +160,34 @@ judge(struct peer *peer, const struct names_pair *asked, struct pair *pair)
 }
 
 static void
-element_add(struct names *names, const struct pair *pair, uint32_t left_s)
+element_add(struct passes *passes, const struct pair *pair, uint32_t left_s)
 {
 	char set[SET_NAME_BYTES];
 	int len = snprintf(set, sizeof(set), TOLD_SET_FORMAT,
-	    image_settings(names->image)->generation, pair->rule,
+	    image_settings(passes->image)->generation, pair->rule,
 	    addr_is_v4(&pair->client) ? 4 : 6);
 
 	(void)snprintf(
-	    set + len, sizeof(set) - (size_t)len, "%s", names->suffix);
+	    set + len, sizeof(set) - (size_t)len, "%s", passes->suffix);
 	elements_add(
-	    names->elements, set, &pair->client, &pair->server, left_s);
+	    passes->elements, set, &pair->client, &pair->server, left_s);
 }
 
 /* 1 when the kernel has it, or is going to. */
 static int
 take(struct peer *peer, const struct names_pair *asked)
 {
-	struct names *names = peer->names;
+	struct passes *passes = peer->passes;
 	uint32_t now_s = (uint32_t)(clock_mono_us() / SECOND_US);
 	struct pair pair;
 	const char *why = judge(peer, asked, &pair);
-	uint32_t *place = &names->places[elements_count(names->elements)];
+	uint32_t *place = &passes->places[elements_count(passes->elements)];
 
 	if (why == NULL) {
 		pair.until_s = now_s + asked->left_s;
-		switch (pairs_put(names->pairs, &pair, now_s, place)) {
+		switch (pairs_put(passes->pairs, &pair, now_s, place)) {
 		case PAIRS_NEW:
-			element_add(names, &pair, asked->left_s);
+			element_add(passes, &pair, asked->left_s);
 			return 1;
 		case PAIRS_KNOWN:
 			return 1;
@@ -204,10 +204,10 @@ take(struct peer *peer, const struct names_pair *asked)
 
 /* Whether rules of that generation have sets. */
 static int
-is_current(const struct names *names, uint32_t generation)
+is_current(const struct passes *passes, uint32_t generation)
 {
-	return names->image != NULL && names->suffix != NULL &&
-	       image_settings(names->image)->generation == generation;
+	return passes->image != NULL && passes->suffix != NULL &&
+	       image_settings(passes->image)->generation == generation;
 }
 
 static void
@@ -227,34 +227,34 @@ answer(struct ask *ask, int failed)
 
 /* Rules that change at this moment are a reason that tells nothing. */
 static void
-failure_tell(struct names *names, int error)
+failure_tell(struct passes *passes, int error)
 {
 	int64_t now_us = clock_mono_us();
 	char text[128];
 
 	if (error == ENOENT ||
-	    (names->failed_us != 0 &&
-		now_us - names->failed_us < (int64_t)TELL_EVERY_S * SECOND_US))
+	    (passes->failed_us != 0 &&
+		now_us - passes->failed_us < (int64_t)TELL_EVERY_S * SECOND_US))
 		return;
-	names->failed_us = now_us;
+	passes->failed_us = now_us;
 	(void)snprintf(text, sizeof(text),
 	    "the kernel does not take passes of names: %s", strerror(error));
-	names->listener.refused(names->listener.ctx, text);
+	passes->listener.refused(passes->listener.ctx, text);
 }
 
 static void
-commit(struct names *names)
+commit(struct passes *passes)
 {
-	size_t i, count = elements_count(names->elements);
-	int failed = elements_run(names->elements) == -1;
+	size_t i, count = elements_count(passes->elements);
+	int failed = elements_run(passes->elements) == -1;
 
 	if (failed)
-		failure_tell(names, errno);
+		failure_tell(passes, errno);
 	for (i = 0; failed && i < count; i++)
-		pairs_drop(names->pairs, names->places[i]);
-	for (i = 0; i < names->asked; i++)
-		answer(&names->asks[i], failed);
-	names->asked = 0;
+		pairs_drop(passes->pairs, passes->places[i]);
+	for (i = 0; i < passes->asked; i++)
+		answer(&passes->asks[i], failed);
+	passes->asked = 0;
 }
 
 static void
@@ -270,24 +270,24 @@ on_names_ask(void *ctx, struct ipc_message *message)
 {
 	const struct msg_names_ask *body = message->body;
 	struct peer *peer = ctx;
-	struct names *names = peer->names;
+	struct passes *passes = peer->passes;
 	struct ask *ask;
 	uint32_t i;
 
-	if (names->asked == ASKS_MAX ||
-	    elements_count(names->elements) + body->count > ELEMENTS_MAX)
-		commit(names);
+	if (passes->asked == ASKS_MAX ||
+	    elements_count(passes->elements) + body->count > ELEMENTS_MAX)
+		commit(passes);
 	if (peer->channel == NULL)
 		return;
-	ask = &names->asks[names->asked++];
+	ask = &passes->asks[passes->asked++];
 	*ask = (struct ask){ .peer = peer, .id = message->id };
 	for (i = 0; i < body->count; i++)
-		if (is_current(names, body->generation) &&
+		if (is_current(passes, body->generation) &&
 		    take(peer, &body->pair[i]))
 			ask->done.taken++;
 		else
 			ask->done.refused++;
-	event_active(names->commit, EV_TIMEOUT, 0);
+	event_active(passes->commit, EV_TIMEOUT, 0);
 }
 
 static const struct ipc_handler handlers[] = {
@@ -295,63 +295,63 @@ static const struct ipc_handler handlers[] = {
 	{ MSG_NONE, NULL },
 };
 
-struct names *
-names_new(struct event_base *base, const struct names_listener *listener)
+struct passes *
+passes_new(struct event_base *base, const struct passes_listener *listener)
 {
-	struct names *names = calloc(1, sizeof(*names));
+	struct passes *passes = calloc(1, sizeof(*passes));
 	uint32_t i;
 
-	if (names == NULL)
+	if (passes == NULL)
 		return NULL;
-	names->base = base;
-	names->listener = *listener;
-	names->pairs = pairs_new();
-	names->elements = elements_new();
-	names->commit = event_new(base, -1, 0, on_commit, names);
-	if (names->pairs == NULL || names->elements == NULL ||
-	    names->commit == NULL ||
-	    event_priority_set(names->commit, LOOP_MESSAGES) == -1)
+	passes->base = base;
+	passes->listener = *listener;
+	passes->pairs = pairs_new();
+	passes->elements = elements_new();
+	passes->commit = event_new(base, -1, 0, on_commit, passes);
+	if (passes->pairs == NULL || passes->elements == NULL ||
+	    passes->commit == NULL ||
+	    event_priority_set(passes->commit, LOOP_MESSAGES) == -1)
 		return NULL;
 	for (i = 0; i < LIMIT_WORKERS; i++) {
-		names->peers[i].names = names;
-		names->peers[i].worker = i;
-		names->peers[i].pause =
-		    evtimer_new(base, on_pause_over, &names->peers[i]);
-		if (names->peers[i].pause == NULL)
+		passes->peers[i].passes = passes;
+		passes->peers[i].worker = i;
+		passes->peers[i].pause =
+		    evtimer_new(base, on_pause_over, &passes->peers[i]);
+		if (passes->peers[i].pause == NULL)
 			return NULL;
 	}
-	return names;
+	return passes;
 }
 
 void
-names_follow(struct names *names, const struct image *image, unsigned int table,
-    const char *suffix)
+passes_follow(struct passes *passes, const struct image *image,
+    unsigned int table, const char *suffix)
 {
 	struct msg_names_lost lost = { .generation =
 					   image_settings(image)->generation };
-	int is_other = names->image == NULL || table != names->table;
+	int is_other = passes->image == NULL || table != passes->table;
 	uint32_t i;
 
-	names->image = image;
-	names->table = table;
-	names->suffix = suffix;
+	passes->image = image;
+	passes->table = table;
+	passes->suffix = suffix;
 	if (!is_other)
 		return;
-	pairs_clear(names->pairs);
+	pairs_clear(passes->pairs);
 	for (i = 0; i < LIMIT_WORKERS; i++)
-		if (names->peers[i].channel != NULL)
-			(void)IPC_SEND(names->peers[i].channel, MSG_NAMES_LOST,
+		if (passes->peers[i].channel != NULL)
+			(void)IPC_SEND(passes->peers[i].channel, MSG_NAMES_LOST,
 			    0, &lost, -1);
 }
 
 void
-names_connect(struct names *names, uint32_t worker, int fd)
+passes_connect(struct passes *passes, uint32_t worker, int fd)
 {
-	struct peer *peer = &names->peers[worker];
+	struct peer *peer = &passes->peers[worker];
 
 	peer_close(peer);
 	peer->channel = ipc_channel_new(
-	    names->base, fd, IPC_NETCTL, IPC_DNSD, handlers, on_end, peer);
+	    passes->base, fd, IPC_NETCTL, IPC_DNSD, handlers, on_end, peer);
 	if (peer->channel == NULL) {
 		close(fd);
 		return;
