@@ -104,8 +104,8 @@ distribute(struct tpxd *tpxd, const struct config *config)
 
 	apply.before = tpxd->config;
 	tpxd->config = *config;
-	for (i = 0; i < tpxd->nworkers; i++)
-		give(&tpxd->workers[i].child);
+	for (i = 0; i < tpxd->nrelays; i++)
+		give(&tpxd->relays[i].child);
 	give(&tpxd->flowlog);
 	for (i = 0; i < tpxd->dns.count; i++)
 		give(&tpxd->dns.dnsds[i].child);
@@ -268,8 +268,8 @@ relays_have_it(const struct tpxd *tpxd)
 	const struct child *child;
 	uint32_t i;
 
-	for (i = 0; i < tpxd->nworkers; i++) {
-		child = &tpxd->workers[i].child;
+	for (i = 0; i < tpxd->nrelays; i++) {
+		child = &tpxd->relays[i].child;
 		if (child->state == CHILD_RUNNING &&
 		    child->answered < apply.sequence)
 			return 0;

@@ -129,10 +129,10 @@ live_send(struct client *client)
 	const struct flow_arena *arena;
 	struct msg_flows batch;
 
-	if (client->worker >= tpxd->nworkers)
+	if (client->worker >= tpxd->nrelays)
 		return 0;
 	batch.sequence = batch.dropped = batch.count = 0;
-	if ((arena = tpxd->workers[client->worker].arena) != NULL)
+	if ((arena = tpxd->relays[client->worker].arena) != NULL)
 		batch_fill(client, arena, &batch);
 	else
 		client->worker++;
@@ -430,7 +430,7 @@ on_kill(void *ctx, struct ipc_message *message)
 	    "flows are ended, as asked for by root");
 	client->kill = ++control->kills;
 	client->killed = 0;
-	client->relays = workers_kill(control->tpxd, kill, client->kill);
+	client->relays = relays_kill(control->tpxd, kill, client->kill);
 	if (client->relays == 0)
 		kill_answer(client);
 }

@@ -24,7 +24,7 @@ void control_tell(struct control *);
  */
 void control_applied(struct control *, const char *error);
 
-/* A relay of that set has ended flows, as workers_kill() asked with this id. */
+/* A relay of that set has ended flows, as relays_kill() asked with this id. */
 void
 control_killed(struct control *, uint32_t id, uint64_t relay, uint64_t count);
 

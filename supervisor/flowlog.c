@@ -126,10 +126,10 @@ connect_child(struct child *child, enum msg_type to_log, enum msg_type to_child)
 }
 
 void
-flowlog_connect(struct tpxd *tpxd, struct worker *worker)
+flowlog_connect(struct tpxd *tpxd, struct relay *relay)
 {
 	(void)tpxd;
-	connect_child(&worker->child, MSG_LOG_RELAY, MSG_RELAY_LOG);
+	connect_child(&relay->child, MSG_LOG_RELAY, MSG_RELAY_LOG);
 }
 
 void
@@ -153,7 +153,7 @@ on_log_ready(void *ctx, struct ipc_message *message)
 	sources_send(child->tpxd);
 	arenas_send(child->tpxd);
 	event_resend(child->tpxd);
-	workers_connect(child->tpxd, flowlog_connect);
+	relays_connect(child->tpxd, flowlog_connect);
 	dns_each(child->tpxd, flowlog_connect_dnsd, NULL);
 	if (child->tpxd->state == IPC_STATE_STOPPING)
 		tpxd_stop_next(child->tpxd);
@@ -162,7 +162,7 @@ on_log_ready(void *ctx, struct ipc_message *message)
 static void
 on_log_breach(void *ctx, struct ipc_message *message)
 {
-	workers_breach(ctx, message->body);
+	relays_breach(ctx, message->body);
 }
 
 static void

@@ -8,13 +8,13 @@
 struct child;
 struct msg_beat;
 struct tpxd;
-struct worker;
+struct relay;
 
 /* Starts it for the first time. */
 void flowlog_begin(struct tpxd *);
 
 /* Connects a relay to it, when both are there; later if not. */
-void flowlog_connect(struct tpxd *, struct worker *);
+void flowlog_connect(struct tpxd *, struct relay *);
 
 /* The same for a dnsd, for dns_each(): others are left alone. */
 void flowlog_connect_dnsd(void *ctx, struct child *);

@@ -65,7 +65,7 @@ names_begin(struct tpxd *tpxd)
 	}
 	if (made == 0)
 		return;
-	workers_connect(tpxd, names_to_relay);
+	relays_connect(tpxd, names_to_relay);
 	names_to_flowlog(tpxd);
 }
 
@@ -94,9 +94,9 @@ names_send(struct tpxd *tpxd, const struct child *reader, enum msg_type type)
 }
 
 void
-names_to_relay(struct tpxd *tpxd, struct worker *worker)
+names_to_relay(struct tpxd *tpxd, struct relay *relay)
 {
-	names_send(tpxd, &worker->child, MSG_RELAY_NAMES);
+	names_send(tpxd, &relay->child, MSG_RELAY_NAMES);
 }
 
 void

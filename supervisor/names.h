@@ -11,7 +11,7 @@
 
 struct dnsd;
 struct tpxd;
-struct worker;
+struct relay;
 
 struct names {
 	int fd;	    /* -1: not made yet */
@@ -27,7 +27,7 @@ void names_begin(struct tpxd *);
 
 /* A dnsd, or a relay, starts. */
 void names_to_dnsd(const struct dnsd *);
-void names_to_relay(struct tpxd *, struct worker *);
+void names_to_relay(struct tpxd *, struct relay *);
 
 /* The flow log runs. */
 void names_to_flowlog(struct tpxd *);

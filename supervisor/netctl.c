@@ -39,7 +39,7 @@ on_net_hello(void *ctx, struct ipc_message *message)
 	const struct msg_net_hello *hello = message->body;
 	struct child *child = ctx;
 	struct tpxd *tpxd = child->tpxd;
-	struct msg_net_start start = { .workers = (uint16_t)tpxd->nworkers,
+	struct msg_net_start start = { .workers = (uint16_t)tpxd->nrelays,
 		.lease = (uint16_t)state_lease(tpxd->state),
 		.port4 = tpxd->ports.port4,
 		.port6 = tpxd->ports.port6,
@@ -78,7 +78,7 @@ on_net_listener(void *ctx, struct ipc_message *message)
 	const struct msg_listener *body = message->body;
 	struct child *child = ctx;
 
-	workers_listener(child->tpxd, body, ipc_message_take_fd(message));
+	relays_listener(child->tpxd, body, ipc_message_take_fd(message));
 }
 
 static void
@@ -122,18 +122,17 @@ on_net_source(void *ctx, struct ipc_message *message)
 }
 
 void
-netctl_connect(struct tpxd *tpxd, struct worker *worker)
+netctl_connect(struct tpxd *tpxd, struct relay *relay)
 {
-	if (tpxd->netctl.state == CHILD_RUNNING &&
-	    worker->child.channel != NULL)
-		child_join(&tpxd->netctl, MSG_NET_RELAY, &worker->child,
+	if (tpxd->netctl.state == CHILD_RUNNING && relay->child.channel != NULL)
+		child_join(&tpxd->netctl, MSG_NET_RELAY, &relay->child,
 		    MSG_RELAY_BROKER);
 }
 
 static void
 on_net_breach(void *ctx, struct ipc_message *message)
 {
-	workers_breach(ctx, message->body);
+	relays_breach(ctx, message->body);
 }
 
 static void
@@ -154,7 +153,7 @@ on_net_ready(void *ctx, struct ipc_message *message)
 	child->answered_us = clock_mono_us();
 	tpxd->ports = *ready;
 	apply_netctl(tpxd, 1); /* it has begun with the present one */
-	workers_connect(tpxd, netctl_connect);
+	relays_connect(tpxd, netctl_connect);
 	dns_join_netctl(tpxd);
 	if (tpxd->state == IPC_STATE_STOPPING)
 		return;
@@ -163,7 +162,7 @@ on_net_ready(void *ctx, struct ipc_message *message)
 		return;
 	dns_settle(tpxd);
 	flowlog_begin(tpxd);
-	workers_start(tpxd);
+	relays_start(tpxd);
 }
 
 static void
@@ -247,7 +246,7 @@ netctl_beat(struct tpxd *tpxd)
 	if (tpxd->state == IPC_STATE_STOPPING || tpxd->netctl.channel == NULL ||
 	    tpxd->netctl.state != CHILD_RUNNING ||
 	    (!tpxd->paused &&
-		(!workers_all_answered(tpxd) || !dns_all_answered(tpxd))))
+		(!relays_all_answered(tpxd) || !dns_all_answered(tpxd))))
 		return;
 	if (tpxd->netctl.asked_us == 0)
 		tpxd->netctl.asked_us = beat.sent_us;

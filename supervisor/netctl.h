@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 struct tpxd;
-struct worker;
+struct relay;
 
 /*
  * Forks and executes netctl, while the caller still has what netctl needs.
@@ -27,7 +27,7 @@ void netctl_beat(struct tpxd *);
 void netctl_judge(struct tpxd *, int64_t now_us);
 
 /* Gives a relay a way to ask the present netctl for sockets, if both run. */
-void netctl_connect(struct tpxd *, struct worker *);
+void netctl_connect(struct tpxd *, struct relay *);
 
 /* 1 while its keeper is there, or a worker that has lost its keeper. */
 int netctl_left(const struct tpxd *);

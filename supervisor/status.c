@@ -33,7 +33,7 @@ status_send(const struct reader *to)
 	const struct config *config = apply_in_force(tpxd);
 	const struct image_settings *settings = image_settings(config->image);
 	struct msg_log_stats log = tpxd->log_stats;
-	struct worker_totals totals = workers_totals(tpxd);
+	struct relay_totals totals = relays_totals(tpxd);
 	struct msg_dns_stats dns = dns_stats(tpxd);
 	struct msg_ctl_status status = {
 		.uptime_us = clock_mono_us() - tpxd->started_us,
@@ -153,17 +153,17 @@ trial_alarm(const struct reader *to)
 }
 
 static void
-worker_alarm(const struct reader *to, const struct worker *worker)
+relay_alarm(const struct reader *to, const struct relay *relay)
 {
 	struct msg_ctl_text alarm = { 0 };
 
-	if (worker->overload == LACK_NONE || worker->lack == IPC_LACK_NOTHING ||
-	    worker->arena == NULL)
+	if (relay->overload == LACK_NONE || relay->lack == IPC_LACK_NOTHING ||
+	    relay->arena == NULL)
 		return;
 	(void)snprintf(alarm.text, sizeof(alarm.text),
-	    "overload: %s %d %s (%ju open)", worker->child.program,
-	    worker->child.index, worker_lacks(worker),
-	    (uintmax_t)atomic_load(&worker->arena->open));
+	    "overload: %s %d %s (%ju open)", relay->child.program,
+	    relay->child.index, relay_lacks(relay),
+	    (uintmax_t)atomic_load(&relay->arena->open));
 	(void)IPC_SEND(to->channel, MSG_CTL_ALARM, to->id, &alarm, -1);
 }
 
@@ -196,8 +196,8 @@ status_answer(struct tpxd *tpxd, struct ipc_channel *channel, uint32_t id)
 	process_send(&to, "supervisor", 0, getpid(), NULL);
 	tpxd_each_child(tpxd, child_send, &to);
 	tpxd_each_child(tpxd, child_alarm, &to);
-	for (i = 0; i < tpxd->nworkers; i++)
-		worker_alarm(&to, &tpxd->workers[i]);
+	for (i = 0; i < tpxd->nrelays; i++)
+		relay_alarm(&to, &tpxd->relays[i]);
 	upstream_alarms(&to);
 	trial_alarm(&to);
 	event_alarm(&to);

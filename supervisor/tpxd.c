@@ -74,8 +74,8 @@ tpxd_each_child(struct tpxd *tpxd, dns_fn *call, void *ctx)
 	uint32_t i;
 
 	call(ctx, &tpxd->netctl);
-	for (i = 0; i < tpxd->nworkers; i++)
-		call(ctx, &tpxd->workers[i].child);
+	for (i = 0; i < tpxd->nrelays; i++)
+		call(ctx, &tpxd->relays[i].child);
 	call(ctx, &tpxd->flowlog);
 	dns_each(tpxd, call, ctx);
 }
@@ -87,8 +87,8 @@ workers_left(struct tpxd *tpxd)
 
 	if (dns_left(tpxd))
 		return 1;
-	for (i = 0; i < tpxd->nworkers; i++)
-		if (tpxd->workers[i].child.pid != 0)
+	for (i = 0; i < tpxd->nrelays; i++)
+		if (tpxd->relays[i].child.pid != 0)
 			return 1;
 	return 0;
 }
@@ -109,7 +109,7 @@ writers_stop(struct tpxd *tpxd)
 {
 	if (!workers_left(tpxd))
 		return 0;
-	workers_stop(tpxd);
+	relays_stop(tpxd);
 	dns_stop(tpxd);
 	return 1;
 }
@@ -135,8 +135,8 @@ writers_late(struct tpxd *tpxd)
 {
 	uint32_t i;
 
-	for (i = 0; i < tpxd->nworkers; i++)
-		child_late(&tpxd->workers[i].child);
+	for (i = 0; i < tpxd->nrelays; i++)
+		child_late(&tpxd->relays[i].child);
 	dns_each(tpxd, kill_late, NULL);
 }
 
@@ -238,7 +238,7 @@ child_ended(struct tpxd *tpxd, struct child *child, int status)
 
 	child_gone(child, status);
 	if (child->role == IPC_RELAY)
-		worker_gone((struct worker *)(void *)child);
+		relay_gone((struct relay *)(void *)child);
 	if (child->role == IPC_DNSD)
 		dnsd_gone((struct dnsd *)(void *)child);
 	if (child->role == IPC_FLOWLOG)
@@ -280,7 +280,7 @@ tpxd_ask(struct tpxd *tpxd)
 		return;
 	ask.sequence = ++tpxd->beat;
 	ask.sent_us = clock_mono_us();
-	workers_ask(tpxd, &ask);
+	relays_ask(tpxd, &ask);
 	upstream_judge(tpxd, ask.sent_us);
 	dns_ask(tpxd, &ask);
 	flowlog_ask(tpxd, &ask);
@@ -420,8 +420,8 @@ tpxd_begin(struct tpxd *tpxd, int netctl_fd)
 	signal_watch(tpxd, SIGINT, on_terminate);
 	signal(SIGHUP, SIG_IGN);
 	timers_start(tpxd);
-	workers_init(tpxd, worker_count(image));
-	dns_init(tpxd, tpxd->nworkers);
+	relays_init(tpxd, worker_count(image));
+	dns_init(tpxd, tpxd->nrelays);
 	tpxd->control = control_new(tpxd, image_control_socket(image));
 	netctl_open(tpxd, netctl_fd);
 }

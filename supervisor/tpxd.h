@@ -11,8 +11,8 @@
 #include "supervisor/child.h"
 #include "supervisor/config.h"
 #include "supervisor/dns.h"
+#include "supervisor/relay.h"
 #include "supervisor/state.h"
-#include "supervisor/worker.h"
 
 struct event;
 struct event_base;
@@ -37,8 +37,8 @@ struct tpxd {
 	int64_t started_us; /* CLOCK_MONOTONIC */
 	struct child netctl;
 	struct child flowlog;
-	struct worker *workers;
-	uint32_t nworkers;
+	struct relay *relays;
+	uint32_t nrelays;
 	struct dns dns;
 	struct msg_net_ready ports;    /* zeros before netctl is ready */
 	int sources[IPC_SOURCE_COUNT]; /* -1: not used */
@@ -47,9 +47,9 @@ struct tpxd {
 	struct event *stop_timer;
 	unsigned int stop_step; /* of the end */
 	struct msg_log_stats log_stats;
-	char alarm[200];	   /* the last that a process raised */
-	int64_t alarm_us;	   /* when, CLOCK_MONOTONIC; 0: none yet */
-	struct worker_totals gone; /* of relays that have died */
+	char alarm[200];	  /* the last that a process raised */
+	int64_t alarm_us;	  /* when, CLOCK_MONOTONIC; 0: none yet */
+	struct relay_totals gone; /* of relays that have died */
 	struct control *control;
 	int exit_code;
 };

@@ -4,7 +4,7 @@
  * ipc_accept() has passed, and counters in their arenas, which may hold
  * anything and are only summed.
  */
-#include "supervisor/worker.h"
+#include "supervisor/relay.h"
 
 #include <sys/mman.h>
 #include <sys/random.h>
@@ -53,10 +53,10 @@ static struct {
 	uint64_t seed;
 } tally;
 
-static struct worker *
-worker_of(struct child *child)
+static struct relay *
+relay_of(struct child *child)
 {
-	return (struct worker *)(void *)child;
+	return (struct relay *)(void *)child;
 }
 
 static void
@@ -73,13 +73,13 @@ on_answer(void *ctx, struct ipc_message *message)
 {
 	const struct msg_answer *answer = message->body;
 	struct child *child = ctx;
-	struct worker *worker = worker_of(child);
+	struct relay *relay = relay_of(child);
 
 	if (child_answered(child, answer) == -1)
 		return;
-	if (lacks[answer->lack].weight != lacks[worker->lack].weight)
-		worker->lack_us = child->answered_us;
-	worker->lack = (enum ipc_lack)answer->lack;
+	if (lacks[answer->lack].weight != lacks[relay->lack].weight)
+		relay->lack_us = child->answered_us;
+	relay->lack = (enum ipc_lack)answer->lack;
 	upstream_report(child->tpxd, answer->down, answer->generation);
 	netctl_beat(child->tpxd);
 	apply_step(child->tpxd);
@@ -103,18 +103,18 @@ static const struct ipc_handler handlers[] = {
 };
 
 static void
-arena_release(struct worker *worker)
+arena_release(struct relay *relay)
 {
-	if (worker->arena == NULL)
+	if (relay->arena == NULL)
 		return;
-	munmap(worker->arena, ARENA_BYTES);
-	close(worker->arena_fd);
-	worker->arena = NULL;
-	worker->arena_fd = -1;
+	munmap(relay->arena, ARENA_BYTES);
+	close(relay->arena_fd);
+	relay->arena = NULL;
+	relay->arena_fd = -1;
 }
 
 static void
-totals_add(struct worker_totals *totals, const struct flow_arena *arena)
+totals_add(struct relay_totals *totals, const struct flow_arena *arena)
 {
 	totals->accepted += atomic_load(&arena->accepted);
 	totals->relayed += atomic_load(&arena->relayed);
@@ -125,29 +125,29 @@ totals_add(struct worker_totals *totals, const struct flow_arena *arena)
 }
 
 static void
-listeners_send(struct worker *worker)
+listeners_send(struct relay *relay)
 {
-	const struct tpxd *tpxd = worker->child.tpxd;
+	const struct tpxd *tpxd = relay->child.tpxd;
 	const uint16_t ports[] = { tpxd->ports.port4, tpxd->ports.port6,
 		tpxd->ports.local4, tpxd->ports.local6 };
-	struct msg_listener body = { .worker = (uint32_t)worker->child.index };
+	struct msg_listener body = { .worker = (uint32_t)relay->child.index };
 
 	for (body.kind = 0; body.kind < IPC_LISTENER_COUNT; body.kind++) {
 		body.port = ports[ipc_listener_port(body.kind)];
-		(void)IPC_SEND(worker->child.channel, MSG_RELAY_LISTENER, 0,
-		    &body, worker->listeners[body.kind]);
+		(void)IPC_SEND(relay->child.channel, MSG_RELAY_LISTENER, 0,
+		    &body, relay->listeners[body.kind]);
 	}
 }
 
 static void
-tally_send(struct worker *worker)
+tally_send(struct relay *relay)
 {
 	struct msg_tally body = { .seed = tally.seed,
-		.workers = worker->child.tpxd->nworkers };
+		.workers = relay->child.tpxd->nrelays };
 
 	for (; body.worker < body.workers; body.worker++) {
-		body.own = body.worker == (uint32_t)worker->child.index;
-		(void)IPC_SEND(worker->child.channel, MSG_RELAY_TALLY, 0, &body,
+		body.own = body.worker == (uint32_t)relay->child.index;
+		(void)IPC_SEND(relay->child.channel, MSG_RELAY_TALLY, 0, &body,
 		    body.own ? tally.of[body.worker].fd
 			     : tally.of[body.worker].reader);
 	}
@@ -155,9 +155,9 @@ tally_send(struct worker *worker)
 
 /* A relay that is dead has no flows. */
 static void
-tally_clear(const struct worker *worker)
+tally_clear(const struct relay *relay)
 {
-	struct tally_part *part = tally.of[worker->child.index].part;
+	struct tally_part *part = tally.of[relay->child.index].part;
 
 	if (madvise(part, sizeof(*part), MADV_REMOVE) == -1)
 		memset(part, 0, sizeof(*part));
@@ -184,9 +184,9 @@ tally_new(uint32_t workers)
 }
 
 static void
-start_send(struct worker *worker)
+start_send(struct relay *relay)
 {
-	unsigned int index = (unsigned int)worker->child.index;
+	unsigned int index = (unsigned int)relay->child.index;
 	struct msg_relay_start body = {
 		.first_id = flow_first_id(clock_real_us(), index),
 		.worker = index,
@@ -194,112 +194,111 @@ start_send(struct worker *worker)
 	};
 
 	(void)IPC_SEND(
-	    worker->child.channel, MSG_RELAY_START, 0, &body, worker->arena_fd);
+	    relay->child.channel, MSG_RELAY_START, 0, &body, relay->arena_fd);
 }
 
 /* A message that cannot be sent shows as a relay that never gets ready. */
 static int
-worker_start(struct child *child)
+relay_start(struct child *child)
 {
-	struct worker *worker = worker_of(child);
+	struct relay *relay = relay_of(child);
 	void *arena;
 
-	worker->arena_fd = memfd_shared("tpx-flows", ARENA_BYTES, &arena);
-	if (worker->arena_fd == -1) {
+	relay->arena_fd = memfd_shared("tpx-flows", ARENA_BYTES, &arena);
+	if (relay->arena_fd == -1) {
 		log_warn("tpx-relay: flow arena");
 		child_schedule(child);
 		return -1;
 	}
-	worker->arena = arena;
-	worker->lack = IPC_LACK_NOTHING;
+	relay->arena = arena;
+	relay->lack = IPC_LACK_NOTHING;
 	if (child_open(child, handlers) == -1) {
-		arena_release(worker);
+		arena_release(relay);
 		return -1;
 	}
 	(void)child_send_config(child);
-	listeners_send(worker);
-	flowlog_connect(child->tpxd, worker);
-	netctl_connect(child->tpxd, worker);
-	tally_send(worker);
-	names_to_relay(child->tpxd, worker);
-	start_send(worker);
+	listeners_send(relay);
+	flowlog_connect(child->tpxd, relay);
+	netctl_connect(child->tpxd, relay);
+	tally_send(relay);
+	names_to_relay(child->tpxd, relay);
+	start_send(relay);
 	return 0;
 }
 
 void
-workers_init(struct tpxd *tpxd, uint32_t count)
+relays_init(struct tpxd *tpxd, uint32_t count)
 {
 	uint32_t i, n;
 
-	tpxd->workers = calloc(count, sizeof(*tpxd->workers));
-	if (tpxd->workers == NULL)
-		fatal("workers");
-	tpxd->nworkers = count;
+	tpxd->relays = calloc(count, sizeof(*tpxd->relays));
+	if (tpxd->relays == NULL)
+		fatal("relays");
+	tpxd->nrelays = count;
 	tally_new(count);
 	for (i = 0; i < count; i++) {
-		struct worker *worker = &tpxd->workers[i];
+		struct relay *relay = &tpxd->relays[i];
 
-		child_init(
-		    &worker->child, tpxd, "tpx-relay", IPC_RELAY, (int)i);
-		worker->child.start = worker_start;
+		child_init(&relay->child, tpxd, "tpx-relay", IPC_RELAY, (int)i);
+		relay->child.start = relay_start;
 		for (n = 0; n < IPC_LISTENER_COUNT; n++)
-			worker->listeners[n] = -1;
-		worker->arena_fd = -1;
+			relay->listeners[n] = -1;
+		relay->arena_fd = -1;
 	}
 }
 
 void
-workers_listener(struct tpxd *tpxd, const struct msg_listener *body, int fd)
+relays_listener(struct tpxd *tpxd, const struct msg_listener *body, int fd)
 {
 	int *listener;
 
-	if (body->worker >= tpxd->nworkers) {
+	if (body->worker >= tpxd->nrelays) {
 		close(fd);
 		return;
 	}
-	listener = &tpxd->workers[body->worker].listeners[body->kind];
+	listener = &tpxd->relays[body->worker].listeners[body->kind];
 	if (*listener != -1)
 		close(*listener);
 	*listener = fd;
 }
 
 void
-workers_start(struct tpxd *tpxd)
+relays_start(struct tpxd *tpxd)
 {
 	uint32_t i;
 
-	for (i = 0; i < tpxd->nworkers; i++)
-		(void)worker_start(&tpxd->workers[i].child);
+	for (i = 0; i < tpxd->nrelays; i++)
+		(void)relay_start(&tpxd->relays[i].child);
 }
 
 void
-workers_stop(struct tpxd *tpxd)
+relays_stop(struct tpxd *tpxd)
 {
 	uint32_t i;
 
-	for (i = 0; i < tpxd->nworkers; i++)
-		child_stop(&tpxd->workers[i].child);
+	for (i = 0; i < tpxd->nrelays; i++)
+		child_stop(&tpxd->relays[i].child);
 }
 
 void
-worker_gone(struct worker *worker)
+relay_gone(struct relay *relay)
 {
-	struct tpxd *tpxd = worker->child.tpxd;
+	struct tpxd *tpxd = relay->child.tpxd;
 
-	if (worker->arena == NULL)
+	if (relay->arena == NULL)
 		return;
-	totals_add(&tpxd->gone, worker->arena);
+	totals_add(&tpxd->gone, relay->arena);
 	tpxd->gone.unlogged +=
-	    flow_arena_unlogged(worker->arena, LIMIT_FLOW_SLOTS);
-	tally_clear(worker);
-	flowlog_arena(tpxd, &worker->child, worker->arena_fd);
-	arena_release(worker);
+	    flow_arena_unlogged(relay->arena, LIMIT_FLOW_SLOTS);
+	tally_clear(relay);
+	flowlog_arena(tpxd, &relay->child, relay->arena_fd);
+	arena_release(relay);
 }
 
 const char *
-worker_lacks(const struct worker *worker)
+relay_lacks(const struct relay *relay)
 {
-	return lacks[worker->lack].text;
+	return lacks[relay->lack].text;
 }
 
 /* What passes by itself so soon shall change nothing. */
@@ -312,81 +311,81 @@ lack_patience_us(const struct tpxd *tpxd, enum lack_weight weight)
 
 /* Says when a relay has had no room for a while, and when it has again. */
 static void
-worker_weigh(struct worker *worker, int64_t now_us)
+relay_weigh(struct relay *relay, int64_t now_us)
 {
-	struct tpxd *tpxd = worker->child.tpxd;
-	enum lack_weight weight = lacks[worker->lack].weight;
+	struct tpxd *tpxd = relay->child.tpxd;
+	enum lack_weight weight = lacks[relay->lack].weight;
 
-	if (weight > worker->overload &&
-	    now_us - worker->lack_us <= lack_patience_us(tpxd, weight))
+	if (weight > relay->overload &&
+	    now_us - relay->lack_us <= lack_patience_us(tpxd, weight))
 		return;
-	if (weight == worker->overload)
+	if (weight == relay->overload)
 		return;
-	worker->overload = weight;
+	relay->overload = weight;
 	event_record(tpxd,
 	    weight == LACK_NONE ? SEVERITY_INFO : SEVERITY_WARNING,
-	    &worker->child, "overload", worker_lacks(worker));
+	    &relay->child, "overload", relay_lacks(relay));
 }
 
 /* With on-failure open, clients that it has no room for shall go direct. */
 static int
-worker_turns_away(const struct worker *worker)
+relay_turns_away(const struct relay *relay)
 {
-	const struct image *image = worker->child.tpxd->config.image;
+	const struct image *image = relay->child.tpxd->config.image;
 
-	return worker->overload == LACK_TURNS_AWAY &&
+	return relay->overload == LACK_TURNS_AWAY &&
 	       image_settings(image)->on_failure == ON_FAILURE_OPEN;
 }
 
 void
-workers_ask(struct tpxd *tpxd, const struct msg_beat *ask)
+relays_ask(struct tpxd *tpxd, const struct msg_beat *ask)
 {
-	struct worker *worker;
+	struct relay *relay;
 
-	for (worker = tpxd->workers; worker < tpxd->workers + tpxd->nworkers;
-	     worker++) {
+	for (relay = tpxd->relays; relay < tpxd->relays + tpxd->nrelays;
+	     relay++) {
 		child_judge(
-		    &worker->child, ask->sent_us, tpxd_patience_us(tpxd));
-		child_judge_work(&worker->child);
-		worker_weigh(worker, ask->sent_us);
-		child_ask(&worker->child, ask);
+		    &relay->child, ask->sent_us, tpxd_patience_us(tpxd));
+		child_judge_work(&relay->child);
+		relay_weigh(relay, ask->sent_us);
+		child_ask(&relay->child, ask);
 	}
 }
 
 int
-workers_all_answered(const struct tpxd *tpxd)
+relays_all_answered(const struct tpxd *tpxd)
 {
-	const struct worker *worker;
+	const struct relay *relay;
 
-	for (worker = tpxd->workers; worker < tpxd->workers + tpxd->nworkers;
-	     worker++)
-		if (worker->child.state != CHILD_RUNNING ||
-		    worker->child.answered != tpxd->beat ||
-		    !child_serves(&worker->child) || worker_turns_away(worker))
+	for (relay = tpxd->relays; relay < tpxd->relays + tpxd->nrelays;
+	     relay++)
+		if (relay->child.state != CHILD_RUNNING ||
+		    relay->child.answered != tpxd->beat ||
+		    !child_serves(&relay->child) || relay_turns_away(relay))
 			return 0;
 	return 1;
 }
 
 void
-workers_connect(struct tpxd *tpxd, worker_fn *connect)
+relays_connect(struct tpxd *tpxd, relay_fn *connect)
 {
 	uint32_t i;
 
-	for (i = 0; i < tpxd->nworkers; i++)
-		if (tpxd->workers[i].child.channel != NULL)
-			connect(tpxd, &tpxd->workers[i]);
+	for (i = 0; i < tpxd->nrelays; i++)
+		if (tpxd->relays[i].child.channel != NULL)
+			connect(tpxd, &tpxd->relays[i]);
 }
 
 _Static_assert(LIMIT_WORKERS <= 64, "a set of workers is a word");
 
 uint64_t
-workers_kill(struct tpxd *tpxd, const struct msg_kill *kill, uint32_t id)
+relays_kill(struct tpxd *tpxd, const struct msg_kill *kill, uint32_t id)
 {
 	uint64_t asked = 0;
 	uint32_t i;
 
-	for (i = 0; i < tpxd->nworkers; i++) {
-		const struct child *child = &tpxd->workers[i].child;
+	for (i = 0; i < tpxd->nrelays; i++) {
+		const struct child *child = &tpxd->relays[i].child;
 
 		if (child->state == CHILD_RUNNING &&
 		    IPC_SEND(child->channel, MSG_KILL, id, kill, -1) == 0)
@@ -396,23 +395,23 @@ workers_kill(struct tpxd *tpxd, const struct msg_kill *kill, uint32_t id)
 }
 
 void
-workers_breach(struct child *accuser, const struct msg_breach *breach)
+relays_breach(struct child *accuser, const struct msg_breach *breach)
 {
 	struct tpxd *tpxd = accuser->tpxd;
 
-	if (breach->worker < tpxd->nworkers)
+	if (breach->worker < tpxd->nrelays)
 		child_accuse(
-		    accuser, &tpxd->workers[breach->worker].child, breach->why);
+		    accuser, &tpxd->relays[breach->worker].child, breach->why);
 }
 
-struct worker_totals
-workers_totals(const struct tpxd *tpxd)
+struct relay_totals
+relays_totals(const struct tpxd *tpxd)
 {
-	struct worker_totals totals = tpxd->gone;
+	struct relay_totals totals = tpxd->gone;
 	uint32_t i;
 
-	for (i = 0; i < tpxd->nworkers; i++) {
-		const struct flow_arena *arena = tpxd->workers[i].arena;
+	for (i = 0; i < tpxd->nrelays; i++) {
+		const struct flow_arena *arena = tpxd->relays[i].arena;
 
 		if (arena == NULL)
 			continue;
