@@ -25,7 +25,7 @@
 
 struct engine {
 	struct ub_ctx *contexts[LIMIT_DNS_SERVERS];
-	/* For CD; NULL: the others do not validate either. */
+	/* For CD; NULL: the others give what is not validated as well. */
 	struct ub_ctx *unchecked[LIMIT_DNS_SERVERS];
 	unsigned int count; /* of each */
 	int validates;
@@ -44,7 +44,14 @@ struct option {
 	const char *value;
 };
 
-/* Of all contexts together; dnsd keeps what is asked often. */
+/* Who validates what a context asks for. */
+enum validation {
+	VALIDATION_OWN,	   /* the library */
+	VALIDATION_OTHERS, /* the servers, if they like */
+	VALIDATION_NONE,   /* not even those */
+};
+
+/* Of all servers' contexts together; dnsd keeps what is asked often. */
 static const struct {
 	const char *name;
 	unsigned int kib;
@@ -95,11 +102,23 @@ static const struct option toward_dot[] = {
 static const struct option validating[] = {
 	{ "module-config:", "validator iterator" },
 	{ "aggressive-nsec:", "yes" },
+	{ "insecure-lan-zones:", "yes" },
 	{ NULL, NULL },
 };
 
 static const struct option trusting[] = {
 	{ "module-config:", "iterator" },
+	{ NULL, NULL },
+};
+
+/*
+ * A server that validates keeps from a question without CD what is forged.  The
+ * iterator gives CD to a question that it forwards when the first attempt has
+ * failed, and the name is below a trust anchor.  The validator reads those; it
+ * stands where no answer comes by.
+ */
+static const struct option insisting[] = {
+	{ "module-config:", "iterator validator" },
 	{ NULL, NULL },
 };
 
@@ -113,7 +132,6 @@ static const struct option forwarding[] = {
 	{ "infra-cache-max-rtt:", "4000" },
 	{ "infra-host-ttl:", "5" },
 	{ "unblock-lan-zones:", "yes" },
-	{ "insecure-lan-zones:", "yes" },
 	{ NULL, NULL },
 };
 
@@ -244,14 +262,23 @@ servers_set(struct ub_ctx *context, const struct image *image, uint16_t dot,
 }
 
 static int
-validation_set(struct ub_ctx *context, const struct image *image, int validates)
+validation_set(struct ub_ctx *context, const struct image *image,
+    enum validation validation)
 {
-	if (!validates)
-		return set(context, trusting);
-	if (set(context, validating) == -1)
+	static const struct option *const kinds[] = {
+		[VALIDATION_OWN] = validating,
+		[VALIDATION_OTHERS] = trusting,
+		[VALIDATION_NONE] = insisting,
+	};
+	const char *anchor = image_dns_trust_anchor(image);
+
+	if (set(context, kinds[validation]) == -1)
 		return -1;
+	if (validation == VALIDATION_OTHERS)
+		return 0;
+	/* What others find forged may be below any. */
 	return anchor_records(
-	    image_dns_trust_anchor(image), anchor_set, context);
+	    validation == VALIDATION_NONE ? "" : anchor, anchor_set, context);
 }
 
 static void
@@ -278,7 +305,7 @@ servers_of(const struct image *image)
 /* which: the server that it forwards to, if it forwards to any. */
 static struct ub_ctx *
 context_new(struct event_base *base, const struct image *image, uint16_t dot,
-    int validates, uint32_t which)
+    enum validation validation, uint32_t which)
 {
 	struct ub_ctx *context = ub_ctx_create_event(base);
 
@@ -286,7 +313,7 @@ context_new(struct event_base *base, const struct image *image, uint16_t dot,
 		return NULL;
 	/* What it has to say of a server's answer is the server's text. */
 	(void)ub_ctx_debugout(context, NULL);
-	if (validation_set(context, image, validates) == 0 &&
+	if (validation_set(context, image, validation) == 0 &&
 	    set(context, options) == 0 &&
 	    caches_set(context, servers_of(image)) == 0 &&
 	    (!image_dns(image)->random_case ||
@@ -301,23 +328,36 @@ context_new(struct event_base *base, const struct image *image, uint16_t dot,
 	return NULL;
 }
 
+/* Of questions with CD.  The library puts it to those of the zones itself. */
+static enum validation
+unchecked_validation(const struct image *image)
+{
+	return image_dns(image)->mode == DNS_RECURSE ? VALIDATION_OTHERS
+						     : VALIDATION_NONE;
+}
+
 static int
 contexts_new(struct engine *engine, struct event_base *base,
     const struct image *image, uint16_t dot)
 {
 	unsigned int servers = servers_of(image), i;
+	enum validation unchecked = unchecked_validation(image),
+			validation = VALIDATION_OTHERS;
 
 	engine->validates = image_dns(image)->validate != 0;
+	if (engine->validates)
+		validation = VALIDATION_OWN;
 	while (engine->count < servers) {
 		i = engine->count;
 		engine->contexts[i] =
-		    context_new(base, image, dot, engine->validates, i);
+		    context_new(base, image, dot, validation, i);
 		if (engine->contexts[i] == NULL)
 			return -1;
 		engine->count++;
-		if (!engine->validates)
+		if (unchecked == validation)
 			continue;
-		engine->unchecked[i] = context_new(base, image, dot, 0, i);
+		engine->unchecked[i] =
+		    context_new(base, image, dot, unchecked, i);
 		if (engine->unchecked[i] == NULL)
 			return -1;
 	}
@@ -451,9 +491,9 @@ engine_ask(struct engine *engine, unsigned int server,
 	waiting->answer = answer;
 	waiting->ctx = ctx;
 	waiting->validates = engine->validates && !question->checking_disabled;
-	context = engine->validates && !waiting->validates
-		      ? engine->unchecked[server]
-		      : engine->contexts[server];
+	context = engine->contexts[server];
+	if (question->checking_disabled && engine->unchecked[server] != NULL)
+		context = engine->unchecked[server];
 	result = ub_resolve_event(context, name, question->qtype, WIRE_CLASS_IN,
 	    waiting, on_answer, NULL);
 	if (result == 0)

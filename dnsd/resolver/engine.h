@@ -7,7 +7,7 @@
  * library can neither be told to ask a certain one nor to ask a second one
  * while the first has time.  Nor can it be told to leave out the validation of
  * one question (CD, RFC 4035, 3.2.2), so another context for each of them never
- * validates.
+ * validates, and asks the server not to either.
  */
 #ifndef DNSD_RESOLVER_ENGINE_H
 #define DNSD_RESOLVER_ENGINE_H

@@ -34,6 +34,13 @@ stub-zone:
 """
 
 
+def _validator(anchor):
+    return f"""\
+  module-config: "validator iterator"
+  trust-anchor-file: "{anchor}"
+"""
+
+
 def _openssl(*words, cwd):
     subprocess.run(["openssl", *words], cwd=cwd, check=True,
                    capture_output=True)
@@ -71,11 +78,12 @@ class Authority:
 class Server:
     """unbound, with the names of DATA, by TLS alone.  A context.
 
-    stub_port: it asks the server at that port of this host for the zone, and
-    does not validate; 0: it has the names of DATA.
+    stub_port: it asks the server at that port of this host for the zone; 0: it
+    has the names of DATA.  anchor: it validates with that file.
     """
 
-    def __init__(self, namespace, authority, name, port=853, stub_port=0):
+    def __init__(self, namespace, authority, name, port=853, stub_port=0,
+                 anchor=None):
         self._home = pathlib.Path(tempfile.mkdtemp(prefix="tpx-dot-"))
         stem = authority.issue(name)
         (self._home / "conf").write_text(f"""\
@@ -93,7 +101,7 @@ server:
   pidfile: ""
   use-syslog: no
   do-daemonize: no
-  module-config: "iterator"
+{_validator(anchor) if anchor else '  module-config: "iterator"'}
 {_stub(stub_port) if stub_port else DATA}
 remote-control:
   control-enable: no

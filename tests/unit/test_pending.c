@@ -58,6 +58,22 @@ test_equal_questions_are_asked_once(void **state)
 }
 
 static void
+test_unchecked_questions_are_others(void **state)
+{
+	struct client client = { .port = 53000 };
+	struct query query = { .question = dns_question("a", WIRE_A) };
+
+	(void)state;
+	assert_int_equal(
+	    pending_add(pending, &client, &query, 0, 1, &waiter), PENDING_NEW);
+	query.id = 1;
+	query.question.checking_disabled = 1;
+	assert_int_equal(
+	    pending_add(pending, &client, &query, 0, 1, &waiter), PENDING_NEW);
+	assert_int_equal(pending_questions(pending), 2);
+}
+
+static void
 test_repeated_question_is_one(void **state)
 {
 	(void)state;
@@ -179,6 +195,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_equal_questions_are_asked_once),
+		TEST(test_unchecked_questions_are_others),
 		TEST(test_repeated_question_is_one),
 		TEST(test_id_is_known_while_somebody_waits),
 		TEST(test_who_came_first_is_due_first),
