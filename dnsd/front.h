@@ -199,7 +199,7 @@ struct front_stats {
 	uint64_t stale;	   /* of the hits, those after their time */
 	uint64_t blocked;  /* answered by the policy */
 	uint64_t servfail; /* answers */
-	uint64_t limited;  /* beyond a client's rate: refused or dropped */
+	uint64_t limited;  /* beyond a client's rate or share */
 	uint64_t repeated; /* by who waits for it: one answer, and one row */
 	uint64_t dropped;  /* no question: answers, junk, to the listener */
 	uint64_t unsent;   /* answers for which a socket had no room */

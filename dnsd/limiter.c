@@ -22,7 +22,7 @@ struct limiter {
 	struct siphash_key key;
 	int64_t cost_ns; /* of one time; 0: there is no limit */
 	struct bucket clients[SETS][WAYS];
-	struct bucket nets[SETS][WAYS];
+	struct bucket hosts[SETS][WAYS]; /* of clients that have several */
 };
 
 struct limiter *
@@ -72,22 +72,28 @@ take(struct bucket *bucket, int64_t cost_ns, int64_t now_ns)
 	return 1;
 }
 
-int
-limiter_take(struct limiter *limiter, const struct addr *client, int64_t now_us)
+/* One time a second is the least. */
+static int64_t
+host_cost_ns(const struct limiter *limiter)
 {
+	int64_t cost_ns = limiter->cost_ns * LIMITER_HOST_PART;
+
+	return cost_ns < SECOND_NS ? cost_ns : SECOND_NS;
+}
+
+int
+limiter_take(struct limiter *limiter, const struct addr *addr, int64_t now_us)
+{
+	struct addr client = addr_client(addr);
 	int64_t now_ns = now_us * 1000;
-	struct addr net;
 
 	if (limiter->cost_ns == 0)
 		return 1;
-	if (!take(bucket_of(limiter, limiter->clients, client),
-		limiter->cost_ns, now_ns))
+	if (!addr_is_v4(addr) && !take(bucket_of(limiter, limiter->hosts, addr),
+				     host_cost_ns(limiter), now_ns))
 		return 0;
-	if (addr_is_v4(client))
-		return 1;
-	net = addr_client(client);
-	return take(bucket_of(limiter, limiter->nets, &net),
-	    limiter->cost_ns / LIMITER_NET_TIMES, now_ns);
+	return take(bucket_of(limiter, limiter->clients, &client),
+	    limiter->cost_ns, now_ns);
 }
 
 void

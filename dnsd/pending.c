@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Pools of waiters, questions and shares, as many of each: who waits needs one
- * of each at most.  Names and addresses are chosen by clients, so hashes have
- * a key.
+ * Pools of waiters and questions, as many of each: who waits needs one of each
+ * at most.  Names are chosen by clients, so hashes have a key.
  */
 #include "dnsd/pending.h"
 
@@ -14,12 +13,6 @@
 #define SAMPLES 8      /* of those who may have to go */
 #define SLOT_BITS 16
 
-struct pending_share {
-	struct addr addr;
-	uint32_t count;
-	struct pending_share *next;
-};
-
 struct pending {
 	struct siphash_key key;
 	uint32_t most, waiting, asked;
@@ -27,14 +20,12 @@ struct pending {
 	uint64_t random;
 	struct waiter *waiters;
 	struct pending_question *questions;
-	struct pending_share *shares;
+	struct shares *shares;
 	struct waiter_list all, unused;
 	TAILQ_HEAD(, pending_question) all_questions;
 	struct pending_question *unused_questions;
-	struct pending_share *unused_shares;
 	uint32_t mask;
 	struct pending_question **buckets;
-	struct pending_share **share_buckets;
 };
 
 static void
@@ -46,8 +37,6 @@ pools_fill(struct pending *pending)
 		TAILQ_INSERT_HEAD(&pending->unused, &pending->waiters[i], all);
 		pending->questions[i].next = pending->unused_questions;
 		pending->unused_questions = &pending->questions[i];
-		pending->shares[i].next = pending->unused_shares;
-		pending->unused_shares = &pending->shares[i];
 	}
 }
 
@@ -67,67 +56,18 @@ pending_new(uint32_t waiters, const struct siphash_key *key)
 	pending->mask = buckets - 1;
 	pending->waiters = calloc(waiters, sizeof(*pending->waiters));
 	pending->questions = calloc(waiters, sizeof(*pending->questions));
-	pending->shares = calloc(waiters, sizeof(*pending->shares));
+	pending->shares = shares_new(waiters);
 	pending->buckets = calloc(buckets, sizeof(struct pending_question *));
-	pending->share_buckets =
-	    calloc(buckets, sizeof(struct pending_share *));
 	TAILQ_INIT(&pending->all);
 	TAILQ_INIT(&pending->unused);
 	TAILQ_INIT(&pending->all_questions);
 	if (pending->waiters == NULL || pending->questions == NULL ||
-	    pending->shares == NULL || pending->buckets == NULL ||
-	    pending->share_buckets == NULL) {
+	    pending->shares == NULL || pending->buckets == NULL) {
 		pending_free(pending);
 		return NULL;
 	}
 	pools_fill(pending);
 	return pending;
-}
-
-static struct pending_share **
-share_bucket(struct pending *pending, const struct addr *addr)
-{
-	return &pending->share_buckets[siphash(
-					   &pending->key, addr, sizeof(*addr)) &
-				       pending->mask];
-}
-
-static struct pending_share *
-share_find(struct pending *pending, const struct addr *addr)
-{
-	struct pending_share *share = *share_bucket(pending, addr);
-
-	while (share != NULL && addr_compare(&share->addr, addr) != 0)
-		share = share->next;
-	return share;
-}
-
-static struct pending_share *
-share_new(struct pending *pending, const struct addr *addr)
-{
-	struct pending_share **bucket = share_bucket(pending, addr);
-	struct pending_share *share = pending->unused_shares;
-
-	pending->unused_shares = share->next;
-	share->addr = *addr;
-	share->count = 0;
-	share->next = *bucket;
-	*bucket = share;
-	return share;
-}
-
-static void
-share_drop(struct pending *pending, struct pending_share *share)
-{
-	struct pending_share **at = share_bucket(pending, &share->addr);
-
-	if (--share->count > 0)
-		return;
-	while (*at != share)
-		at = &(*at)->next;
-	*at = share->next;
-	share->next = pending->unused_shares;
-	pending->unused_shares = share;
 }
 
 static uint32_t
@@ -236,7 +176,8 @@ victim(struct pending *pending)
 	for (i = 0; i < SAMPLES; i++) {
 		waiter =
 		    &pending->waiters[random_below(pending, pending->most)];
-		if (most == NULL || waiter->share->count > most->share->count)
+		if (most == NULL ||
+		    waiter->hold.client->count > most->hold.client->count)
 			most = waiter;
 	}
 	return most;
@@ -244,15 +185,14 @@ victim(struct pending *pending)
 
 static struct waiter *
 waiter_new(struct pending *pending, struct pending_question *question,
-    struct pending_share *share, const struct query *query)
+    const struct share_tags *tags, const struct query *query)
 {
 	struct waiter *waiter = TAILQ_FIRST(&pending->unused);
 
 	TAILQ_REMOVE(&pending->unused, waiter, all);
 	waiter->query = *query;
 	waiter->of = question;
-	waiter->share = share;
-	share->count++;
+	shares_take(pending->shares, tags, &waiter->hold);
 	TAILQ_INSERT_TAIL(&question->waiters[query->dnssec_ok], waiter, same);
 	TAILQ_INSERT_TAIL(&pending->all, waiter, all);
 	pending->waiting++;
@@ -260,18 +200,19 @@ waiter_new(struct pending *pending, struct pending_question *question,
 }
 
 static enum pending_place
-admit(struct pending *pending, const struct pending_share *share,
+admit(struct pending *pending, const struct share_tags *tags,
     struct waiter **waiter)
 {
-	uint32_t count = share == NULL ? 0 : share->count;
-
-	if (count >= (pending->most + SHARE_PART - 1) / SHARE_PART)
-		return PENDING_DENIED;
+	if (!shares_allow(pending->shares, tags,
+		(pending->most + SHARE_PART - 1) / SHARE_PART))
+		return PENDING_LIMITED;
 	if (pending->waiting < pending->most)
 		return PENDING_NEW;
 	*waiter = victim(pending);
-	return (*waiter)->share->count > count + 1 ? PENDING_EVICT
-						   : PENDING_DENIED;
+	return (*waiter)->hold.client->count >
+		       shares_count(pending->shares, tags) + 1
+		   ? PENDING_EVICT
+		   : PENDING_DENIED;
 }
 
 enum pending_place
@@ -282,21 +223,19 @@ pending_add(struct pending *pending, const struct client *client,
 	uint32_t hash = question_hash(pending, &query->question);
 	struct pending_question *question =
 	    question_find(pending, &query->question, hash);
-	struct pending_share *share = share_find(pending, &client->addr);
+	struct share_tags tags = shares_tags(&pending->key, &client->addr);
 	enum pending_place place;
 
 	if (question != NULL && is_repeated(question, client, query))
 		return PENDING_AGAIN;
-	place = admit(pending, share, waiter);
+	place = admit(pending, &tags, waiter);
 	if (place != PENDING_NEW)
 		return place;
 	if (question != NULL)
 		place = PENDING_JOINED;
 	else
 		question = question_new(pending, &query->question, hash);
-	if (share == NULL)
-		share = share_new(pending, &client->addr);
-	*waiter = waiter_new(pending, question, share, query);
+	*waiter = waiter_new(pending, question, &tags, query);
 	(*waiter)->client = *client;
 	(*waiter)->asked_us = asked_us;
 	(*waiter)->due_us = due_us;
@@ -352,7 +291,7 @@ pending_remove(struct pending *pending, struct waiter *waiter)
 	if (TAILQ_EMPTY(&question->waiters[0]) &&
 	    TAILQ_EMPTY(&question->waiters[1]))
 		question_drop(pending, question);
-	share_drop(pending, waiter->share);
+	shares_give(pending->shares, &waiter->hold);
 	TAILQ_INSERT_TAIL(&pending->unused, waiter, all);
 	pending->waiting--;
 }
@@ -374,8 +313,7 @@ pending_free(struct pending *pending)
 {
 	free(pending->waiters);
 	free(pending->questions);
-	free(pending->shares);
+	shares_free(pending->shares);
 	free(pending->buckets);
-	free(pending->share_buckets);
 	free(pending);
 }

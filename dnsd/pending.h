@@ -13,11 +13,11 @@
 
 #include "dnsd/client.h"
 #include "dnsd/query.h"
+#include "dnsd/shares.h"
 #include "dnsd/siphash.h"
 
 struct pending;
 struct pending_question;
-struct pending_share;
 
 struct waiter {
 	struct client client;
@@ -25,7 +25,7 @@ struct waiter {
 	int64_t asked_us, due_us;
 	uint16_t rule; /* for the log */
 	struct pending_question *of;
-	struct pending_share *share;
+	struct share_hold hold;
 	TAILQ_ENTRY(waiter) same; /* who wait for the same question */
 	TAILQ_ENTRY(waiter) all;  /* the one that is due first is the first */
 };
@@ -45,11 +45,12 @@ struct pending_question {
 struct pending *pending_new(uint32_t waiters, const struct siphash_key *);
 
 enum pending_place {
-	PENDING_NEW,	/* the question is to be asked */
-	PENDING_JOINED, /* it has been asked already */
-	PENDING_AGAIN,	/* the client has repeated what it waits for */
-	PENDING_DENIED, /* it has too many, or there is no room */
-	PENDING_EVICT,	/* *waiter has to go first; then ask again */
+	PENDING_NEW,	 /* the question is to be asked */
+	PENDING_JOINED,	 /* it has been asked already */
+	PENDING_AGAIN,	 /* the client has repeated what it waits for */
+	PENDING_LIMITED, /* the client has its share */
+	PENDING_DENIED,	 /* there is no room */
+	PENDING_EVICT,	 /* *waiter has to go first; then ask again */
 };
 
 /*

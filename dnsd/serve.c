@@ -324,8 +324,8 @@ serve_ask_all(struct front *front)
 			ask(front, question);
 }
 
-/* 1 when the client waits now, or gets its answer with another question's. */
-static int
+/* NEW, JOINED or AGAIN: the client waits for its answer; else it cannot. */
+static enum pending_place
 wait_for(struct front *front, const struct client *client,
     const struct query *query, uint16_t rule)
 {
@@ -339,12 +339,10 @@ wait_for(struct front *front, const struct client *client,
 		front->stats.evicted++;
 		give_up(front, waiter, WIRE_EDE_OTHER);
 	}
-	if (place == PENDING_DENIED)
-		return 0;
-	if (place == PENDING_AGAIN) {
+	if (place == PENDING_AGAIN)
 		front->stats.repeated++;
-		return 1;
-	}
+	if (place != PENDING_NEW && place != PENDING_JOINED)
+		return place;
 	waiter->rule = rule;
 	if (client->transport == DNS_TRANSPORT_TCP)
 		tcp_hold(client->connection);
@@ -352,7 +350,7 @@ wait_for(struct front *front, const struct client *client,
 		(void)event_add(front->tick, &tick);
 	if (place == PENDING_NEW)
 		ask(front, waiter->of);
-	return 1;
+	return place;
 }
 
 /* Beyond a limit: an answer no longer than the question, and no row. */
@@ -373,6 +371,7 @@ serve_question(struct front *front, const struct client *client,
 {
 	struct cache_found found;
 	enum cache_state state = look_up(front, query, &found);
+	enum pending_place place;
 
 	if (state == CACHE_FRESH ||
 	    (state == CACHE_STALE &&
@@ -385,10 +384,14 @@ serve_question(struct front *front, const struct client *client,
 		    front, client, query, &found, rule, front->now_us, message);
 	if (!limiter_take(front->miss_limiter, &client->addr, front->now_us))
 		return refuse(front, query, message);
-	if (wait_for(front, client, query, rule))
-		return 0;
-	return finish_error(front, client, query, WIRE_SERVFAIL, WIRE_EDE_OTHER,
-	    DNS_SOURCE_RESOLVER, front->now_us, message);
+	place = wait_for(front, client, query, rule);
+	if (place == PENDING_LIMITED)
+		return refuse(front, query, message);
+	if (place == PENDING_DENIED)
+		return finish_error(front, client, query, WIRE_SERVFAIL,
+		    WIRE_EDE_OTHER, DNS_SOURCE_RESOLVER, front->now_us,
+		    message);
+	return 0;
 }
 
 static size_t

@@ -90,17 +90,18 @@ test_flood_does_not_touch_neighbours(void **state)
 }
 
 static void
-test_neighbour_in_the_same_net_is_not_touched(void **state)
+test_host_leaves_the_others_of_its_net_half(void **state)
 {
 	struct addr flooder = v6(7, 1), neighbour = v6(7, 2);
 
 	(void)state;
-	assert_int_equal(taken(&flooder, 10000, SECOND_US), RATE);
-	assert_int_equal(taken(&neighbour, RATE, SECOND_US), RATE);
+	assert_int_equal(taken(&flooder, 10000, SECOND_US), RATE / 2);
+	assert_int_equal(taken(&neighbour, RATE, SECOND_US), RATE / 2);
+	assert_int_equal(taken(&neighbour, RATE, SECOND_US * 2), RATE / 2);
 }
 
 static void
-test_net_that_changes_its_addresses_has_a_limit(void **state)
+test_net_that_changes_its_addresses_is_one_client(void **state)
 {
 	struct addr flooder, other = v6(8, 1);
 	int count = 0;
@@ -111,8 +112,19 @@ test_net_that_changes_its_addresses_has_a_limit(void **state)
 		flooder = v6(7, i);
 		count += taken(&flooder, 1, SECOND_US);
 	}
-	assert_int_equal(count, RATE * LIMITER_NET_TIMES);
+	assert_int_equal(count, RATE);
 	assert_int_equal(taken(&other, 1, SECOND_US), 1);
+}
+
+static void
+test_the_lowest_rate_lets_one_host_ask(void **state)
+{
+	struct addr host = v6(7, 1);
+
+	(void)state;
+	limiter_set_rate(limiter, 1);
+	assert_int_equal(taken(&host, 10, SECOND_US), 1);
+	assert_int_equal(taken(&host, 10, 2 * SECOND_US), 1);
 }
 
 static void
@@ -133,8 +145,9 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_client_gets_its_rate_and_no_more),
 		TEST(test_flood_does_not_touch_neighbours),
-		TEST(test_neighbour_in_the_same_net_is_not_touched),
-		TEST(test_net_that_changes_its_addresses_has_a_limit),
+		TEST(test_host_leaves_the_others_of_its_net_half),
+		TEST(test_net_that_changes_its_addresses_is_one_client),
+		TEST(test_the_lowest_rate_lets_one_host_ask),
 		TEST(test_without_a_rate_there_is_no_limit),
 	};
 

@@ -34,15 +34,32 @@ teardown(void **state)
 	return 0;
 }
 
-/* Client number who asks with an id; the due time is the id. */
 static enum pending_place
-add(uint8_t who, const char *name, uint16_t id, int dnssec_ok)
+add_of(const struct addr *addr, const char *name, uint16_t id, int dnssec_ok)
 {
-	struct client client = { .addr.byte[15] = who, .port = 53000 };
+	struct client client = { .addr = *addr, .port = 53000 };
 	struct query query = { .id = id, .dnssec_ok = (uint8_t)dnssec_ok };
 
 	query.question = dns_question(name, WIRE_A);
 	return pending_add(pending, &client, &query, 0, id, &waiter);
+}
+
+/* Client number who, of IPv4, asks with an id; the due time is the id. */
+static enum pending_place
+add(uint8_t who, const char *name, uint16_t id, int dnssec_ok)
+{
+	struct addr addr = { { [10] = 0xff, [11] = 0xff, [15] = who } };
+
+	return add_of(&addr, name, id, dnssec_ok);
+}
+
+/* One of a network of IPv6. */
+static enum pending_place
+add_v6(uint8_t net, uint8_t host, const char *name)
+{
+	struct addr addr = { { 0x20, 1, [7] = net, [15] = host } };
+
+	return add_of(&addr, name, 1, 0);
 }
 
 static void
@@ -139,10 +156,40 @@ test_client_has_a_share_and_no_more(void **state)
 {
 	(void)state;
 	names(1, 0, SHARE);
-	assert_int_equal(add(1, "zz", 1, 0), PENDING_DENIED);
+	assert_int_equal(add(1, "zz", 1, 0), PENDING_LIMITED);
 	assert_int_equal(add(2, "zz", 1, 0), PENDING_NEW);
 	pending_remove(pending, pending_due(pending, 0));
 	assert_int_equal(add(1, "yy", 1, 0), PENDING_NEW);
+}
+
+static void
+test_network_of_ipv6_is_one_client(void **state)
+{
+	char name[] = "a";
+	uint8_t host;
+
+	(void)state;
+	for (host = 0; host < SHARE; host++, name[0]++)
+		assert_int_equal(add_v6(1, host, name), PENDING_NEW);
+	assert_int_equal(add_v6(1, host, "z"), PENDING_LIMITED);
+	assert_int_equal(add_v6(2, host, "z"), PENDING_NEW);
+	pending_remove(pending, pending_due(pending, 1));
+	assert_int_equal(add_v6(1, host, "y"), PENDING_NEW);
+}
+
+static void
+test_host_leaves_its_network_half(void **state)
+{
+	char name[] = "a";
+	int i;
+
+	(void)state;
+	for (i = 0; i < SHARE / 2; i++, name[0]++)
+		assert_int_equal(add_v6(1, 0, name), PENDING_NEW);
+	assert_int_equal(add_v6(1, 0, name), PENDING_LIMITED);
+	for (i = 0; i < SHARE / 2; i++, name[0]++)
+		assert_int_equal(add_v6(1, 1, name), PENDING_NEW);
+	assert_int_equal(add_v6(1, 2, name), PENDING_LIMITED);
 }
 
 static void
@@ -200,6 +247,8 @@ main(void)
 		TEST(test_id_is_known_while_somebody_waits),
 		TEST(test_who_came_first_is_due_first),
 		TEST(test_client_has_a_share_and_no_more),
+		TEST(test_network_of_ipv6_is_one_client),
+		TEST(test_host_leaves_its_network_half),
 		TEST(test_who_has_most_gives_way_when_all_is_full),
 		TEST(test_nobody_gives_way_to_one_with_as_much),
 		TEST(test_all_places_can_be_used_again),
