@@ -79,6 +79,85 @@ test_zero_address(void **state)
 	assert_int_equal(sent_bytes, QUESTION_END + 12 + 16);
 }
 
+/* Owner, type, class, TTL and length; then two names and five numbers. */
+#define SOA                             \
+	"\300\14\0\6\0\1\0\0\0\12\0\46" \
+	"\300\14\6nobody\7invalid\0"    \
+	"\0\0\0\1\0\0\16\20\0\0\4\260\0\11\72\200\0\0\0\12"
+#define SOA_BYTES (sizeof(SOA) - 1)
+
+/* RFC 2308, 2.1 and 2.2; owner and server are the name as it was asked. */
+static void
+test_what_is_not_there_can_be_remembered(void **state)
+{
+	static const struct {
+		enum front_answer with;
+		uint16_t qtype, rcode;
+	} rows[] = { { FRONT_NXDOMAIN, WIRE_A, WIRE_NXDOMAIN },
+		{ FRONT_NXDOMAIN, WIRE_SOA, WIRE_NXDOMAIN },
+		{ FRONT_NODATA, WIRE_SVCB, WIRE_NOERROR },
+		{ FRONT_ZERO, WIRE_HTTPS, WIRE_NOERROR } };
+	const struct answer_age none = { 0, 0 };
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		block(rows[i].with, rows[i].qtype);
+		assert_int_equal(sent[3] & 15, rows[i].rcode);
+		assert_memory_equal(sent + 4, "\0\1\0\0\0\1\0\0", 8);
+		assert_memory_equal(sent + QUESTION_END, SOA, SOA_BYTES);
+		assert_int_equal(sent_bytes, QUESTION_END + SOA_BYTES);
+		assert_int_equal(answer.ttl_s, BLOCK_TTL_S);
+		assert_int_equal(answer_ttl(&answer, &none), BLOCK_TTL_S);
+		assert_int_equal(answer.summary_bytes, 0);
+	}
+}
+
+static void
+test_the_soa_counts_as_all_that_is_sent(void **state)
+{
+	size_t whole;
+
+	(void)state;
+	query.edns = 1;
+	block(FRONT_NXDOMAIN, WIRE_A);
+	whole = sent_bytes;
+	assert_int_equal(whole, QUESTION_END + SOA_BYTES + 17);
+	block_within(FRONT_NXDOMAIN, WIRE_A, whole);
+	assert_int_equal(sent_bytes, whole);
+	assert_int_equal(wire_get16(sent + 2) & WIRE_TC, 0);
+	block_within(FRONT_NXDOMAIN, WIRE_A, whole - 1);
+	assert_int_equal(sent_bytes, QUESTION_END + 17);
+	assert_int_equal(wire_get16(sent + 2) & WIRE_TC, WIRE_TC);
+	assert_int_equal(wire_get16(sent + 8), 0);
+}
+
+/* Of the longest name and of none, without EDNS. */
+static void
+test_every_name_has_room_for_its_soa(void **state)
+{
+	char name[254];
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(name) - 1; i++)
+		name[i] = i % 2 ? '.' : 'a';
+	name[i] = '\0';
+	query.edns = 1;
+	query.question = dns_question(name, WIRE_A);
+	assert_int_equal(query.question.name_bytes, 255);
+	memcpy(query.cased, query.question.name, 255);
+	block_within(FRONT_NXDOMAIN, WIRE_A, WIRE_UDP_PLAIN_BYTES);
+	assert_int_equal(wire_get16(sent + 2) & WIRE_TC, 0);
+	assert_int_equal(wire_get16(sent + 8), 1);
+	query.question = dns_question("", WIRE_A);
+	query.cased[0] = 0;
+	block(FRONT_NXDOMAIN, WIRE_A);
+	assert_int_equal(wire_get16(sent + 8), 1);
+	assert_memory_equal(
+	    sent + 17, "\0\0\6\0\1\0\0\0\12\0\45\0\6nobody", 19);
+}
+
 static void
 test_refusal_has_no_records(void **state)
 {
@@ -95,6 +174,9 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_zero_address),
+		TEST(test_what_is_not_there_can_be_remembered),
+		TEST(test_the_soa_counts_as_all_that_is_sent),
+		TEST(test_every_name_has_room_for_its_soa),
 		TEST(test_refusal_has_no_records),
 	};
 
