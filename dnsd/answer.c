@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Owns the message that it takes apart into.  Reads what the resolver sent,
- * which met hostile servers: every length, name, section and owner is checked.
+ * Owns nothing: what it takes apart goes into a maker.  Reads what the resolver
+ * sent, which met hostile servers: every length, name, section and owner is
+ * checked.
  */
 #include "dnsd/answer.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "dnsd/dname.h"
+#include "dnsd/maker.h"
 #include "dnsd/query.h"
 #include "dnsd/rdata.h"
 #include "dnsd/svcb.h"
@@ -17,13 +18,6 @@
 
 #define SERVFAIL_TTL_S 5 /* RFC 2308, 7.1 has five minutes as the limit */
 #define SOA_TAIL 4	 /* MINIMUM is its last field */
-
-struct answer_maker {
-	struct writer writer;
-	uint16_t ttls[ANSWER_RECORDS_MAX];
-	uint8_t summary[LIMIT_DNS_SUMMARY_BYTES];
-	uint8_t moved[LIMIT_DNS_PACKET_BYTES];
-};
 
 struct record {
 	uint8_t owner[LIMIT_DNS_NAME_BYTES];
@@ -35,7 +29,7 @@ struct record {
 
 /* A message on its way to become an answer. */
 struct taking {
-	struct answer_maker *maker;
+	struct maker *maker;
 	struct answer *answer;
 	const struct question *question;
 	const struct answer_limits *limits;
@@ -49,12 +43,6 @@ struct taking {
 	uint32_t ttl_s;
 	size_t owners_bytes; /* read so far */
 };
-
-struct answer_maker *
-answer_maker_new(void)
-{
-	return calloc(1, sizeof(struct answer_maker));
-}
 
 static int
 record_read(
@@ -93,76 +81,12 @@ record_read(
 	return 0;
 }
 
-static void
-summary_add(
-    struct taking *taking, uint16_t type, const uint8_t *data, size_t bytes)
-{
-	struct answer *answer = taking->answer;
-	uint8_t *at = taking->maker->summary + answer->summary_bytes;
-
-	if (answer->summary_bytes + 3 + bytes > LIMIT_DNS_SUMMARY_BYTES)
-		return;
-	wire_put16(at, type);
-	at[2] = (uint8_t)bytes;
-	memcpy(at + 3, data, bytes);
-	answer->summary_bytes += (uint16_t)(3 + bytes);
-}
-
-/* In the section of answers, what a row of the log says of a record. */
-static int
-summarize(struct taking *taking, const struct record *record)
-{
-	const struct rdata *data = &record->data;
-	uint8_t name[LIMIT_DNS_NAME_BYTES];
-	size_t at = data->at;
-	int len;
-
-	switch (data->type) {
-	case WIRE_A:
-	case WIRE_AAAA:
-		taking->answer->has |= ANSWER_ADDRESSES;
-		summary_add(
-		    taking, data->type, data->message + data->at, data->bytes);
-		return 0;
-	case WIRE_CNAME:
-	case WIRE_DNAME:
-	case WIRE_NS:
-	case WIRE_PTR:
-		len = dname_read(data->message, data->len, &at, name);
-		if (len == -1)
-			return -1;
-		summary_add(taking, data->type, name, (size_t)len);
-		return 0;
-	}
-	if (svcb_has_hints(data))
-		taking->answer->has |= ANSWER_ADDRESSES;
-	summary_add(taking, data->type, data->message, 0);
-	return 0;
-}
-
 static int
 keep(struct taking *taking, const struct record *record, uint32_t ttl_s)
 {
-	struct writer *writer = &taking->maker->writer;
-	struct answer *answer = taking->answer;
-	unsigned int n = answer->answers + answer->authorities;
-	uint8_t fixed[WIRE_RECORD_BYTES];
-	size_t start;
-
-	if (n == ANSWER_RECORDS_MAX ||
-	    writer_name(writer, record->owner, record->owner_bytes, 1) == -1)
+	if (maker_add(taking->maker, record->owner, record->owner_bytes,
+		&record->data, ttl_s) == -1)
 		return -1;
-	wire_put16(fixed, record->data.type);
-	wire_put16(fixed + 2, WIRE_CLASS_IN);
-	wire_put32(fixed + 4, ttl_s);
-	start = writer->used + WIRE_RECORD_BYTES;
-	if (writer_bytes(writer, fixed, sizeof(fixed)) == -1 ||
-	    rdata_write(&record->data, writer) == -1 ||
-	    writer->used - start > UINT16_MAX)
-		return -1;
-	wire_put16(
-	    writer->message + start - 2, (unsigned int)(writer->used - start));
-	taking->maker->ttls[n] = (uint16_t)(start - 6);
 	if (ttl_s < taking->ttl_s)
 		taking->ttl_s = ttl_s;
 	return 0;
@@ -293,7 +217,8 @@ take_answer(struct taking *taking, const struct record *record)
 		at_most(record->ttl_s, taking->limits->ttl_max_s)) == -1)
 		return -1;
 	taking->answer->answers++;
-	if (type != WIRE_RRSIG && summarize(taking, record) == -1)
+	if (type != WIRE_RRSIG &&
+	    maker_summarize(taking->maker, &record->data) == -1)
 		return -1;
 	return type == WIRE_CNAME ? follow(taking, record) : 0;
 }
@@ -379,28 +304,6 @@ question_matches(const uint8_t *message, size_t len, size_t *at,
 	return 1;
 }
 
-static size_t
-body_at(const struct question *question)
-{
-	return WIRE_HEADER_BYTES + WIRE_QUESTION_BYTES + question->name_bytes;
-}
-
-static void
-begin(struct answer_maker *maker, const struct question *question,
-    struct answer *answer)
-{
-	static const uint8_t type_and_class[WIRE_QUESTION_BYTES];
-
-	writer_begin(&maker->writer, question->name, question->name_bytes);
-	(void)writer_bytes(
-	    &maker->writer, type_and_class, sizeof(type_and_class));
-	memset(answer, 0, sizeof(*answer));
-	answer->ede = DNS_EDE_NONE;
-	answer->ttls = maker->ttls;
-	answer->body = maker->writer.message + body_at(question);
-	answer->summary = maker->summary;
-}
-
 /* Has everything behind the question; moves at over it. */
 static int
 take_sections(
@@ -414,8 +317,6 @@ take_sections(
 		take_nothing) == -1 ||
 	    at != len)
 		return -1;
-	taking->answer->body_bytes =
-	    (uint16_t)(taking->maker->writer.used - body_at(taking->question));
 	return 0;
 }
 
@@ -433,13 +334,13 @@ taking_begin(struct taking *taking, const struct question *question)
 	taking->ttl_s = UINT32_MAX;
 	taking->chain_bytes = question->name_bytes;
 	memcpy(taking->chain, question->name, question->name_bytes);
-	begin(taking->maker, question, taking->answer);
+	maker_begin(taking->maker, question, taking->answer);
 }
 
 int
-answer_take(struct answer_maker *maker, const struct question *question,
-    int dnssec_ok, const struct resolution *resolution,
-    const struct answer_limits *limits, struct answer *answer)
+answer_take(struct maker *maker, const struct question *question, int dnssec_ok,
+    const struct resolution *resolution, const struct answer_limits *limits,
+    struct answer *answer)
 {
 	struct taking taking = {
 		.maker = maker,
@@ -477,7 +378,7 @@ answer_take(struct answer_maker *maker, const struct question *question,
 }
 
 int
-answer_move(struct answer_maker *maker, const struct answer *from,
+answer_move(struct maker *maker, const struct answer *from,
     const struct question *asked, const struct question *question,
     int dnssec_ok, struct answer *answer)
 {
@@ -490,7 +391,7 @@ answer_move(struct answer_maker *maker, const struct answer *from,
 		.dnssec_ok = dnssec_ok,
 	};
 	const struct answer old = *from;
-	size_t at = body_at(asked);
+	size_t at = maker_body_at(asked);
 
 	memset(maker->moved, 0, WIRE_HEADER_BYTES);
 	wire_put16(maker->moved + 8, old.authorities);
@@ -514,34 +415,6 @@ answer_error(struct answer *answer, unsigned int rcode, unsigned int ede)
 	memset(answer, 0, sizeof(*answer));
 	answer->rcode = (uint16_t)rcode;
 	answer->ede = (uint16_t)ede;
-}
-
-void
-answer_zero(struct answer_maker *maker, const struct question *question,
-    struct answer *answer)
-{
-	static const uint8_t unspecified[16];
-	struct taking taking = { .maker = maker, .answer = answer };
-	struct record record = { .ttl_s = ANSWER_ZERO_TTL_S };
-
-	taking_begin(&taking, question);
-	if (question->qtype != WIRE_A && question->qtype != WIRE_AAAA)
-		return;
-	memcpy(record.owner, question->name, question->name_bytes);
-	record.owner_bytes = question->name_bytes;
-	record.data = (struct rdata){
-		.message = unspecified,
-		.len = sizeof(unspecified),
-		.bytes = question->qtype == WIRE_A ? 4 : 16,
-		.type = question->qtype,
-	};
-	if (keep(&taking, &record, record.ttl_s) == -1)
-		return;
-	answer->answers = 1;
-	answer->ttl_s = record.ttl_s;
-	(void)summarize(&taking, &record);
-	answer->has = 0; /* nobody gets anywhere with that */
-	answer->body_bytes = (uint16_t)(maker->writer.used - body_at(question));
 }
 
 static size_t
@@ -663,7 +536,8 @@ void
 answer_record(const struct answer *answer, const struct question *question,
     unsigned int i, struct answer_record *record)
 {
-	const uint8_t *ttl = answer->body + answer->ttls[i] - body_at(question);
+	const uint8_t *ttl =
+	    answer->body + answer->ttls[i] - maker_body_at(question);
 
 	record->type = wire_get16(ttl - 4);
 	record->bytes = wire_get16(ttl + 4);
@@ -686,9 +560,10 @@ answer_alias(const struct answer *answer, const struct question *question,
 	while (*at != 0) {
 		if (*at >= WIRE_POINTER) {
 			to = wire_get16(at) & 0x3fffU;
-			at = to < body_at(question)
-				 ? question->name + (to - WIRE_HEADER_BYTES)
-				 : answer->body + (to - body_at(question));
+			at =
+			    to < maker_body_at(question)
+				? question->name + (to - WIRE_HEADER_BYTES)
+				: answer->body + (to - maker_body_at(question));
 			continue;
 		}
 		dname_lower(name + used, at, 1U + *at);

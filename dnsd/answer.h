@@ -13,7 +13,7 @@
 
 #include "dnsd/front.h"
 
-struct answer_maker;
+struct maker;
 struct query;
 
 enum answer_has {
@@ -50,27 +50,20 @@ struct answer_limits {
 
 #define ANSWER_RECORDS_MAX 2048
 
-/* NULL with ENOMEM.  Answers point into it until it makes the next one. */
-struct answer_maker *answer_maker_new(void);
-
 /*
  * What the resolver says about a question.  -1 when the message is not in
  * order, is about something else or has more than ANSWER_RECORDS_MAX records.
  */
-int answer_take(struct answer_maker *, const struct question *, int dnssec_ok,
+int answer_take(struct maker *, const struct question *, int dnssec_ok,
     const struct resolution *, const struct answer_limits *, struct answer *);
 
 /* The same answer to another question; message room is the caller's. */
-int answer_move(struct answer_maker *, const struct answer *from,
+int answer_move(struct maker *, const struct answer *from,
     const struct question *asked, const struct question *, int dnssec_ok,
     struct answer *);
 
 /* No records at all.  Not to be kept. */
 void answer_error(struct answer *, unsigned int rcode, unsigned int ede);
-
-/* The unspecified address (A, AAAA), or no data for other types. */
-void
-answer_zero(struct answer_maker *, const struct question *, struct answer *);
 
 /* How old an answer is; stale: every TTL is ANSWER_STALE_TTL_S. */
 struct answer_age {
@@ -79,7 +72,6 @@ struct answer_age {
 };
 
 #define ANSWER_STALE_TTL_S 30 /* RFC 8767, 4 */
-#define ANSWER_ZERO_TTL_S 10
 
 /*
  * The message for a client, of at most max bytes, with TC when it is longer:

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "dnsd/maker.h"
 #include "dnsd/serve.h"
 #include "dnsd/siphash.h"
 #include "dnsd/tcp.h"
@@ -82,8 +83,8 @@ parts_new(struct front *front)
 	front->miss_limiter = limiter_new(&key);
 	front->pending = pending_new(SERVE_WAITERS, &key);
 	front->parked = parked_new(front->base, serve_parked, front);
-	front->maker = answer_maker_new();
-	front->block_maker = answer_maker_new();
+	front->maker = maker_new();
+	front->block_maker = maker_new();
 	front->tcp = tcp_new(front->base, &tcp_ops, front);
 	front->tick = event_new(front->base, -1, EV_PERSIST, on_tick, front);
 	if (front->cache != NULL && front->limiter != NULL &&

@@ -41,7 +41,7 @@ struct front {
 	struct limiter *limiter, *miss_limiter;
 	struct pending *pending;
 	struct parked *parked;
-	struct answer_maker *maker, *block_maker;
+	struct maker *maker, *block_maker;
 	struct event *tick; /* pending only while somebody waits */
 	struct udp *udp[FRONT_LISTENERS];
 	unsigned int udp_count;

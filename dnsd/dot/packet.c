@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "dnsd/dname.h"
+
 #define HEADER_BYTES 12
 #define QUESTION_TAIL 4 /* type and class */
 #define RECORD_TAIL 10	/* type, class, ttl, length of the data */
@@ -100,13 +102,14 @@ int
 packet_answers(
     const uint8_t *answer, size_t len, const uint8_t *query, size_t query_len)
 {
-	size_t end = question_end(query, query_len);
+	size_t end = question_end(query, query_len), tail = end - QUESTION_TAIL;
 
 	return question_end(answer, len) == end &&
 	       (answer[AT_FLAGS] & FLAG_QR) != 0 &&
 	       ((answer[AT_FLAGS] ^ query[AT_FLAGS]) & MASK_OPCODE) == 0 &&
-	       memcmp(answer + HEADER_BYTES, query + HEADER_BYTES,
-		   end - HEADER_BYTES) == 0;
+	       dname_equal(answer + HEADER_BYTES, query + HEADER_BYTES,
+		   tail - HEADER_BYTES) &&
+	       memcmp(answer + tail, query + tail, QUESTION_TAIL) == 0;
 }
 
 /* Finds it when it is the only record of a query, which is how resolvers ask.

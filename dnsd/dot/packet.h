@@ -23,8 +23,8 @@ int packet_is_query(const uint8_t *, size_t len);
 
 /*
  * Whether it answers that query, for which packet_is_query() holds: a response
- * with the same opcode and, byte by byte, the same question.  Ids are not
- * compared.
+ * with the same opcode and the same question.  Ids are not compared, nor is the
+ * case of letters (RFC 4343): that tells forgers, whom TLS keeps out.
  */
 int packet_answers(
     const uint8_t *answer, size_t len, const uint8_t *query, size_t query_len);

@@ -135,6 +135,7 @@ static const struct option forwarding[] = {
 	{ NULL, NULL },
 };
 
+/* Against who forges answers; of TLS nobody can. */
 static const struct option random_case[] = {
 	{ "use-caps-for-id:", "yes" },
 	{ NULL, NULL },
@@ -254,7 +255,8 @@ servers_set(struct ub_ctx *context, const struct image *image, uint16_t dot,
 {
 	if (image_dns(image)->mode == DNS_FORWARD_TLS)
 		return dot_set(context, dot);
-	if (set(context, toward_network) == -1)
+	if (set(context, toward_network) == -1 ||
+	    (image_dns(image)->random_case && set(context, random_case) == -1))
 		return -1;
 	if (image_dns(image)->mode == DNS_FORWARD)
 		return forward_set(context, image, which);
@@ -316,8 +318,6 @@ context_new(struct event_base *base, const struct image *image, uint16_t dot,
 	if (validation_set(context, image, validation) == 0 &&
 	    set(context, options) == 0 &&
 	    caches_set(context, servers_of(image)) == 0 &&
-	    (!image_dns(image)->random_case ||
-		set(context, random_case) == 0) &&
 	    rebinding_set(context, image) == 0 &&
 	    servers_set(context, image, dot, which) == 0 &&
 	    is_set(ub_resolve_event(context, "localhost", WIRE_A, WIRE_CLASS_IN,

@@ -11,6 +11,7 @@
 
 #include "dnsd/answer.h"
 #include "dnsd/dname.h"
+#include "dnsd/maker.h"
 #include "dnsd/query.h"
 #include "dnsd/rdata.h"
 #include "dnsd/svcb.h"
@@ -84,7 +85,7 @@ check_records(const struct answer *answer, const struct question *question)
 static void
 check_again(const struct answer *first, struct query *query)
 {
-	static struct answer_maker *again;
+	static struct maker *again;
 	static uint8_t sent[LIMIT_DNS_PACKET_BYTES];
 	struct resolution resolution = {
 		.rcode = first->rcode, .ede = first->ede, .packet = sent
@@ -92,7 +93,7 @@ check_again(const struct answer *first, struct query *query)
 	struct answer second;
 
 	if (again == NULL)
-		again = answer_maker_new();
+		again = maker_new();
 	resolution.len_bytes =
 	    answer_write(first, query, &fresh, sent, sizeof(sent));
 	if (first->rcode == WIRE_SERVFAIL || (sent[2] & 2) != 0)
@@ -108,7 +109,7 @@ check_again(const struct answer *first, struct query *query)
 static void
 pace_try(const uint8_t *data, size_t size)
 {
-	static struct answer_maker *maker;
+	static struct maker *maker;
 	struct resolution resolution = { .ede = DNS_EDE_NONE };
 	struct query query;
 	struct answer answer;
@@ -116,7 +117,7 @@ pace_try(const uint8_t *data, size_t size)
 	int result;
 
 	if (maker == NULL)
-		maker = answer_maker_new();
+		maker = maker_new();
 	if (size < 1 || size > LIMIT_DNS_PACKET_BYTES ||
 	    question_read(data + 1, size - 1, &query) == -1)
 		return;

@@ -32,7 +32,8 @@ enum fixture_manner {
 	ANSWERS_BACKWARDS, /* once it has three of them */
 	ANSWERS_SERVFAIL,
 	ANSWERS_OTHERS, /* another question */
-	LEAVES,		/* when it is asked */
+	ANSWERS_IN_CAPITALS,
+	LEAVES, /* when it is asked */
 	IS_SILENT,
 };
 
@@ -126,6 +127,10 @@ fixture_query(struct fixture_server *server, struct bufferevent *connection,
 	switch (server->manner) {
 	case ANSWERS_OTHERS:
 		message[13] ^= 1;
+		fixture_send(connection, message, len);
+		break;
+	case ANSWERS_IN_CAPITALS:
+		message[13] &= (uint8_t)~0x20U;
 		fixture_send(connection, message, len);
 		break;
 	case ANSWERS_SERVFAIL:

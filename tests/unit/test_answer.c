@@ -11,12 +11,13 @@
 
 #include "dns_fixture.h"
 #include "dnsd/answer.h"
+#include "dnsd/maker.h"
 #include "dnsd/query.h"
 
 static struct answer_limits limits;
 static const struct answer_age fresh = { 0, 0 };
 
-static struct answer_maker *maker;
+static struct maker *maker;
 static struct dns_message message;
 static struct answer answer;
 static struct query query;
@@ -28,7 +29,7 @@ setup(void **state)
 {
 	(void)state;
 	limits = (struct answer_limits){ 86400, 3600, NULL, NULL };
-	maker = answer_maker_new();
+	maker = maker_new();
 	dns_begin(&message, 0, 0, "www.example", WIRE_A);
 	memset(&query, 0, sizeof(query));
 	query.id = 0x4711;
@@ -487,24 +488,6 @@ test_answer_moves_to_a_name_below(void **state)
 }
 
 static void
-test_zero_address(void **state)
-{
-	(void)state;
-	answer_zero(maker, &query.question, &answer);
-	(void)put();
-	assert_memory_equal(sent + sent_bytes - 6, "\0\4\0\0\0\0", 6);
-	query.question.qtype = WIRE_AAAA;
-	answer_zero(maker, &query.question, &answer);
-	(void)put();
-	assert_int_equal(answer.answers, 1);
-	assert_int_equal(sent_bytes, 29 + 12 + 16);
-	query.question.qtype = 65;
-	answer_zero(maker, &query.question, &answer);
-	assert_int_equal(put() & 15, WIRE_NOERROR);
-	assert_int_equal(sent_bytes, 29);
-}
-
-static void
 test_options_of_the_resolver_are_its_own(void **state)
 {
 	(void)state;
@@ -687,7 +670,6 @@ main(void)
 		TEST(test_data_that_its_type_cannot_have_is_bad),
 		TEST(test_names_in_data_are_compressed_where_they_may_be),
 		TEST(test_answer_moves_to_a_name_below),
-		TEST(test_zero_address),
 		TEST(test_options_of_the_resolver_are_its_own),
 		TEST(test_names_that_only_cost_time_are_bad),
 		TEST(test_services_with_private_hints_are_left_out),

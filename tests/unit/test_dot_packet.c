@@ -71,7 +71,10 @@ test_answer_repeats_the_question(void **state)
 	answer[0] ^= 1; /* another id */
 	assert_true(
 	    packet_answers(answer, sizeof(answer), sample, sizeof(sample)));
-	answer[13] = 'E'; /* another case: forgers do not know it */
+	memcpy(answer + 13, "EXample\3oRG", 11); /* in other letters */
+	assert_true(
+	    packet_answers(answer, sizeof(answer), sample, sizeof(sample)));
+	answer[13] = 'f'; /* another name */
 	assert_false(
 	    packet_answers(answer, sizeof(answer), sample, sizeof(sample)));
 	answer[13] = 'e';

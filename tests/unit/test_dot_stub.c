@@ -65,8 +65,7 @@ stage_open(void **state)
 {
 	struct stage *stage = calloc(1, sizeof(*stage));
 	socklen_t len = sizeof(stage->address);
-	int udp = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
-	int tcp = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+	int udp = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0), tcp = -1;
 
 	assert_non_null(stage);
 	stage->answer_bytes = 100;
@@ -75,6 +74,9 @@ stage_open(void **state)
 	stage->address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	/* the port of one protocol may be taken in the other */
 	do {
+		if (tcp != -1)
+			close(tcp);
+		tcp = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
 		stage->address.sin_port = 0;
 		assert_int_equal(
 		    bind(tcp, (struct sockaddr *)&stage->address, len), 0);

@@ -300,6 +300,18 @@ test_lying_server_is_put_aside(void **state)
 }
 
 static void
+test_letters_of_another_case_are_no_lie(void **state)
+{
+	struct stage *stage = *state;
+
+	stage_server(stage, 0, NAME, ANSWERS_IN_CAPITALS);
+	ask(stage, 0);
+	wait_for(stage, 1);
+	assert_int_equal(stage->got[0].rcode, PACKET_NOERROR);
+	assert_string_equal(stage->why, "");
+}
+
+static void
 test_silence_ends_in_servfail_and_heals(void **state)
 {
 	struct stage *stage = *state;
@@ -387,6 +399,7 @@ main(void)
 		STAGED(test_slow_server_is_hedged),
 		STAGED(test_failing_server_is_left_for_another),
 		STAGED(test_lying_server_is_put_aside),
+		STAGED(test_letters_of_another_case_are_no_lie),
 		STAGED(test_silence_ends_in_servfail_and_heals),
 		STAGED(test_a_name_that_is_slow_there_stops_no_other),
 		STAGED(test_silent_server_is_asked_after_others),

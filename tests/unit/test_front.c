@@ -362,10 +362,11 @@ test_policy_answers_by_itself(void **state)
 		enum front_answer answer;
 		unsigned int rcode;
 		unsigned int records;
-	} rows_of[] = { { FRONT_NXDOMAIN, WIRE_NXDOMAIN, 0 },
-		{ FRONT_REFUSED, WIRE_REFUSED, 0 },
-		{ FRONT_ZERO, WIRE_NOERROR, 1 },
-		{ FRONT_NODATA, WIRE_NOERROR, 0 } };
+		uint32_t ttl_s;
+	} rows_of[] = { { FRONT_NXDOMAIN, WIRE_NXDOMAIN, 0, 10 },
+		{ FRONT_REFUSED, WIRE_REFUSED, 0, DNS_TTL_NONE },
+		{ FRONT_ZERO, WIRE_NOERROR, 1, 10 },
+		{ FRONT_NODATA, WIRE_NOERROR, 0, 10 } };
 	size_t i;
 
 	(void)state;
@@ -376,6 +377,7 @@ test_policy_answers_by_itself(void **state)
 		UNTIL(has_reply());
 		assert_int_equal(rcode(), rows_of[i].rcode);
 		assert_int_equal(row.answer_count, rows_of[i].records);
+		assert_int_equal(row.ttl_s, rows_of[i].ttl_s);
 		assert_int_equal(row.rule, 12);
 		assert_int_equal(row.ede, 15);
 		assert_int_equal(row.source, DNS_SOURCE_POLICY);
