@@ -1,13 +1,18 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * A table of a few entries for each hash.  Its keys are chosen by clients, who
- * can push others' entries out: those flows then wait as the first one did.
+ * A table of a few entries for each hash.  Its keys are chosen by clients, so
+ * the hash is seeded: with many servers of its own a client can still push
+ * others' entries out, and those flows then wait as the first one did, but it
+ * cannot choose whose.
  */
 #include "relay/habit.h"
+
+#include <sys/random.h>
 
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/hash.h"
 #include "schema/flow.h"
 
 #define SPEAKS_US 1000000LL /* within it a server speaks first */
@@ -19,27 +24,31 @@ struct entry {
 };
 
 struct habits {
+	uint64_t seed;
 	struct entry entry[HABIT_SETS][HABIT_WAYS];
 };
 
 struct habits *
 habits_new(void)
 {
-	return calloc(1, sizeof(struct habits));
+	struct habits *habits = calloc(1, sizeof(*habits));
+
+	if (habits == NULL)
+		return NULL;
+	if (getrandom(&habits->seed, sizeof(habits->seed), 0) ==
+	    sizeof(habits->seed))
+		return habits;
+	free(habits);
+	return NULL;
 }
 
-/* FNV-1a */
-static uint32_t
-set_of(const struct addr *addr, uint16_t port)
+static size_t
+set_of(const struct habits *habits, const struct addr *addr, uint16_t port)
 {
-	uint32_t hash = 2166136261U;
-	size_t i;
+	uint64_t hash =
+	    hash_bytes(habits->seed, addr->byte, sizeof(addr->byte));
 
-	for (i = 0; i < sizeof(addr->byte); i++)
-		hash = (hash ^ addr->byte[i]) * 16777619U;
-	hash = (hash ^ (port & 0xff)) * 16777619U;
-	hash = (hash ^ port >> 8) * 16777619U;
-	return (hash ^ hash >> 16) % HABIT_SETS;
+	return hash_mix(hash ^ port) % HABIT_SETS;
 }
 
 static int
@@ -52,7 +61,7 @@ enum habit
 habits_of(const struct habits *habits, const struct addr *addr, uint16_t port,
     int64_t now_us)
 {
-	const struct entry *set = habits->entry[set_of(addr, port)];
+	const struct entry *set = habits->entry[set_of(habits, addr, port)];
 	uint32_t i;
 
 	for (i = 0; i < HABIT_WAYS; i++)
@@ -82,7 +91,7 @@ habits_note(struct habits *habits, const struct addr *addr, uint16_t port,
     enum habit habit, int64_t now_us)
 {
 	struct entry *entry =
-	    entry_for(habits->entry[set_of(addr, port)], addr, port);
+	    entry_for(habits->entry[set_of(habits, addr, port)], addr, port);
 
 	if (habit == HABIT_CLIENT_FIRST) {
 		if (is_of(entry, addr, port))

@@ -22,7 +22,7 @@ struct habits;
 
 enum habit { HABIT_CLIENT_FIRST, HABIT_SERVER_FIRST };
 
-/* NULL with ENOMEM. */
+/* NULL with errno. */
 struct habits *habits_new(void);
 
 /* What a flow has found; times are CLOCK_MONOTONIC.  The last word counts. */

@@ -137,6 +137,48 @@ test_the_last_ones_are_remembered(void **state)
 	assert_true(known > HABIT_SETS * 9 / 10);
 }
 
+/* Of MANY servers, those whose entry another table with the same notes keeps.
+ */
+static uint32_t
+kept_by_both(struct habits *one, struct habits *other)
+{
+	struct addr addr;
+	uint32_t n, both = 0;
+
+	for (n = 0; n < MANY; n++) {
+		addr = server(n);
+		both += habits_of(one, &addr, 25, NOW + MANY) ==
+			    HABIT_SERVER_FIRST &&
+			habits_of(other, &addr, 25, NOW + MANY) ==
+			    HABIT_SERVER_FIRST;
+	}
+	return both;
+}
+
+/*
+ * Who pushes whom out differs from relay to relay, so nobody can find out
+ * elsewhere.  The newest are kept by all; by chance some others are.
+ */
+static void
+test_who_shares_a_place_cannot_be_foreseen(void **state)
+{
+	struct habits *other = habits_new();
+	const uint32_t room = HABIT_SETS * HABIT_WAYS;
+	struct addr addr;
+	uint32_t n;
+
+	(void)state;
+	assert_non_null(other);
+	for (n = 0; n < MANY; n++) {
+		addr = server(n);
+		habits_note(habits, &addr, 25, HABIT_SERVER_FIRST, NOW + n);
+		habits_note(other, &addr, 25, HABIT_SERVER_FIRST, NOW + n);
+	}
+	assert_in_range(kept_by_both(habits, other), 1, room * 9 / 10);
+	assert_int_equal(kept_by_both(habits, habits), room);
+	free(other);
+}
+
 /* Of server 1 at port 25: when it began, connected, and what was said by NOW.
  */
 static struct flow_entry
@@ -194,6 +236,7 @@ main(void)
 		TEST(test_client_that_speaks_first_ends_it),
 		TEST(test_clients_that_speak_first_take_no_room),
 		TEST(test_the_last_ones_are_remembered),
+		TEST(test_who_shares_a_place_cannot_be_foreseen),
 		TEST(test_a_flow_shows_who_spoke),
 	};
 
