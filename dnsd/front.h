@@ -126,8 +126,8 @@ struct front_settings {
 
 /*
  * NULL with errno.  ops and ctx have to last as long as the front; settings
- * are copied.  Reads random bytes (getrandom(2)); allocates all of its memory,
- * except that of TCP connections, here.
+ * are copied.  Reads random bytes (getrandom(2)); allocates all of its memory
+ * here, except that of a TCP connection, which it gets when it is accepted.
  */
 struct front *front_new(struct event_base *, const struct front_ops *,
     void *ctx, const struct front_settings *);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/* A ring, in the order in which they leave; looks into no message. */
+/*
+ * Two rings, in the order in which they leave: of items, and of the bytes of
+ * their messages, whose positions grow until it is empty.  Looks into none.
+ */
 #include "dnsd/parked.h"
 
 #include <errno.h>
@@ -11,8 +14,9 @@
 
 struct item {
 	struct client client;
-	uint8_t *message;
+	const uint8_t *message;
 	size_t len;
+	uint64_t end; /* position behind the message */
 	uint64_t number;
 	int64_t due_us;
 };
@@ -21,9 +25,26 @@ struct parked {
 	parked_send_fn *send;
 	void *ctx;
 	struct event *due; /* of the first */
-	size_t first, count, bytes;
+	size_t first, count;
+	uint64_t head, tail; /* of messages: the next one's, the first one's */
 	struct item items[PARKED_MAX];
+	uint8_t bytes[PARKED_BYTES];
 };
+
+/* For a message, which lies in one piece; NULL when it does not find room. */
+static uint8_t *
+room(struct parked *parked, size_t len)
+{
+	size_t left = PARKED_BYTES - parked->head % PARKED_BYTES;
+	uint64_t begin = parked->head;
+
+	if (left < len) /* the end of the ring stays empty */
+		begin += left;
+	if (begin + len - parked->tail > PARKED_BYTES)
+		return NULL;
+	parked->head = begin + len;
+	return parked->bytes + begin % PARKED_BYTES;
+}
 
 static void
 send_first(struct parked *parked, int late)
@@ -32,10 +53,12 @@ send_first(struct parked *parked, int late)
 
 	parked->first = (parked->first + 1) % PARKED_MAX;
 	parked->count--;
-	parked->bytes -= item.len;
 	/* That may make room for another question, whose answer is parked. */
 	parked->send(parked->ctx, &item.client, item.message, item.len, late);
-	free(item.message);
+	parked->tail = item.end;
+	/* Few messages need few pages. */
+	if (parked->tail == parked->head)
+		parked->tail = parked->head = 0;
 }
 
 /* The next is due when it is, and no timer runs for nobody. */
@@ -91,16 +114,17 @@ parked_add(struct parked *parked, const struct client *client,
 {
 	struct item *item =
 	    &parked->items[(parked->first + parked->count) % PARKED_MAX];
+	uint8_t *copy;
 
-	if (parked->count == PARKED_MAX || parked->bytes + len > PARKED_BYTES ||
-	    (item->message = malloc(len)) == NULL)
+	if (parked->count == PARKED_MAX || (copy = room(parked, len)) == NULL)
 		return -1;
-	memcpy(item->message, message, len);
+	memcpy(copy, message, len);
 	item->client = *client;
+	item->message = copy;
 	item->len = len;
+	item->end = parked->head;
 	item->number = number;
 	item->due_us = due_us;
-	parked->bytes += len;
 	if (parked->count++ == 0)
 		wait_for_first(parked, clock_mono_us());
 	return 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * Answers that are written, and leave when something else is done, or their
- * time is over.  Fixed numbers: who finds no room does not wait.
+ * time is over.  Memory of a fixed size: who finds no room does not wait.
  */
 #ifndef DNSD_PARKED_H
 #define DNSD_PARKED_H

@@ -21,6 +21,7 @@
 
 #include "common/clock.h"
 #include "dnsd/front.h"
+#include "dnsd/unsent.h"
 #include "dnsd/wire.h"
 
 #define ACCEPTS_PER_EVENT 64
@@ -45,8 +46,7 @@ struct tcp_connection {
 	unsigned int held;
 	int64_t active_us;
 	struct event *readable, *writable;
-	uint8_t *out; /* NULL: everything was sent */
-	size_t out_used, out_sent, out_room;
+	struct unsent out;
 	TAILQ_ENTRY(tcp_connection) entry;
 	size_t in_used;
 	uint8_t in[LENGTH_BYTES + TCP_QUESTION_BYTES];
@@ -65,10 +65,10 @@ struct tcp {
 	struct connections open;
 	uint32_t count;
 	uint64_t accepted; /* those that were closed at once, too */
-	size_t unsent_bytes;
+	struct unsent_memory *memory;
 	int paused; /* no descriptor or memory for another client */
 	struct event *tick;
-	uint8_t answer[LENGTH_BYTES + LIMIT_DNS_PACKET_BYTES];
+	uint8_t answer[LIMIT_DNS_PACKET_BYTES];
 };
 
 static void
@@ -78,7 +78,6 @@ connection_free(struct tcp_connection *connection)
 		event_free(connection->readable);
 	if (connection->writable != NULL)
 		event_free(connection->writable);
-	free(connection->out);
 	free(connection);
 }
 
@@ -92,7 +91,7 @@ connection_close(struct tcp_connection *connection)
 		event_del(connection->writable);
 		close(connection->fd);
 		connection->fd = -1;
-		tcp->unsent_bytes -= connection->out_room;
+		unsent_drop(tcp->memory, &connection->out);
 		TAILQ_REMOVE(&tcp->open, connection, entry);
 		tcp->count--;
 	}
@@ -110,61 +109,20 @@ connection_touch(struct tcp_connection *connection)
 	TAILQ_INSERT_TAIL(&tcp->open, connection, entry);
 }
 
-static int
-out_append(struct tcp_connection *connection, const uint8_t *bytes, size_t len)
-{
-	struct tcp *tcp = connection->tcp;
-	size_t room = connection->out_used + len;
-	uint8_t *more;
-
-	if (room > connection->out_room) {
-		room += room / 2;
-		if (connection->out_used - connection->out_sent + len >
-			TCP_UNSENT_BYTES ||
-		    tcp->unsent_bytes + room - connection->out_room >
-			TCP_UNSENT_ALL_BYTES)
-			return -1;
-		more = realloc(connection->out, room);
-		if (more == NULL)
-			return -1;
-		tcp->unsent_bytes += room - connection->out_room;
-		connection->out = more;
-		connection->out_room = room;
-	}
-	memcpy(connection->out + connection->out_used, bytes, len);
-	connection->out_used += len;
-	return 0;
-}
-
-static void
-out_done(struct tcp_connection *connection)
-{
-	connection->tcp->unsent_bytes -= connection->out_room;
-	free(connection->out);
-	connection->out = NULL;
-	connection->out_used = connection->out_sent = connection->out_room = 0;
-}
-
 /* -1 when the connection is broken. */
 static int
 out_flush(struct tcp_connection *connection)
 {
-	size_t left = connection->out_used - connection->out_sent;
-	ssize_t n;
+	ssize_t n = unsent_send(
+	    connection->tcp->memory, &connection->out, connection->fd);
 
-	if (left == 0)
-		return 0;
-	n = send(connection->fd, connection->out + connection->out_sent, left,
-	    MSG_DONTWAIT | MSG_NOSIGNAL);
 	if (n == -1)
 		return errno == EAGAIN || errno == EINTR || errno == ENOBUFS ||
 			       errno == ENOMEM
 			   ? 0
 			   : -1;
-	connection_touch(connection);
-	connection->out_sent += (size_t)n;
-	if (connection->out_sent == connection->out_used)
-		out_done(connection);
+	if (n > 0)
+		connection_touch(connection);
 	return 0;
 }
 
@@ -172,7 +130,7 @@ out_flush(struct tcp_connection *connection)
 static int
 may_read(const struct tcp_connection *connection)
 {
-	return connection->held < TCP_WAITING && connection->out == NULL;
+	return connection->held < TCP_WAITING && connection->out.bytes == 0;
 }
 
 /* Sends what can be sent, and waits for what must come next. */
@@ -184,7 +142,7 @@ connection_go_on(struct tcp_connection *connection)
 	if (out_flush(connection) == -1)
 		goto close;
 	reads = may_read(connection);
-	writes = connection->out != NULL;
+	writes = connection->out.bytes != 0;
 	if (connection->ended && !connection->behind && !writes &&
 	    connection->held == 0)
 		goto close;
@@ -205,13 +163,15 @@ static int
 connection_answer(
     struct tcp_connection *connection, const uint8_t *answer, size_t len)
 {
+	struct tcp *tcp = connection->tcp;
 	uint8_t prefix[LENGTH_BYTES];
 
 	wire_put16(prefix, (unsigned int)len);
-	if (out_append(connection, prefix, sizeof(prefix)) == 0 &&
-	    out_append(connection, answer, len) == 0)
+	if (unsent_add(tcp->memory, &connection->out, prefix, sizeof(prefix)) ==
+		0 &&
+	    unsent_add(tcp->memory, &connection->out, answer, len) == 0)
 		return 0;
-	connection->tcp->ops->unsent(connection->tcp->ctx, 1);
+	tcp->ops->unsent(tcp->ctx, 1);
 	return -1;
 }
 
@@ -231,7 +191,7 @@ connection_serve(struct tcp_connection *connection)
 		if (connection->in_used - at - LENGTH_BYTES < len)
 			break;
 		connection->behind = connection->held >= TCP_WAITING ||
-				     connection->out_used >= ANSWERS_BYTES;
+				     connection->out.bytes >= ANSWERS_BYTES;
 		if (connection->behind)
 			break;
 		at += LENGTH_BYTES;
@@ -514,8 +474,10 @@ tcp_new(struct event_base *base, const struct tcp_ops *ops, void *ctx)
 	tcp->ops = ops;
 	tcp->ctx = ctx;
 	TAILQ_INIT(&tcp->open);
+	tcp->memory = unsent_memory_new(TCP_CONNECTIONS, TCP_UNSENT_BLOCKS);
 	tcp->tick = event_new(base, -1, EV_PERSIST, on_tick, tcp);
-	if (tcp->tick != NULL && event_add(tcp->tick, &second) == 0)
+	if (tcp->memory != NULL && tcp->tick != NULL &&
+	    event_add(tcp->tick, &second) == 0)
 		return tcp;
 	tcp_free(tcp);
 	errno = ENOMEM;
@@ -604,5 +566,6 @@ tcp_free(struct tcp *tcp)
 	}
 	if (tcp->tick != NULL)
 		event_free(tcp->tick);
+	unsent_memory_free(tcp->memory);
 	free(tcp);
 }

@@ -2,7 +2,9 @@
 /*
  * DNS over TCP (RFC 7766): clients may send many questions without waiting, and
  * get each answer as soon as there is one.  The number of connections has a
- * bound, for one client and for all; who is idle longest gives way.
+ * bound, for one client and for all; who is idle longest gives way.  One that
+ * is open costs no memory beyond what it was given when it came, and a part of
+ * what there is for answers that their clients do not read.
  */
 #ifndef DNSD_TCP_H
 #define DNSD_TCP_H
@@ -16,9 +18,8 @@
 #define TCP_CONNECTIONS_CLIENT 64 /* of one address */
 #define TCP_IDLE_S 10
 #define TCP_WAITING 64 /* answers owed to a connection; then it is not read */
-#define TCP_QUESTION_BYTES 4096	     /* a longer one ends the connection */
-#define TCP_UNSENT_BYTES 262144	     /* of one that does not read its answers */
-#define TCP_UNSENT_ALL_BYTES 8388608 /* of all */
+#define TCP_QUESTION_BYTES 4096 /* a longer one ends the connection */
+#define TCP_UNSENT_BLOCKS 2048	/* of those that do not read; unsent.h */
 
 struct event_base;
 struct front_listener;

@@ -40,6 +40,7 @@ SYSCALLS = {
     "map as code": (9, 0, 4096, 5, 0x22, -1, 0),
     "tgkill": (234, 1, 1, 0), "F_SETOWN": (72, 0, 8, 1),
     "F_SETSIG": (72, 0, 10, 9),
+    "sendto": (44, -1, 0, 0, 0, 0, 0),
     "sendto MSG_FASTOPEN": (44, -1, 0, 0, socket.MSG_FASTOPEN, 0, 0),
     "sendmsg MSG_FASTOPEN": (46, -1, 0, socket.MSG_FASTOPEN),
 }
@@ -61,7 +62,7 @@ DENIED = {
     "dnsd": CHILDREN + ("fork", "clone", "open a file", "unlink", "kill",
                         "tgkill", "socket AF_INET", "socket AF_NETLINK",
                         "connect", "bind", "set SO_MARK",
-                        "sendto MSG_FASTOPEN", "sendmsg MSG_FASTOPEN"),
+                        "sendto", "sendmsg MSG_FASTOPEN"),
     "resolver": CHILDREN + ("fork", "clone", "open a file", "unlink", "kill",
                             "tgkill", "socket AF_NETLINK", "listen", "accept",
                             "set SO_MARK", "sendto MSG_FASTOPEN"),
