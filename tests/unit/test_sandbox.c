@@ -227,9 +227,9 @@ use_fcntl(void)
 
 /* No such descriptor: the filter looks first. */
 static int
-send_to(void)
+send_message(void)
 {
-	return syscall(SYS_sendto, -1, NULL, 0, 0, NULL, 0) == -1 ? errno : 0;
+	return syscall(SYS_sendmsg, -1, NULL, 0) == -1 ? errno : 0;
 }
 
 static int
@@ -367,7 +367,7 @@ test_who_may_not_connect_cannot_by_fast_open(void **state)
 	(void)state;
 	for (i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
 		assert_exits(
-		    status_in(all[i], SANDBOX_RUNNING, send_to), EBADF);
+		    status_in(all[i], SANDBOX_RUNNING, send_message), EBADF);
 		assert_killed(
 		    status_in(all[i], SANDBOX_RUNNING, send_to_fast_open));
 		assert_killed(status_in(
