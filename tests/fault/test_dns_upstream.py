@@ -150,13 +150,13 @@ class Attack:
         self.net, self.pool = net, pool
         self.upstream, self.forger = upstream, forger
 
-    def on(self, name, guesses, count=AT_ONCE):
-        """What the client gets."""
+    def on(self, name, guesses, count=AT_ONCE, write=bytes):
+        """What the client gets; write changes the bytes of a forged answer."""
         asked = self.pool.submit(names.ask, self.net.client, ASKED, name)
         heard, *_ = proc.wait_until(
             lambda: self.upstream.asked(name), 5, "a question")
         self.forger.send(
-            upstreams.wire_to(heard.query, upstreams.FORGED4),
+            write(upstreams.wire_to(heard.query, upstreams.FORGED4)),
             itertools.islice(guesses(heard), count))
         return names.texts(asked.result())
 
@@ -188,3 +188,18 @@ def test_no_forged_answer_is_taken(
         assert attack.on("control.example.net", rightly) == {
             upstreams.FORGED4}
     assert instance.by_role()["resolver"] == resolver
+
+
+def test_without_the_letters_no_forged_answer_is_taken(
+        net, routed, tpx, pool):
+    """Though port and number are right; with the letters it would be."""
+    tpx(f"{FORWARD}\ndns random-case yes")
+    with upstreams.Upstream(net.server, on_the_way) as upstream, \
+            packets.Wire(net.server, "eth0",
+                         net.gateway, net.SERVER_IF) as wire:
+        attack = Attack(net, pool, upstream, upstreams.Forger(
+            wire, net.SERVER4, net.OUTSIDE4))
+        assert attack.on("name.example.net", rightly, write=bytes.lower) <= {
+            upstreams.TRUE4}
+        assert attack.on("control.example.net", rightly) == {
+            upstreams.FORGED4}

@@ -11,6 +11,7 @@ ANYBODY = "192.0.2.53"
 FORWARD = "dns forward { 10.74.2.2 }\ndns validate no"
 WWW, ALIAS = "www.example.net", "alias.example.net"
 BLOCKED = 15  # RFC 8914, 4.16
+TTL_S = 10
 ZERO = {"A": {"0.0.0.0"}, "AAAA": {"::"}, "TXT": set()}
 
 
@@ -61,6 +62,19 @@ def test_what_is_in_a_list_is_answered_as_written(net, zone, tpx):
             block["NOERROR"])
     assert ask(net, WWW) == ("NOERROR", {names.ADDRESS4}, [])
     assert row_of(instance, WWW)["rule"] is None
+
+
+def test_clients_may_remember_what_is_not_there(net, zone, tpx):
+    """RFC 2308: as long as the record says that comes with it."""
+    tpx('domains <ads> { "ads.example" }\ndomains <zero> { "zero.example" }\n'
+        f"{FORWARD}\ndns block <ads>\ndns block <zero> answer zero")
+    for name, kind in (("aDs.Example", "A"), ("zErO.eXample", "TXT"),
+                       ("_dNs.resolver.arpa", "SVCB")):
+        for tcp in (False, True):
+            answer = names.ask(net.client, ANYBODY, name, kind, tcp=tcp)
+            assert [records.to_text() for records in answer.authority] == [
+                f"{name}. {TTL_S} IN SOA {name}. nobody.invalid."
+                f" 1 3600 1200 604800 {TTL_S}"]
 
 
 @pytest.mark.smoke

@@ -64,8 +64,8 @@ def validating(tpx, tree, servers, **files):
     return instance
 
 
-def ask(net, label, **options):
-    return names.ask(net.client, ASKED, f"{label}.example.net", **options)
+def ask(net, label, server=ASKED, **options):
+    return names.ask(net.client, server, f"{label}.example.net", **options)
 
 
 def outcome(net, label, **options):
@@ -78,9 +78,10 @@ def outcome(net, label, **options):
     return names.rcode(answer), names.is_authentic(answer)
 
 
-def assert_judged(net, reasons):
+def assert_judged(net, reasons, server=ASKED):
     def each(labels, **options):
-        return {label: outcome(net, label, **options) for label in labels}
+        return {label: outcome(net, label, server=server, **options)
+                for label in labels}
     assert each(SECURE, dnssec=True) == {
         label: (rcode, True) for label, rcode in SECURE.items()}
     assert each(INSECURE, dnssec=True) == {
@@ -88,7 +89,8 @@ def assert_judged(net, reasons):
     for tcp in (False, True):
         assert each(BOGUS, tcp=tcp) == {
             label: ("SERVFAIL", False) for label in BOGUS}
-    assert {label: names.reasons(ask(net, label)) for label in reasons} == {
+    assert {label: names.reasons(ask(net, label, server))
+            for label in reasons} == {
         label: {number} for label, number in reasons.items()}
     # who says that he checks for himself is given it
     assert each(BOGUS, checking_disabled=True) == {

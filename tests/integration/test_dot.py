@@ -8,7 +8,7 @@ import socket
 import pytest
 
 from conftest import FORWARDED, LOCAL
-from rig import dot, names, proc
+from rig import dot, names, proc, servers, upstreams
 from rig.sniffer import Sniffer
 
 BOTH = f"{FORWARDED}\n{LOCAL}"
@@ -34,20 +34,20 @@ def dot_server(net, authority):
 @pytest.fixture
 def dot_tpx(net, tpx, authority):
     """Starts tpxd that trusts that authority: dot_tpx("servers")."""
-    def start(servers, **settings):
+    def start(asked, more="", **settings):
         instance = tpx("dns off", wait="armed", capture=BOTH, **settings)
         instance.home.joinpath("ca.pem").write_text(
             authority.path.read_text())
-        reconfigure(instance, servers)
+        reconfigure(instance, asked, more)
         return instance
     return start
 
 
-def reconfigure(instance, servers):
+def reconfigure(instance, asked, more=""):
     instance.configure(
         f"on-failure closed\nlease 2s\nworkers 2\n{BOTH}\n"
-        f'dns forward tls {{ {servers} }}\ndns tls-authorities "ca.pem"\n'
-        "dns validate no\n")
+        f'dns forward tls {{ {asked} }}\ndns tls-authorities "ca.pem"\n'
+        f"dns validate no\n{more}\n")
     instance.ctl("reload")
 
 
@@ -93,6 +93,23 @@ def test_a_wrong_name_is_asked_nothing(net, dot_server, dot_tpx):
     assert event["process"] == "tpx-dot" and event["severity"] == "warning"
     reconfigure(instance, f'{net.SERVER4} "{NAME}"')
     proc.wait_until(lambda: answered(net), 10, "the right one answers")
+
+
+@pytest.mark.parametrize("option", ["yes", "no"])
+def test_letters_of_an_answer_may_be_any(
+        net, authority, dot_tpx, option):
+    """They are no secret of a server that TLS has made known."""
+    net.gateway.ip("route", "add", "default", "via", net.SERVER4)
+    with servers.Server(net.server, 853, dot.answering(
+            authority, NAME, upstreams.in_capitals)) as server:
+        instance = dot_tpx(f'{net.SERVER4} "{NAME}"',
+                           f"dns random-case {option}")
+        proc.wait_until(
+            lambda: names.texts(names.ask(net.client, ANY4, WWW, timeout_s=3))
+            == {upstreams.TRUE4}, 5, "an answer by TLS")
+        asked = [query.question[0].name.to_text() for query in server.heard]
+    assert asked == [f"{WWW}."]
+    assert upstream_events(instance, "") == []
 
 
 @pytest.mark.parametrize("dies", [0, 1], ids=["first", "second"])

@@ -31,7 +31,7 @@ FallbackDNS=
 Domains=~.
 LLMNR=no
 MulticastDNS=no
-Cache=no
+Cache={cache}
 ReadEtcHosts=no
 """
 STUB = "127.0.0.53"
@@ -49,13 +49,14 @@ def addresses(namespace, server, name):
 
 
 @contextlib.contextmanager
-def resolved(namespace, server, *stubs):
+def resolved(namespace, server, *stubs, cache="no"):
     """systemd-resolved asks that server, and answers at STUB and at stubs."""
     with tempfile.TemporaryDirectory(prefix="tpx-resolved-") as home:
         os.chmod(home, 0o755)
         path = pathlib.Path(home, "conf")
-        path.write_text(RESOLVED_CONF.format(server=server) + "".join(
-            f"DNSStubListenerExtra={stub}\n" for stub in stubs))
+        path.write_text(RESOLVED_CONF.format(
+            server=server, cache=cache) + "".join(
+                f"DNSStubListenerExtra={stub}\n" for stub in stubs))
         with namespace.spawn("sh", "-c", START_RESOLVED, RESOLVED,
                              path) as process:
             yield process

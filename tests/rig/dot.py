@@ -4,16 +4,23 @@
     authority = dot.Authority(home)
     with dot.Server(net.server, authority, "dns.test") as server:
         ...
+    with servers.Server(net.server, 853, dot.answering(
+            authority, "dns.test", upstreams.in_capitals)) as server:
+        server.heard  # the questions
 """
 
 import contextlib
 import pathlib
 import shutil
 import socket
+import ssl
+import struct
 import subprocess
 import tempfile
 
-from . import names, proc
+import dns.message
+
+from . import names, proc, servers
 
 DATA = f"""\
   local-zone: "{names.ZONE_NAME}." static
@@ -73,6 +80,25 @@ class Authority:
                  "-CAcreateserial", "-days", "2", "-extfile", f"{name}.ext",
                  "-out", f"{name}.pem", cwd=self.home)
         return self.home / name
+
+
+def answering(authority, name, behaviour):
+    """For a server of rig.servers: by TLS, what one of rig.upstreams says."""
+    stem = authority.issue(name)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(f"{stem}.pem", f"{stem}.key")
+
+    def serve(server, connection):
+        with context.wrap_socket(connection, server_side=True) as stream:
+            while True:
+                count, = struct.unpack("!H", servers.read_exactly(stream, 2))
+                query = dns.message.from_wire(
+                    servers.read_exactly(stream, count))
+                server.heard.append(query)
+                for reply in behaviour(query):
+                    stream.sendall(struct.pack("!H", len(reply.wire))
+                                   + reply.wire)
+    return serve
 
 
 class Server:

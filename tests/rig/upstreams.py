@@ -28,6 +28,7 @@ from . import names, packets
 
 TRUE4, FORGED4 = "198.51.100.21", "203.0.113.66"
 OTHER_PORT = 5354
+HEADER_BYTES = 12
 TTL_S = 300
 
 
@@ -128,9 +129,17 @@ def garbage(query):
 def loop(query):
     """A name of the answer points to itself."""
     wire = bytearray(wire_to(query, FORGED4))
-    at = 12 + len(query.question[0].name.to_wire()) + 4
+    at = HEADER_BYTES + len(query.question[0].name.to_wire()) + 4
     wire[at:at + 2] = struct.pack("!H", 0xC000 | at)
     return [Reply(bytes(wire))]
+
+
+def in_capitals(query, address=TRUE4):
+    """The question comes back in letters of its own."""
+    wire = wire_to(query, address)
+    end = HEADER_BYTES + len(query.question[0].name.to_wire())
+    return [Reply(wire[:HEADER_BYTES] + wire[HEADER_BYTES:end].upper()
+                  + wire[end:])]
 
 
 def servfail(query):
