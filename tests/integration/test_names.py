@@ -12,11 +12,13 @@ from conftest import (ECHO, HTTP, REFUSED, TALK_FIRST, client_of,
 from rig import proc, proxies, traffic
 from rig.hosts import Hosts
 from rig.servers import read_exactly, reset
-from test_sniff import FAST_S, LIMIT_S, NAME, TRIES, hello, records
+from test_sniff import (FAST_S, LIMIT_S, MOST_BYTES, NAME, TRIES, hello,
+                        hello_of, records)
 
 PORT = 1080
 NOWHERE = "198.51.100.9"  # only by its name can anybody be reached there
 HELLO = records(hello())
+LONGEST = records(hello_of(MOST_BYTES), 1)
 REQUEST = f"GET / HTTP/1.0\r\nHost: {NAME}\r\n\r\n".encode()
 
 
@@ -48,15 +50,16 @@ def echoed(net, address, sent, pause_s=0):
 def test_upstream_connects_to_the_name(net, server, tpx, tmp_path, kind):
     instance = tpx(via(kind, net.SERVER4))
     with knowing(kind, net, tmp_path):
-        for sent in (HELLO, REQUEST):
+        for sent in (HELLO, REQUEST, LONGEST):
             with traffic.connect(net.client, NOWHERE, ECHO) as sock:
                 sock.sendall(sent)
                 assert read_exactly(sock, len(sent)) == sent
-    rows = sorted(instance.rows(2), key=lambda row: row["start_us"])
+    rows = sorted(instance.rows(3), key=lambda row: row["start_us"])
     assert [(row["dst"], row["host"], row["host_source"], row["upstream"],
              row["up_bytes"]) for row in rows] == [
         (NOWHERE, NAME, "sni", "corp", len(HELLO)),
-        (NOWHERE, NAME, "http", "corp", len(REQUEST))]
+        (NOWHERE, NAME, "http", "corp", len(REQUEST)),
+        (NOWHERE, NAME, "sni", "corp", len(LONGEST))]
 
 
 @pytest.mark.parametrize("kind", [proxies.SOCKS5, proxies.HTTP])
