@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "relay/beginning.h"
 #include "relay/failure.h"
 #include "relay/habit.h"
 #include "relay/idle.h"
@@ -29,7 +30,6 @@
 #include "relay/reset.h"
 #include "relay/server.h"
 #include "relay/shortage.h"
-#include "relay/sniff.h"
 
 #define IDLE_US (7440LL * 1000000) /* 2 h 4 min: RFC 5382, REQ-5 */
 #define DOUBT_US 50000LL	   /* until one is looked into */
@@ -48,6 +48,7 @@ struct flow {
 	struct tally_share share;
 	struct patience_wait wait;  /* for the rest of a name */
 	struct patience_wait doubt; /* that the last look has seen all */
+	struct beginning beginning;
 	int64_t active_us;
 	int64_t idle_us;
 	enum flow_close first_end; /* who sent its end first */
@@ -77,6 +78,7 @@ struct flow_pool {
 	struct patience *patience;
 	struct patience *doubts;
 	struct habits *habits;
+	struct beginnings beginnings;
 	struct flow *flows; /* most of them; reserved, not touched */
 	uint32_t most;
 	int full;
@@ -214,6 +216,7 @@ flow_end(struct flow *flow, enum flow_close why, int error)
 	idle_cancel(&flow->timer);
 	patience_end(pool->patience, &flow->wait);
 	patience_end(pool->doubts, &flow->doubt);
+	beginning_end(&flow->beginning);
 	server_release(&flow->server);
 	socket_end(flow, CLIENT, reset);
 	socket_end(flow, SERVER, reset);
@@ -307,6 +310,7 @@ static void
 flow_connected(struct flow *flow)
 {
 	server_release(&flow->server);
+	beginning_end(&flow->beginning);
 	flow->connected = 1;
 	flow->active_us = clock_mono_us();
 	flow->record->connect_us =
@@ -501,8 +505,8 @@ flow_look(struct flow *flow)
 {
 	struct sniff_name name;
 	size_t len;
-	int status =
-	    sniff_socket(event_get_fd(&flow->socket[CLIENT]), &name, &len);
+	int status = beginning_look(&flow->beginning, &flow->pump[CLIENT],
+	    event_get_fd(&flow->socket[CLIENT]), &name, &len);
 
 	if (status == -1) {
 		flow_fail(flow, CLIENT, errno);
@@ -529,6 +533,7 @@ on_wait_over(struct patience_wait *wait)
 		flow_named(flow, NULL);
 		return;
 	}
+	beginning_end(&flow->beginning);
 	pump_let_go(&flow->pump[CLIENT]);
 	flow_move(flow, CLIENT, EV_READ);
 }
@@ -542,12 +547,14 @@ on_first_bytes(struct pump *pump, const void *bytes, size_t len)
 {
 	struct flow *flow = FLOW_OF(pump, pump[CLIENT]);
 	struct sniff_name name;
-	enum sniff_status status = sniff_stream(bytes, len, &name);
+	enum sniff_status status =
+	    beginning_read(&flow->beginning, bytes, len, &name);
 
 	if (status == SNIFF_MORE && !flow->waited) {
 		patience_begin(flow->pool->patience, &flow->wait);
 		return PUMP_HOLD;
 	}
+	beginning_end(&flow->beginning);
 	record_name(flow->pool->journal, flow->record, status, &name);
 	patience_end(flow->pool->patience, &flow->wait);
 	if (status == SNIFF_FOUND && flow->unnamed &&
@@ -583,7 +590,8 @@ on_server(int fd, short what, void *arg)
 	if (!flow->connected) {
 		if (flow_prepare(flow, what) == -1)
 			return;
-		if (flow->early & (EV_READ | EV_CLOSED) &&
+		if ((flow->early & (EV_READ | EV_CLOSED) ||
+			pump_keeps(&flow->pump[CLIENT])) &&
 		    flow_pump(flow, CLIENT, flow->early) == -1)
 			return;
 	}
@@ -622,6 +630,7 @@ flow_start(struct flow *flow, int client, const struct flow_start *start)
 	flow->silent = 1;
 	flow->waited = flow->unnamed = flow->learns = 0;
 	memset(&flow->server, 0, sizeof(flow->server));
+	beginning_init(&flow->beginning, &flow->pool->beginnings);
 	pump_init(&flow->pump[CLIENT], &flow->record->up_bytes, on_first_bytes);
 	pump_init(&flow->pump[SERVER], &flow->record->down_bytes, NULL);
 	socket_assign(flow, CLIENT, client);

@@ -17,10 +17,12 @@
 #define COPY_BYTES 65536
 #define SPLICE_AFTER (256 * 1024) /* bytes moved before a pipe is worth it */
 #define SHARE (256 * 1024)	  /* bytes until the other flows have a turn */
+#define HELD_BYTES 4096		  /* room for more of what is held, at least */
 
 struct pump_rest {
 	size_t begin;
 	size_t end;
+	size_t size;
 	char bytes[];
 };
 
@@ -57,6 +59,7 @@ pump_let_go(struct pump *pump)
 {
 	pump->look = NULL;
 	pump->held = 0;
+	pump->unlooked = 0;
 }
 
 static void
@@ -89,16 +92,21 @@ would_block(void)
 	return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR;
 }
 
-/* Keeps what the writing side did not take. */
+/* Keeps bytes for later, with room for so many. */
 static int
-rest_keep(struct pump *pump, const char *bytes, size_t len)
+rest_keep(struct pump *pump, const char *bytes, size_t len, size_t size)
 {
-	pump->rest = malloc(sizeof(*pump->rest) + len);
-	if (pump->rest == NULL)
+	struct pump_rest *rest = malloc(sizeof(*rest) + size);
+
+	if (rest == NULL)
 		return -1;
-	pump->rest->begin = 0;
-	pump->rest->end = len;
-	memcpy(pump->rest->bytes, bytes, len);
+	rest->begin = 0;
+	rest->end = len;
+	rest->size = size;
+	if (len > 0)
+		memcpy(rest->bytes, bytes, len);
+	rest_free(pump);
+	pump->rest = rest;
 	return 0;
 }
 
@@ -161,14 +169,78 @@ read_nothing(struct pump *pump, ssize_t n)
 	return would_block() ? PUMP_WAIT : PUMP_FROM_FAILED;
 }
 
-/* Puts what is held to where the next bytes are read behind it. */
-static size_t
-held_copy(const struct pump *pump)
+/* Room behind what is held: each time for as much again, and so in all O(n). */
+static int
+held_grow(struct pump *pump)
 {
-	if (!pump->held)
+	const struct pump_rest *rest = pump->rest;
+
+	if (rest == NULL)
+		return rest_keep(pump, NULL, 0, HELD_BYTES);
+	if (rest->end < rest->size)
 		return 0;
-	memcpy(shared, pump->rest->bytes, pump->rest->end);
-	return pump->rest->end;
+	return rest_keep(
+	    pump, rest->bytes, rest->end, 2 * rest->end + HELD_BYTES);
+}
+
+/* As recv(2), to behind what is held. */
+static ssize_t
+held_read(struct pump *pump, int from)
+{
+	struct pump_rest *rest;
+	ssize_t n;
+
+	if (held_grow(pump) == -1)
+		return -1;
+	rest = pump->rest;
+	n = recv(from, rest->bytes + rest->end, rest->size - rest->end, 0);
+	if (n > 0)
+		rest->end += (size_t)n;
+	return n;
+}
+
+ssize_t
+pump_take(struct pump *pump, int from)
+{
+	ssize_t n = held_read(pump, from);
+
+	pump->held = pump->rest != NULL;
+	pump->unlooked |= n > 0;
+	return n;
+}
+
+const void *
+pump_held(const struct pump *pump, size_t *len)
+{
+	*len = pump->rest->end;
+	return pump->rest->bytes;
+}
+
+int
+pump_keeps(const struct pump *pump)
+{
+	return pump->rest != NULL;
+}
+
+/* More of the first bytes, or those that nobody has looked at in a run. */
+static enum pump_status
+held_more(struct pump *pump, int from)
+{
+	ssize_t n = held_read(pump, from);
+
+	if (n == 0 || (n == -1 && (!would_block() || !pump->unlooked)))
+		return read_nothing(pump, n);
+	pump->unlooked = 0;
+	switch (pump->look(pump, pump->rest->bytes, pump->rest->end)) {
+	case PUMP_HOLD:
+		return PUMP_AGAIN;
+	case PUMP_FORBID:
+		return PUMP_FORBIDDEN;
+	case PUMP_GO:
+		break;
+	}
+	pump_let_go(pump);
+	return PUMP_AGAIN;
 }
 
 /* What becomes of the first bytes: kept when more are wanted first. */
@@ -179,9 +251,9 @@ first_look(struct pump *pump, size_t len)
 
 	if (pump->look == NULL)
 		return PUMP_GO;
-	rest_free(pump);
 	verdict = pump->look(pump, shared, len);
-	pump->held = verdict == PUMP_HOLD && rest_keep(pump, shared, len) == 0;
+	pump->held =
+	    verdict == PUMP_HOLD && rest_keep(pump, shared, len, len) == 0;
 	if (pump->held)
 		return PUMP_HOLD;
 	pump->look = NULL;
@@ -212,13 +284,11 @@ read_to_end(struct pump *pump, int from, size_t len)
 static enum pump_status
 copy_once(struct pump *pump, int from, int to)
 {
-	size_t len = held_copy(pump);
-	ssize_t n = recv(from, shared + len, sizeof(shared) - len, 0);
-	ssize_t written;
+	ssize_t n = recv(from, shared, sizeof(shared), 0), written;
+	size_t len = (size_t)n;
 
 	if (n <= 0)
 		return read_nothing(pump, n);
-	len += (size_t)n;
 	switch (first_look(pump, len)) {
 	case PUMP_HOLD:
 		return PUMP_AGAIN;
@@ -233,8 +303,8 @@ copy_once(struct pump *pump, int from, int to)
 	if (written == -1)
 		return PUMP_TO_FAILED;
 	if ((size_t)written < len) {
-		if (rest_keep(pump, shared + written, len - (size_t)written) ==
-		    -1)
+		len -= (size_t)written;
+		if (rest_keep(pump, shared + written, len, len) == -1)
 			return PUMP_FROM_FAILED;
 		return PUMP_WAIT;
 	}
@@ -279,6 +349,8 @@ static enum pump_status
 pump_read(struct pump *pump, int from, int to)
 {
 	pump->doubts = 0;
+	if (pump->held)
+		return held_more(pump, from);
 	if (*pump->bytes > SPLICE_AFTER && pump->pipe == NULL)
 		pump->pipe = pipe_borrow();
 	if (pump->pipe != NULL)

@@ -8,6 +8,8 @@
 #ifndef RELAY_PUMP_H
 #define RELAY_PUMP_H
 
+#include <sys/types.h>
+
 #include <stddef.h>
 #include <stdint.h>
 
@@ -31,7 +33,7 @@ enum pump_look {
 	PUMP_HOLD,   /* none goes on until there are more, or pump_let_go() */
 };
 
-/* Looks at all that was read since the beginning. */
+/* Looks at all that was read since the beginning, where it may stay. */
 typedef enum pump_look
 pump_look_fn(struct pump *, const void *bytes, size_t len);
 
@@ -45,6 +47,7 @@ struct pump {
 	uint8_t doubts;	    /* there may be more than the last read found */
 	uint8_t spliced;    /* something, in this run */
 	uint8_t held;	    /* rest waits for more bytes, not for room */
+	uint8_t unlooked;   /* and some of it came by pump_take() */
 	uint8_t ending;	    /* the end has come, behind what is to be read */
 	uint8_t end;	    /* the end was read */
 	uint8_t corked;	    /* the last bytes wait for the end to be sent */
@@ -77,6 +80,19 @@ void pump_expect_end(struct pump *);
 
 /* Bytes wait for the writing side. */
 int pump_waits(const struct pump *);
+
+/*
+ * Reads first bytes before there is anybody to write to, and holds them: how
+ * many, 0 at the end, or -1 with errno.  Nothing bounds them but who asks.  If
+ * nobody lets them go, they are looked at by pump_run().
+ */
+ssize_t pump_take(struct pump *, int from);
+
+/* What is held, from the first byte on. */
+const void *pump_held(const struct pump *, size_t *len);
+
+/* Something that was copied is held, or waits for the writing side. */
+int pump_keeps(const struct pump *);
 
 /* What is held goes on with the next pump_run(), and no more is looked at. */
 void pump_let_go(struct pump *);

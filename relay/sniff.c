@@ -22,16 +22,21 @@ parser_of(const uint8_t *bytes, size_t len)
 }
 
 enum sniff_status
-sniff_stream(const uint8_t *bytes, size_t len, struct sniff_name *name)
+sniff_stream(struct sniff_course *course, const uint8_t *bytes, size_t len,
+    struct sniff_name *name)
 {
 	sniff_fn *parser = parser_of(bytes, len);
 
 	memset(name, 0, sizeof(*name));
-	return parser == NULL ? SNIFF_NONE : parser(bytes, len, name);
+	/* An urgent byte may hide some that were seen: then from the first. */
+	if (len < course->at)
+		memset(course, 0, sizeof(*course));
+	return parser == NULL ? SNIFF_NONE : parser(course, bytes, len, name);
 }
 
 int
-sniff_socket(int fd, struct sniff_name *name, size_t *len)
+sniff_socket(
+    struct sniff_course *course, int fd, struct sniff_name *name, size_t *len)
 {
 	static uint8_t bytes[SNIFF_MOST_BYTES];
 	ssize_t n = recv(fd, bytes, sizeof(bytes), MSG_PEEK | MSG_DONTWAIT);
@@ -40,13 +45,7 @@ sniff_socket(int fd, struct sniff_name *name, size_t *len)
 	*len = n > 0 ? (size_t)n : 0;
 	if (n == -1)
 		return errno == EAGAIN || errno == EINTR ? SNIFF_MORE : -1;
-	return sniff_stream(bytes, *len, name);
-}
-
-enum sniff_status
-sniff_short(size_t len)
-{
-	return len >= SNIFF_MOST_BYTES ? SNIFF_NONE : SNIFF_MORE;
+	return sniff_stream(course, bytes, *len, name);
 }
 
 static char

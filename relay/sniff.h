@@ -12,8 +12,11 @@
 
 #include "schema/flow.h"
 
-#define SNIFF_MOST_BYTES 16384 /* that a name is looked for in */
-#define SNIFF_LIMIT_US 200000  /* that a name is waited for, in all */
+/* That a name is looked for in: of a ClientHello, or of a request's head. */
+#define SNIFF_MOST_BYTES 16384
+/* As it is sent, each byte of a ClientHello may have a record of its own. */
+#define SNIFF_MOST_SENT (6 * SNIFF_MOST_BYTES)
+#define SNIFF_LIMIT_US 200000 /* that a name is waited for, in all */
 
 enum sniff_status {
 	SNIFF_MORE, /* all is well so far: come again with more bytes */
@@ -26,8 +29,9 @@ enum sniff_status {
  * encrypted_client_hello, so the name is only that of a front; it may be set
  * without a name.  unread: there is no name because what should have it could
  * not be read to its end; only QUIC says so.  too_long: that is because it is a
- * ClientHello beyond SNIFF_MOST_BYTES.  another: behind what has been read
- * another connection of the flow began; only udp_sniff_read() says so.
+ * ClientHello beyond SNIFF_MOST_BYTES, or one that has no room.  another:
+ * behind what has been read another connection of the flow began; only
+ * udp_sniff_read() says so.
  */
 struct sniff_name {
 	char host[FLOW_HOST_BYTES];
@@ -39,28 +43,36 @@ struct sniff_name {
 };
 
 /*
- * bytes: everything from the beginning, with what came before; beyond
- * SNIFF_MOST_BYTES nothing is read.  name is always written.
+ * How far a stream was read, so that bytes that come one by one are not read
+ * from the first one each time.  Zeroed at first.
  */
-typedef enum sniff_status
-sniff_fn(const uint8_t *bytes, size_t len, struct sniff_name *name);
+struct sniff_course {
+	uint32_t at;	  /* that many bytes need not be looked at again */
+	uint32_t message; /* of a hello, in the records among them */
+};
+
+/*
+ * bytes: everything from the beginning, with what came before.  name is always
+ * written.  MORE is said only below SNIFF_MOST_SENT bytes.
+ */
+typedef enum sniff_status sniff_fn(struct sniff_course *, const uint8_t *bytes,
+    size_t len, struct sniff_name *name);
 
 /*
  * For the first bytes of a TCP stream, one of which tells who can read it, if
  * anybody.
  */
-enum sniff_status
-sniff_stream(const uint8_t *bytes, size_t len, struct sniff_name *name);
+enum sniff_status sniff_stream(struct sniff_course *, const uint8_t *bytes,
+    size_t len, struct sniff_name *name);
 
 /*
- * Reads the first bytes of a TCP stream where they lie in a socket.  len: how
- * many there are.  MORE when there is none yet, NONE at their end; -1 with
- * errno when the socket has failed, and has then told it for the last time.
+ * Reads the first bytes of a TCP stream where they lie in a socket, of which
+ * SNIFF_MOST_BYTES are seen.  len: how many.  MORE when there is none yet, NONE
+ * at their end; -1 with errno when the socket has failed, and has then told it
+ * for the last time.
  */
-int sniff_socket(int fd, struct sniff_name *name, size_t *len);
-
-/* What to say when the bytes end too early. */
-enum sniff_status sniff_short(size_t len);
+int sniff_socket(
+    struct sniff_course *, int fd, struct sniff_name *name, size_t *len);
 
 /*
  * Writes text as a host's name: in lower case, without a final dot.  FOUND, or

@@ -10,6 +10,7 @@
 
 #define METHOD_MOST 24
 #define VERSION "HTTP/1."
+#define OFTEN_BYTES 512 /* up to them each look is a new one */
 
 struct text {
 	const uint8_t *at;
@@ -266,14 +267,48 @@ head_read(struct text rest, struct sniff_name *name)
 	return hosts.status;
 }
 
+/* 1: an empty line is among what has come, so that the head may be whole. */
+static int
+may_end(struct text text, size_t from)
+{
+	const uint8_t *at = text.at + (from > 2 ? from - 2 : 0);
+	const uint8_t *end = text.at + text.len;
+
+	while ((at = memchr(at, '\n', (size_t)(end - at))) != NULL) {
+		at++;
+		if (at < end && *at == '\r')
+			at++;
+		if (at < end && *at == '\n')
+			return 1;
+	}
+	return 0;
+}
+
+/*
+ * All of it is read each time, so it is not for every byte once there are many:
+ * the whole work is a few times the head's length, however it comes.
+ */
+static int
+is_worth_reading(const struct sniff_course *course, struct text text)
+{
+	return text.len < OFTEN_BYTES ||
+	       text.len - course->at > course->at / 8 ||
+	       may_end(text, course->at);
+}
+
 enum sniff_status
-sniff_http(const uint8_t *bytes, size_t len, struct sniff_name *name)
+sniff_http(struct sniff_course *course, const uint8_t *bytes, size_t len,
+    struct sniff_name *name)
 {
 	struct text text = { bytes,
 		len < SNIFF_MOST_BYTES ? len : SNIFF_MOST_BYTES };
 	enum sniff_status status;
 
 	memset(name, 0, sizeof(*name));
+	if (len < SNIFF_MOST_BYTES && !is_worth_reading(course, text))
+		return SNIFF_MORE;
+	course->at = (uint32_t)text.len;
 	status = head_read(text, name);
-	return status == SNIFF_MORE ? sniff_short(text.len) : status;
+	return status == SNIFF_MORE && len >= SNIFF_MOST_BYTES ? SNIFF_NONE
+							       : status;
 }

@@ -11,7 +11,11 @@
 
 #include "relay/sniff.h"
 
-enum sniff_status
-sniff_http(const uint8_t *bytes, size_t len, struct sniff_name *name);
+/*
+ * A head of more than SNIFF_MOST_BYTES has none.  Where much of it comes in
+ * little pieces, that it is no HTTP is said a few pieces later.
+ */
+enum sniff_status sniff_http(struct sniff_course *, const uint8_t *bytes,
+    size_t len, struct sniff_name *name);
 
 #endif

@@ -130,6 +130,13 @@ hello(struct reader body, enum flow_host_source source, struct sniff_name *name)
 	return extensions(list, source, name);
 }
 
+/* What follows the head of a handshake message. */
+static size_t
+body_length(const uint8_t *head)
+{
+	return (size_t)head[1] << 16 | (size_t)head[2] << 8 | head[3];
+}
+
 enum sniff_status
 sniff_hello(const uint8_t *bytes, size_t len, enum flow_host_source source,
     struct sniff_name *name)
@@ -142,14 +149,21 @@ sniff_hello(const uint8_t *bytes, size_t len, enum flow_host_source source,
 		return SNIFF_NONE;
 	if (len < MESSAGE_HEAD)
 		return SNIFF_MORE;
-	(void)take(&message, 1);
-	due = number(&message, MESSAGE_HEAD - 1);
+	(void)take(&message, MESSAGE_HEAD);
+	due = body_length(bytes);
 	name->too_long = due > SNIFF_MOST_BYTES - MESSAGE_HEAD;
 	if (name->too_long)
 		return SNIFF_NONE;
 	if (message.left < due)
 		return SNIFF_MORE;
 	return hello(take(&message, due), source, name);
+}
+
+/* What a record carries, by its head. */
+static size_t
+record_size(const uint8_t *head)
+{
+	return (size_t)head[3] << 8 | head[4];
 }
 
 /* Is this the beginning of a record that can be part of a hello? */
@@ -163,40 +177,78 @@ is_record(const uint8_t *head, size_t len)
 	if (len < RECORD_HEAD)
 		return 1;
 	/* Empty records of handshake are forbidden: RFC 8446, 5.1. */
-	size = (size_t)head[3] << 8 | head[4];
+	size = record_size(head);
 	return size > 0 && size <= RECORD_MOST;
 }
 
-enum sniff_status
-sniff_tls(const uint8_t *bytes, size_t len, struct sniff_name *name)
+/*
+ * Goes on over records until they carry as much of the message as is due.
+ * FOUND then; those that are whole are not gone over again.
+ */
+static enum sniff_status
+records_count(
+    struct sniff_course *course, const uint8_t *bytes, size_t len, size_t due)
 {
-	uint8_t message[SNIFF_MOST_BYTES];
-	enum sniff_status status = SNIFF_MORE;
-	size_t used = 0, given, size;
+	size_t left, size;
+
+	while (course->message < due) {
+		left = len - course->at;
+		if (left > 0 && !is_record(bytes + course->at, left))
+			return SNIFF_NONE;
+		if (left < RECORD_HEAD)
+			return SNIFF_MORE;
+		left -= RECORD_HEAD;
+		size = record_size(bytes + course->at);
+		if (size > left)
+			return course->message + left < due ? SNIFF_MORE
+							    : SNIFF_FOUND;
+		course->at += (uint32_t)(RECORD_HEAD + size);
+		course->message += (uint32_t)size;
+	}
+	return SNIFF_FOUND;
+}
+
+/* Puts together what records carry, which were counted: how much, up to most.
+ */
+static size_t
+records_join(const uint8_t *bytes, size_t len, uint8_t *message, size_t most)
+{
+	size_t used = 0, at = 0, size;
+
+	while (used < most && len - at > RECORD_HEAD) {
+		size = record_size(bytes + at);
+		at += RECORD_HEAD;
+		if (size > len - at)
+			size = len - at;
+		if (size > most - used)
+			size = most - used;
+		memcpy(message + used, bytes + at, size);
+		used += size;
+		at += size;
+	}
+	return used;
+}
+
+enum sniff_status
+sniff_tls(struct sniff_course *course, const uint8_t *bytes, size_t len,
+    struct sniff_name *name)
+{
+	static uint8_t message[SNIFF_MOST_BYTES];
+	size_t due = MESSAGE_HEAD;
+	enum sniff_status counted, status;
 
 	memset(name, 0, sizeof(*name));
-	if (len > SNIFF_MOST_BYTES)
-		len = SNIFF_MOST_BYTES;
-	given = len;
-	while (len > 0 && status == SNIFF_MORE) {
-		if (!is_record(bytes, len))
-			return SNIFF_NONE;
-		if (len < RECORD_HEAD)
-			break;
-		size = (size_t)bytes[3] << 8 | bytes[4];
-		bytes += RECORD_HEAD;
-		len -= RECORD_HEAD;
-		if (size > len)
-			size = len;
-		memcpy(message + used, bytes, size);
-		used += size;
-		bytes += size;
-		len -= size;
-		status = sniff_hello(message, used, FLOW_HOST_SNI, name);
-	}
-	if (status != SNIFF_MORE)
+	counted = records_count(course, bytes, len, due);
+	if (counted == SNIFF_NONE)
+		return SNIFF_NONE;
+	status = sniff_hello(message, records_join(bytes, len, message, due),
+	    FLOW_HOST_SNI, name);
+	if (status != SNIFF_MORE || counted == SNIFF_MORE)
 		return status;
-	status = sniff_short(given);
-	name->too_long = status == SNIFF_NONE;
-	return status;
+	due += body_length(message);
+	counted = records_count(course, bytes, len, due);
+	if (counted != SNIFF_FOUND)
+		return counted;
+	return sniff_hello(message, records_join(bytes, len, message, due),
+	    FLOW_HOST_SNI, name);
 }

@@ -11,11 +11,12 @@
 #define SNIFF_TLS_FIRST 22 /* the first byte of a record of handshake */
 
 /*
- * A stream of TLS records; the hello may be cut into any number of them.
- * Refused as no TLS: the hello of SSL 2, which has no records.
+ * A stream of TLS records; the hello may be cut into any number of them, and
+ * its length without their heads is what counts.  Refused as no TLS: the hello
+ * of SSL 2, which has no records.
  */
-enum sniff_status
-sniff_tls(const uint8_t *bytes, size_t len, struct sniff_name *name);
+enum sniff_status sniff_tls(struct sniff_course *, const uint8_t *bytes,
+    size_t len, struct sniff_name *name);
 
 /* The handshake message itself, as QUIC carries it without records. */
 enum sniff_status sniff_hello(const uint8_t *bytes, size_t len,

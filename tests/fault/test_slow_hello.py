@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: ISC
-"""A client that sends its hello byte by byte is not waited for."""
+"""A client that sends its hello byte by byte is not waited for.
+
+What becomes of it then is the policy's: it is relayed as it is, or, where a
+name is demanded, blocked.
+"""
 
 import socket
 import time
@@ -11,6 +15,8 @@ from rig import proxies, traffic
 from rig.servers import read_exactly
 
 PORT = 1080
+NAME = "www.example.org"
+REQUEST = f"GET / HTTP/1.0\r\nHost: {NAME}\r\n\r\n".encode()
 LIMIT_S = 0.2
 MOST_S = 5  # of a machine that is busy
 BYTES = 16000
@@ -22,6 +28,7 @@ RULES = {
     "named": "upstream corp socks5 {address}:{port} names yes\n"
              "default relay via corp",
 }
+BLOCKED = f'domains <good> {{ "{NAME}" }}\nrelay domain <good>\ndefault block'
 
 
 def send_until(sock, other, done):
@@ -30,7 +37,10 @@ def send_until(sock, other, done):
     for count in range(len(HELLO)):
         if done():
             return count, time.monotonic() - begin
-        sock.sendall(HELLO[count:count + 1])
+        try:
+            sock.sendall(HELLO[count:count + 1])
+        except (ConnectionResetError, BrokenPipeError):
+            return count, time.monotonic() - begin
         # its answer paces the bytes, and shows that it is not held up
         asked = time.monotonic()
         assert traffic.echoes(other)
@@ -64,4 +74,36 @@ def test_hello_byte_by_byte_is_relayed_at_the_limit(net, server, tpx, rules):
         assert traffic.exchange(net.client, net.SERVER4, EXCHANGE, 1000, 1000)
     row, = instance.rows(1, f"sport = {sport}")
     assert (row["host"], row["close"]) == (None, "client-fin")
+    assert instance.unaccounted() == 0
+
+
+def is_reset(sock):
+    try:
+        sock.recv(1, socket.MSG_PEEK)
+    except BlockingIOError:
+        return False
+    except ConnectionResetError:
+        return True
+    pytest.fail("a server has answered")
+
+
+def test_hello_byte_by_byte_is_blocked_at_the_limit(net, server, tpx):
+    """Where only a good name is let through, none may not be waited for."""
+    instance = tpx(BLOCKED, workers=1)
+    with traffic.connect(net.client, net.SERVER4, ECHO) as other:
+        assert traffic.echoes(other, REQUEST)
+        visits = len(server[ECHO].visits)
+        with traffic.connect(net.client, net.SERVER4, ECHO) as sock:
+            sport = sock.getsockname()[1]
+            sock.setblocking(False)
+            count, took = send_until(sock, other, lambda: is_reset(sock))
+            assert count > 1
+            assert LIMIT_S * 0.95 <= took < MOST_S
+        assert len(server[ECHO].visits) == visits
+        # nor does it matter to the next client
+        with traffic.connect(net.client, net.SERVER4, ECHO) as good:
+            assert traffic.echoes(good, REQUEST)
+    row, = instance.rows(1, f"sport = {sport}")
+    assert (row["host"], row["action"], row["close"], row["up_bytes"]) == (
+        None, "block", "policy", 0)
     assert instance.unaccounted() == 0

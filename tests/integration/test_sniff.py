@@ -157,22 +157,27 @@ def long_hellos(instance):
     return counted
 
 
+def hello_of(size):
+    whole = hello(padding=size - len(hello()))
+    assert len(whole) == size
+    return whole
+
+
 @pytest.mark.smoke
+@pytest.mark.parametrize("size", [MOST_BYTES, 100, 1])
 def test_hello_of_16_kib_is_read_and_a_longer_one_passes_as_it_is(
-        net, server, tpx):
+        net, server, tpx, size):
     instance = tpx(workers=1)
-    rest = MOST_BYTES - len(records(hello()))
+    whole = records(hello_of(MOST_BYTES), size)
     for count in range(1, TRIES + 1):
-        whole = records(hello(padding=rest))
-        assert len(whole) == MOST_BYTES
         assert send_pieces(net, [whole[:5000], whole[5000:]])
         if named(instance, count)[-1] == (NAME, "sni"):
             break
     else:
         pytest.fail("no name")
     assert long_hellos(instance) == 0
-    for size in (rest + 1, 3 * rest):
-        assert send_pieces(net, [records(hello(padding=size))])
+    for more in (MOST_BYTES + 1, 3 * MOST_BYTES):
+        assert send_pieces(net, [records(hello_of(more), size)])
     assert named(instance, count + 2)[-2:] == [(None, None)] * 2
     assert long_hellos(instance) == 2
 

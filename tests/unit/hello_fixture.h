@@ -18,7 +18,7 @@
 #define FIXTURE_GREASE 0x5a5a
 
 struct fixture_bytes {
-	uint8_t at[3 * SNIFF_MOST_BYTES];
+	uint8_t at[SNIFF_MOST_SENT + 1024];
 	size_t len;
 };
 
@@ -47,15 +47,25 @@ fixture_extension(
 
 /* The bytes end where their memory does, so that a sanitizer sees more. */
 static inline enum sniff_status
-fixture_sniff(const void *from, size_t len, struct sniff_name *name)
+fixture_sniff_on(struct sniff_course *course, const void *from, size_t len,
+    struct sniff_name *name)
 {
 	uint8_t *bytes = malloc(len + 1);
 	enum sniff_status status;
 
 	memcpy(bytes + 1, from, len);
-	status = sniff_stream(bytes + 1, len, name);
+	status = sniff_stream(course, bytes + 1, len, name);
 	free(bytes);
 	return status;
+}
+
+/* As if all of them had come at once. */
+static inline enum sniff_status
+fixture_sniff(const void *from, size_t len, struct sniff_name *name)
+{
+	struct sniff_course course = { 0 };
+
+	return fixture_sniff_on(&course, from, len, name);
 }
 
 /* A server_name extension with one name. */

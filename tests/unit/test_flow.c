@@ -8,28 +8,34 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <fcntl.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
-#include <cmocka.h>
+#include "tests/unit/hello_fixture.h"
 
 #include "common/clock.h"
 #include "ipc/loop.h"
+#include "relay/beginning.h"
 #include "relay/broker.h"
 #include "relay/journal.h"
 #include "relay/judge.h"
 #include "relay/names.h"
 
+#define NAME "www.example.org"
+#define FLOWS (BEGINNINGS_LONG + 2)
+
 static struct event_base *base;
 static struct flow_pool *pool;
-static struct flow_entry record;
-static int closed;   /* that record */
-static int listener; /* the server's */
+static struct flow_entry records[FLOWS];
+static struct flow_entry *record; /* of the last flow */
+static unsigned int opened, closed;
+static struct fixture_bytes hello;
+static char host[64];	   /* that was found */
+static int needs_name;	   /* flows do */
+static int forbidden;	   /* any name that comes late */
+static unsigned int named; /* flows, by a name or without one */
+static size_t sooner;	   /* bytes of it that come before their flow */
+static size_t later;	   /* bytes of the hello that come when it is named */
+static int listener;	   /* the server's */
 static int client, server;
 static unsigned int allocations;
 
@@ -56,27 +62,27 @@ struct flow_entry *
 journal_open(struct journal *journal)
 {
 	assert_null(journal);
-	memset(&record, 0, sizeof(record));
-	closed = 0;
-	return &record;
+	record = &records[opened++ % FLOWS];
+	memset(record, 0, sizeof(*record));
+	return record;
 }
 
 void
 journal_close(struct journal *journal, struct flow_entry *entry)
 {
 	assert_null(journal);
-	assert_ptr_equal(entry, &record);
+	assert_in_range(entry - records, 0, FLOWS - 1);
 	closed++;
 }
 
 void
 journal_set_host(struct journal *journal, struct flow_entry *entry,
-    enum flow_host_source source, const char *host)
+    enum flow_host_source source, const char *name)
 {
 	(void)journal;
 	(void)entry;
-	(void)source;
-	(void)host;
+	assert_int_equal(source, FLOW_HOST_SNI);
+	strcpy(host, name);
 }
 
 struct flow_arena *
@@ -102,18 +108,23 @@ enum flow_action
 judge_named(const struct judge *judge, struct flow_start *start)
 {
 	(void)judge;
-	(void)start;
+	start->upstream = UPSTREAM_NONE;
+	named++;
+	if (later > 0)
+		assert_int_equal(
+		    send(client, hello.at + hello.len - later, later, 0),
+		    (ssize_t)later);
 	return FLOW_ACTION_RELAY;
 }
 
 int
 judge_forbids(
-    const struct judge *judge, struct flow_entry *entry, const char *host)
+    const struct judge *judge, struct flow_entry *entry, const char *name)
 {
 	(void)judge;
 	(void)entry;
-	(void)host;
-	return 0;
+	(void)name;
+	return forbidden;
 }
 
 void
@@ -181,16 +192,20 @@ static void
 flow(const struct sockaddr_in *target)
 {
 	struct flow_start start = { .upstream = UPSTREAM_NONE,
+		.needs_name = (uint8_t)needs_name,
 		.proto = IPPROTO_TCP };
 	struct sockaddr_in name;
 	int entrance = listening(1, &name);
 	int accepted;
+	ssize_t n;
 
 	assert_int_equal(addr_from_sockaddr((const struct sockaddr *)target,
 			     &start.dst, &start.dport),
 	    0);
 	client = connecting(&name, 0);
 	fcntl(client, F_SETFL, O_NONBLOCK);
+	n = send(client, hello.at, sooner, 0);
+	assert_int_equal(n, (ssize_t)sooner);
 	accepted = accept4(entrance, NULL, NULL, SOCK_NONBLOCK);
 	close(entrance);
 	assert_int_equal(flow_begin(pool, accepted, &start), 0);
@@ -207,8 +222,12 @@ setup(void **state)
 {
 	(void)state;
 	base = ipc_loop_new(0);
-	pool = flow_pool_new(base, NULL, NULL, 4, NULL, on_room, NULL);
+	pool = flow_pool_new(base, NULL, NULL, FLOWS, NULL, on_room, NULL);
 	assert_non_null(pool);
+	opened = closed = named = 0;
+	needs_name = forbidden = 0;
+	sooner = later = 0;
+	host[0] = '\0';
 	return 0;
 }
 
@@ -217,7 +236,7 @@ teardown(void **state)
 {
 	(void)state;
 	flow_pool_shutdown(pool);
-	assert_int_equal(closed, 1);
+	assert_int_equal(closed, opened);
 	assert_true(flow_pool_has_room(pool));
 	close(client);
 	close(listener);
@@ -314,9 +333,9 @@ test_client_that_resets_is_not_waited_for(void **state)
 	reset(client);
 	while (!closed)
 		event_base_loop(base, EVLOOP_ONCE);
-	assert_int_equal(record.close, FLOW_CLOSE_CLIENT_RST);
-	assert_int_equal(record.error, ECONNRESET);
-	assert_true(record.duration_us < 5000000);
+	assert_int_equal(record->close, FLOW_CLOSE_CLIENT_RST);
+	assert_int_equal(record->error, ECONNRESET);
+	assert_true(record->duration_us < 5000000);
 	close(taken[0]);
 	close(taken[1]);
 }
@@ -358,9 +377,267 @@ test_nothing_is_begun_in_the_name_of_who_has_reset(void **state)
 	reset(client);
 	assert_int_equal(flow_begin(pool, accepted, &start), 0);
 	assert_int_equal(closed, 1);
-	assert_int_equal(record.close, FLOW_CLOSE_CLIENT_RST);
+	assert_int_equal(record->close, FLOW_CLOSE_CLIENT_RST);
 	fcntl(listener, F_SETFL, O_NONBLOCK);
 	assert_int_equal(accept(listener, NULL, NULL), -1);
+}
+
+/* A hello of so many bytes, each of them in a record. */
+static void
+hello_of(size_t len)
+{
+	static struct fixture_bytes extensions, message;
+	static uint8_t padding[SNIFF_MOST_BYTES];
+
+	extensions.len = 0;
+	fixture_name(&extensions, NAME, strlen(NAME));
+	fixture_message(&message, &extensions);
+	fixture_extension(&extensions, 21, padding, len - message.len - 4);
+	fixture_message(&message, &extensions);
+	fixture_records(&hello, &message, 1);
+}
+
+/* Bytes of the hello, in pieces that are looked at one by one. */
+static void
+client_sends(size_t len)
+{
+	size_t at = sooner, piece;
+	ssize_t n;
+
+	while (at < len) {
+		piece = len - at < 1000 ? len - at : 1000;
+		n = send(client, hello.at + at, piece, 0);
+		if (n > 0)
+			at += (size_t)n;
+		turn();
+	}
+}
+
+/* They arrive, and nothing else. */
+static void
+server_gets(size_t len)
+{
+	static uint8_t bytes[SNIFF_MOST_SENT + 1];
+	int64_t until_us = clock_mono_us() + 10000000;
+	size_t at = 0;
+	ssize_t n;
+
+	while (at < len) {
+		turn();
+		n = recv(server, bytes + at, sizeof(bytes) - at, 0);
+		assert_int_not_equal(n, 0);
+		at += n > 0 ? (size_t)n : 0;
+		assert_true(clock_mono_us() < until_us);
+	}
+	assert_int_equal(at, len);
+	assert_memory_equal(bytes, hello.at, len);
+}
+
+static void
+server_accepts(void)
+{
+	fcntl(listener, F_SETFL, O_NONBLOCK);
+	do {
+		turn();
+		server = accept4(listener, NULL, NULL, SOCK_NONBLOCK);
+	} while (server == -1);
+}
+
+/* However long it is as it is sent. */
+static void
+longest_hello_passes(void)
+{
+	struct sockaddr_in name;
+
+	hello_of(SNIFF_MOST_BYTES);
+	listener = listening(1, &name);
+	flow(&name);
+	client_sends(hello.len);
+	server_accepts();
+	server_gets(SNIFF_MOST_SENT);
+	assert_string_equal(host, NAME);
+	pass(server, client);
+	assert_int_equal(closed, 0);
+	close(server);
+}
+
+static void
+test_room_of_a_hello_is_free_when_its_server_is_there(void **state)
+{
+	int clients[FLOWS], servers[FLOWS];
+	struct sockaddr_in name;
+	unsigned int i;
+
+	(void)state;
+	needs_name = 1;
+	hello_of(3000);
+	listener = listening(1, &name);
+	for (i = 0; i <= BEGINNINGS_LONG; i++) {
+		host[0] = '\0';
+		flow(&name);
+		clients[i] = client;
+		client_sends(hello.len);
+		server_accepts();
+		server_gets(hello.len);
+		assert_string_equal(host, NAME);
+		servers[i] = server;
+	}
+	assert_int_equal(closed, 0);
+	for (i = 0; i <= BEGINNINGS_LONG; i++) {
+		close(clients[i]);
+		close(servers[i]);
+	}
+}
+
+static void
+test_longest_hello_names_a_flow(void **state)
+{
+	(void)state;
+	longest_hello_passes();
+}
+
+static void
+test_longest_hello_names_a_flow_that_needs_it(void **state)
+{
+	(void)state;
+	needs_name = 1;
+	longest_hello_passes();
+	assert_int_equal(named, 1);
+}
+
+/* Its server is there when its time is over, and no byte is lost. */
+static void
+test_long_beginning_goes_on_when_its_time_is_over(void **state)
+{
+	struct sockaddr_in name;
+	int64_t begin_us = clock_mono_us();
+
+	(void)state;
+	needs_name = 1;
+	hello_of(SNIFF_MOST_BYTES);
+	listener = listening(1, &name);
+	flow(&name);
+	client_sends(50000);
+	server_accepts();
+	assert_true(clock_mono_us() - begin_us >= SNIFF_LIMIT_US);
+	server_gets(50000);
+	assert_string_equal(host, "");
+	close(server);
+}
+
+/* Then no event tells of them. */
+static void
+test_long_beginning_that_came_before_its_flow_goes_on(void **state)
+{
+	struct sockaddr_in name;
+
+	(void)state;
+	needs_name = 1;
+	hello_of(SNIFF_MOST_BYTES);
+	sooner = 6000;
+	listener = listening(1, &name);
+	flow(&name);
+	server_accepts();
+	server_gets(6000);
+	close(server);
+}
+
+/* It is complete too late, but before its server has had a byte. */
+static void
+test_name_that_comes_late_in_a_long_hello_is_seen(void **state)
+{
+	struct sockaddr_in name;
+
+	(void)state;
+	needs_name = 1;
+	forbidden = 1;
+	hello_of(3000);
+	later = 1000;
+	listener = listening(1, &name);
+	flow(&name);
+	client_sends(hello.len - later);
+	while (!closed)
+		event_base_loop(base, EVLOOP_ONCE);
+	assert_int_equal(named, 1);
+	assert_int_equal(record->close, FLOW_CLOSE_POLICY);
+	assert_int_equal(record->up_bytes, 0);
+	assert_string_equal(host, NAME);
+}
+
+/* As many as have room send half of it; the next one sends all. */
+static void
+long_beginnings_have_room(int over)
+{
+	int clients[FLOWS];
+	struct sockaddr_in name;
+	unsigned int i;
+
+	hello_of(SNIFF_MOST_BYTES);
+	listener = listening(FLOWS, &name);
+	for (i = 0; i < BEGINNINGS_LONG; i++) {
+		flow(&name);
+		clients[i] = client;
+		client_sends(SNIFF_MOST_BYTES + 1000);
+	}
+	for (i = 0; over && i < BEGINNINGS_LONG; i++) {
+		server_accepts();
+		server_gets(SNIFF_MOST_BYTES + 1000);
+		close(server);
+	}
+	flow(&name);
+	client_sends(hello.len);
+	if (over)
+		assert_string_equal(host, NAME);
+	else
+		assert_string_equal(host, "");
+	for (i = 0; i < BEGINNINGS_LONG; i++)
+		close(clients[i]);
+}
+
+static void
+test_few_long_beginnings_are_waited_for(void **state)
+{
+	(void)state;
+	needs_name = 1;
+	long_beginnings_have_room(0);
+}
+
+static void
+test_room_of_a_beginning_is_free_when_its_time_is_over(void **state)
+{
+	(void)state;
+	long_beginnings_have_room(1);
+}
+
+static void
+test_room_of_one_that_needs_a_name_is_free_then_too(void **state)
+{
+	(void)state;
+	needs_name = 1;
+	long_beginnings_have_room(1);
+}
+
+static void
+test_room_of_a_flow_that_ends_is_free(void **state)
+{
+	struct sockaddr_in name;
+	unsigned int i;
+
+	(void)state;
+	needs_name = 1;
+	hello_of(SNIFF_MOST_BYTES);
+	listener = listening(1, &name);
+	for (i = 0; i <= BEGINNINGS_LONG; i++) {
+		flow(&name);
+		client_sends(SNIFF_MOST_BYTES + 1000);
+		reset(client);
+		while (closed <= i)
+			turn();
+		assert_int_equal(record->close, FLOW_CLOSE_CLIENT_RST);
+	}
+	flow(&name);
+	client_sends(hello.len);
+	assert_string_equal(host, NAME);
 }
 
 #define TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
@@ -373,6 +650,16 @@ main(void)
 		TEST(test_client_that_resets_is_not_waited_for),
 		TEST(test_client_that_waits_has_its_time),
 		TEST(test_nothing_is_begun_in_the_name_of_who_has_reset),
+		TEST(test_longest_hello_names_a_flow),
+		TEST(test_longest_hello_names_a_flow_that_needs_it),
+		TEST(test_long_beginning_goes_on_when_its_time_is_over),
+		TEST(test_long_beginning_that_came_before_its_flow_goes_on),
+		TEST(test_name_that_comes_late_in_a_long_hello_is_seen),
+		TEST(test_room_of_a_hello_is_free_when_its_server_is_there),
+		TEST(test_few_long_beginnings_are_waited_for),
+		TEST(test_room_of_a_beginning_is_free_when_its_time_is_over),
+		TEST(test_room_of_one_that_needs_a_name_is_free_then_too),
+		TEST(test_room_of_a_flow_that_ends_is_free),
 	};
 
 	return cmocka_run_group_tests_name("flow", tests, NULL, NULL);

@@ -1,24 +1,14 @@
 /* SPDX-License-Identifier: ISC */
 /* A pump between two real pairs of sockets. */
 #include <linux/tcp.h>
-#include <netinet/in.h>
-#include <sys/ioctl.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 
 #include <errno.h>
-#include <fcntl.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-
-#include <cmocka.h>
 
 #include "relay/pump.h"
+#include "tests/unit/stream_fixture.h"
 
 #define MUCH (8 << 20)
 
@@ -28,35 +18,14 @@ static uint64_t bytes;
 static struct pump pump;
 static char *sent, *received;
 
-/* Two ends of a TCP connection: splice(2) and resets need a real one. */
-static void
-connection(int ends[2])
-{
-	struct sockaddr_in name = { .sin_family = AF_INET,
-		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	socklen_t len = sizeof(name);
-	int listener = socket(AF_INET, SOCK_STREAM, 0);
-	int i;
-
-	assert_int_equal(bind(listener, (struct sockaddr *)&name, len), 0);
-	assert_int_equal(listen(listener, 1), 0);
-	getsockname(listener, (struct sockaddr *)&name, &len);
-	ends[0] = socket(AF_INET, SOCK_STREAM, 0);
-	assert_int_equal(connect(ends[0], (struct sockaddr *)&name, len), 0);
-	ends[1] = accept(listener, NULL, NULL);
-	close(listener);
-	for (i = 0; i < 2; i++)
-		fcntl(ends[i], F_SETFL, O_NONBLOCK);
-}
-
 static int
 setup(void **state)
 {
 	size_t i;
 
 	(void)state;
-	connection(source);
-	connection(sink);
+	fixture_connection(source); /* splice(2) and resets need a real one */
+	fixture_connection(sink);
 	bytes = 0;
 	pump_init(&pump, &bytes, NULL);
 	sent = malloc(MUCH);
@@ -78,16 +47,6 @@ teardown(void **state)
 	free(sent);
 	free(received);
 	return 0;
-}
-
-static void
-reset(int fd)
-{
-	struct linger now = { 1, 0 };
-
-	setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
-	shutdown(fd, SHUT_RD);
-	dup2(STDIN_FILENO, fd);
 }
 
 static enum pump_status
@@ -230,7 +189,7 @@ test_bytes_before_an_expected_reset_go_on(void **state)
 {
 	(void)state;
 	(void)send(source[0], sent, 100, 0);
-	reset(source[0]);
+	fixture_reset(source[0]);
 	pump_expect_end(&pump);
 	assert_int_equal(run(), PUMP_FROM_FAILED);
 	assert_int_equal(errno, ECONNRESET);
@@ -387,6 +346,35 @@ test_held_bytes_go_on_with_those_they_waited_for(void **state)
 	assert_null(pump.rest);
 }
 
+/* Nor are they copied for every byte that comes. */
+static void
+test_held_bytes_have_no_limit_of_their_own(void **state)
+{
+	const size_t all = 20000 + 180 * 1024;
+	const struct pump_rest *before = NULL;
+	unsigned int moves = 0;
+	size_t i;
+	ssize_t n;
+
+	(void)state;
+	look_for(all);
+	for (i = 0; i < all; i += i < 20000 ? 1 : 1024) {
+		assert_int_equal(
+		    send(source[0], sent + i, i < 20000 ? 1 : 1024, 0),
+		    i < 20000 ? 1 : 1024);
+		(void)run();
+		moves += pump.rest != before;
+		before = pump.rest;
+	}
+	assert_int_equal(looked, all);
+	assert_in_range(moves, 1, 10);
+	for (i = 0; i<all; i += n> 0 ? (size_t)n : 0) {
+		(void)run();
+		n = recv(sink[1], received + i, all - i, 0);
+	}
+	assert_memory_equal(received, sent, all);
+}
+
 static void
 test_held_bytes_can_be_let_go(void **state)
 {
@@ -459,7 +447,7 @@ test_reset_with_the_last_bytes_is_behind_a_doubt(void **state)
 {
 	(void)state;
 	(void)send(source[0], sent, 10, 0);
-	reset(source[0]);
+	fixture_reset(source[0]);
 	assert_int_equal(run(), PUMP_WAIT);
 	assert_int_equal(recv(sink[1], received, MUCH, 0), 10);
 	assert_true(pump_doubts(&pump));
@@ -481,16 +469,6 @@ test_bytes_behind_an_urgent_one_are_behind_a_doubt(void **state)
 	assert_int_equal(bytes, 20);
 	assert_int_equal(recv(sink[1], received, MUCH, 0), 20);
 	assert_memory_equal(sent, received, 20);
-}
-
-/* What is left in the socket, as far as the pump may take it all. */
-static int
-unread(void)
-{
-	int left;
-
-	assert_int_equal(ioctl(source[1], FIONREAD, &left), 0);
-	return left;
 }
 
 /* 1 MiB with an urgent byte in its middle arrives as it was sent. */
@@ -515,7 +493,8 @@ pass_urgent(int ends)
 		status = run();
 		assert_true(status <= PUMP_DONE);
 		/* Nothing else would have it run again. */
-		if (status == PUMP_WAIT && !pump_waits(&pump) && unread() > 0)
+		if (status == PUMP_WAIT && !pump_waits(&pump) &&
+		    fixture_unread(source[1]) > 0)
 			assert_true(pump_doubts(&pump));
 		n = recv(sink[1], received + out, MUCH - out, 0);
 		out += n > 0 ? (size_t)n : 0;
@@ -574,7 +553,7 @@ static void
 test_reset_of_the_sender_is_told_as_such(void **state)
 {
 	(void)state;
-	reset(source[0]);
+	fixture_reset(source[0]);
 	assert_int_equal(run(), PUMP_FROM_FAILED);
 	assert_int_equal(errno, ECONNRESET);
 }
@@ -583,7 +562,7 @@ static void
 test_reset_of_the_reader_is_told_as_such(void **state)
 {
 	(void)state;
-	reset(sink[1]);
+	fixture_reset(sink[1]);
 	(void)send(source[0], sent, 10, 0);
 	assert_int_equal(run(), PUMP_TO_FAILED);
 }
@@ -633,6 +612,7 @@ main(void)
 		TEST(test_end_announced_while_the_reader_was_full_is_found),
 		TEST(test_first_bytes_are_looked_at_once_and_go_on),
 		TEST(test_held_bytes_go_on_with_those_they_waited_for),
+		TEST(test_held_bytes_have_no_limit_of_their_own),
 		TEST(test_held_bytes_can_be_let_go),
 		TEST(test_end_lets_held_bytes_go),
 		TEST(test_held_bytes_find_a_reader_without_room),

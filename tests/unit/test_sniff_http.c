@@ -160,6 +160,69 @@ test_head_of_16_kib_is_read_and_a_longer_one_given_up(void **state)
 	none(text);
 }
 
+/* A head that comes byte by byte, as far as it is cut, and what it is then. */
+static enum sniff_status
+comes(const char *text, size_t from, size_t len)
+{
+	struct sniff_course course = { 0 };
+	enum sniff_status status = SNIFF_MORE;
+
+	for (; from <= len && status == SNIFF_MORE; from++)
+		status = fixture_sniff_on(&course, text, from, &name);
+	assert_true(from == len + 1 || status == SNIFF_MORE);
+	return status;
+}
+
+static void
+test_end_of_a_head_is_seen_however_it_comes(void **state)
+{
+	static const char *const last[] = { "\r\n\r\n", "\n\n", "\n\r\n",
+		"\r\n\n" };
+	char text[3000];
+	size_t i, len;
+
+	(void)state;
+	for (i = 0; i < sizeof(last) / sizeof(last[0]); i++)
+		for (len = 2500; len < 2900; len += 57) {
+			memset(text, 'x', sizeof(text));
+			memcpy(text, LINE "Host: a.b\nX: ",
+			    strlen(LINE "Host: a.b\nX: "));
+			memcpy(text + len, last[i], strlen(last[i]));
+			assert_int_equal(
+			    comes(text, 1, len + strlen(last[i])), SNIFF_FOUND);
+			assert_string_equal(name.host, "a.b");
+		}
+}
+
+/* Where much has come, one byte more is not worth that all is read again. */
+static void
+test_long_head_is_not_read_for_every_byte(void **state)
+{
+	struct sniff_course course = { 0 };
+	char text[3000];
+	size_t len;
+
+	(void)state;
+	memset(text, 'x', sizeof(text));
+	memcpy(text, LINE "X: ", strlen(LINE "X: "));
+	assert_int_equal(
+	    fixture_sniff_on(&course, text, 2000, &name), SNIFF_MORE);
+	text[100] = '\1';
+	for (len = 2001; len <= 2250; len++)
+		assert_int_equal(
+		    fixture_sniff_on(&course, text, len, &name), SNIFF_MORE);
+	assert_int_equal(
+	    fixture_sniff_on(&course, text, len, &name), SNIFF_NONE);
+	/* but at once while there is little */
+	memset(&course, 0, sizeof(course));
+	text[100] = 'x';
+	assert_int_equal(
+	    fixture_sniff_on(&course, text, 500, &name), SNIFF_MORE);
+	text[500] = '\1';
+	assert_int_equal(
+	    fixture_sniff_on(&course, text, 501, &name), SNIFF_NONE);
+}
+
 int
 main(void)
 {
@@ -176,6 +239,8 @@ main(void)
 		cmocka_unit_test(test_what_is_not_http_is_none_at_once),
 		cmocka_unit_test(
 		    test_head_of_16_kib_is_read_and_a_longer_one_given_up),
+		cmocka_unit_test(test_end_of_a_head_is_seen_however_it_comes),
+		cmocka_unit_test(test_long_head_is_not_read_for_every_byte),
 	};
 
 	return cmocka_run_group_tests_name("sniff_http", tests, NULL, NULL);

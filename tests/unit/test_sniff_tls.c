@@ -283,7 +283,7 @@ test_other_bytes_are_none_at_once(void **state)
 	none();
 }
 
-/* A hello of a given length in all, padded by an extension. */
+/* A hello of a given length, padded by an extension. */
 static void
 hello_of(size_t len)
 {
@@ -291,32 +291,119 @@ hello_of(size_t len)
 
 	extensions.len = 0;
 	fixture_name(&extensions, NAME, strlen(NAME));
-	extensions_wrap();
-	fixture_extension(&extensions, 21, padding, len - stream.len - 4);
-	extensions_wrap();
-	assert_int_equal(stream.len, len);
+	fixture_message(&message, &extensions);
+	fixture_extension(&extensions, 21, padding, len - message.len - 4);
+	fixture_message(&message, &extensions);
+	assert_int_equal(message.len, len);
+}
+
+static const size_t sizes[] = { SNIFF_MOST_BYTES, SNIFF_MOST_BYTES - 1, 4096,
+	1460, 100, 6, 5, 4, 3, 2, 1 };
+
+#define SIZES (sizeof(sizes) / sizeof(sizes[0]))
+
+static void
+test_hello_of_16_kib_is_read_in_records_of_any_size(void **state)
+{
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < SIZES; i++) {
+		hello_of(SNIFF_MOST_BYTES);
+		fixture_records(&stream, &message, sizes[i]);
+		assert_int_equal(sniff(stream.len - 1), SNIFF_MORE);
+		found(NAME);
+	}
+	assert_int_equal(stream.len, SNIFF_MOST_SENT);
+}
+
+/* Heads of records do not count, and what says its length need not come. */
+static void
+test_hello_of_a_byte_more_is_given_up_in_any_records(void **state)
+{
+	size_t i, told;
+
+	(void)state;
+	for (i = 0; i < SIZES; i++) {
+		hello_of(SNIFF_MOST_BYTES + 1);
+		fixture_records(&stream, &message, sizes[i]);
+		told = 4 + 5 * ((4 + sizes[i] - 1) / sizes[i]);
+		assert_int_equal(sniff(told - 1), SNIFF_MORE);
+		assert_false(name.too_long);
+		assert_int_equal(sniff(told), SNIFF_NONE);
+		assert_true(name.too_long);
+		none();
+		assert_true(name.too_long);
+	}
+}
+
+/* All lengths in turn, as if they came so; the last one has the name. */
+static void
+comes_in_pieces_of(size_t most)
+{
+	struct sniff_course course = { 0 };
+	size_t len;
+
+	for (len = most; len < stream.len; len += most)
+		assert_int_equal(
+		    sniff_stream(&course, stream.at, len, &name), SNIFF_MORE);
+	assert_int_equal(
+	    fixture_sniff_on(&course, stream.at, stream.len, &name),
+	    SNIFF_FOUND);
+	assert_string_equal(name.host, NAME);
 }
 
 static void
-test_hello_of_16_kib_is_read_and_a_longer_one_given_up(void **state)
+test_hello_is_read_however_it_comes(void **state)
 {
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < SIZES; i++) {
+		hello_of(SNIFF_MOST_BYTES);
+		fixture_records(&stream, &message, sizes[i]);
+		comes_in_pieces_of(1);
+		comes_in_pieces_of(7);
+		comes_in_pieces_of(1000);
+	}
+}
+
+/*
+ * That a look does not go over it again shows in that nobody sees it change:
+ * the time that a hello takes does not grow with the square of its records.
+ */
+static void
+test_record_that_was_read_is_not_read_again(void **state)
+{
+	struct sniff_course course = { 0 };
+	size_t len = 2000;
+
 	(void)state;
 	hello_of(SNIFF_MOST_BYTES);
-	assert_int_equal(sniff(stream.len - 1), SNIFF_MORE);
-	found(NAME);
-	hello_of(SNIFF_MOST_BYTES + 1);
-	assert_int_equal(sniff(SNIFF_MOST_BYTES - 1), SNIFF_MORE);
-	assert_false(name.too_long);
-	assert_int_equal(sniff(SNIFF_MOST_BYTES), SNIFF_NONE);
-	assert_true(name.too_long);
-	none();
-	assert_true(name.too_long);
-	/* many small records count in full */
-	hello_of(SNIFF_MOST_BYTES - 1000);
-	fixture_records(&stream, &message, 4);
-	assert_int_equal(sniff(SNIFF_MOST_BYTES - 1), SNIFF_MORE);
-	none();
-	assert_true(name.too_long);
+	fixture_records(&stream, &message, 1);
+	assert_int_equal(
+	    fixture_sniff_on(&course, stream.at, len, &name), SNIFF_MORE);
+	stream.at[1000 / 6 * 6] = 23;
+	assert_int_equal(
+	    fixture_sniff_on(&course, stream.at, len + 1, &name), SNIFF_MORE);
+	assert_int_equal(sniff(len + 1), SNIFF_NONE);
+}
+
+static void
+test_fewer_bytes_than_before_are_read_anew(void **state)
+{
+	struct sniff_course course = { 0 };
+
+	(void)state;
+	hello_of(2000);
+	fixture_records(&stream, &message, 10);
+	assert_int_equal(
+	    fixture_sniff_on(&course, stream.at, 1000, &name), SNIFF_MORE);
+	assert_int_equal(
+	    fixture_sniff_on(&course, stream.at, 4, &name), SNIFF_MORE);
+	assert_int_equal(
+	    fixture_sniff_on(&course, stream.at, stream.len, &name),
+	    SNIFF_FOUND);
 }
 
 /* Its length stands in its first bytes, so nothing is waited for. */
@@ -324,14 +411,16 @@ static void
 test_hello_that_will_be_too_long_is_given_up_at_once(void **state)
 {
 	static const uint8_t begin[] = { 22, 3, 1, 0x40, 0, 1, 0, 0x50, 0 };
+	struct sniff_course course = { 0 };
 	size_t len;
 
 	(void)state;
 	for (len = 1; len < sizeof(begin); len++) {
-		assert_int_equal(sniff_tls(begin, len, &name), SNIFF_MORE);
+		assert_int_equal(
+		    sniff_tls(&course, begin, len, &name), SNIFF_MORE);
 		assert_false(name.too_long);
 	}
-	assert_int_equal(sniff_tls(begin, len, &name), SNIFF_NONE);
+	assert_int_equal(sniff_tls(&course, begin, len, &name), SNIFF_NONE);
 	assert_int_equal(name.source, FLOW_HOST_NONE);
 	assert_true(name.too_long);
 }
@@ -375,7 +464,11 @@ main(void)
 		TEST(test_lengths_that_do_not_fit_are_none),
 		TEST(test_parts_of_a_hello_that_are_not_well_formed_are_none),
 		TEST(test_other_bytes_are_none_at_once),
-		TEST(test_hello_of_16_kib_is_read_and_a_longer_one_given_up),
+		TEST(test_hello_of_16_kib_is_read_in_records_of_any_size),
+		TEST(test_hello_of_a_byte_more_is_given_up_in_any_records),
+		TEST(test_hello_is_read_however_it_comes),
+		TEST(test_record_that_was_read_is_not_read_again),
+		TEST(test_fewer_bytes_than_before_are_read_anew),
 		TEST(test_hello_that_will_be_too_long_is_given_up_at_once),
 		TEST(test_other_long_streams_are_no_long_hellos),
 	};
