@@ -5,8 +5,8 @@
 #include <errno.h>
 
 #include "relay/pump.h"
+#include "tests/unit/connection_fixture.h"
 #include "tests/unit/hello_fixture.h"
-#include "tests/unit/stream_fixture.h"
 
 #define NAME "www.example.org"
 #define FEW 4000 /* bytes that stay in the socket */

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "relay/pump.h"
-#include "tests/unit/stream_fixture.h"
+#include "tests/unit/connection_fixture.h"
 
 #define MUCH (8 << 20)
 
