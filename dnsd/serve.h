@@ -17,9 +17,12 @@
 #include "dnsd/parked.h"
 #include "dnsd/pending.h"
 
-/* Who waits longer gets SERVFAIL or something stale: within two seconds. */
-#define SERVE_PATIENCE_US 1800000
-#define SERVE_TICK_US 100000
+/*
+ * Who waits longer gets SERVFAIL or something stale: within two seconds, also
+ * where this process has to wait for a CPU.
+ */
+#define SERVE_PATIENCE_US 1600000
+#define SERVE_TICK_US 50000
 #define SERVE_REST_S 30 /* RFC 8767, 5: the failure recheck timer */
 #define SERVE_WAITERS 8192
 

@@ -48,8 +48,12 @@ BEHAVIOURS = {
 
 def configuration(statements="", mode="closed", lease="2s", workers=2,
                   capture=FORWARDED):
-    """The text of a configuration, but for its paths."""
-    return (f"on-failure {mode}\nlease {lease}\nworkers {workers}\n"
+    """The text of a configuration, but for its paths.
+
+    workers may be None, for the default.
+    """
+    count = "" if workers is None else f"workers {workers}\n"
+    return (f"on-failure {mode}\nlease {lease}\n{count}"
             f"{capture}\n{statements}\n")
 
 

@@ -153,7 +153,7 @@ def test_another_upstream_is_asked_after_a_reload(net, zone, tpx):
     began = time.monotonic()
     answer = names.ask(net.client, ANY4, WWW)
     assert names.rcode(answer) == "SERVFAIL"
-    assert time.monotonic() - began < SERVFAIL_S + 1
+    assert time.monotonic() - began <= SERVFAIL_S
     instance.configure(configuration(FORWARD, capture=BOTH))
     instance.ctl("reload")
     proc.wait_until(lambda: names.texts(names.ask(net.client, ANY4, WWW)), 5,
@@ -266,19 +266,28 @@ def test_a_killed_one_is_replaced_and_nothing_leaks(
 
 @pytest.mark.parametrize("role", ["dnsd", "resolver"])
 def test_a_stopped_one_is_replaced(net, zone, tpx, role):
-    """Who asks meanwhile hears of it within two seconds."""
     instance = tpx(FORWARD, capture=BOTH)
     old = instance.by_role()[role]
     proc.kill(old, signal.SIGSTOP)
-    began = time.monotonic()
-    with contextlib.suppress(TimeoutError):
-        answer = names.ask(net.client, ANY4, "short.example.net",
-                           timeout_s=SERVFAIL_S + 1)
-        assert names.rcode(answer) in ("NOERROR", "SERVFAIL")
-        assert time.monotonic() - began < SERVFAIL_S + 1
     instance.wait_replaced(role, old, 5)
     proc.wait_until(lambda: names.texts(names.ask(net.client, ANY4, WWW)), 5,
                     "answers again")
+
+
+def test_while_the_resolver_is_stopped_what_is_known_is_answered(
+        net, zone, tpx):
+    """All else fails soon; nobody is replaced so soon with that lease."""
+    instance = tpx(FORWARD, workers=1, lease="12s")
+    assert names.texts(names.ask(net.client, ANY4, WWW)) == {names.ADDRESS4}
+    old = instance.by_role()["resolver"]
+    proc.kill(old, signal.SIGSTOP)
+    began = time.monotonic()
+    unknown = names.ask(net.client, ANY4, "big.example.net")
+    assert time.monotonic() - began <= SERVFAIL_S
+    assert names.rcode(unknown) == "SERVFAIL"
+    assert names.texts(names.ask(net.client, ANY4, WWW)) == {names.ADDRESS4}
+    assert instance.by_role()["resolver"] == old
+    proc.kill(old, signal.SIGCONT)
 
 
 def test_a_stopped_dnsd_is_replaced_within_the_lease(net, zone, tpx):

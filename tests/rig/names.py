@@ -78,17 +78,19 @@ bogus IN A {SIGNED_BOGUS4}
 class Server:
     """An authoritative server (nsd) for one zone, or for several by name.
 
-    On port 53, if not told otherwise.  A context.
+    On port 53, if not told otherwise, and of any address or of these.  A
+    context.
     """
 
     def __init__(self, namespace, zone=ZONE, name=ZONE_NAME, port=PORT,
-                 zones=None):
+                 zones=None, addresses=()):
         zones = zones or {name: zone}
         self._home = pathlib.Path(tempfile.mkdtemp(prefix="tpx-nsd-"))
         for number, text in enumerate(zones.values()):
             (self._home / f"zone{number}").write_text(text)
-        (self._home / "conf").write_text(f"""\
-server:
+        (self._home / "conf").write_text("server:\n" + "".join(
+            f"  ip-address: {address}\n" for address in (
+                addresses and ("127.0.0.1", *addresses))) + f"""\
   port: {port}
   server-count: 1
   username: ""

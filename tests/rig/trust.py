@@ -16,7 +16,7 @@ HEAD = """\
 $ORIGIN {name}.
 $TTL 300
 @ IN SOA ns.example.net. hostmaster 1 3600 600 86400 60
-@ IN NS ns.example.net.
+@ IN NS {server}.example.net.
 """
 HOSTS = f"""\
 www IN A {ADDRESS4}
@@ -24,7 +24,6 @@ www IN A {ADDRESS4}
 below.empty IN A {ADDRESS4}
 """
 TOP = HOSTS + f"""\
-ns IN A 10.74.2.2
 changed IN A {ADDRESS4}
 stripped IN A {ADDRESS4}
 *.gone IN A {ADDRESS4}
@@ -51,6 +50,10 @@ SIGNED = {
 }
 
 
+def _head(name, server="ns2"):
+    return HEAD.format(name=name, server=server)
+
+
 def without(text, owner, *words):
     """The records of an owner that begin with these words are left out."""
     pattern = r"^{}\.\s+\d+\s+IN\s+{}\b.*\n".format(
@@ -60,25 +63,32 @@ def without(text, owner, *words):
     return changed
 
 
+def addresses(owner, values):
+    """Records of addresses of both families."""
+    return "".join(f"{owner} IN {'AAAA' if ':' in value else 'A'} {value}\n"
+                   for value in values)
+
+
 class Tree:
     """example.net and the zones below it, each with a name www.
 
-    zones are their texts by their names.
+    zones are their texts by their names; server and below are the addresses
+    of its server and of theirs.  anchor is its DS.
     """
 
-    def __init__(self):
+    def __init__(self, server=("10.74.2.2",), below=("10.74.2.2",)):
         self.zones, records = {}, ""
         for label, (algorithms, options) in SIGNED.items():
             name = f"{label}.{ZONE_NAME}"
-            text = HEAD.format(name=name) + HOSTS
+            text = _head(name) + HOSTS
             signed, ds = sign(name, text, *options, algorithms=algorithms)
             self.zones[name] = self._spoilt(label, name, text, signed)
-            records += f"{label} IN NS ns\n{self._ds(label, name, ds)}"
+            records += f"{label} IN NS ns2\n{self._ds(label, name, ds)}"
         name = f"insecure.{ZONE_NAME}"
-        self.zones[name] = HEAD.format(name=name) + HOSTS
-        signed, self._anchor = sign(
-            ZONE_NAME, HEAD.format(name=ZONE_NAME) + TOP
-            + "insecure IN NS ns\n" + records)
+        self.zones[name] = _head(name) + HOSTS
+        signed, self.anchor = sign(
+            ZONE_NAME, _head(ZONE_NAME, "ns") + addresses("ns", server)
+            + addresses("ns2", below) + TOP + "insecure IN NS ns2\n" + records)
         self.zones[ZONE_NAME] = without(
             self._changed(signed), f"stripped.{ZONE_NAME}", "RRSIG", "A")
 
@@ -100,11 +110,11 @@ class Tree:
 
     def _ds(self, label, name, ds):
         if label == "otherkey":
-            return sign(name, HEAD.format(name=name))[1]
+            return sign(name, _head(name))[1]
         if label == "unknown":
             # the third field from behind the type
             return re.sub(r"(\sDS\s+\d+\s+)\d+", r"\g<1>200", ds)
         return ds
 
     def write_anchor(self, path):
-        path.write_text(self._anchor)
+        path.write_text(self.anchor)
