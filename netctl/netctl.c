@@ -18,8 +18,6 @@
  */
 #include "netctl/netctl.h"
 
-#include <sys/socket.h>
-
 #include <event2/event.h>
 #include <netinet/in.h>
 #include <signal.h>
@@ -245,20 +243,6 @@ send_fd(struct netctl *netctl, enum msg_type type, const void *body, size_t len,
 	return result;
 }
 
-/* What a listener sends itself, by UDP, has the mark; 0: none. */
-static int
-listener_marked(
-    const struct ipc_listener_kind *kind, uint16_t *port, uint32_t mark)
-{
-	int fd = listener_open(kind->family, kind->proto, port);
-
-	if (fd == -1 || mark == 0 || kind->proto != IPPROTO_UDP ||
-	    setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof(mark)) == 0)
-		return fd;
-	close(fd);
-	return -1;
-}
-
 static int
 listeners_open(struct netctl *netctl, uint16_t *const ports[LISTENER_PORTS],
     uint32_t workers, enum msg_type type)
@@ -266,6 +250,7 @@ listeners_open(struct netctl *netctl, uint16_t *const ports[LISTENER_PORTS],
 	uint32_t mask = image_settings(netctl->policy.image)->mark_mask;
 	uint32_t mark =
 	    type == MSG_NET_DNS_LISTENER ? mark_value(mask, MARK_DNS) : 0;
+	const struct ipc_listener_kind *kind;
 	struct msg_listener body;
 	uint32_t i;
 	int fd;
@@ -278,8 +263,9 @@ listeners_open(struct netctl *netctl, uint16_t *const ports[LISTENER_PORTS],
 		body.worker = i / IPC_LISTENER_COUNT;
 		body.kind = i % IPC_LISTENER_COUNT;
 		body.port = *ports[ipc_listener_port(body.kind)];
-		fd = listener_marked(
-		    ipc_listener_kind(body.kind), &body.port, mark);
+		kind = ipc_listener_kind(body.kind);
+		fd = listener_open_marked(
+		    kind->family, kind->proto, &body.port, mark);
 		if (send_fd(netctl, type, &body, sizeof(body), fd,
 			"listener") == -1)
 			return -1;
