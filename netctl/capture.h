@@ -11,9 +11,9 @@
 #include "policy/render.h"
 
 /*
- * The first step: owning the table, and the guard, which holds from then on
- * whatever fails later.  -1 when it failed, as each of these; it has been
- * logged.
+ * The first step: owning the table, and at once the guard, which holds from
+ * then on whatever fails later.  -1 when it failed, as each of these; it has
+ * been logged.
  */
 int capture_guard(const struct image *, const struct render_local *);
 

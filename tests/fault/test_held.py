@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: ISC
+"""What one netctl has begun and not finished, when others begin or end.
+
+It is held between two of its steps, which are messages to the kernel or to
+tpxd, and goes on later.
+"""
+
+import contextlib
+import itertools
+import pathlib
+import shutil
+import signal
+import tempfile
+
+import pytest
+
+from conftest import ECHO
+from rig import killpoint, proc, snapshot, traffic
+
+GUARDS = {"inet tpx_guard", "inet tpx_guard_beside"}
+pytestmark = pytest.mark.skipif(not killpoint.SUPPORTED,
+                                reason="numbers of system calls")
+
+
+def stops(pids):
+    proc.wait_until(lambda: all(proc.stat(pid)[0] == "T" for pid in pids), 2,
+                    "they are stopped")
+
+
+class Hold:
+    """Programs of which netctl is held; a context, after which nobody is."""
+
+    def __init__(self, build):
+        self.build = build
+        self._stack = contextlib.ExitStack()
+
+    def __enter__(self):
+        self.programs = pathlib.Path(self._stack.enter_context(
+            tempfile.TemporaryDirectory(prefix="tpx-build-")))
+        shutil.copytree(self.build, self.programs, dirs_exist_ok=True)
+        self.programs.chmod(0o755)
+        self.told = self.programs / "held"
+        return self
+
+    def __exit__(self, *exception):
+        self._stack.close()
+
+    def from_start(self, count, what):
+        """Whoever is started from now on."""
+        killpoint.wrap(self.programs / "tpx-netctl", self.build / "tpx-netctl",
+                       count, what, self.told)
+
+    def from_the_beginning(self):
+        """Before it has done anything."""
+        program = self.programs / "tpx-netctl"
+        program.write_text("#!/bin/sh\nkill -STOP $$\n"
+                           f'exec {self.build / "tpx-netctl"} "$@"\n')
+
+    def start(self, instance):
+        """Only what it starts is held, not what tpxctl does."""
+        instance.build = self.programs
+        instance.start()
+        instance.build = self.build
+
+    def held(self):
+        """Its pid, once it is; until it is let go on."""
+        pid = int(proc.wait_until(
+            lambda: self.told.exists() and self.told.read_text(), 5, "a hold"))
+        self.told.unlink()
+        self._stack.callback(self.go_on, pid)
+        stops([pid])
+        return pid
+
+    @staticmethod
+    def go_on(pid):
+        proc.kill([pid], signal.SIGCONT)
+
+
+@pytest.fixture
+def hold(build):
+    with Hold(build) as holding:
+        yield holding
+
+
+def tables(net):
+    return snapshot.tables(snapshot.take(net.gateway))
+
+
+def guard(instance):
+    instance.ctl("guard", "-f", instance.config, "-x", instance.build)
+
+
+def idle(tpx):
+    """One that can be started; it has left nothing."""
+    instance = tpx(workers=1)
+    assert instance.stop() == 0
+    instance.unblock()
+    return instance
+
+
+def test_guard_asked_for_stands_wherever_tpxd_dies_in_its_start(
+        net, tpx, hold):
+    """That a tpxd runs is no reason to do nothing, before it guards."""
+    instance = idle(tpx)
+    for point in itertools.count(1):
+        hold.from_start(point, "hold")
+        hold.start(instance)
+        hold.held()
+        instance.wait_state("starting")
+        guards = tables(net) & GUARDS
+        guard(instance)
+        proc.kill_at_once(instance.pids())
+        assert tables(net) & GUARDS, f"held at point {point}"
+        instance.unblock()
+        assert tables(net) == set()
+        if guards:
+            break
+    assert point > 3
+
+
+def test_guard_asked_for_stands_when_a_starting_tpxd_is_stopped(
+        net, server, sniffer, tpx, hold):
+    hold.from_the_beginning()
+    instance = idle(tpx)
+    hold.start(instance)
+    instance.wait_state("starting")
+    pid, = proc.children(instance.tpxd.pid)
+    stops([pid])
+    guard(instance)
+    instance.tpxd.send_signal(signal.SIGTERM)
+    hold.go_on(pid)
+    assert instance.tpxd.wait(5) == 0
+    assert tables(net) == {"inet tpx_guard"}
+    for target in (net.SERVER4, net.SERVER6):
+        assert traffic.outcome(net.client, target, ECHO, 0.5) != "served"
+    assert sniffer.direct() == []
+
+
