@@ -357,7 +357,10 @@ capture_outdate(void)
 	standing = STANDS_UNKNOWN;
 }
 
-/* Where the table is owned the guard stands: tpxctl guard relies on that. */
+/*
+ * Where the table is owned the guard stands: tpxctl guard relies on that.  And
+ * no other puts settings back any more, so that they are what was there before.
+ */
 int
 capture_guard(const struct image *image, const struct render_local *local)
 {
@@ -369,6 +372,7 @@ capture_guard(const struct image *image, const struct render_local *local)
 	if (guard_begin(image, local, &text) == -1)
 		return -1;
 	claimed = 1;
+	sysctl_remember();
 	return guard_complete(image, local);
 }
 
@@ -560,16 +564,28 @@ table_remove(void)
 	return nft_run("removal of the capture table", &text);
 }
 
+/* No rule is left in it, and who else would start is still kept away. */
+static int
+table_empty(void)
+{
+	struct text text = { 0 };
+
+	render_remove_capture(&text);
+	render_claim(&text);
+	return nft_run("removal of the capture rules", &text);
+}
+
 void
 capture_end(const struct image *image)
 {
-	if (!claimed)
+	/* A predecessor may have given it up, and another tpxd begun. */
+	if (!claimed || (table_empty() == -1 && errno == EPERM))
 		return;
-	(void)table_remove();
 	(void)routing_sweep(ROUTE_DELIVERY);
 	/* Without an image its predecessor's may have had passes. */
 	if (image == NULL || image_has_pass(image))
 		sysctl_restore();
+	(void)table_remove();
 }
 
 int

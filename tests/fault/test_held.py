@@ -16,7 +16,10 @@ import pytest
 
 from conftest import ECHO
 from rig import killpoint, proc, snapshot, traffic
+from test_leftovers import OTHER
 
+PASS = "pass to any port 9"  # settings of conntrack are changed for it
+GONE_S = 2
 GUARDS = {"inet tpx_guard", "inet tpx_guard_beside"}
 pytestmark = pytest.mark.skipif(not killpoint.SUPPORTED,
                                 reason="numbers of system calls")
@@ -62,6 +65,9 @@ class Hold:
         instance.start()
         instance.build = self.build
 
+    def attach(self, pid, count, what):
+        killpoint.attach(pid, count, what, self.told)
+
     def held(self):
         """Its pid, once it is; until it is let go on."""
         pid = int(proc.wait_until(
@@ -96,6 +102,11 @@ def idle(tpx):
     assert instance.stop() == 0
     instance.unblock()
     return instance
+
+
+def gone(pids):
+    proc.wait_until(lambda: not any(map(proc.alive, pids)), GONE_S,
+                    "every process is gone")
 
 
 def test_guard_asked_for_stands_wherever_tpxd_dies_in_its_start(
@@ -134,5 +145,52 @@ def test_guard_asked_for_stands_when_a_starting_tpxd_is_stopped(
     for target in (net.SERVER4, net.SERVER6):
         assert traffic.outcome(net.client, target, ECHO, 0.5) != "served"
     assert sniffer.direct() == []
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_next_tpxd_begins_when_the_last_has_put_everything_back(
+        net, tpx, hold, count):
+    """Else it takes the settings of that one for those of before."""
+    net.gateway.nft(OTHER)
+    before = snapshot.take(net.gateway)
+    # no heartbeat is due: transactions are those of its end
+    instance = tpx(PASS, mode="open", workers=1, lease="60s")
+    pids = instance.pids()
+    hold.attach(instance.by_role()["netctl"][0], count, "hold-rules")
+    proc.kill([instance.tpxd.pid])
+    pid = hold.held()
+    instance.start()
+    with contextlib.suppress(RuntimeError):
+        instance.wait_state("armed")
+    hold.go_on(pid)
+    gone(pids)
+    if not instance.tpxd.running():
+        assert "another tpxd runs" in instance.tpxd.output()
+        instance.start()
+        instance.wait_state("armed")
+    assert instance.sql("SELECT * FROM events WHERE kind = 'drift'") == []
+    assert instance.stop() == 0
+    assert snapshot.difference(before, snapshot.take(net.gateway)) == ""
+
+
+def test_settings_of_before_are_those_that_the_last_tpxd_has_put_back(
+        net, tpx, hold):
+    """Not those that it had when the next one was started."""
+    net.gateway.nft(OTHER)
+    before = snapshot.take(net.gateway)
+    instance = tpx(PASS, mode="open", workers=1, lease="60s")
+    pids = instance.pids()
+    hold.attach(instance.by_role()["netctl"][0], 1, "hold-rules")
+    proc.kill([instance.tpxd.pid])
+    ending = hold.held()
+    hold.from_start(1, "hold")
+    hold.start(instance)
+    beginning = hold.held()
+    hold.go_on(ending)
+    gone(pids)
+    hold.go_on(beginning)
+    instance.wait_state("armed")
+    assert instance.stop() == 0
+    assert snapshot.difference(before, snapshot.take(net.gateway)) == ""
 
 
