@@ -437,8 +437,12 @@ on_config(void *ctx, struct ipc_message *message)
 	struct mapping next = { 0 };
 	const char *why;
 
-	if (mapping_replace(&next, message->fd, config->size_bytes, &why) == -1)
-		fatalx("configuration: %s", why);
+	if (mapping_replace(&next, message->fd, config->size_bytes, &why) ==
+	    -1) {
+		log_warnx("configuration: %s", why);
+		give_up(netctl);
+		return;
+	}
 	if (netctl->begun) {
 		act(netctl, lease_expire(&netctl->lease, clock_mono_us()));
 		reply.done = reconfigure(netctl, next.image) == 0;
@@ -490,19 +494,22 @@ begin(struct netctl *netctl, const struct msg_net_start *start)
 	return capture_begin(netctl->policy.image, &netctl->local);
 }
 
-static void
-on_net_start(void *ctx, struct ipc_message *message)
+static int
+ready_tell(struct netctl *netctl)
 {
-	const struct msg_net_start *start = message->body;
-	struct netctl *netctl = ctx;
-	struct msg_net_ready ready = { 0 };
+	struct msg_net_ready ready = { .port4 = netctl->local.port4,
+		.port6 = netctl->local.port6,
+		.local4 = netctl->local.local4,
+		.local6 = netctl->local.local6 };
 
-	if (netctl->policy.image == NULL)
-		fatalx("no configuration before the start");
-	if (begin(netctl, start) == -1) {
-		give_up(netctl);
-		return;
-	}
+	return IPC_SEND(netctl->supervisor, MSG_NET_READY, 0, &ready, -1);
+}
+
+static int
+start(struct netctl *netctl, const struct msg_net_start *start)
+{
+	if (netctl->policy.image == NULL || begin(netctl, start) == -1)
+		return -1;
 	lease_init(&netctl->lease,
 	    image_settings(netctl->policy.image)->lease_ms,
 	    start->lease != IPC_LEASE_NONE, clock_mono_us());
@@ -511,14 +518,19 @@ on_net_start(void *ctx, struct ipc_message *message)
 	netctl->drift = drift_new(netctl->base, netctl->policy.image,
 	    &netctl->local, start->port4 != 0,
 	    &(struct drift_listener){ tell, on_busy, netctl });
-	if (netctl->drift == NULL)
-		fatal("watching the rules");
-	ready.port4 = netctl->local.port4;
-	ready.port6 = netctl->local.port6;
-	ready.local4 = netctl->local.local4;
-	ready.local6 = netctl->local.local6;
-	if (IPC_SEND(netctl->supervisor, MSG_NET_READY, 0, &ready, -1) == -1)
-		fatal("the supervisor left");
+	return netctl->drift == NULL ? -1 : ready_tell(netctl);
+}
+
+static void
+on_net_start(void *ctx, struct ipc_message *message)
+{
+	struct netctl *netctl = ctx;
+
+	if (start(netctl, message->body) == -1) {
+		log_warnx("the start has failed");
+		give_up(netctl);
+		return;
+	}
 	names_renew(netctl);
 	netctl->begun = 1;
 	ipc_channel_set_phase(netctl->supervisor, IPC_PHASE_RUN);
@@ -657,15 +669,17 @@ netctl_new(unsigned int restarts)
 		fatal("channel to the supervisor");
 	peers_open(netctl);
 	nft_drain();
-	if (IPC_SEND(netctl->supervisor, MSG_NET_HELLO, 0, &hello, -1) == -1)
-		fatal("the supervisor left before the start");
+	/* It was gone before: what a predecessor left is to be taken away. */
+	netctl->failed =
+	    IPC_SEND(netctl->supervisor, MSG_NET_HELLO, 0, &hello, -1) == -1;
 	return netctl;
 }
 
 void
 netctl_loop(struct netctl *netctl)
 {
-	event_base_dispatch(netctl->base);
+	if (!netctl->failed)
+		event_base_dispatch(netctl->base);
 }
 
 void

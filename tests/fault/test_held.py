@@ -194,3 +194,40 @@ def test_settings_of_before_are_those_that_the_last_tpxd_has_put_back(
     assert snapshot.difference(before, snapshot.take(net.gateway)) == ""
 
 
+@pytest.mark.parametrize("mode", ["open", "closed"])
+def test_tpxd_killed_while_netctl_starts_leaves_no_more_than_a_stopped_one(
+        net, tpx, hold, mode):
+    net.gateway.nft(OTHER)
+    instance = tpx(PASS, mode=mode, workers=1)
+    assert instance.stop() == 0
+    before = snapshot.take(net.gateway)
+    for count in itertools.count(1):
+        hold.from_start(count, "hold-rules")
+        hold.start(instance)
+        proc.wait_until(lambda: hold.told.exists()
+                        or instance.status()["state"] == "armed", 5, "a start")
+        if not hold.told.exists():
+            break
+        pid = hold.held()
+        pids = instance.pids()
+        proc.kill([instance.tpxd.pid])
+        hold.go_on(pid)
+        gone(pids)
+        left = snapshot.difference(before, snapshot.take(net.gateway))
+        assert not left, f"transaction {count}: {left}"
+    assert count > 3
+
+
+def test_worker_that_begins_when_tpxd_is_gone_cleans_up(net, tpx):
+    """Its keeper was slow to start it."""
+    net.gateway.nft(OTHER)
+    before = snapshot.take(net.gateway)
+    instance = tpx(PASS, mode="open", workers=1)
+    found, pids = instance.by_role(), instance.pids()
+    with proc.stopped(found["keeper"]):
+        proc.kill(found["netctl"] + found["tpxd"])
+        gone(found["netctl"] + found["tpxd"])
+    gone(pids)
+    assert snapshot.difference(before, snapshot.take(net.gateway)) == ""
+
+
