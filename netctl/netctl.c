@@ -629,7 +629,7 @@ on_orphaned(int signal, short what, void *arg)
 	(void)signal;
 	(void)what;
 	if (getppid() == netctl->keeper)
-		return; /* somebody else's signal: the supervisor decides */
+		return; /* it only goes on: the supervisor decides */
 	log_warnx("the keeper is gone");
 	give_up(netctl);
 }
@@ -663,7 +663,7 @@ netctl_new(unsigned int restarts)
 	    IPC_NETCTL, IPC_SUPERVISOR, handlers, on_supervisor_end, netctl);
 	netctl->expiry = event_new(netctl->base, -1, 0, on_expiry, netctl);
 	netctl->orphaned =
-	    evsignal_new(netctl->base, SIGTERM, on_orphaned, netctl);
+	    evsignal_new(netctl->base, SIGCONT, on_orphaned, netctl);
 	if (netctl->supervisor == NULL || netctl->expiry == NULL ||
 	    netctl->orphaned == NULL || event_add(netctl->orphaned, NULL) == -1)
 		fatal("channel to the supervisor");

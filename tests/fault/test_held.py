@@ -231,3 +231,36 @@ def test_worker_that_begins_when_tpxd_is_gone_cleans_up(net, tpx):
     assert snapshot.difference(before, snapshot.take(net.gateway)) == ""
 
 
+# who is stopped when tpxd is killed, and who is killed with it
+STOPPED = {
+    "worker": (["netctl"], []),
+    "keeper": (["keeper"], []),
+    "netctl": (["keeper", "netctl"], []),
+    "worker without keeper": (["netctl"], ["keeper"]),
+    "everybody": (["keeper", "netctl", "relay", "flowlog", "dnsd", "resolver"],
+                  []),
+}
+
+
+@pytest.mark.parametrize("mode", ["open", "closed"])
+@pytest.mark.parametrize("stopped, killed", STOPPED.values(), ids=STOPPED)
+def test_who_is_stopped_when_tpxd_is_killed_is_not_left(
+        net, tpx, mode, stopped, killed):
+    net.gateway.nft(OTHER)
+    instance = tpx(f"{PASS}\ndns forward {net.SERVER4}", mode=mode, workers=1)
+    assert instance.stop() == 0
+    before = snapshot.take(net.gateway)
+    instance.start()
+    instance.wait_state("armed")
+    found = proc.wait_until(
+        lambda: all(instance.by_role()[role] for role in stopped)
+        and instance.by_role(), what="those to be stopped")
+    pids = instance.pids()
+    still = [pid for role in stopped for pid in found[role]]
+    proc.kill(still, signal.SIGSTOP)
+    stops(still)
+    proc.kill([pid for role in [*killed, "tpxd"] for pid in found[role]])
+    gone(pids)
+    assert snapshot.difference(before, snapshot.take(net.gateway)) == ""
+    instance.start()
+    instance.wait_state("armed")
