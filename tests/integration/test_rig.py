@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: ISC
 """The rig itself: without tpx traffic is direct, and the sniffer sees it."""
 
-from conftest import CLOSE, ECHO, client_of
+import pytest
+
+from conftest import CLOSE, ECHO, client_of, configuration
 from rig import proc, traffic
+from rig.tpx import Tpx
 from rig.traffic import Hammer
 
 
@@ -22,3 +25,12 @@ def test_sniffer_sees_all_that_the_hammer_sends(net, server, sniffer):
     kinds = {(packet.source, packet.protocol) for packet in sniffer.direct()}
     assert kinds == {(client, protocol) for client in (
         net.CLIENT4, net.CLIENT6) for protocol in ("tcp", "udp")}
+
+
+def test_log_that_is_not_there_yet_is_worth_waiting_for(net, build):
+    instance = Tpx(net.gateway, build, configuration())
+    with pytest.raises(TimeoutError, match="LookupError"):
+        proc.wait_until(lambda: instance.sql("SELECT * FROM events"), 0)
+    with instance:
+        proc.wait_until(lambda: instance.sql(
+            "SELECT * FROM events WHERE kind = 'state'"), what="its rows")
