@@ -5,6 +5,9 @@
  * that cannot be read closes all forwarding: what it would have closed is not
  * known, and this host can still be reached.  What a guard of before closes
  * stays closed.
+ *
+ * Whether a tpxd guards this host, only the kernel can tell: one that answers
+ * may not have begun to, and be stopped before it does.
  */
 #include <sys/wait.h>
 
@@ -15,7 +18,6 @@
 #include "common/log.h"
 #include "common/memfd.h"
 #include "common/output.h"
-#include "ctl/client.h"
 #include "ctl/ctl.h"
 #include "ctl/fetch.h"
 #include "ctl/netctl.h"
@@ -95,6 +97,7 @@ guard_run(const struct ctl *ctl, int argc, char *argv[])
 	const char *path = CONF_FILE, *dir = TPX_LIBEXECDIR;
 	int c;
 
+	(void)ctl;
 	while ((c = getopt(argc, argv, "f:x:")) != -1) {
 		if (c == 'f')
 			path = optarg;
@@ -108,10 +111,6 @@ guard_run(const struct ctl *ctl, int argc, char *argv[])
 	if (geteuid() != 0) {
 		log_warnx("not permitted: guard is for root");
 		return CTL_NOT_PERMITTED;
-	}
-	if (client_is_running(ctl) == 1) {
-		log_info("tpxd is running and guards this host");
-		return CTL_GOOD;
 	}
 	return guard_load(path, dir);
 }

@@ -46,20 +46,20 @@ render_claim(struct text *text)
 	text_puts(text, "add table inet " RENDER_TABLE " { flags owner; }\n");
 }
 
-/* Owning the table before anything else tells whether another tpxd runs. */
+/* Before anything is changed, it tells whether another tpxd runs. */
 static int
-claim(void)
+claim_try(void)
 {
 	struct text text = { 0 };
 
 	render_claim(&text);
-	if (nft_run("claim of table inet " RENDER_TABLE, &text) == 0) {
-		claimed = 1;
+	if (nft_try(&text) == 0)
 		return 0;
-	}
 	if (errno == EPERM || errno == EBUSY || errno == EOPNOTSUPP)
 		log_warnx("another tpxd runs in this network namespace, or a "
 			  "table inet " RENDER_TABLE " of others exists");
+	else
+		log_warn("claim of table inet " RENDER_TABLE);
 	return -1;
 }
 
@@ -104,18 +104,15 @@ parts_run(const char *what, struct text *text, part_fn *before, void *ctx)
 static int
 guard_put(const struct image *image, const struct render_local *local)
 {
-	struct text text = { 0 }, beside = { 0 };
+	struct text text = { 0 };
 	int result;
 
-	render_guard_beside(image, local, &beside);
-	if (nft_run("guard", &beside) == -1)
-		return -1;
 	sides_settle();
 	render_guard(image, local, &text);
 	result = nft_run("guard", &text);
 	sides_settle();
-	render_remove_guard_beside(&beside);
-	if (nft_run("guard", &beside) == -1)
+	render_remove_guard_beside(&text);
+	if (nft_run("guard", &text) == -1)
 		result = -1;
 	return result;
 }
@@ -148,13 +145,23 @@ kept_note(const struct image *image, const struct render_local *local)
 		log_info("%d established connections of this host go on", kept);
 }
 
+/* A guard beside any other; what is in the text stands or falls with it. */
+static int
+guard_begin(const struct image *image, const struct render_local *local,
+    struct text *text)
+{
+	kept_note(image, local);
+	if (is_closed(image))
+		render_guard_beside(image, local, text);
+	return text->len == 0 ? 0 : nft_run("guard", text);
+}
+
 /* Each of its two lines is renewed while the other holds. */
 static int
-guard_set(const struct image *image, const struct render_local *local)
+guard_complete(const struct image *image, const struct render_local *local)
 {
 	if (!is_closed(image))
 		return guard_remove();
-	kept_note(image, local);
 	if (guard_put(image, local) == -1)
 		return -1;
 	return second_line_set(image);
@@ -350,12 +357,23 @@ capture_outdate(void)
 	standing = STANDS_UNKNOWN;
 }
 
+/*
+ * Where the table is owned the guard stands: tpxctl guard relies on that.  And
+ * no other puts settings back any more, so that they are what was there before.
+ */
 int
 capture_guard(const struct image *image, const struct render_local *local)
 {
-	if (claim() == -1)
+	struct text text = { 0 };
+
+	if (claim_try() == -1)
 		return -1;
-	return guard_set(image, local);
+	render_claim(&text);
+	if (guard_begin(image, local, &text) == -1)
+		return -1;
+	claimed = 1;
+	sysctl_remember();
+	return guard_complete(image, local);
 }
 
 int
@@ -546,16 +564,28 @@ table_remove(void)
 	return nft_run("removal of the capture table", &text);
 }
 
+/* No rule is left in it, and who else would start is still kept away. */
+static int
+table_empty(void)
+{
+	struct text text = { 0 };
+
+	render_remove_capture(&text);
+	render_claim(&text);
+	return nft_run("removal of the capture rules", &text);
+}
+
 void
 capture_end(const struct image *image)
 {
-	if (!claimed)
+	/* A predecessor may have given it up, and another tpxd begun. */
+	if (!claimed || (table_empty() == -1 && errno == EPERM))
 		return;
-	(void)table_remove();
 	(void)routing_sweep(ROUTE_DELIVERY);
 	/* Without an image its predecessor's may have had passes. */
 	if (image == NULL || image_has_pass(image))
 		sysctl_restore();
+	(void)table_remove();
 }
 
 int
@@ -588,7 +618,13 @@ others_guard(void)
 int
 capture_guard_only(const struct image *image, const struct render_local *local)
 {
-	return others_guard() ? 0 : guard_set(image, local);
+	struct text text = { 0 };
+
+	if (others_guard())
+		return 0;
+	if (guard_begin(image, local, &text) == -1)
+		return -1;
+	return guard_complete(image, local);
 }
 
 int

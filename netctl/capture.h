@@ -11,9 +11,9 @@
 #include "policy/render.h"
 
 /*
- * The first step: owning the table, and the guard, which holds from then on
- * whatever fails later.  -1 when it failed, as each of these; it has been
- * logged.
+ * The first step: owning the table, and at once the guard, which holds from
+ * then on whatever fails later.  -1 when it failed, as each of these; it has
+ * been logged.
  */
 int capture_guard(const struct image *, const struct render_local *);
 
@@ -76,8 +76,9 @@ int capture_repair(const struct image *, const struct render_local *,
     unsigned int subjects, struct capture_repair *);
 
 /*
- * Takes everything away but, with on-failure closed, the guard.  Nothing, when
- * the table was never ours: another tpxd may be at work.
+ * Takes everything away but, with on-failure closed, the guard; the table last,
+ * so that nobody begins before the rest is as it was.  Nothing, when the table
+ * was never ours: another tpxd may be at work.
  */
 void capture_end(const struct image *);
 

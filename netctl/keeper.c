@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: ISC */
-/* Reads nothing, not even its message socket. */
+/*
+ * Reads nothing, not even its message socket.  A worker that was stopped does
+ * not see that tpxd is gone: the kernel lets its keeper go on then, and it the
+ * worker.
+ */
 #include "netctl/keeper.h"
 
 #include <sys/prctl.h>
@@ -16,48 +20,87 @@
 #define DEATHS_MOST 10 /* in a row, each sooner than this after its start: */
 #define SHORT_LIFE_US 1000000
 
+static volatile sig_atomic_t worker; /* its pid, or 0 */
+
+static void
+on_continue(int signal)
+{
+	int saved = errno;
+
+	(void)signal;
+	if (worker > 0)
+		(void)kill(worker, SIGCONT);
+	errno = saved;
+}
+
+static void
+continue_block(int how)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGCONT);
+	if (sigprocmask(how, &set, NULL) == -1)
+		fatal("keeper: sigprocmask");
+}
+
+/* That it hears of the end of who started it, even if it was stopped. */
+static void
+bind_to(pid_t parent)
+{
+	if (prctl(PR_SET_PDEATHSIG, SIGCONT, 0, 0, 0) == -1)
+		fatal("keeper: pdeathsig");
+	if (getppid() != parent)
+		exit(1);
+}
+
+/* 0 in the worker. */
+static pid_t
+worker_fork(void)
+{
+	pid_t keeper = getpid(), pid;
+
+	continue_block(SIG_BLOCK);
+	if ((pid = fork()) == -1)
+		fatal("keeper: fork");
+	worker = pid;
+	continue_block(SIG_UNBLOCK);
+	/* It shall not outlive its keeper: then nobody would replace it. */
+	if (pid == 0)
+		bind_to(keeper);
+	return pid;
+}
+
 static int
-wait_for(pid_t worker)
+worker_wait(pid_t pid)
 {
 	int status;
 
-	while (waitpid(worker, &status, 0) == -1)
+	while (waitpid(pid, &status, 0) == -1)
 		if (errno != EINTR)
 			fatal("keeper: waitpid");
+	worker = 0;
 	return status;
-}
-
-/* The worker shall not outlive its keeper: then nobody would replace it. */
-static void
-bind_to_keeper(pid_t keeper)
-{
-	if (prctl(PR_SET_PDEATHSIG, SIGTERM, 0, 0, 0) == -1)
-		fatal("keeper: pdeathsig");
-	if (getppid() != keeper)
-		exit(1);
 }
 
 unsigned int
 keeper_run(void)
 {
 	unsigned int restarts, deaths = 0;
-	pid_t keeper = getpid();
 	int64_t started_us;
-	pid_t worker;
+	pid_t pid;
 	int status;
 
+	(void)signal(SIGCONT, on_continue);
+	bind_to(getppid());
 	for (restarts = 0; deaths < DEATHS_MOST; restarts++) {
 		started_us = clock_mono_us();
-		if ((worker = fork()) == -1)
-			fatal("keeper: fork");
-		if (worker == 0) {
-			bind_to_keeper(keeper);
+		if ((pid = worker_fork()) == 0)
 			return restarts;
-		}
-		status = wait_for(worker);
+		status = worker_wait(pid);
 		if (WIFEXITED(status))
 			exit(WEXITSTATUS(status));
-		log_warnx("worker %ld died of signal %d", (long)worker,
+		log_warnx("worker %ld died of signal %d", (long)pid,
 		    WTERMSIG(status));
 		deaths = clock_mono_us() - started_us < SHORT_LIFE_US
 			     ? deaths + 1

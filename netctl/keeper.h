@@ -2,7 +2,8 @@
 /*
  * The keeper holds the netlink socket that owns the capture table and does
  * nothing: it forks a worker, waits, and forks another when that one died.  So
- * tables and a live lease outlive any worker.
+ * tables and a live lease outlive any worker.  That neither is left stopped
+ * when tpxd dies, it goes on then, and with it the worker.
  */
 #ifndef NETCTL_KEEPER_H
 #define NETCTL_KEEPER_H

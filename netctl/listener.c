@@ -103,6 +103,18 @@ listener_open(int family, int proto, uint16_t *port)
 }
 
 int
+listener_open_marked(int family, int proto, uint16_t *port, uint32_t mark)
+{
+	int fd = listener_open(family, proto, port);
+
+	if (fd == -1 || mark == 0 || proto != IPPROTO_UDP ||
+	    setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof(mark)) == 0)
+		return fd;
+	close(fd);
+	return -1;
+}
+
+int
 listener_open_plain(int proto, uint16_t *port)
 {
 	return open_with(AF_INET, proto, 1, port);

@@ -16,6 +16,9 @@
  */
 int listener_open(int family, int proto, uint16_t *port);
 
+/* The same; what it sends itself, by UDP, has the mark.  0: none. */
+int listener_open_marked(int family, int proto, uint16_t *port, uint32_t mark);
+
 /*
  * The same on 127.0.0.1 for what is neither transparent nor shared: nobody else
  * gets the port while the socket is open.

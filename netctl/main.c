@@ -27,8 +27,10 @@ static void
 serve(void)
 {
 	struct netctl *netctl;
-	unsigned int restarts = keeper_run();
+	unsigned int restarts;
 
+	sysctl_share();
+	restarts = keeper_run();
 	routing_open();
 	if (restarts > 0)
 		capture_adopt();
@@ -102,7 +104,6 @@ main(int argc, char *argv[])
 	sandbox_setup(&netctl_sandbox,
 	    mode != NULL ? mode->highest_fd : NETCTL_CHANNEL_FD);
 	nft_open();
-	sysctl_remember();
 	if (mode == NULL) {
 		serve();
 		return 0;

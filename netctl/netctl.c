@@ -18,8 +18,6 @@
  */
 #include "netctl/netctl.h"
 
-#include <sys/socket.h>
-
 #include <event2/event.h>
 #include <netinet/in.h>
 #include <signal.h>
@@ -245,20 +243,6 @@ send_fd(struct netctl *netctl, enum msg_type type, const void *body, size_t len,
 	return result;
 }
 
-/* What a listener sends itself, by UDP, has the mark; 0: none. */
-static int
-listener_marked(
-    const struct ipc_listener_kind *kind, uint16_t *port, uint32_t mark)
-{
-	int fd = listener_open(kind->family, kind->proto, port);
-
-	if (fd == -1 || mark == 0 || kind->proto != IPPROTO_UDP ||
-	    setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof(mark)) == 0)
-		return fd;
-	close(fd);
-	return -1;
-}
-
 static int
 listeners_open(struct netctl *netctl, uint16_t *const ports[LISTENER_PORTS],
     uint32_t workers, enum msg_type type)
@@ -266,6 +250,7 @@ listeners_open(struct netctl *netctl, uint16_t *const ports[LISTENER_PORTS],
 	uint32_t mask = image_settings(netctl->policy.image)->mark_mask;
 	uint32_t mark =
 	    type == MSG_NET_DNS_LISTENER ? mark_value(mask, MARK_DNS) : 0;
+	const struct ipc_listener_kind *kind;
 	struct msg_listener body;
 	uint32_t i;
 	int fd;
@@ -278,8 +263,9 @@ listeners_open(struct netctl *netctl, uint16_t *const ports[LISTENER_PORTS],
 		body.worker = i / IPC_LISTENER_COUNT;
 		body.kind = i % IPC_LISTENER_COUNT;
 		body.port = *ports[ipc_listener_port(body.kind)];
-		fd = listener_marked(
-		    ipc_listener_kind(body.kind), &body.port, mark);
+		kind = ipc_listener_kind(body.kind);
+		fd = listener_open_marked(
+		    kind->family, kind->proto, &body.port, mark);
 		if (send_fd(netctl, type, &body, sizeof(body), fd,
 			"listener") == -1)
 			return -1;
@@ -451,8 +437,12 @@ on_config(void *ctx, struct ipc_message *message)
 	struct mapping next = { 0 };
 	const char *why;
 
-	if (mapping_replace(&next, message->fd, config->size_bytes, &why) == -1)
-		fatalx("configuration: %s", why);
+	if (mapping_replace(&next, message->fd, config->size_bytes, &why) ==
+	    -1) {
+		log_warnx("configuration: %s", why);
+		give_up(netctl);
+		return;
+	}
 	if (netctl->begun) {
 		act(netctl, lease_expire(&netctl->lease, clock_mono_us()));
 		reply.done = reconfigure(netctl, next.image) == 0;
@@ -504,19 +494,22 @@ begin(struct netctl *netctl, const struct msg_net_start *start)
 	return capture_begin(netctl->policy.image, &netctl->local);
 }
 
-static void
-on_net_start(void *ctx, struct ipc_message *message)
+static int
+ready_tell(struct netctl *netctl)
 {
-	const struct msg_net_start *start = message->body;
-	struct netctl *netctl = ctx;
-	struct msg_net_ready ready = { 0 };
+	struct msg_net_ready ready = { .port4 = netctl->local.port4,
+		.port6 = netctl->local.port6,
+		.local4 = netctl->local.local4,
+		.local6 = netctl->local.local6 };
 
-	if (netctl->policy.image == NULL)
-		fatalx("no configuration before the start");
-	if (begin(netctl, start) == -1) {
-		give_up(netctl);
-		return;
-	}
+	return IPC_SEND(netctl->supervisor, MSG_NET_READY, 0, &ready, -1);
+}
+
+static int
+start(struct netctl *netctl, const struct msg_net_start *start)
+{
+	if (netctl->policy.image == NULL || begin(netctl, start) == -1)
+		return -1;
 	lease_init(&netctl->lease,
 	    image_settings(netctl->policy.image)->lease_ms,
 	    start->lease != IPC_LEASE_NONE, clock_mono_us());
@@ -525,14 +518,19 @@ on_net_start(void *ctx, struct ipc_message *message)
 	netctl->drift = drift_new(netctl->base, netctl->policy.image,
 	    &netctl->local, start->port4 != 0,
 	    &(struct drift_listener){ tell, on_busy, netctl });
-	if (netctl->drift == NULL)
-		fatal("watching the rules");
-	ready.port4 = netctl->local.port4;
-	ready.port6 = netctl->local.port6;
-	ready.local4 = netctl->local.local4;
-	ready.local6 = netctl->local.local6;
-	if (IPC_SEND(netctl->supervisor, MSG_NET_READY, 0, &ready, -1) == -1)
-		fatal("the supervisor left");
+	return netctl->drift == NULL ? -1 : ready_tell(netctl);
+}
+
+static void
+on_net_start(void *ctx, struct ipc_message *message)
+{
+	struct netctl *netctl = ctx;
+
+	if (start(netctl, message->body) == -1) {
+		log_warnx("the start has failed");
+		give_up(netctl);
+		return;
+	}
 	passes_renew(netctl);
 	netctl->begun = 1;
 	ipc_channel_set_phase(netctl->supervisor, IPC_PHASE_RUN);
@@ -631,7 +629,7 @@ on_orphaned(int signal, short what, void *arg)
 	(void)signal;
 	(void)what;
 	if (getppid() == netctl->keeper)
-		return; /* somebody else's signal: the supervisor decides */
+		return; /* it only goes on: the supervisor decides */
 	log_warnx("the keeper is gone");
 	give_up(netctl);
 }
@@ -665,21 +663,23 @@ netctl_new(unsigned int restarts)
 	    IPC_NETCTL, IPC_SUPERVISOR, handlers, on_supervisor_end, netctl);
 	netctl->expiry = event_new(netctl->base, -1, 0, on_expiry, netctl);
 	netctl->orphaned =
-	    evsignal_new(netctl->base, SIGTERM, on_orphaned, netctl);
+	    evsignal_new(netctl->base, SIGCONT, on_orphaned, netctl);
 	if (netctl->supervisor == NULL || netctl->expiry == NULL ||
 	    netctl->orphaned == NULL || event_add(netctl->orphaned, NULL) == -1)
 		fatal("channel to the supervisor");
 	peers_open(netctl);
 	nft_drain();
-	if (IPC_SEND(netctl->supervisor, MSG_NET_HELLO, 0, &hello, -1) == -1)
-		fatal("the supervisor left before the start");
+	/* It was gone before: what a predecessor left is to be taken away. */
+	netctl->failed =
+	    IPC_SEND(netctl->supervisor, MSG_NET_HELLO, 0, &hello, -1) == -1;
 	return netctl;
 }
 
 void
 netctl_loop(struct netctl *netctl)
 {
-	event_base_dispatch(netctl->base);
+	if (!netctl->failed)
+		event_base_dispatch(netctl->base);
 }
 
 void

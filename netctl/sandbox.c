@@ -14,6 +14,7 @@
 #include <linux/membarrier.h>
 #include <linux/netlink.h>
 #include <netinet/in.h>
+#include <signal.h>
 
 static const struct sandbox_path paths[] = {
 	{ "/proc/sys/net", SANDBOX_READ | SANDBOX_WRITE },
@@ -31,6 +32,8 @@ static const struct sandbox_syscall setup[] = {
 	{ SYS_clone, "the keeper forks workers", { 0 }, { 0 } },
 	{ SYS_wait4, "the keeper waits", { 0 }, { 0 } },
 	{ SYS_tgkill, "abort(3) of its workers", { 0 }, { 0 } },
+	{ SYS_kill, "the keeper lets its worker go on", ARGUMENT_IS(2, SIGCONT),
+	    { 0 } },
 	{ SYS_set_robust_list, "fork(3)", { 0 }, { 0 } },
 	{ SYS_rseq, "fork(3)", { 0 }, { 0 } },
 	{ SYS_newfstatat, "libnftables reading its names", { 0 }, { 0 } },

@@ -2,7 +2,10 @@
 /* Reads and writes the rows of policy/routes.h below /proc/sys. */
 #include "netctl/sysctl.h"
 
+#include <sys/mman.h>
+
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,8 +17,13 @@
 #define VALUE_BYTES 32
 #define SYSCTLS_MOST 8
 
-/* Empty: it could not be read, as while its kernel module is not loaded. */
-static char remembered[SYSCTLS_MOST][VALUE_BYTES];
+/* Not known: it could not be read, as while its kernel module is not loaded. */
+struct remembered {
+	atomic_int known;
+	char value[VALUE_BYTES];
+};
+
+static struct remembered *remembered; /* one a row */
 
 static int
 sysctl_open(const char *name, int flags)
@@ -66,12 +74,28 @@ sysctl_number(const char *name, uint64_t *value)
 }
 
 void
+sysctl_share(void)
+{
+	remembered = mmap(NULL, SYSCTLS_MOST * sizeof(*remembered),
+	    PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (remembered == MAP_FAILED)
+		fatal("memory of settings");
+}
+
+/* Who dies in the middle leaves it to the next. */
+void
 sysctl_remember(void)
 {
+	struct remembered *row;
 	size_t i;
 
-	for (i = 0; i < route_sysctl_count && i < SYSCTLS_MOST; i++)
-		sysctl_read(route_sysctls[i].name, remembered[i]);
+	for (i = 0; i < route_sysctl_count && i < SYSCTLS_MOST; i++) {
+		row = &remembered[i];
+		if (atomic_load(&row->known))
+			continue;
+		sysctl_read(route_sysctls[i].name, row->value);
+		atomic_store(&row->known, row->value[0] != '\0');
+	}
 }
 
 void
@@ -79,9 +103,8 @@ sysctl_apply(void)
 {
 	size_t i;
 
+	sysctl_remember();
 	for (i = 0; i < route_sysctl_count && i < SYSCTLS_MOST; i++) {
-		if (remembered[i][0] == '\0')
-			sysctl_read(route_sysctls[i].name, remembered[i]);
 		if (sysctl_write(
 			route_sysctls[i].name, route_sysctls[i].value) == -1)
 			log_warn("sysctl %s", route_sysctls[i].name);
@@ -96,9 +119,11 @@ sysctl_restore(void)
 
 	for (i = 0; i < route_sysctl_count && i < SYSCTLS_MOST; i++) {
 		sysctl_read(route_sysctls[i].name, now);
-		if (remembered[i][0] == '\0' || strcmp(now, remembered[i]) == 0)
+		if (!atomic_load(&remembered[i].known) ||
+		    strcmp(now, remembered[i].value) == 0)
 			continue;
-		if (sysctl_write(route_sysctls[i].name, remembered[i]) == -1)
+		if (sysctl_write(route_sysctls[i].name, remembered[i].value) ==
+		    -1)
 			log_warn("sysctl %s", route_sysctls[i].name);
 	}
 }

@@ -7,7 +7,16 @@
 
 #include <stdint.h>
 
-/* Remembers the present values; a worker inherits them from the keeper. */
+/*
+ * The memory of what they were, which outlives a worker: for the keeper, before
+ * it has any.  Fatal when there is none.
+ */
+void sysctl_share(void);
+
+/*
+ * Remembers the present values, unless they are known already: to be called
+ * when no other tpxd can have changed them or will put them back.
+ */
 void sysctl_remember(void);
 
 /* Sets ours.  A setting that cannot be made is logged. */

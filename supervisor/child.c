@@ -2,6 +2,7 @@
 /* Starts, ends and counts processes; reads nothing of what they say. */
 #include "supervisor/child.h"
 
+#include <sys/prctl.h>
 #include <sys/wait.h>
 
 #include <errno.h>
@@ -48,6 +49,8 @@ child_exec(const char *path, char *const argv[], int end)
 
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
+	/* One that was stopped shall see, too, that its channel has closed. */
+	(void)prctl(PR_SET_PDEATHSIG, SIGCONT, 0, 0, 0);
 	if (end == CHANNEL_FD)
 		(void)fcntl(end, F_SETFD, 0);
 	else if (dup2(end, CHANNEL_FD) == -1)

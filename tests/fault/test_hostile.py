@@ -5,7 +5,6 @@ import os
 import pathlib
 import re
 import shutil
-import sqlite3
 import tempfile
 
 import pytest
@@ -58,14 +57,6 @@ def hostile(build, tpx):
         yield start
 
 
-def read(instance, query):
-    """Rows of the log; LookupError before there is one."""
-    try:
-        return instance.sql(query)
-    except sqlite3.OperationalError as error:
-        raise LookupError(str(error)) from error
-
-
 def settled(instance, role="relay", others=OTHERS):
     """The pids once the others are there, and both of a role at once."""
     def complete():
@@ -77,8 +68,8 @@ def settled(instance, role="relay", others=OTHERS):
 
 def assert_killed_alone(instance, before, rule, role="relay", others=OTHERS):
     """The sender is, because of that rule; another one takes its place."""
-    event = proc.wait_until(lambda: read(
-        instance, "SELECT * FROM events WHERE kind = 'contract'"), 15,
+    event = proc.wait_until(lambda: instance.sql(
+        "SELECT * FROM events WHERE kind = 'contract'"), 15,
         "an event about the contract")[0]
     assert rule in f"{event['message']} {event['data']}", event
     assert role in f"{event['process']} {event['actor']}", event
@@ -104,8 +95,8 @@ def test_breach_kills_the_sender_and_nobody_else(hostile, breach, rule):
 def test_row_whose_id_is_taken_is_a_counted_loss(hostile):
     instance = hostile("taken-id")
     settled(instance)
-    drops = proc.wait_until(lambda: read(
-        instance, "SELECT source, kind, count FROM drops"), 15, "the loss")
+    drops = proc.wait_until(lambda: instance.sql(
+        "SELECT source, kind, count FROM drops"), 15, "the loss")
     assert drops == [{"source": "flowlog", "kind": "id-taken", "count": 1}]
     assert len(instance.rows(1)) == 1
     proc.wait_until(lambda: instance.status()["log"]["dropped"] == 1, 5,
@@ -114,21 +105,19 @@ def test_row_whose_id_is_taken_is_a_counted_loss(hostile):
     assert metrics.value("tpx_drops_total", source="flowlog",
                          kind="id-taken") == 1
     assert sum(metrics["tpx_drops_total"].samples.values()) == 1
-    assert read(instance,
-                "SELECT * FROM events WHERE kind = 'contract'") == []
+    assert instance.sql("SELECT * FROM events WHERE kind = 'contract'") == []
 
 
 def test_socket_for_no_live_flow_is_denied(hostile):
     instance = hostile("broker-no-flow")
     before = settled(instance)
-    event, = proc.wait_until(lambda: read(
-        instance, "SELECT * FROM events WHERE kind = 'broker'"), 15,
+    event, = proc.wait_until(lambda: instance.sql(
+        "SELECT * FROM events WHERE kind = 'broker'"), 15,
         "an event about what was denied")
     assert event["severity"] == "warning"
     assert "192.0.2.1 port 9 to 192.0.2.2 port 9" in event["message"]
     assert instance.by_role() == before
-    assert read(instance,
-                "SELECT * FROM events WHERE kind = 'contract'") == []
+    assert instance.sql("SELECT * FROM events WHERE kind = 'contract'") == []
 
 
 def test_flow_of_a_relay_is_no_evidence_of_a_client(hostile, server, net):
@@ -180,7 +169,7 @@ def test_nonsense_in_an_arena_makes_nobody_fall(hostile, breach, result):
             role: before[role] for role in OTHERS}
         return len(set(after["relay"]) - set(before["relay"])) == 2
     proc.wait_until(taken_over, 20, "other relays")
-    proc.wait_until(lambda: read(instance, result), 20, "what became of it")
+    proc.wait_until(lambda: instance.sql(result), 20, "what became of it")
     assert instance.stop() == 0
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from conftest import ECHO
 from rig import proc, servers, told, traffic
-from test_hostile import OTHERS, assert_killed_alone, read, says, settled
+from test_hostile import OTHERS, assert_killed_alone, says, settled
 from test_hostile import hostile  # pylint: disable=unused-import
 
 RULES = """\
@@ -75,8 +75,8 @@ def wait_report(instance):
 def refusals(instance):
     """How many the events tell of."""
     return sum(int(re.search(r"dnsd 0 asked (\d+) times", row["message"])[1])
-               for row in read(instance, "SELECT message FROM events"
-                                         " WHERE kind = 'names'"))
+               for row in instance.sql("SELECT message FROM events"
+                                       " WHERE kind = 'names'"))
 
 
 def assert_refusals(instance, count):
@@ -87,16 +87,15 @@ def assert_refusals(instance, count):
 def assert_never_lapsed(instance):
     """It is ended, so that every event is written."""
     assert instance.stop() == 0
-    assert [row["message"] for row in read(
-        instance, "SELECT message FROM events WHERE kind = 'state'")] == [
+    assert [row["message"] for row in instance.sql(
+        "SELECT message FROM events WHERE kind = 'state'")] == [
             "starting to armed: every worker works",
             "armed to stopping: asked to"]
 
 
 def assert_undisturbed(instance, before):
     assert instance.by_role() == before
-    assert read(instance,
-                "SELECT * FROM events WHERE kind = 'contract'") == []
+    assert instance.sql("SELECT * FROM events WHERE kind = 'contract'") == []
     assert_never_lapsed(instance)
 
 

@@ -65,7 +65,8 @@ def test_the_one_that_can_be_validated_is_found(
         if lies not in bad:
             assert assert_soon(net, INSECURE, False) <= 1
         assert asked(good, SECURE) == len(SECURE)
-        assert asked(one, SECURE) + asked(two, SECURE) < FEW
+        # hedges go there, too: on a busy machine some more
+        assert asked(one, SECURE) + asked(two, SECURE) < 2 * FEW
         for label in BOGUS:
             assert outcome(net, label) == ("SERVFAIL", False), label
 

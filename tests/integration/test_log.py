@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: ISC
 """The flow log as others read it: its views, its columns, its permissions."""
 
-import sqlite3
-
 import pytest
 
 from conftest import CLOSE, ECHO
@@ -23,14 +21,8 @@ OTHERS = "setpriv --reuid nobody --regid nogroup --clear-groups".split()
 @pytest.mark.parametrize("view, columns", COLUMNS.items(), ids=COLUMNS)
 def test_view_has_exactly_its_columns(tpx, view, columns):
     instance = tpx()
-
-    def there():
-        try:
-            return instance.sql(
-                f"SELECT name FROM pragma_table_info('{view}')")
-        except sqlite3.OperationalError as error:
-            raise LookupError(str(error)) from error
-    found = proc.wait_until(there, 5, "the log")
+    found = proc.wait_until(lambda: instance.sql(
+        f"SELECT name FROM pragma_table_info('{view}')"), 5, "the log")
     assert [row["name"] for row in found] == columns.split()
 
 

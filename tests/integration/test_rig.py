@@ -1,8 +1,14 @@
 # SPDX-License-Identifier: ISC
 """The rig itself: without tpx traffic is direct, and the sniffer sees it."""
 
-from conftest import CLOSE, ECHO, client_of
+import threading
+from concurrent import futures
+
+import pytest
+
+from conftest import CLOSE, ECHO, client_of, configuration
 from rig import proc, traffic
+from rig.tpx import Tpx
 from rig.traffic import Hammer
 
 
@@ -22,3 +28,36 @@ def test_sniffer_sees_all_that_the_hammer_sends(net, server, sniffer):
     kinds = {(packet.source, packet.protocol) for packet in sniffer.direct()}
     assert kinds == {(client, protocol) for client in (
         net.CLIENT4, net.CLIENT6) for protocol in ("tcp", "udp")}
+
+
+class Slow(threading.Event):
+    """What its setter has seen may be of before the last clear()."""
+
+    def __init__(self):
+        super().__init__()
+        self.waits, self.may = threading.Event(), threading.Event()
+
+    def set(self):
+        self.waits.set()
+        self.may.wait()
+        super().set()
+
+
+def test_sniffer_tells_all_that_has_arrived_however_slow_it_is(
+        net, server, sniffer):
+    slow = sniffer._emptied = Slow()  # pylint: disable=protected-access
+    slow.waits.wait()
+    assert traffic.ask(net.client, net.SERVER4, ECHO, b"hello") == b"hello"
+    with futures.ThreadPoolExecutor(1) as pool:
+        seen = pool.submit(sniffer.direct)
+        slow.may.set()
+        assert seen.result()
+
+
+def test_log_that_is_not_there_yet_is_worth_waiting_for(net, build):
+    instance = Tpx(net.gateway, build, configuration())
+    with pytest.raises(TimeoutError, match="LookupError"):
+        proc.wait_until(lambda: instance.sql("SELECT * FROM events"), 0)
+    with instance:
+        proc.wait_until(lambda: instance.sql(
+            "SELECT * FROM events WHERE kind = 'state'"), what="its rows")

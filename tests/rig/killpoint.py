@@ -1,15 +1,19 @@
 # SPDX-License-Identifier: ISC
 """Kills a process before its Nth message to the kernel or to another process.
 
-    python3 killpoint.py PID N worker|both|refuse-rules|refuse-routes FILE
+    python3 killpoint.py PID N WHAT FILE
 
 Follows PID and the children that it will have (ptrace(2)), returns once it
 does, and counts their calls of sendto(2) and sendmsg(2).  The one that makes
-the Nth is killed before the call is carried out; with "both" its parent is
-killed, too, if that is the same program.  FILE is made then.  N below 1 kills
-nothing.  With "refuse" nobody is killed: only transactions of nftables, or
-changes of routes and routing rules, are counted, and the Nth is made one that
-the kernel refuses.  Needs root, and no more than the standard library.
+the Nth is killed before the call is carried out, if WHAT is "worker"; with
+"both" its parent is killed, too, if that is the same program.  FILE is made
+then, with its pid.  N below 1 kills nothing.
+
+Others of WHAT kill nobody.  With "hold" it is stopped (SIGSTOP) once that call
+is carried out; with "hold-rules" only transactions of nftables are counted.
+With "refuse-rules" they are, too, and with "refuse-routes" changes of routes
+and routing rules, and the Nth is made one that the kernel refuses.  Needs root,
+and no more than the standard library.
 """
 
 import ctypes
@@ -92,9 +96,6 @@ def _route_change(pid):
     return info.arguments[1] if kind in ROUTE_CHANGES else None
 
 
-REFUSED = {"refuse-rules": _transaction, "refuse-routes": _route_change}
-
-
 def _refuse(pid, command):
     """Give it a type that there is not: all that comes with it fails."""
     with open(f"/proc/{pid}/mem", "r+b", buffering=0) as memory:
@@ -125,8 +126,31 @@ def _kill(pid, both):
     os.kill(pid, signal.SIGKILL)
 
 
-def _follow(count, who, file):
-    counts = REFUSED.get(who, _sends)
+def _hold(pid, _):
+    """Pending until the call returns, as nobody follows it any more."""
+    os.kill(pid, signal.SIGSTOP)
+
+
+# which calls count, and what becomes of who makes the Nth
+WHATS = {
+    "worker": (_sends, lambda pid, _: _kill(pid, both=False)),
+    "both": (_sends, lambda pid, _: _kill(pid, both=True)),
+    "hold": (_sends, _hold),
+    "hold-rules": (_transaction, _hold),
+    "refuse-rules": (_transaction, _refuse),
+    "refuse-routes": (_route_change, _refuse),
+}
+
+
+def _tell(file, pid):
+    """At once with all that is in it."""
+    begun = pathlib.Path(f"{file}.begun")
+    begun.write_text(str(pid))
+    begun.rename(file)
+
+
+def _follow(count, what, file):
+    counts, act = WHATS[what]
     while True:
         try:
             pid, status = os.waitpid(-1, ALL)
@@ -140,18 +164,15 @@ def _follow(count, who, file):
             if found:
                 count -= 1
                 if count == 0:
-                    if who in REFUSED:
-                        _refuse(pid, found)
-                    else:
-                        _kill(pid, who == "both")
-                    pathlib.Path(file).touch()
+                    act(pid, found)
+                    _tell(file, pid)
                     return  # which lets go of the others
             _go_on(pid, status)
         except ProcessLookupError:
             pass  # somebody else has killed it
 
 
-def main(pid, count, who, file):
+def main(pid, count, what, file):
     # what it was started with is not its own
     os.closerange(3, 1024)
     ready, told = os.pipe()
@@ -165,20 +186,20 @@ def main(pid, count, who, file):
     _, status = os.waitpid(pid, ALL)
     _go_on(pid, status)
     os.close(told)
-    _follow(count, who, file)
+    _follow(count, what, file)
 
 
-def attach(pid, count, who, file):
+def attach(pid, count, what, file):
     """Have another process do that to a running one."""
-    subprocess.run([sys.executable, __file__, str(pid), str(count), who,
+    subprocess.run([sys.executable, __file__, str(pid), str(count), what,
                     str(file)], check=True, stdout=subprocess.DEVNULL)
 
 
-def wrap(program, real, count, who, file):
+def wrap(program, real, count, what, file):
     """Make program a script that runs real like that, from its start."""
     program.unlink()
     program.write_text(
-        f"#!/bin/sh\n{sys.executable} {__file__} $$ {count} {who} {file}"
+        f"#!/bin/sh\n{sys.executable} {__file__} $$ {count} {what} {file}"
         f' >/dev/null\nexec {real} "$@"\n')
     program.chmod(0o755)
 

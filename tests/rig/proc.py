@@ -170,9 +170,13 @@ def kill(pids, number=signal.SIGKILL):
 
 
 def kill_at_once(pids):
-    """End processes with SIGKILL so that none sees another one end."""
+    """End processes with SIGKILL so that none sees another one end.
+
+    Parents come first among them, and have to be killed last: their children
+    go on then.
+    """
     kill(pids, signal.SIGSTOP)
-    kill(pids)
+    kill(pids[::-1])
 
 
 @contextlib.contextmanager

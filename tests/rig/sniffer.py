@@ -106,8 +106,10 @@ class Sniffer:
 
     def direct(self, since=0.0):
         """The packets seen since then, all that have arrived among them."""
-        self._emptied.clear()
-        self._emptied.wait()
+        # the first time may be that of a look that was over already
+        for _ in range(2):
+            self._emptied.clear()
+            self._emptied.wait()
         lost = struct.unpack("II", self._socket.getsockopt(
             SOL_PACKET, PACKET_STATISTICS, 8))[1]
         assert lost == 0, f"the sniffer lost {lost} packets"

@@ -86,35 +86,42 @@ class Tpx:
         found = {"tpxd": [self.tpxd.pid], "keeper": [], "netctl": [],
                  "relay": [], "flowlog": [], "dnsd": [], "resolver": [],
                  "dot": []}
-        try:
+        with contextlib.suppress(OSError):  # tpxd has ended
             for pid in proc.children(self.tpxd.pid):
-                role = proc.name(pid).removeprefix("tpx-")
-                if role == "netctl":
-                    found["keeper"].append(pid)
-                    found["netctl"] += filter(proc.alive, proc.children(pid))
-                # one that is not yet executed is still called tpxd
-                elif role in found and role != "tpxd" and proc.alive(pid):
-                    found[role].append(pid)
-        except OSError:  # one ended while it was looked at
-            pass
+                self._add_role(found, pid)
         return found
 
+    @staticmethod
+    def _add_role(found, pid):
+        with contextlib.suppress(OSError):  # it ended while it was looked at
+            role = proc.name(pid).removeprefix("tpx-")
+            if role == "netctl":
+                found["keeper"].append(pid)
+                found["netctl"] += filter(proc.alive, proc.children(pid))
+            # one that is not yet executed is still called tpxd
+            elif role in found and role != "tpxd" and proc.alive(pid):
+                found[role].append(pid)
+
     def sql(self, query, *parameters):
-        """Rows of the flow log as dictionaries, read while it is written."""
-        with contextlib.closing(sqlite3.connect(
-                f"file:{self.log}/flows.db?mode=ro", uri=True)) as log:
-            log.row_factory = sqlite3.Row
-            return [dict(row) for row in log.execute(query, parameters)]
+        """Rows of the flow log as dictionaries, read while it is written.
+
+        LookupError while it is not there, or somebody opens it: tpxd may be
+        armed before that.
+        """
+        try:
+            with contextlib.closing(sqlite3.connect(
+                    f"file:{self.log}/flows.db?mode=ro", uri=True)) as log:
+                log.row_factory = sqlite3.Row
+                return [dict(row) for row in log.execute(query, parameters)]
+        except sqlite3.OperationalError as error:
+            raise LookupError(str(error)) from error
 
     def rows(self, count, where="1", timeout_s=10.0, view="flows"):
         """Wait for exactly count rows of a view, and return them."""
         query = f"SELECT * FROM {view} WHERE {where} ORDER BY id"
 
         def there():
-            try:
-                found = self.sql(query)
-            except sqlite3.OperationalError as error:
-                raise LookupError(str(error)) from error
+            found = self.sql(query)
             assert len(found) >= count, f"{len(found)} of {count} rows"
             return found
         found = proc.wait_until(there, timeout_s, f"{count} rows {where}")

@@ -53,8 +53,8 @@ DENIED = {
     # what it starts inherits its filter, which cannot be the narrower
     "tpxd": EVERYBODY + ("socket AF_NETLINK",),
     # as the keeper's worker does
-    "keeper": CHILDREN + ("unlink",),
-    "netctl": CHILDREN + ("fork", "clone", "unlink", "tgkill"),
+    "keeper": CHILDREN + ("unlink", "kill"),
+    "netctl": CHILDREN + ("fork", "clone", "unlink", "kill", "tgkill"),
     "relay": CHILDREN + ("fork", "clone", "open a file", "unlink", "kill",
                          "tgkill", "socket AF_NETLINK"),
     "flowlog": CHILDREN + ("fork", "clone", "kill", "tgkill",
