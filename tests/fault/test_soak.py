@@ -14,7 +14,7 @@ import pytest
 
 from conftest import (CLOSE, DIGEST, ECHO, EXCHANGE, HTTP, REFUSED,
                       TALK_FIRST)
-from rig import proc, servers, traffic
+from rig import burden, proc, servers, traffic
 from rig.servers import UdpServer
 
 UDP_PORT = 5420
@@ -28,7 +28,6 @@ default relay
 """
 THREADS = 6
 WARM_S = 3.0
-IDLE_S = 2.0
 PATIENCE_S = 60
 VISITS_A_SECOND = 10  # at least, on a busy machine as well
 # what a process may have grown by, against its state after the first seconds
@@ -153,13 +152,6 @@ def settled(instance):
     return True
 
 
-def cpu_share(instance):
-    before = {pid: proc.cpu_s(pid) for pid in instance.pids()}
-    proc.stays(lambda: True, IDLE_S, "nothing")
-    return {pid: (proc.cpu_s(pid) - spent) / IDLE_S
-            for pid, spent in before.items()}
-
-
 @pytest.mark.parametrize("seconds", [
     4, pytest.param(1260, marks=pytest.mark.long)])
 def test_everything_is_back_after_mixed_traffic(net, server, tpx, seconds):
@@ -170,8 +162,8 @@ def test_everything_is_back_after_mixed_traffic(net, server, tpx, seconds):
                         "the end of flows")
         processes = instance.by_role()
         files = descriptors(instance)
-        memory = {pid: proc.pss_kib(pid) for pid in instance.pids()}
-        idle = cpu_share(instance)
+        memory = burden.memory(instance)
+        idle = burden.cpu_share(instance)
         visits = load(net, seconds, 100)
         proc.wait_until(lambda: settled(instance), PATIENCE_S,
                         "the end of flows")
@@ -181,11 +173,9 @@ def test_everything_is_back_after_mixed_traffic(net, server, tpx, seconds):
     assert instance.by_role() == processes
     proc.wait_until(lambda: descriptors(instance) == files or None, 30,
                     "descriptors are back")
-    grown = {proc.name(pid): proc.pss_kib(pid) - before
-             for pid, before in memory.items()}
-    print(f"rows {instance.status()['log']['rows']}, grown by KiB {grown}")
-    assert max(grown.values()) < GROWTH_KIB, grown
-    after = cpu_share(instance)
+    print(f"rows {instance.status()['log']['rows']}")
+    burden.assert_flat(memory, burden.memory(instance), GROWTH_KIB)
+    after = burden.cpu_share(instance)
     print(f"idle CPU before {idle}, after {after}")
     assert max(after[pid] - idle[pid] for pid in idle) < CPU_MOST, after
     assert settled(instance)

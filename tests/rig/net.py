@@ -131,6 +131,19 @@ class Namespace:
                                  "w") as file:
             file.write(str(value))
 
+    def counter(self, name):
+        """One of the kernel's, called as by nstat(8)."""
+        with self.inside():
+            # /proc/net would be that of the main thread
+            lines = [line.split() for file in ("snmp", "netstat")
+                     for line in open(f"/proc/thread-self/net/{file}")]
+        found = {}
+        for names, values in zip(lines[::2], lines[1::2]):
+            group = names[0].rstrip(":")
+            found |= {group + key: int(value) for key, value
+                      in zip(names[1:], values[1:])}
+        return found[name]
+
 
 _libc = ctypes.CDLL(None, use_errno=True)
 

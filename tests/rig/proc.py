@@ -103,6 +103,12 @@ def cpu_s(pid):
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+def ran_s(pid):
+    """The same of its threads that still run, to the nanosecond."""
+    return sum(int(pathlib.Path(f"/proc/{pid}/task/{task}/schedstat")
+                   .read_text().split()[0]) for task in tasks(pid)) / 1e9
+
+
 def age_s(pid):
     """Seconds since the process was started."""
     ticks = int(stat(pid)[19]) / os.sysconf("SC_CLK_TCK")

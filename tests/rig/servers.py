@@ -9,6 +9,7 @@ import contextlib
 import hashlib
 import os
 import random
+import select
 import socket
 import struct
 import threading
@@ -17,6 +18,7 @@ from typing import NamedTuple
 
 BODY_BYTES = 10 << 20
 CHUNK_BYTES = 1 << 18
+STALL_MS = 200
 EXCHANGE = struct.Struct("!II")  # bytes sent up, bytes wanted down
 
 
@@ -146,8 +148,11 @@ def reset_behind_bytes(server, connection):
 
 
 def stall(server, connection):
-    """Read nothing as long as the test runs."""
-    server.closing.wait()
+    """Read nothing as long as the test runs, or until a reset."""
+    poll = select.poll()
+    poll.register(connection, 0)  # what is always told of: errors
+    while not server.closing.is_set() and not poll.poll(STALL_MS):
+        pass
 
 
 def listen_for_reset(server, connection):
