@@ -175,6 +175,22 @@ def test_what_a_client_sends_at_once_arrives_datagram_by_datagram(
         port, len(lengths) + 1, sum(lengths) + 8, len(lengths) + 1)
 
 
+def test_what_a_relay_itself_is_sent_is_counted_datagram_by_datagram(
+        net, tpx):
+    instance = tpx(capture=f"{FORWARDED}\n{LOCAL}")
+    ports = {int(word.split(":")[-1])
+             for word in instance.ctl("plan").stdout.split()
+             if word.startswith("127.0.0.1:")}
+    assert len(ports) == 2
+    for port in ports:
+        with talking(net.gateway, "127.0.0.1", port) as sock:
+            sock.setsockopt(socket.IPPROTO_UDP, UDP_SEGMENT, 100)
+            sock.send(bytes(1001))
+    proc.wait_until(lambda: instance.status()["flows"]["refused"]
+                    == len(ports) * 11, what="all are counted")
+    assert instance.status()["flows"]["accepted"] == 0
+
+
 def sockets_of(pid):
     """Its sockets of UDP, which belong to the caller as well."""
     libc = ctypes.CDLL(None, use_errno=True)
