@@ -616,10 +616,10 @@ flows_first(struct udp_flows *flows, enum flow_capture capture,
 }
 
 void
-udp_flows_refused(struct udp_flows *flows)
+udp_flows_refused(struct udp_flows *flows, uint32_t datagrams)
 {
-	atomic_fetch_add_explicit(
-	    &journal_arena(flows->journal)->refused, 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&journal_arena(flows->journal)->refused,
+	    datagrams, memory_order_relaxed);
 }
 
 static struct udp_key

@@ -28,7 +28,7 @@ void udp_flows_packets(
     struct udp_flows *, enum flow_capture, const struct udp_packet *, int n);
 
 /* Something came that is nobody's: it is counted. */
-void udp_flows_refused(struct udp_flows *);
+void udp_flows_refused(struct udp_flows *, uint32_t datagrams);
 
 /* errno of a shortage that flows have met since the last call, or 0. */
 int udp_flows_lacked(struct udp_flows *);

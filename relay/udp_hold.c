@@ -13,8 +13,9 @@ struct udp_hold {
 	struct udp_entry entry;	 /* first: the table gives it back */
 	struct udp_holds *holds; /* NULL: it has no place there any more */
 	struct udp_hold **holder;
-	struct udp_packet packets[UDP_HOLD_PACKETS];
+	struct udp_packet packets[UDP_HOLD_DATAGRAMS]; /* of one or several */
 	int count;
+	uint32_t datagrams;
 	size_t used;
 	char bytes[UDP_HOLD_BYTES];
 };
@@ -42,13 +43,9 @@ udp_holds_new(_Atomic uint64_t *lost)
 }
 
 static void
-count_lost(struct udp_holds *holds, const struct udp_packet *packets, int n)
+count_lost(struct udp_holds *holds, uint32_t datagrams)
 {
-	int i;
-
-	for (i = 0; i < n; i++)
-		atomic_fetch_add_explicit(holds->lost,
-		    udp_packet_count(&packets[i]), memory_order_relaxed);
+	atomic_fetch_add_explicit(holds->lost, datagrams, memory_order_relaxed);
 }
 
 static void
@@ -59,7 +56,7 @@ make_room(struct udp_holds *holds)
 	if (udp_table_count(holds->table) < UDP_HOLD_MOST)
 		return;
 	victim = (struct udp_hold *)(void *)udp_table_victim(holds->table);
-	count_lost(holds, victim->packets, victim->count);
+	count_lost(holds, victim->datagrams);
 	udp_hold_free(victim);
 }
 
@@ -82,38 +79,63 @@ hold_new(struct udp_holds *holds, struct udp_hold **holder,
 	hold->holds = holds;
 	hold->holder = holder;
 	hold->count = 0;
+	hold->datagrams = 0;
 	hold->used = 0;
 	return hold;
 }
 
-/* -1 when it has no room. */
-static int
+/* How many datagrams of a packet have room, from the first one on. */
+static uint32_t
+room_for(const struct udp_hold *hold, const struct udp_packet *packet)
+{
+	uint32_t most = UDP_HOLD_DATAGRAMS - hold->datagrams;
+	uint32_t n = udp_packet_count(packet);
+	size_t left = sizeof(hold->bytes) - hold->used;
+
+	if (packet->len > left)
+		n = packet->segment == 0 ? 0
+					 : (uint32_t)(left / packet->segment);
+	return n < most ? n : most;
+}
+
+/* How many datagrams of it are held now. */
+static uint32_t
 packet_add(struct udp_hold *hold, const struct udp_packet *packet)
 {
 	struct udp_packet *kept = &hold->packets[hold->count];
+	uint32_t n = room_for(hold, packet);
 
-	if (hold->count == UDP_HOLD_PACKETS ||
-	    packet->len > sizeof(hold->bytes) - hold->used)
-		return -1;
+	if (n == 0)
+		return 0;
 	*kept = *packet;
+	if (n < udp_packet_count(packet))
+		kept->len = (size_t)n * packet->segment;
+	if (n == 1)
+		kept->segment = 0;
 	kept->bytes = hold->bytes + hold->used;
-	memcpy(kept->bytes, packet->bytes, packet->len);
-	hold->used += packet->len;
+	memcpy(kept->bytes, packet->bytes, kept->len);
+	hold->used += kept->len;
 	hold->count++;
-	return 0;
+	hold->datagrams += n;
+	return n;
 }
 
 void
 udp_hold_add(struct udp_holds *holds, struct udp_hold **hold,
     const struct udp_packet *packets, int n)
 {
-	int i = 0;
+	uint32_t given, held;
+	int full = 0;
 
 	if (*hold == NULL && n > 0)
 		*hold = hold_new(holds, hold, &packets[0]);
-	while (*hold != NULL && i < n && packet_add(*hold, &packets[i]) == 0)
-		i++;
-	count_lost(holds, packets + i, n - i);
+	for (; n > 0; packets++, n--) {
+		given = udp_packet_count(packets);
+		held = *hold == NULL || full ? 0 : packet_add(*hold, packets);
+		/* What comes behind one that is lost is lost too. */
+		full |= held < given;
+		count_lost(holds, given - held);
+	}
 }
 
 static void

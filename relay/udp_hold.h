@@ -12,7 +12,7 @@
 
 #include "relay/udp_packet.h"
 
-#define UDP_HOLD_PACKETS 16   /* of a flow */
+#define UDP_HOLD_DATAGRAMS 16 /* of a flow */
 #define UDP_HOLD_BYTES 65536U /* of a flow: the longest datagram has room */
 #define UDP_HOLD_MOST 256     /* flows of a relay that hold some */
 

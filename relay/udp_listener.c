@@ -45,7 +45,8 @@ deliver(struct udp_listener *listener, const struct udp_packet *packets, int n)
 			udp_flows_packets(listener->flows, listener->capture,
 			    packets + first, i - first);
 		if (i < n)
-			udp_flows_refused(listener->flows);
+			udp_flows_refused(
+			    listener->flows, udp_packet_count(&packets[i]));
 		first = i + 1;
 	}
 }
@@ -77,6 +78,7 @@ udp_listener_new(
 	listener->fd = fd;
 	listener->port = port;
 	listener->capture = capture;
+	udp_prepare_gathering(fd);
 	if (capture == FLOW_CAPTURE_LOCAL)
 		udp_prepare_hops(fd);
 	listener->readable =

@@ -54,11 +54,17 @@ udp_packet_count(const struct udp_packet *packet)
 }
 
 void
-udp_prepare(int fd, int family)
+udp_prepare_gathering(int fd)
 {
 	static const int on = 1;
 
 	(void)setsockopt(fd, IPPROTO_UDP, UDP_GRO, &on, sizeof(on));
+}
+
+void
+udp_prepare(int fd, int family)
+{
+	udp_prepare_gathering(fd);
 	udp_prepare_apart(fd, family);
 }
 

@@ -29,9 +29,15 @@ struct udp_packet {
 uint32_t udp_packet_count(const struct udp_packet *);
 
 /*
- * For a connected socket of a family: asks the kernel to gather what comes, and
- * to tell of every ICMP error, as errors of udp_receive() and udp_send()
- * (ip(7), IP_RECVERR).  It need not do either.
+ * Asks the kernel to gather what comes to a socket in a row from one sender for
+ * one destination.  It need not, and before Linux 5.0 it cannot.
+ */
+void udp_prepare_gathering(int fd);
+
+/*
+ * For a connected socket of a family: the same, and to tell of every ICMP
+ * error, as errors of udp_receive() and udp_send() (ip(7), IP_RECVERR).  It
+ * need not do either.
  */
 void udp_prepare(int fd, int family);
 

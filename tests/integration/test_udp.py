@@ -2,6 +2,7 @@
 """UDP through a relay: each end sees the right address, and one row a flow."""
 
 import contextlib
+import ctypes
 import errno
 import ipaddress
 import json
@@ -22,6 +23,8 @@ CLOSED = 5402
 WELL_KNOWN = 123
 IP_RECVERR, IPV6_RECVERR = 11, 25
 IP_TRANSPARENT, IPV6_TRANSPARENT = 19, 75
+UDP_SEGMENT, UDP_GRO = 103, 104
+PIDFD_GETFD = 438  # a system call
 
 
 @pytest.fixture(params=["forwarded", "local"])
@@ -150,6 +153,69 @@ def test_bursts_arrive_in_order(net, tpx, echo, address):
         flow, = live(instance)
         assert (flow["sport"], flow["up_packets"], flow["down_packets"]) == \
             (port, 1001, 1001)
+
+
+@pytest.mark.parametrize("lengths", [
+    [500] * 10, [500] * 10 + [1], [500] * 10 + [499], [1] * 64,
+    [1000] * 60 + [333]], ids=["all", "a-byte", "shorter", "bytes", "many"])
+def test_what_a_client_sends_at_once_arrives_datagram_by_datagram(
+        net, tpx, echo, address, place, lengths):
+    instance = tpx("default relay", capture=f"{FORWARDED}\n{LOCAL}")
+    with talking(namespace_of(net, place), address) as sock:
+        assert answered(sock)
+        sock.setsockopt(socket.IPPROTO_UDP, UDP_SEGMENT, lengths[0])
+        wanted = [bytes([number]) * length
+                  for number, length in enumerate(lengths)]
+        assert sock.send(b"".join(wanted)) == sum(lengths)
+        assert [sock.recv(65535) for _ in wanted] == wanted
+        port = sock.getsockname()[1]
+        flow, = live(instance)
+    assert (flow["sport"], flow["up_packets"], flow["up_bytes"],
+            flow["down_packets"]) == (
+        port, len(lengths) + 1, sum(lengths) + 8, len(lengths) + 1)
+
+
+def test_what_a_relay_itself_is_sent_is_counted_datagram_by_datagram(
+        net, tpx):
+    instance = tpx(capture=f"{FORWARDED}\n{LOCAL}")
+    ports = {int(word.split(":")[-1])
+             for word in instance.ctl("plan").stdout.split()
+             if word.startswith("127.0.0.1:")}
+    assert len(ports) == 2
+    for port in ports:
+        with talking(net.gateway, "127.0.0.1", port) as sock:
+            sock.setsockopt(socket.IPPROTO_UDP, UDP_SEGMENT, 100)
+            sock.send(bytes(1001))
+    proc.wait_until(lambda: instance.status()["flows"]["refused"]
+                    == len(ports) * 11, what="all are counted")
+    assert instance.status()["flows"]["accepted"] == 0
+
+
+def sockets_of(pid):
+    """Its sockets of UDP, which belong to the caller as well."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    pidfd = os.pidfd_open(pid)
+    try:
+        for number in os.listdir(f"/proc/{pid}/fd"):
+            fd = libc.syscall(PIDFD_GETFD, pidfd, int(number), 0)
+            assert fd >= 0, os.strerror(ctypes.get_errno())
+            if not os.readlink(f"/proc/self/fd/{fd}").startswith("socket:"):
+                os.close(fd)
+                continue
+            with socket.socket(fileno=fd) as sock:
+                if (sock.family in (socket.AF_INET, socket.AF_INET6)
+                        and sock.type & socket.SOCK_DGRAM):
+                    yield sock
+    finally:
+        os.close(pidfd)
+
+
+def test_relays_have_what_clients_send_at_once_gathered(tpx):
+    instance = tpx("default relay", workers=1)
+    relay, = instance.by_role()["relay"]
+    gathers = [sock.getsockopt(socket.IPPROTO_UDP, UDP_GRO)
+               for sock in sockets_of(relay)]
+    assert gathers and all(gathers)
 
 
 def test_refused_server_is_told_to_the_client_and_in_the_row(

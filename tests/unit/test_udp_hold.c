@@ -46,15 +46,17 @@ test_what_is_held_is_a_copy_in_its_order(void **state)
 	struct udp_hold *hold = NULL;
 
 	(void)state;
-	packets[1].segment = 9;
+	packets[0].segment = 2;
 	memcpy(bytes, "one", 3);
 	udp_hold_add(holds, &hold, packets, 2);
 	memcpy(bytes, "two", 3);
 	udp_hold_add(holds, &hold, packets, 1);
 	assert_int_equal(udp_hold_packets(hold, &held), 3);
 	assert_memory_equal(held[0].bytes, "one", 3);
+	assert_int_equal(held[0].len, 3);
+	assert_int_equal(held[0].segment, 2);
 	assert_int_equal(held[1].len, 0);
-	assert_int_equal(held[1].segment, 9);
+	assert_int_equal(held[1].segment, 0);
 	assert_memory_equal(held[2].bytes, "two", 3);
 	udp_hold_free(hold);
 }
@@ -67,10 +69,10 @@ test_a_flow_holds_few_datagrams(void **state)
 	int i;
 
 	(void)state;
-	for (i = 0; i < UDP_HOLD_PACKETS + 1; i++)
+	for (i = 0; i < UDP_HOLD_DATAGRAMS + 1; i++)
 		udp_hold_add(holds, &hold, &packet, 1);
 	assert_int_equal(lost, 1);
-	assert_int_equal(count_of(hold), UDP_HOLD_PACKETS);
+	assert_int_equal(count_of(hold), UDP_HOLD_DATAGRAMS);
 	udp_hold_free(hold);
 }
 
@@ -88,6 +90,71 @@ test_a_flow_holds_few_bytes(void **state)
 	udp_hold_add(holds, &hold, &most, 1);
 	udp_hold_add(holds, &hold, &one, 1);
 	assert_int_equal(lost, 2);
+	assert_int_equal(count_of(hold), 1);
+	udp_hold_free(hold);
+}
+
+/* They are several, as many as have room. */
+static void
+test_what_came_together_is_held_as_far_as_there_is_room(void **state)
+{
+	const struct {
+		size_t before, len; /* of the packet; of a datagram: 5 */
+		uint32_t lost;
+		size_t held, segment;
+	} cases[] = {
+		{ 0, 5 * UDP_HOLD_DATAGRAMS - 5, 0, 5 * UDP_HOLD_DATAGRAMS - 5,
+		    5 },
+		{ 0, 5 * UDP_HOLD_DATAGRAMS - 9, 0, 5 * UDP_HOLD_DATAGRAMS - 9,
+		    5 },
+		{ 0, 5 * UDP_HOLD_DATAGRAMS + 1, 2, 5 * UDP_HOLD_DATAGRAMS - 5,
+		    5 },
+		{ UDP_HOLD_BYTES - 17, 17, 0, 17, 5 },
+		{ UDP_HOLD_BYTES - 16, 17, 1, 15, 5 },
+		{ UDP_HOLD_BYTES - 10, 17, 2, 10, 5 },
+		{ UDP_HOLD_BYTES - 9, 17, 3, 5, 0 },
+		{ UDP_HOLD_BYTES - 4, 17, 4, 0, 0 },
+	};
+	const struct udp_packet *held;
+	struct udp_packet packets[3];
+	struct udp_hold *hold;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		hold = NULL;
+		lost = 0;
+		packets[0] = packet_of(cases[i].before);
+		packets[1] = packet_of(cases[i].len);
+		packets[1].segment = 5;
+		packets[2] = packet_of(0);
+		udp_hold_add(holds, &hold, packets, 2);
+		assert_int_equal(lost, cases[i].lost);
+		assert_int_equal(
+		    udp_hold_packets(hold, &held), cases[i].held > 0 ? 2 : 1);
+		if (cases[i].held > 0) {
+			assert_int_equal(held[1].len, cases[i].held);
+			assert_int_equal(held[1].segment, cases[i].segment);
+		}
+		udp_hold_free(hold);
+	}
+	/* So they are of the next packets. */
+	hold = NULL;
+	lost = 0;
+	packets[0] = packet_of(50);
+	packets[0].segment = 5;
+	packets[1] = packets[0];
+	udp_hold_add(holds, &hold, packets, 2);
+	assert_int_equal(lost, 20 - UDP_HOLD_DATAGRAMS);
+	udp_hold_free(hold);
+	/* Nothing gets past what was lost, though it had room. */
+	hold = NULL;
+	lost = 0;
+	packets[0] = packet_of(UDP_HOLD_BYTES - 4);
+	packets[1] = packet_of(17);
+	packets[1].segment = 5;
+	udp_hold_add(holds, &hold, packets, 3);
+	assert_int_equal(lost, 5);
 	assert_int_equal(count_of(hold), 1);
 	udp_hold_free(hold);
 }
@@ -136,6 +203,29 @@ free_all(struct udp_hold *hold[UDP_HOLD_MOST])
 	for (i = 0; i < UDP_HOLD_MOST; i++)
 		udp_hold_free(hold[i]);
 	assert_int_equal(left(hold), 0);
+}
+
+static void
+test_all_that_a_flow_gives_up_is_counted(void **state)
+{
+	struct udp_hold *much[UDP_HOLD_MOST], *other = NULL;
+	struct udp_packet packet = packet_from(1, 0);
+	int i;
+
+	(void)state;
+	packet.len = 8;
+	packet.segment = 3;
+	for (i = 0; i < UDP_HOLD_MOST; i++) {
+		much[i] = NULL;
+		packet.sport = (uint16_t)i;
+		udp_hold_add(holds, &much[i], &packet, 1);
+	}
+	packet = packet_from(2, 0);
+	udp_hold_add(holds, &other, &packet, 1);
+	assert_int_equal(left(much), UDP_HOLD_MOST - 1);
+	assert_int_equal(lost, 3);
+	udp_hold_free(other);
+	free_all(much);
 }
 
 static void
@@ -224,6 +314,8 @@ main(void)
 		TEST(test_what_is_held_is_a_copy_in_its_order),
 		TEST(test_a_flow_holds_few_datagrams),
 		TEST(test_a_flow_holds_few_bytes),
+		TEST(test_what_came_together_is_held_as_far_as_there_is_room),
+		TEST(test_all_that_a_flow_gives_up_is_counted),
 		TEST(test_client_with_most_gives_way_to_others),
 		TEST(test_client_with_most_takes_only_its_own_room),
 		TEST(test_what_is_read_is_not_taken_away),

@@ -2,7 +2,9 @@
 /* Datagrams between real sockets of the loopback interface. */
 #include "relay/udp_packet.h"
 
+#include <linux/in6.h>
 #include <netinet/in.h>
+#include <netinet/udp.h>
 #include <sys/socket.h>
 
 #include <errno.h>
@@ -186,6 +188,126 @@ test_what_was_gathered_is_sent_apart(void **state)
 	peer_gets("c");
 }
 
+/* A socket as the clients' is, but that it is its own destination. */
+static int
+listening(uint16_t *port)
+{
+	static const int on = 1;
+	int fd = bound(port);
+
+	assert_int_equal(
+	    setsockopt(fd, IPPROTO_IP, IP_RECVORIGDSTADDR, &on, sizeof(on)), 0);
+	return fd;
+}
+
+/* A client sends so many bytes in one call, cut as the kernel does it. */
+static void
+client_sends(int fd, uint16_t port, const void *bytes, size_t len, int segment)
+{
+	struct sockaddr_storage name;
+	socklen_t name_len = addr_to_sockaddr(&loopback, port, &name);
+
+	assert_int_equal(
+	    setsockopt(fd, IPPROTO_UDP, UDP_SEGMENT, &segment, sizeof(segment)),
+	    0);
+	assert_int_equal(
+	    sendto(fd, bytes, len, 0, (struct sockaddr *)&name, name_len),
+	    (ssize_t)len);
+}
+
+static const struct {
+	size_t len;
+	int segment;
+} bursts[] = { { 10, 0 }, { 10, 10 }, { 3000, 1000 }, { 2001, 1000 },
+	{ 1999, 1000 }, { 60, 1 }, { 60000, 1200 } };
+
+#define BURSTS (sizeof(bursts) / sizeof(bursts[0]))
+
+/* What has come of a client's bytes, its ends and lengths being right. */
+static size_t
+some_come(int fd, const char *sent, size_t segment, uint16_t to, uint16_t from)
+{
+	struct udp_packet *packets;
+	size_t len = 0;
+	int i, n = udp_receive_ends(fd, &packets);
+
+	assert_true(n > 0);
+	for (i = 0; i < n; i++) {
+		assert_int_equal(packets[i].sport, from);
+		assert_int_equal(packets[i].dport, to);
+		assert_int_equal(addr_compare(&packets[i].src, &loopback), 0);
+		assert_int_equal(addr_compare(&packets[i].dst, &loopback), 0);
+		assert_memory_equal(
+		    packets[i].bytes, sent + len, packets[i].len);
+		if (packets[i].segment != 0)
+			assert_int_equal(packets[i].segment, segment);
+		else
+			assert_true(packets[i].len <= segment);
+		len += packets[i].len;
+	}
+	return len;
+}
+
+static void
+bursts_come(int fd, uint16_t port)
+{
+	static char sent[60000];
+	uint16_t from;
+	int client = bound(&from);
+	size_t i, at, len, segment;
+
+	for (i = 0; i < sizeof(sent); i++)
+		sent[i] = (char)(i * 31 + (i >> 8));
+	for (i = 0; i < BURSTS; i++) {
+		client_sends(
+		    client, port, sent, bursts[i].len, bursts[i].segment);
+		segment = bursts[i].segment == 0 ? bursts[i].len
+						 : (size_t)bursts[i].segment;
+		for (at = 0; at < bursts[i].len; at += len)
+			len = some_come(fd, sent + at, segment, port, from);
+		assert_int_equal(at, bursts[i].len);
+	}
+	close(client);
+}
+
+static void
+test_burst_of_a_client_is_one_packet_with_its_ends(void **state)
+{
+	struct udp_packet *packets;
+	uint16_t port, from[2];
+	int fd = listening(&port), clients[2], i;
+
+	(void)state;
+	udp_prepare_gathering(fd);
+	bursts_come(fd, port);
+	/* Those of two are not mixed, and the last one may be shorter. */
+	for (i = 0; i < 2; i++) {
+		clients[i] = bound(&from[i]);
+		client_sends(clients[i], port, "aabbc", 5, 2);
+	}
+	assert_int_equal(udp_receive_ends(fd, &packets), 2);
+	for (i = 0; i < 2; i++) {
+		assert_int_equal(packets[i].sport, from[i]);
+		assert_int_equal(packets[i].len, 5);
+		assert_int_equal(packets[i].segment, 2);
+		close(clients[i]);
+	}
+	close(fd);
+}
+
+/* As where the kernel cannot gather. */
+static void
+test_burst_of_a_client_comes_apart_all_the_same(void **state)
+{
+	uint16_t port;
+	int fd = listening(&port);
+
+	(void)state;
+	udp_prepare_gathering(-1);
+	bursts_come(fd, port);
+	close(fd);
+}
+
 static void
 test_who_is_not_there_is_told_by_the_next_call(void **state)
 {
@@ -211,6 +333,8 @@ main(void)
 		TEST(test_one_and_several_are_sent),
 		TEST(test_one_goes_to_an_address),
 		TEST(test_what_was_gathered_is_sent_apart),
+		TEST(test_burst_of_a_client_is_one_packet_with_its_ends),
+		TEST(test_burst_of_a_client_comes_apart_all_the_same),
 		TEST(test_who_is_not_there_is_told_by_the_next_call),
 	};
 
