@@ -23,6 +23,7 @@
 #include "dnsd/journal.h"
 #include "dnsd/names.h"
 #include "dnsd/sampler.h"
+#include "dnsd/shares.h"
 #include "dnsd/verdict.h"
 #include "ipc/channel.h"
 #include "ipc/loop.h"
@@ -117,6 +118,7 @@ on_resolved(void *ctx, struct ipc_message *message)
 		.rcode = part->rcode,
 		.ede = part->ede,
 		.security = (enum dns_security)part->security,
+		.held = (enum dns_held)part->held,
 		.packet = dnsd->assembly.packet };
 
 	if (!assemble(&dnsd->assembly, part))
@@ -193,10 +195,13 @@ on_dnsd_log(void *ctx, struct ipc_message *message)
 }
 
 static int
-resolve(void *ctx, uint64_t id, const struct question *question)
+resolve(void *ctx, uint64_t id, const struct question *question,
+    const struct share_tags *for_whom)
 {
 	struct dnsd *dnsd = ctx;
 	struct msg_resolve body = { .question = id,
+		.client = for_whom->client,
+		.host = for_whom->host,
 		.qtype = question->qtype,
 		.checking_disabled = question->checking_disabled != 0,
 		.count = question->name_bytes };

@@ -23,6 +23,7 @@
 
 struct event_base;
 struct front;
+struct share_tags;
 
 /* What is asked, of class IN always. */
 struct question {
@@ -65,10 +66,12 @@ struct front_ops {
 	/*
 	 * Passes a question on to the resolver.  The answer comes later by
 	 * front_resolved() with the same id, never out of this call; no answer
-	 * at all is fine as well.  -1 when that is not possible now: the client
-	 * gets SERVFAIL (or something stale) when its time is over.
+	 * at all is fine as well.  for_whom: of those who wait for it, one who
+	 * has few questions there.  -1 when that is not possible now: the
+	 * client gets SERVFAIL (or something stale) when its time is over.
 	 */
-	int (*resolve)(void *ctx, uint64_t id, const struct question *);
+	int (*resolve)(void *ctx, uint64_t id, const struct question *,
+	    const struct share_tags *for_whom);
 
 	/*
 	 * A question has been answered.  The record lasts as long as the call.
@@ -169,6 +172,11 @@ struct resolution {
 	uint16_t rcode;
 	uint16_t ede; /* RFC 8914, or DNS_EDE_NONE */
 	enum dns_security security;
+	/*
+	 * DNS_HELD_NOT, or there was no room for the question: it is asked
+	 * again while somebody waits, and nothing else here matters.
+	 */
+	enum dns_held held;
 	/*
 	 * The whole DNS message, with DNSSEC records when there are some; id
 	 * and flags of its header do not matter.  len_bytes 0: there is none,

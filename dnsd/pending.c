@@ -111,6 +111,8 @@ question_new(
 	new->id = 0;
 	new->question = *question;
 	new->hash = hash;
+	new->asker = NULL;
+	new->held = DNS_HELD_NOT;
 	TAILQ_INIT(&new->waiters[0]);
 	TAILQ_INIT(&new->waiters[1]);
 	new->next = *bucket;
@@ -183,6 +185,14 @@ victim(struct pending *pending)
 	return most;
 }
 
+static int
+has_fewer(const struct share_hold *one, const struct share_hold *other)
+{
+	if (one->client != other->client || one->host == NULL)
+		return one->client->count < other->client->count;
+	return one->host->count < other->host->count;
+}
+
 static struct waiter *
 waiter_new(struct pending *pending, struct pending_question *question,
     const struct share_tags *tags, const struct query *query)
@@ -193,6 +203,9 @@ waiter_new(struct pending *pending, struct pending_question *question,
 	waiter->query = *query;
 	waiter->of = question;
 	shares_take(pending->shares, tags, &waiter->hold);
+	if (question->asker == NULL ||
+	    has_fewer(&waiter->hold, &question->asker->hold))
+		question->asker = waiter;
 	TAILQ_INSERT_TAIL(&question->waiters[query->dnssec_ok], waiter, same);
 	TAILQ_INSERT_TAIL(&pending->all, waiter, all);
 	pending->waiting++;
@@ -288,8 +301,11 @@ pending_remove(struct pending *pending, struct waiter *waiter)
 
 	TAILQ_REMOVE(&question->waiters[waiter->query.dnssec_ok], waiter, same);
 	TAILQ_REMOVE(&pending->all, waiter, all);
-	if (TAILQ_EMPTY(&question->waiters[0]) &&
-	    TAILQ_EMPTY(&question->waiters[1]))
+	if (question->asker == waiter)
+		question->asker = TAILQ_EMPTY(&question->waiters[0])
+				      ? TAILQ_FIRST(&question->waiters[1])
+				      : TAILQ_FIRST(&question->waiters[0]);
+	if (question->asker == NULL)
 		question_drop(pending, question);
 	shares_give(pending->shares, &waiter->hold);
 	TAILQ_INSERT_TAIL(&pending->unused, waiter, all);

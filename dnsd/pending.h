@@ -15,6 +15,7 @@
 #include "dnsd/query.h"
 #include "dnsd/shares.h"
 #include "dnsd/siphash.h"
+#include "schema/dns.h"
 
 struct pending;
 struct pending_question;
@@ -36,6 +37,8 @@ struct pending_question {
 	uint64_t id; /* 0: nobody has been asked yet */
 	struct question question;
 	struct waiter_list waiters[2]; /* [1]: those with DO */
+	struct waiter *asker;	       /* who waits for fewest, when it came */
+	enum dns_held held; /* what the resolver said to the last id */
 	uint32_t hash;
 	struct pending_question *next; /* in its bucket */
 	TAILQ_ENTRY(pending_question) all;

@@ -271,10 +271,30 @@ serve_parked(void *ctx, const struct client *client, const uint8_t *message,
 	send_later(client, message, len);
 }
 
-/* The resolver was of no use: something stale, or SERVFAIL. */
+/* Beyond a limit: an answer no longer than the question, and no row. */
+static size_t
+refuse(struct front *front, const struct query *query, uint8_t *message)
+{
+	struct answer answer;
+
+	front->stats.limited++;
+	answer_error(&answer, WIRE_REFUSED, WIRE_EDE_OTHER);
+	return answer_write(
+	    &answer, query, &new, message, WIRE_UDP_PLAIN_BYTES);
+}
+
+/* The resolver has, or had, no room for it. */
+static int
+is_held(const struct pending_question *question)
+{
+	return question->id == 0 && question->held != DNS_HELD_NOT;
+}
+
+/* The resolver was of no use: something stale, or an error. */
 static void
 give_up(struct front *front, struct waiter *waiter, unsigned int ede)
 {
+	int limited = is_held(waiter->of) && waiter->of->held == DNS_HELD_SHARE;
 	struct cache_found found;
 	size_t len;
 
@@ -284,6 +304,8 @@ give_up(struct front *front, struct waiter *waiter, unsigned int ede)
 			cache_rest(&found, now_s(front) + SERVE_REST_S);
 		len = finish_found(front, &waiter->client, &waiter->query,
 		    &found, waiter->rule, waiter->asked_us, front->message);
+	} else if (limited) {
+		len = refuse(front, &waiter->query, front->message);
 	} else {
 		len = finish_error(front, &waiter->client, &waiter->query,
 		    WIRE_SERVFAIL, ede, DNS_SOURCE_RESOLVER, waiter->asked_us,
@@ -299,19 +321,43 @@ serve_expire(struct front *front)
 
 	serve_begin(front);
 	while ((waiter = pending_due(front->pending, front->now_us)) != NULL)
-		give_up(front, waiter, WIRE_EDE_NO_AUTHORITY);
+		give_up(front, waiter,
+		    is_held(waiter->of) ? WIRE_EDE_NOT_READY
+					: WIRE_EDE_NO_AUTHORITY);
 	return pending_waiters(front->pending);
 }
 
 static void
 ask(struct front *front, struct pending_question *question)
 {
+	struct share_tags tags = shares_tags_of(&question->asker->hold);
+
 	/* Who cannot be asked now may be in a moment: see serve_ask_all(). */
-	if (front->resolver_ready && front->ops->resolve(front->ctx,
-					 pending_name(front->pending, question),
-					 &question->question) == 0)
-		return;
-	question->id = 0;
+	if (!front->resolver_ready ||
+	    front->ops->resolve(front->ctx,
+		pending_name(front->pending, question), &question->question,
+		&tags) == -1)
+		question->id = 0;
+	else
+		question->held = DNS_HELD_NOT;
+}
+
+/*
+ * What found no room is tried a few times in each turn for each who asks: more
+ * than may get in meanwhile, and less than would keep the resolver busy.
+ */
+static int
+may_try(const struct front *front, const struct pending_question *question)
+{
+	const struct share_hold *hold = &question->asker->hold;
+	struct share *share = hold->host != NULL ? hold->host : hold->client;
+
+	if (question->held == DNS_HELD_NOT)
+		return 1;
+	if (share->turn != front->turn)
+		share->tries = 0;
+	share->turn = front->turn;
+	return share->tries++ < SERVE_TRIES;
 }
 
 void
@@ -319,8 +365,9 @@ serve_ask_all(struct front *front)
 {
 	struct pending_question *question = pending_first(front->pending);
 
+	front->turn++;
 	for (; question != NULL; question = pending_next(question))
-		if (question->id == 0)
+		if (question->id == 0 && may_try(front, question))
 			ask(front, question);
 }
 
@@ -348,21 +395,10 @@ wait_for(struct front *front, const struct client *client,
 		tcp_hold(client->connection);
 	if (!event_pending(front->tick, EV_TIMEOUT, NULL))
 		(void)event_add(front->tick, &tick);
-	if (place == PENDING_NEW)
+	/* Also where it waits in the name of one who has more there. */
+	if (waiter->of->id == 0 && waiter->of->asker == waiter)
 		ask(front, waiter->of);
 	return place;
-}
-
-/* Beyond a limit: an answer no longer than the question, and no row. */
-static size_t
-refuse(struct front *front, const struct query *query, uint8_t *message)
-{
-	struct answer answer;
-
-	front->stats.limited++;
-	answer_error(&answer, WIRE_REFUSED, WIRE_EDE_OTHER);
-	return answer_write(
-	    &answer, query, &new, message, WIRE_UDP_PLAIN_BYTES);
 }
 
 static size_t
@@ -535,7 +571,17 @@ resolve_kind(
 void
 serve_resolution(struct front *front, const struct resolution *resolution)
 {
+	struct pending_question *question;
+
 	serve_begin(front);
+	if (resolution->held != DNS_HELD_NOT) {
+		question = pending_find(front->pending, resolution->id);
+		if (question != NULL) {
+			question->id = 0;
+			question->held = resolution->held;
+		}
+		return;
+	}
 	resolve_kind(front, 0, resolution);
 	resolve_kind(front, 1, resolution);
 }

@@ -25,6 +25,7 @@
 #define SERVE_TICK_US 50000
 #define SERVE_REST_S 30 /* RFC 8767, 5: the failure recheck timer */
 #define SERVE_WAITERS 8192
+#define SERVE_TRIES 16 /* of a client, in a tick, of what found no room */
 
 struct event;
 struct tcp;
@@ -40,6 +41,7 @@ struct front {
 	int64_t now_us;	  /* CLOCK_MONOTONIC; no two questions have one */
 	int64_t epoch_us; /* what CLOCK_REALTIME is ahead of it */
 	int resolver_ready;
+	uint32_t turn; /* of asking what has not been asked */
 	struct cache *cache;
 	struct limiter *limiter, *miss_limiter;
 	struct pending *pending;

@@ -33,6 +33,13 @@ shares_tags(const struct siphash_key *key, const struct addr *addr)
 		.host = addr_is_v4(addr) ? 0 : tag_of(&other, addr) };
 }
 
+struct share_tags
+shares_tags_of(const struct share_hold *hold)
+{
+	return (struct share_tags){ .client = hold->client->tag,
+		.host = hold->host == NULL ? 0 : hold->host->tag };
+}
+
 struct shares *
 shares_new(uint32_t places)
 {

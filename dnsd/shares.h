@@ -26,6 +26,7 @@ struct share_tags {
 struct share {
 	uint64_t tag;
 	uint32_t count;
+	uint32_t turn, tries; /* for whoever has the places; 0 at first */
 	struct share *next;
 };
 
@@ -36,6 +37,7 @@ struct share_hold {
 };
 
 struct share_tags shares_tags(const struct siphash_key *, const struct addr *);
+struct share_tags shares_tags_of(const struct share_hold *);
 
 /* places: how many are taken at most.  NULL with ENOMEM. */
 struct shares *shares_new(uint32_t places);

@@ -26,6 +26,14 @@ enum dns_transport { DNS_TRANSPORTS(DNS_ENUM_TRANSPORT) DNS_TRANSPORT_COUNT };
 enum dns_source { DNS_SOURCES(DNS_ENUM_SOURCE) DNS_SOURCE_COUNT };
 enum dns_security { DNS_SECURITIES(DNS_ENUM_SECURITY) DNS_SECURITY_COUNT };
 
+/* Why a question is not with the servers yet. */
+enum dns_held {
+	DNS_HELD_NOT,
+	DNS_HELD_SHARE, /* its client has as many there as it may */
+	DNS_HELD_ROOM,	/* there is no room, or none for its dnsd */
+	DNS_HELD_COUNT
+};
+
 /* The word of a number, NULL for NONE, "?" for a number that has none. */
 const char *dns_transport_word(unsigned int);
 const char *dns_source_word(unsigned int);

@@ -2,9 +2,12 @@
 /*
  * Dispatch of the resolver's messages: questions of every dnsd, which has read
  * hostile clients and may be anybody's, and their answers.  How many questions
- * one of them may have here is bounded, so that it cannot keep the others out.
+ * one of them may have here is bounded, and how many any client of theirs, so
+ * that none can keep the others out.
  */
 #include "dnsd/resolver/resolver.h"
+
+#include <sys/random.h>
 
 #include <event2/event.h>
 #include <stdio.h>
@@ -14,13 +17,13 @@
 #include "common/log.h"
 #include "dnsd/resolver/engine.h"
 #include "dnsd/resolver/race.h"
+#include "dnsd/resolver/room.h"
 #include "dnsd/wire.h"
 #include "ipc/channel.h"
 #include "ipc/loop.h"
 #include "policy/mapping.h"
 
 #define CALLBACKS_PER_LOOP 64
-#define QUESTIONS_MOST 2048 /* of all, that wait for servers */
 
 /* A dnsd, and what it waits for. */
 struct peer {
@@ -28,7 +31,15 @@ struct peer {
 	struct ipc_channel *channel; /* NULL: none */
 	uint32_t worker;
 	uint32_t session; /* grows with every channel */
-	uint32_t waiting;
+};
+
+/* A question that the engine has. */
+struct asked {
+	struct peer *peer;
+	uint32_t session;
+	uint64_t question;
+	struct share_hold hold;
+	struct asked *next; /* in the list of unused ones */
 };
 
 struct resolver {
@@ -45,13 +56,9 @@ struct resolver {
 	uint16_t dot; /* port of tpx-dot, or 0 */
 	int started;
 	struct peer peers[LIMIT_WORKERS];
-};
-
-/* A question that the engine has. */
-struct asked {
-	struct peer *peer;
-	uint32_t session;
-	uint64_t question;
+	struct room *room;
+	struct asked *unused; /* as many as the room has places */
+	struct asked asked[ROOM_PLACES];
 };
 
 /* What finds no room is lost: who asked has a time limit. */
@@ -82,6 +89,16 @@ answer_send(
 }
 
 static void
+asked_end(struct asked *asked)
+{
+	struct resolver *resolver = asked->peer->resolver;
+
+	room_give(resolver->room, asked->peer->worker, &asked->hold);
+	asked->next = resolver->unused;
+	resolver->unused = asked;
+}
+
+static void
 on_answer(void *ctx, const struct engine_answer *answer)
 {
 	struct asked *asked = ctx;
@@ -90,11 +107,10 @@ on_answer(void *ctx, const struct engine_answer *answer)
 	peer->resolver->answers++;
 	if (asked->session == peer->session && peer->channel != NULL)
 		answer_send(peer, asked->question, answer);
-	peer->waiting--;
-	free(asked);
+	asked_end(asked);
 }
 
-/* For want of room: it says nothing of the name, and is not to be kept. */
+/* For want of somebody to ask: it says nothing of the name, and is not kept. */
 static void
 refuse(struct peer *peer, uint64_t question)
 {
@@ -104,42 +120,48 @@ refuse(struct peer *peer, uint64_t question)
 	answer_send(peer, question, &failure);
 }
 
-/* Each has an equal part, whether the others use theirs or not. */
-static int
-has_room(const struct peer *peer)
+static void
+hold(struct peer *peer, uint64_t question, enum dns_held held)
 {
-	uint32_t workers =
-	    image_settings(peer->resolver->policy.image)->workers;
+	struct msg_resolved body = { .question = question,
+		.held = held,
+		.rcode = WIRE_SERVFAIL,
+		.ede = WIRE_EDE_NOT_READY };
 
-	if (workers == 0)
-		workers = 8;
-	return peer->waiting < QUESTIONS_MOST / workers;
+	(void)ipc_send_soon(
+	    peer->channel, MSG_RESOLVED, &body, MSG_RESOLVED_BYTES(0));
 }
 
 static void
 on_resolve(void *ctx, struct ipc_message *message)
 {
 	const struct msg_resolve *body = message->body;
+	const struct share_tags tags = { .client = body->client,
+		.host = body->host };
 	struct peer *peer = ctx;
+	struct resolver *resolver = peer->resolver;
 	struct engine_question question = { .name = body->name,
 		.name_bytes = body->count,
 		.qtype = body->qtype,
 		.checking_disabled = (int)body->checking_disabled };
-	struct asked *asked;
+	struct asked *asked = resolver->unused;
+	struct share_hold share;
+	enum dns_held held =
+	    room_take(resolver->room, peer->worker, &tags, &share);
 
-	if (!has_room(peer) || (asked = malloc(sizeof(*asked))) == NULL) {
-		refuse(peer, body->question);
+	if (held != DNS_HELD_NOT) {
+		hold(peer, body->question, held);
 		return;
 	}
+	resolver->unused = asked->next;
 	asked->peer = peer;
 	asked->session = peer->session;
 	asked->question = body->question;
-	peer->waiting++;
-	if (race_ask(peer->resolver->races[question.checking_disabled],
-		&question, on_answer, asked) == 0)
+	asked->hold = share;
+	if (race_ask(resolver->races[question.checking_disabled], &question,
+		on_answer, asked) == 0)
 		return;
-	peer->waiting--;
-	free(asked);
+	asked_end(asked);
 	refuse(peer, body->question);
 }
 
@@ -262,6 +284,21 @@ ask(void *ctx, unsigned int server, const struct engine_question *question,
 static const struct race_ops race_ops = { .ask = ask };
 
 static void
+room_init(struct resolver *resolver)
+{
+	struct siphash_key key;
+	uint32_t i;
+
+	if (getrandom(&key, sizeof(key), 0) != sizeof(key) ||
+	    (resolver->room = room_new(&key)) == NULL)
+		fatal("room for questions");
+	for (i = ROOM_PLACES; i-- > 0;) {
+		resolver->asked[i].next = resolver->unused;
+		resolver->unused = &resolver->asked[i];
+	}
+}
+
+static void
 peers_init(struct resolver *resolver)
 {
 	uint32_t i;
@@ -294,6 +331,7 @@ resolver_new(void)
 	    (resolver->base = ipc_loop_new(CALLBACKS_PER_LOOP)) == NULL)
 		fatal("event base");
 	peers_init(resolver);
+	room_init(resolver);
 	resolver->supervisor = ipc_channel_new(resolver->base,
 	    RESOLVER_CHANNEL_FD, IPC_RESOLVER, IPC_SUPERVISOR,
 	    supervisor_handlers, on_supervisor_end, resolver);
@@ -331,4 +369,5 @@ resolver_shutdown(struct resolver *resolver)
 	engine_free(resolver->engine);
 	race_free(resolver->races[0]);
 	race_free(resolver->races[1]);
+	room_free(resolver->room);
 }

@@ -68,9 +68,11 @@ on_log(void *ctx, const struct dns_record *record)
 }
 
 static int
-on_resolve(void *ctx, uint64_t id, const struct question *question)
+on_resolve(void *ctx, uint64_t id, const struct question *question,
+    const struct share_tags *for_whom)
 {
 	(void)ctx;
+	(void)for_whom;
 	if (asked_to - asked_from == QUEUE)
 		return -1;
 	asked[asked_to % QUEUE].id = id;

@@ -24,6 +24,7 @@
 #include "common/clock.h"
 #include "dns_fixture.h"
 #include "dnsd/front.h"
+#include "dnsd/shares.h"
 #include "ipc/loop.h"
 #include "policy/binding.h"
 
@@ -41,6 +42,7 @@ static int64_t skew_us;
 /* What the front has asked, logged and let others know. */
 static uint64_t asked_ids[4096];
 static struct question asked;
+static struct share_tags asked_for;
 static int asks, rows, equal_times, bindings, refuses;
 static uint64_t learning; /* what answers wait for, or 0 */
 static struct dns_record row;
@@ -68,13 +70,15 @@ clock_real_us(void)
 }
 
 static inline int
-on_resolve(void *ctx, uint64_t id, const struct question *question)
+on_resolve(void *ctx, uint64_t id, const struct question *question,
+    const struct share_tags *for_whom)
 {
 	(void)ctx;
 	if (refuses)
 		return -1;
 	asked_ids[asks++ % 4096] = id;
 	asked = *question;
+	asked_for = *for_whom;
 	return 0;
 }
 

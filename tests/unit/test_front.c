@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* The way of a question: cache, resolver, policy, limits; over UDP. */
 #include "dnsd/parked.h"
-#include "dnsd/serve.h"
 #include "front_fixture.h"
 
 static void
@@ -418,29 +417,6 @@ test_alias_of_what_is_blocked_is_blocked(void **state)
 	assert_int_equal(bindings, 0);
 }
 
-/* Of the places of those who wait. */
-static void
-test_client_with_its_share_is_refused_and_not_logged(void **state)
-{
-	const int share = SERVE_WAITERS / 8;
-	char name[16];
-	int i;
-
-	(void)state;
-	for (i = 0; i < share; i++) {
-		(void)snprintf(name, sizeof(name), "x%d.example", i);
-		send_udp(1, name, WIRE_A);
-		UNTIL(asks == i + 1);
-	}
-	send_udp(2, "www.example", WIRE_A);
-	UNTIL(has_reply());
-	assert_int_equal(rcode(), WIRE_REFUSED);
-	assert_int_equal(asks, share);
-	assert_int_equal(rows, 0);
-	front_stats(front, &stats);
-	assert_int_equal(stats.limited, 1);
-}
-
 static void
 test_flood_of_misses_is_refused_and_not_logged(void **state)
 {
@@ -606,7 +582,6 @@ main(void)
 		TEST(test_answers_are_counted_by_source_and_latency),
 		TEST(test_policy_answers_by_itself),
 		TEST(test_alias_of_what_is_blocked_is_blocked),
-		TEST(test_client_with_its_share_is_refused_and_not_logged),
 		TEST(test_flood_of_misses_is_refused_and_not_logged),
 		TEST(test_errors_are_answered_and_junk_is_not),
 		TEST(test_what_was_not_captured_is_dropped),

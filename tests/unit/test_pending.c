@@ -101,6 +101,42 @@ test_repeated_question_is_one(void **state)
 }
 
 static void
+test_question_is_asked_for_who_has_fewest(void **state)
+{
+	const struct pending_question *question;
+	struct waiter *few;
+
+	(void)state;
+	(void)add(1, "a", 1, 0);
+	(void)add(1, "b", 2, 0);
+	question = waiter->of;
+	assert_ptr_equal(question->asker, waiter);
+	(void)add(2, "b", 3, 1);
+	few = waiter;
+	assert_ptr_equal(question->asker, few);
+	/* Neither who has more, nor as many. */
+	(void)add(1, "b", 4, 0);
+	(void)add(3, "b", 5, 0);
+	assert_ptr_equal(question->asker, few);
+	pending_remove(pending, few);
+	assert_ptr_not_equal(question->asker, few);
+	assert_ptr_equal(question->asker->of, question);
+}
+
+static void
+test_question_is_asked_for_the_host_with_fewest(void **state)
+{
+	struct waiter *first;
+
+	(void)state;
+	(void)add_v6(1, 1, "a");
+	(void)add_v6(1, 1, "b");
+	first = waiter;
+	(void)add_v6(1, 2, "b");
+	assert_ptr_equal(first->of->asker, waiter);
+}
+
+static void
 test_id_is_known_while_somebody_waits(void **state)
 {
 	struct waiter *first;
@@ -244,6 +280,8 @@ main(void)
 		TEST(test_equal_questions_are_asked_once),
 		TEST(test_unchecked_questions_are_others),
 		TEST(test_repeated_question_is_one),
+		TEST(test_question_is_asked_for_who_has_fewest),
+		TEST(test_question_is_asked_for_the_host_with_fewest),
 		TEST(test_id_is_known_while_somebody_waits),
 		TEST(test_who_came_first_is_due_first),
 		TEST(test_client_has_a_share_and_no_more),

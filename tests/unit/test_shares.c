@@ -100,6 +100,7 @@ test_nobody_may_have_anything_of_nothing(void **state)
 	assert_int_equal(shares_allow(shares, &one, 1), 1);
 }
 
+/* And what they were used for by then is forgotten. */
 static void
 test_all_places_can_be_used_again(void **state)
 {
@@ -112,6 +113,10 @@ test_all_places_can_be_used_again(void **state)
 		for (i = 0; i < PLACES; i++) {
 			tags = v6((uint8_t)i, (uint8_t)round);
 			shares_take(shares, &tags, &holds[i]);
+			assert_int_equal(holds[i].client->tries, 0);
+			holds[i].client->tries = 9;
+			assert_int_equal(
+			    shares_tags_of(&holds[i]).host, tags.host);
 			assert_int_equal(shares_count(shares, &tags), 1);
 		}
 		for (i = 0; i < PLACES; i++)
