@@ -23,6 +23,7 @@
 #define TOGETHER 8	    /* messages of one call */
 #define SOON_MOST 64	    /* that wait for others */
 #define FDS_PER_MESSAGE 253 /* SCM_MAX_FD: the most the kernel passes */
+#define LATER_US 10000	    /* until the kernel is asked for memory again */
 
 struct outgoing {
 	TAILQ_ENTRY(outgoing) entry;
@@ -39,6 +40,7 @@ struct ipc_channel {
 	void *ctx;
 	struct event *readable;
 	struct event *writable;
+	struct event *later;
 	TAILQ_HEAD(, outgoing) queue;
 	size_t queued;
 	int over; /* the end has been told */
@@ -66,6 +68,7 @@ channel_end(struct ipc_channel *channel, const char *why)
 	channel->over = 1;
 	event_del(channel->readable);
 	event_del(channel->writable);
+	event_del(channel->later);
 	channel->end(channel->ctx, why);
 }
 
@@ -145,9 +148,18 @@ queue_send(struct ipc_channel *channel)
 	return 0;
 }
 
+/* The socket is full, or the kernel has no memory for what it would hold. */
+static int
+must_wait(void)
+{
+	return errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS ||
+	       errno == ENOMEM;
+}
+
 static void
 on_writable(int fd, short what, void *arg)
 {
+	static const struct timeval later = { 0, LATER_US };
 	struct ipc_channel *channel = arg;
 
 	(void)fd;
@@ -160,6 +172,9 @@ on_writable(int fd, short what, void *arg)
 	}
 	if (errno == EAGAIN || errno == EWOULDBLOCK)
 		event_add(channel->writable, NULL);
+	/* The socket has room: being told so again would be a loop. */
+	else if (must_wait())
+		event_add(channel->later, &later);
 	/* A dead peer is seen by the reading side, if that does not wait. */
 	else if (channel->held)
 		channel_end(channel, NULL);
@@ -229,7 +244,7 @@ ipc_send(struct ipc_channel *channel, enum msg_type type, uint32_t id,
 	memcpy(datagram + sizeof(header), body, len);
 	if (send_datagram(channel->fd, datagram, sizeof(header) + len, fd) == 0)
 		return 0;
-	if (errno == EAGAIN || errno == EWOULDBLOCK)
+	if (must_wait())
 		return queue_wait(channel, &header, body, len, fd);
 	return -1;
 }
@@ -405,6 +420,8 @@ channel_release(struct ipc_channel *channel)
 		event_free(channel->readable);
 	if (channel->writable != NULL)
 		event_free(channel->writable);
+	if (channel->later != NULL)
+		event_free(channel->later);
 	free(channel);
 }
 
@@ -481,7 +498,9 @@ ipc_channel_new(struct event_base *base, int fd, enum ipc_role self,
 	channel->readable =
 	    event_new(base, fd, EV_READ | EV_PERSIST, on_readable, channel);
 	channel->writable = event_new(base, fd, EV_WRITE, on_writable, channel);
+	channel->later = event_new(base, -1, 0, on_writable, channel);
 	if (channel->readable != NULL && channel->writable != NULL &&
+	    channel->later != NULL &&
 	    event_priority_set(channel->readable, priority_of(channel)) == 0 &&
 	    event_add(channel->readable, NULL) == 0)
 		return channel;
@@ -501,6 +520,7 @@ ipc_channel_free(struct ipc_channel *channel)
 	channel->over = 1;
 	event_del(channel->readable);
 	event_del(channel->writable);
+	event_del(channel->later);
 	close(channel->fd);
 	if (channel->busy)
 		channel->freed = 1;

@@ -19,6 +19,8 @@
 #include "ipc/channel.h"
 #include "ipc/loop.h"
 
+#define TURNS 10000 /* of a loop, which take far less than 10 ms each */
+
 static struct event_base *base;
 static struct ipc_channel *channel; /* the supervisor's end */
 static int peer;		    /* netctl's end, a bare socket */
@@ -29,6 +31,35 @@ static int taken_fd;
 static int listeners; /* messages; and of them: */
 static int listeners_without_fd;
 static int free_in_handler;
+static int lacks_memory; /* the kernel, to send anything */
+static int tries;	 /* that it has refused for that */
+
+ssize_t __real_sendmsg(int, const struct msghdr *, int);
+int __real_sendmmsg(int, struct mmsghdr *, unsigned int, int);
+ssize_t __wrap_sendmsg(int, const struct msghdr *, int);
+int __wrap_sendmmsg(int, struct mmsghdr *, unsigned int, int);
+
+static int
+is_refused(void)
+{
+	if (!lacks_memory)
+		return 0;
+	tries++;
+	errno = ENOBUFS;
+	return 1;
+}
+
+ssize_t
+__wrap_sendmsg(int fd, const struct msghdr *message, int flags)
+{
+	return is_refused() ? -1 : __real_sendmsg(fd, message, flags);
+}
+
+int
+__wrap_sendmmsg(int fd, struct mmsghdr *messages, unsigned int n, int flags)
+{
+	return is_refused() ? -1 : __real_sendmmsg(fd, messages, n, flags);
+}
 
 static void
 on_lease(void *ctx, struct ipc_message *message)
@@ -103,6 +134,7 @@ setup(void **state)
 	ipc_channel_set_phase(channel, IPC_PHASE_RUN);
 	ends = leases = free_in_handler = 0;
 	listeners = listeners_without_fd = 0;
+	lacks_memory = tries = 0;
 	taken_fd = -1;
 	end_why = NULL;
 	return 0;
@@ -430,6 +462,78 @@ test_full_socket_queues_and_full_queue_refuses(void **state)
 	assert_int_equal(recv(peer, inbox, sizeof(inbox), MSG_DONTWAIT), -1);
 }
 
+static int
+arrived(void)
+{
+	char inbox[LIMIT_MESSAGE_BYTES];
+	int n = 0;
+
+	while (recv(peer, inbox, sizeof(inbox), MSG_DONTWAIT) > 0)
+		n++;
+	return n;
+}
+
+/* Waiting for it is no loop. */
+static void
+test_message_waits_for_memory(void **state)
+{
+	struct msg_event event = { 0 };
+	int i;
+
+	(void)state;
+	lacks_memory = 1;
+	assert_int_equal(IPC_SEND(channel, MSG_EVENT, 0, &event, -1), 0);
+	assert_int_equal(ipc_channel_queued(channel), 1);
+	for (i = 0; i < TURNS; i++)
+		event_base_loop(base, EVLOOP_NONBLOCK);
+	assert_in_range(tries, 1, TURNS / 2);
+	assert_int_equal(ipc_channel_queued(channel), 1);
+	lacks_memory = 0;
+	while (ipc_channel_queued(channel) > 0)
+		event_base_loop(base, EVLOOP_ONCE);
+	assert_int_equal(arrived(), 1);
+	assert_int_equal(ends, 0);
+}
+
+static void
+test_queue_that_meets_a_lack_of_memory_goes_on(void **state)
+{
+	struct msg_event event = { 0 };
+	int sent = 0, received;
+
+	(void)state;
+	while (ipc_channel_queued(channel) < 20)
+		sent += IPC_SEND(channel, MSG_EVENT, 0, &event, -1) == 0;
+	lacks_memory = 1;
+	received = arrived();
+	while (tries == 0)
+		event_base_loop(base, EVLOOP_ONCE);
+	assert_int_equal(ipc_channel_queued(channel), 20);
+	lacks_memory = 0;
+	/* Nobody sends anything else that would wake it up. */
+	while (received < sent) {
+		event_base_loop(base, EVLOOP_ONCE);
+		received += arrived();
+	}
+	assert_int_equal(received, sent);
+	assert_int_equal(ipc_channel_queued(channel), 0);
+}
+
+static void
+test_channel_that_waits_for_memory_can_be_freed(void **state)
+{
+	struct msg_event event = { 0 };
+
+	(void)state;
+	lacks_memory = 1;
+	assert_int_equal(IPC_SEND(channel, MSG_EVENT, 0, &event, -1), 0);
+	event_base_loop(base, EVLOOP_ONCE);
+	ipc_channel_free(channel);
+	channel = NULL;
+	event_base_loop(base, EVLOOP_ONCE);
+	assert_in_range(tries, 1, 2);
+}
+
 static void
 test_queued_descriptor_still_arrives(void **state)
 {
@@ -571,6 +675,9 @@ main(void)
 		TEST(test_too_long_a_datagram_is_refused),
 		TEST(test_handler_may_free_its_channel),
 		TEST(test_full_socket_queues_and_full_queue_refuses),
+		TEST(test_message_waits_for_memory),
+		TEST(test_queue_that_meets_a_lack_of_memory_goes_on),
+		TEST(test_channel_that_waits_for_memory_can_be_freed),
 		TEST(test_queued_descriptor_still_arrives),
 		TEST(test_messages_sent_soon_leave_in_order_when_the_loop_runs),
 		TEST(test_many_messages_sent_soon_do_not_wait_for_the_loop),

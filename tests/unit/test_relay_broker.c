@@ -11,6 +11,7 @@
 #include "relay/broker.h"
 
 #define ASKS 4
+#define MANY 10000 /* more than a channel takes */
 
 /* One that asks, and what it is told. */
 struct flow {
@@ -24,7 +25,7 @@ static struct event_base *base;
 static struct broker *broker;
 static struct ipc_channel *netctl;
 static struct flow flows[ASKS];
-static uint32_t ids[ASKS]; /* as netctl was asked */
+static uint32_t ids[MANY]; /* as netctl was asked */
 static unsigned int asked;
 static int netctl_ends;
 
@@ -32,7 +33,7 @@ static void
 on_broker_ask(void *ctx, struct ipc_message *message)
 {
 	(void)ctx;
-	assert_true(asked < ASKS);
+	assert_true(asked < MANY);
 	ids[asked++] = message->id;
 }
 
@@ -81,8 +82,9 @@ connect_netctl(void)
 	netctl_ends = 0;
 }
 
-static void
-ask(struct flow *flow)
+/* -1 with errno when it cannot. */
+static int
+try_to_ask(struct flow *flow)
 {
 	static const struct broker_flow ends = { .client_port = 1,
 		.server_port = 2 };
@@ -90,7 +92,13 @@ ask(struct flow *flow)
 	memset(flow, 0, sizeof(*flow));
 	flow->ask = broker_ask(
 	    broker, IPC_BROKER_TCP_CLIENT, &ends, 0, on_answer, flow);
-	assert_non_null(flow->ask);
+	return flow->ask == NULL ? -1 : 0;
+}
+
+static void
+ask(struct flow *flow)
+{
+	assert_int_equal(try_to_ask(flow), 0);
 }
 
 /* All of them ask, and netctl has heard of it. */
@@ -270,6 +278,49 @@ test_what_was_asked_of_the_netctl_before_is_not_answered(void **state)
 	assert_denied(&flows[0], EADDRINUSE);
 }
 
+/*
+ * netctl reads nothing for a while: whoever has asked waits, and whoever finds
+ * no room is told at once.  Then each has its own answer.
+ */
+static void
+test_full_channel_costs_a_wait_or_a_refusal(void **state)
+{
+	static struct flow many[MANY];
+	unsigned int n = 0, i;
+
+	(void)state;
+	for (i = 0; i < ASKS; i++)
+		deny(i, EACCES);
+	run();
+	asked = 0;
+	while (n < MANY && try_to_ask(&many[n]) == 0)
+		n++;
+	assert_int_equal(errno, ENOBUFS);
+	assert_in_range(n, 256, MANY - 1);
+	for (i = 0; i < 100; i++) {
+		assert_int_equal(try_to_ask(&flows[0]), -1);
+		assert_int_equal(errno, ENOBUFS);
+	}
+	for (i = 0; i < n; i++)
+		assert_int_equal(many[i].told, 0);
+	while (asked < n)
+		run();
+	for (i = 0; i < n; i++) {
+		deny(i, (int)i + 1);
+		run();
+		assert_denied(&many[i], (int)i + 1);
+	}
+	assert_int_equal(flows[0].told, 0);
+	/* There is room again. */
+	ask(&flows[0]);
+	run();
+	assert_int_equal(asked, n + 1);
+	grant(n);
+	run();
+	assert_granted(&flows[0]);
+	assert_int_equal(netctl_ends, 0);
+}
+
 int
 main(void)
 {
@@ -280,6 +331,8 @@ main(void)
 		    test_socket_without_room_is_the_loss_of_one_flow, begin),
 		cmocka_unit_test_setup(
 		    test_channel_without_room_for_any_socket_lives_on, begin),
+		cmocka_unit_test_setup(
+		    test_full_channel_costs_a_wait_or_a_refusal, begin),
 		cmocka_unit_test_setup(
 		    test_socket_that_nobody_waits_for_is_closed, begin),
 		cmocka_unit_test_setup(
