@@ -2,7 +2,6 @@
 """The rig itself: without tpx traffic is direct, and the sniffer sees it."""
 
 import threading
-from concurrent import futures
 
 import pytest
 
@@ -31,27 +30,33 @@ def test_sniffer_sees_all_that_the_hammer_sends(net, server, sniffer):
 
 
 class Slow(threading.Event):
-    """What its setter has seen may be of before the last clear()."""
+    """Set first by who has looked before, and looks on at the second wait."""
 
     def __init__(self):
         super().__init__()
-        self.waits, self.may = threading.Event(), threading.Event()
+        self.looked = threading.Event()
+        self._waits = threading.Semaphore(0)
+
+    def wait(self, timeout=None):
+        self._waits.release()
+        return super().wait(timeout)
 
     def set(self):
-        self.waits.set()
-        self.may.wait()
+        first = not self.looked.is_set()
+        if first:
+            self.looked.set()
+            self._waits.acquire()  # pylint: disable=consider-using-with
         super().set()
+        if first:
+            self._waits.acquire(timeout=1)
 
 
 def test_sniffer_tells_all_that_has_arrived_however_slow_it_is(
         net, server, sniffer):
     slow = sniffer._emptied = Slow()  # pylint: disable=protected-access
-    slow.waits.wait()
+    slow.looked.wait()
     assert traffic.ask(net.client, net.SERVER4, ECHO, b"hello") == b"hello"
-    with futures.ThreadPoolExecutor(1) as pool:
-        seen = pool.submit(sniffer.direct)
-        slow.may.set()
-        assert seen.result()
+    assert sniffer.direct()
 
 
 def test_log_that_is_not_there_yet_is_worth_waiting_for(net, build):
