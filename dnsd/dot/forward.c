@@ -5,6 +5,8 @@
  */
 #include "dnsd/dot/forward.h"
 
+#include <sys/queue.h>
+
 #include <errno.h>
 #include <event2/event.h>
 #include <stdlib.h>
@@ -23,7 +25,7 @@ struct attempt {
 
 struct question {
 	struct forward *forward;
-	struct question *next; /* in the list of free ones */
+	TAILQ_ENTRY(question) entry; /* of free ones, or of those that wait */
 	struct event *timer;
 	int64_t due_us;
 	struct asker asker;
@@ -34,13 +36,16 @@ struct question {
 	uint8_t query[PACKET_QUERY_BYTES];
 };
 
+TAILQ_HEAD(question_list, question);
+
 struct forward {
 	struct event_base *base;
 	const struct forward_ops *ops;
 	void *ctx;
 	struct server *servers[FORWARD_SERVERS];
 	uint16_t server_count;
-	struct question *free;
+	struct question_list free;
+	struct question_list waiting; /* the eldest is the first */
 	struct forward_totals totals;
 	struct question questions[FORWARD_QUESTIONS];
 };
@@ -77,8 +82,8 @@ finish(struct question *question, uint8_t *answer, size_t len)
 	packet_set_id(answer, question->id);
 	forward->ops->answer(forward->ctx, &question->asker, question->query,
 	    question->len, answer, len);
-	question->next = forward->free;
-	forward->free = question;
+	TAILQ_REMOVE(&forward->waiting, question, entry);
+	TAILQ_INSERT_HEAD(&forward->free, question, entry);
 }
 
 static void
@@ -289,23 +294,30 @@ static const struct server_ops server_ops = {
 	.judged = on_judged,
 };
 
+/*
+ * Nobody here knows whose questions they are.  But who is silent about some
+ * answers others in a moment, so what has waited longest is worth least.
+ */
+static struct question *
+question_take(struct forward *forward)
+{
+	struct question *question;
+
+	if (TAILQ_EMPTY(&forward->free))
+		refuse(TAILQ_FIRST(&forward->waiting));
+	question = TAILQ_FIRST(&forward->free);
+	TAILQ_REMOVE(&forward->free, question, entry);
+	TAILQ_INSERT_TAIL(&forward->waiting, question, entry);
+	return question;
+}
+
 void
 forward_ask(struct forward *forward, const struct asker *asker,
     const uint8_t *query, size_t len)
 {
-	struct question *question = forward->free;
-	uint8_t refused[PACKET_QUERY_BYTES];
+	struct question *question = question_take(forward);
 
 	forward->totals.questions++;
-	if (question == NULL) {
-		forward->totals.failed++;
-		memcpy(refused, query, len);
-		len = packet_refuse(refused, len, PACKET_SERVFAIL, 0);
-		forward->ops->answer(
-		    forward->ctx, asker, refused, len, refused, len);
-		return;
-	}
-	forward->free = question->next;
 	question->asker = *asker;
 	question->attempt_count = 0;
 	question->id = packet_id(query);
@@ -352,6 +364,8 @@ forward_new(struct event_base *base, const struct forward_ops *ops, void *ctx)
 	forward->base = base;
 	forward->ops = ops;
 	forward->ctx = ctx;
+	TAILQ_INIT(&forward->free);
+	TAILQ_INIT(&forward->waiting);
 	for (i = FORWARD_QUESTIONS; i-- > 0;) {
 		question = &forward->questions[i];
 		question->forward = forward;
@@ -360,8 +374,7 @@ forward_new(struct event_base *base, const struct forward_ops *ops, void *ctx)
 			forward_free(forward);
 			return NULL;
 		}
-		question->next = forward->free;
-		forward->free = question;
+		TAILQ_INSERT_HEAD(&forward->free, question, entry);
 	}
 	return forward;
 }

@@ -3,7 +3,8 @@
  * Questions on their way to the servers.  The fastest server that is not aside
  * is asked first; when it has taken longer than its median, the next one is
  * asked as well, and the first good answer counts.  Whatever happens, each
- * question is answered within FORWARD_LIMIT_US, if need be by SERVFAIL.
+ * question is answered within FORWARD_LIMIT_US, if need be by SERVFAIL: the one
+ * that has waited longest at once, when there are too many.
  */
 #ifndef DNSD_DOT_FORWARD_H
 #define DNSD_DOT_FORWARD_H
@@ -23,8 +24,8 @@ struct tls;
 
 #define FORWARD_LIMIT_US 1900000LL
 #define FORWARD_HEDGE_LEAST_US 2000LL
-#define FORWARD_HEDGE_UNKNOWN_US 200000LL /* of a server without a median */
-#define FORWARD_QUESTIONS 2048
+#define FORWARD_HEDGE_UNKNOWN_US 200000LL  /* of a server without a median */
+#define FORWARD_QUESTIONS SERVER_IN_FLIGHT /* so a server has room for all */
 #define FORWARD_SERVERS LIMIT_DNS_SERVERS
 
 /* Whom an answer is for: what it means is the stub's business. */

@@ -17,7 +17,7 @@ struct event_base;
 struct server;
 struct tls;
 
-#define SERVER_IN_FLIGHT 512	  /* questions to one server */
+#define SERVER_IN_FLIGHT 2048	  /* questions to one server */
 #define SERVER_ASIDE_US 1000000LL /* the first time; it doubles */
 #define SERVER_ASIDE_MOST_US 8000000LL
 #define SERVER_CONNECT_US 3000000LL /* from SYN to the end of the handshake */

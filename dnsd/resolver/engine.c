@@ -63,8 +63,8 @@ static const struct {
 };
 
 /*
- * unbound.conf(5).  Sizes: one dnsd after the other asks at most as much as
- * resolver.c lets it.  No unwanted-reply-threshold: where it is reached, what
+ * unbound.conf(5).  Sizes: all dnsds together ask at most as much as room.h
+ * says.  No unwanted-reply-threshold: where it is reached, what
  * libunbound is to call is not on its own list of functions, and it exits.
  */
 static const struct option options[] = {
@@ -124,13 +124,16 @@ static const struct option insisting[] = {
 
 /*
  * Who is asked by name knows more of private networks than the library.  And
- * there is nobody to go to instead: one that has not answered for some seconds
- * is asked again after some more, for else it would be left alone for up to a
- * quarter of an hour when it is long back.
+ * there is nobody to go to instead: a server that the library took for dead,
+ * for it does not answer one client's questions about names whose own servers
+ * are silent, would be asked nothing by all others.  So no time that an answer
+ * takes means that, what is known of times lasts a second, and a question is
+ * sent as often as somebody waits for it.
  */
 static const struct option forwarding[] = {
-	{ "infra-cache-max-rtt:", "4000" },
-	{ "infra-host-ttl:", "5" },
+	{ "infra-cache-max-rtt:", "120000" },
+	{ "infra-host-ttl:", "1" },
+	{ "outbound-msg-retry:", "3" },
 	{ "unblock-lan-zones:", "yes" },
 	{ NULL, NULL },
 };
