@@ -122,8 +122,11 @@ def test_shortage_that_is_over_within_a_lease_leaves_it_armed(
             "starting to armed: every worker works"]
 
 
-def highest_fd(pid):
-    return max(open_fds(pid))
+def leave_room(pid, count):
+    """Let a process have so many descriptors more."""
+    held = open_fds(pid)
+    free = (fd for fd in itertools.count() if fd not in held)
+    proc.limit(pid, f"--nofile={next(itertools.islice(free, count, None))}:")
 
 
 def hold(namespace, address, count):
@@ -154,8 +157,7 @@ def test_relay_without_descriptors_follows_on_failure(
     before = instance.by_role()
     relay, = before["relay"]
     flows = hold(net.client, address, 20)
-    limit = highest_fd(relay) + 1 + spare
-    proc.limit(relay, f"--nofile={limit}:")
+    leave_room(relay, spare)
     if spare:
         assert traffic.outcome(net.client, address, ECHO) == "reset"
     waiting = [traffic.connect(net.client, address, ECHO)
@@ -189,13 +191,6 @@ def test_relay_without_descriptors_follows_on_failure(
     assert instance.unaccounted() == 0
     if mode == "closed":
         assert sniffer.direct() == []
-
-
-def leave_room(pid, count):
-    """Let a process have so many descriptors more."""
-    held = open_fds(pid)
-    free = (fd for fd in itertools.count() if fd not in held)
-    proc.limit(pid, f"--nofile={next(itertools.islice(free, count, None))}:")
 
 
 def is_served(sock):
@@ -280,7 +275,7 @@ def test_log_file_on_standard_error_kills_nobody(net, server, tpx):
     for pid in (relay, netctl):
         assert os.path.isfile(f"/proc/{pid}/fd/2")
     flows = hold(net.client, net.SERVER4, 20)
-    proc.limit(relay, f"--nofile={highest_fd(relay) + 1}:")
+    leave_room(relay, 0)
     with traffic.connect(net.client, net.SERVER4, ECHO):
         instance.tpxd.wait_output(r"tpx-relay\[0\]: accepting pauses")
     close_all(flows)
