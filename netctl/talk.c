@@ -4,6 +4,8 @@
 
 #include <sys/socket.h>
 
+#include <errno.h>
+
 struct mnl_socket *
 talk_open(int bus)
 {
@@ -15,6 +17,34 @@ talk_open(int bus)
 		socket = NULL;
 	}
 	return socket;
+}
+
+int
+talk_has_end(const void *bytes, size_t len)
+{
+	const struct nlmsghdr *message = bytes;
+	int left = (int)len;
+
+	for (; mnl_nlmsg_ok(message, left);
+	     message = mnl_nlmsg_next(message, &left))
+		if (message->nlmsg_type == NLMSG_DONE ||
+		    message->nlmsg_type == NLMSG_ERROR)
+			return 1;
+	return 0;
+}
+
+/*
+ * The kernel begins no dump before another has ended, and what is left of one
+ * would be taken for answers to the next request.
+ */
+static void
+drain(struct mnl_socket *socket, char *reply, ssize_t n)
+{
+	int error = errno;
+
+	while (n != -1 && !talk_has_end(reply, (size_t)n))
+		n = mnl_socket_recvfrom(socket, reply, TALK_BUFFER_BYTES);
+	errno = error;
 }
 
 int
@@ -37,5 +67,6 @@ talk(struct mnl_socket *socket, struct nlmsghdr *request, mnl_cb_t on_message,
 		more = mnl_cb_run(
 		    reply, (size_t)n, sequence, port, on_message, ctx);
 	}
+	drain(socket, reply, n);
 	return more == MNL_CB_ERROR ? -1 : 0;
 }

@@ -13,9 +13,13 @@ struct mnl_socket *talk_open(int bus);
 /*
  * Sends a request, whose sequence number is given here, and calls on_message
  * (or NULL) for what comes back, to the acknowledgement or the end of a dump.
- * -1 with the errno that the kernel answers.
+ * -1 with the errno that the kernel answers, or with EINTR for a dump of what
+ * changed meanwhile (NLM_F_DUMP_INTR), of which only a part was told.
  */
 int talk(struct mnl_socket *, struct nlmsghdr *request, mnl_cb_t on_message,
     void *ctx);
+
+/* Whether the last answer to a request is in what was read. */
+int talk_has_end(const void *bytes, size_t len);
 
 #endif

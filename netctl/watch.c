@@ -24,6 +24,7 @@
 #include "netctl/loopback.h"
 #include "netctl/nft.h"
 #include "netctl/routing.h"
+#include "netctl/talk.h"
 #include "policy/render.h"
 
 #define BUFFER_BYTES 65536
@@ -39,6 +40,7 @@ struct watch {
 	struct mnl_socket *socket;
 	struct event *readable;
 	unsigned int subjects; /* touched by what is being read */
+	int interrupted;       /* the list of interfaces, by a change of them */
 };
 
 static const int route_groups[] = { RTNLGRP_LINK, RTNLGRP_IPV4_RULE,
@@ -167,6 +169,22 @@ links_list(struct watch *watch)
 		   : 0;
 }
 
+/* A list that lacks some is asked for anew, once it has ended. */
+static void
+on_datagram(struct watch *watch, const void *bytes, size_t len)
+{
+	int more = mnl_cb_run(bytes, len, 0, 0, watch->on_message, watch);
+
+	if (more == MNL_CB_ERROR && errno == EINTR)
+		watch->interrupted = 1;
+	if (watch->interrupted && talk_has_end(bytes, len)) {
+		watch->interrupted = 0;
+		(void)links_list(watch);
+	} else if (more == MNL_CB_STOP) {
+		watch->handlers->listed(watch->ctx);
+	}
+}
+
 static void
 on_readable(int fd, short what, void *arg)
 {
@@ -184,9 +202,8 @@ on_readable(int fd, short what, void *arg)
 			break;
 		if (n == -1)
 			watch->subjects |= WATCH_LOST;
-		else if (mnl_cb_run(buffer, (size_t)n, 0, 0, watch->on_message,
-			     watch) == MNL_CB_STOP)
-			watch->handlers->listed(watch->ctx);
+		else
+			on_datagram(watch, buffer, (size_t)n);
 	}
 	if ((watch->subjects & WATCH_LOST) != 0 &&
 	    watch->on_message == on_route_message)
