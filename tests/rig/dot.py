@@ -9,6 +9,7 @@
         server.heard  # the questions
 """
 
+import asyncio
 import contextlib
 import pathlib
 import shutil
@@ -17,6 +18,7 @@ import ssl
 import struct
 import subprocess
 import tempfile
+import threading
 
 import dns.message
 
@@ -156,3 +158,49 @@ remote-control:
         with contextlib.suppress(AttributeError):
             self.process.stop()
         shutil.rmtree(self._home, ignore_errors=True)
+
+
+class Speaker:
+    """Says by TLS what behaviour(wire) does; None: nothing.  A context.
+
+    Many questions of one connection may wait at a time, and others overtake
+    them.
+    """
+
+    def __init__(self, namespace, authority, name, behaviour, port=853):
+        stem = authority.issue(name)
+        self._behaviour = behaviour
+        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._context.load_cert_chain(f"{stem}.pem", f"{stem}.key")
+        self._sock = namespace.socket(socket.AF_INET, socket.SOCK_STREAM)
+        self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._sock.bind(("0.0.0.0", port))
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self):
+        self._loop.run_until_complete(asyncio.start_server(
+            self._serve, sock=self._sock, ssl=self._context))
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exception):
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        for task in asyncio.all_tasks(self._loop):
+            task.cancel()
+        self._loop.run_until_complete(asyncio.sleep(0))
+        self._loop.close()
+        self._sock.close()
+
+    def _run(self):
+        self._loop.run_forever()
+
+    async def _serve(self, reader, writer):
+        with contextlib.suppress(asyncio.IncompleteReadError, OSError):
+            while True:
+                size, = struct.unpack("!H", await reader.readexactly(2))
+                answer = self._behaviour(await reader.readexactly(size))
+                if answer is not None:
+                    writer.write(struct.pack("!H", len(answer)) + answer)
+        writer.close()

@@ -56,6 +56,10 @@ def answer_to(query, address=TRUE4, owner=None):
     return answer
 
 
+def message_of(wire):
+    return dns.message.from_wire(wire)
+
+
 def wire_to(query, address=TRUE4):
     return answer_to(query, address).to_wire()
 
