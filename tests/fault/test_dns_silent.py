@@ -159,8 +159,10 @@ def ask_until_answered(net, asked, source):
 
 
 FLOODERS = [
-    pytest.param(["10.74.1.2"] * SOCKETS, OTHER4, ASKED4, id="v4"),
-    pytest.param(["fd00:74:1::2"] * SOCKETS, OTHER6, ASKED6, id="v6"),
+    pytest.param(["10.74.1.2"] * SOCKETS, OTHER4, ASKED4, id="v4",
+                 marks=pytest.mark.long),
+    pytest.param(["fd00:74:1::2"] * SOCKETS, OTHER6, ASKED6, id="v6",
+                 marks=pytest.mark.long),
     pytest.param([f"{NETWORK}{host:x}" for host in range(1, 100)], OTHER6,
                  ASKED6, id="network"),
 ]
@@ -184,6 +186,7 @@ def test_names_that_nobody_answers_fill_their_clients_share(
         assert flood.rcodes[2] > 0, flood.rcodes
 
 
+@pytest.mark.long
 def test_who_hardly_asks_is_answered_as_well(net, forwarded):
     """Between its questions the upstream answers nothing at all."""
     forwarded(workers=1)

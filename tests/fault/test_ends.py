@@ -16,7 +16,7 @@ from conftest import (BEHIND, CLOSE, ECHO, EXCHANGE, REFUSED, RESET, STALL,
                       TALK_FIRST, configuration)
 from rig import burden, proc, servers, traffic
 
-LEASE = "30s"  # netctl is stopped for a part of it
+LEASE = "30s"  # netctl is stopped for a round
 IDLE_S = 1
 SILENT, UPSTREAM = 89, 90
 # so that little of what nobody reads is under way
@@ -253,8 +253,8 @@ def storm(net, instance, address, rounds):
         if place.rules != rules:
             rules = place.rules
             put(instance, rules, address)
-        with place.during(net, instance, address):
-            for _ in range(rounds):
+        for _ in range(rounds):
+            with place.during(net, instance, address):
                 end_all(net, instance, address, place)
     burden.assert_accounted(instance)
 

@@ -21,6 +21,7 @@ from test_leftovers import OTHER
 PASS = "pass to any port 9"  # settings of conntrack are changed for it
 GONE_S = 2
 GUARDS = {"inet tpx_guard", "inet tpx_guard_beside"}
+LONG = pytest.mark.long
 pytestmark = pytest.mark.skipif(not killpoint.SUPPORTED,
                                 reason="numbers of system calls")
 
@@ -147,7 +148,7 @@ def test_guard_asked_for_stands_when_a_starting_tpxd_is_stopped(
     assert sniffer.direct() == []
 
 
-@pytest.mark.parametrize("count", [1, 2])
+@pytest.mark.parametrize("count", [1, pytest.param(2, marks=LONG)])
 def test_next_tpxd_begins_when_the_last_has_put_everything_back(
         net, tpx, hold, count):
     """Else it takes the settings of that one for those of before."""
@@ -194,7 +195,8 @@ def test_settings_of_before_are_those_that_the_last_tpxd_has_put_back(
     assert snapshot.difference(before, snapshot.take(net.gateway)) == ""
 
 
-@pytest.mark.parametrize("mode", ["open", "closed"])
+@pytest.mark.parametrize("mode", [
+    pytest.param("open", marks=LONG), "closed"])
 def test_tpxd_killed_while_netctl_starts_leaves_no_more_than_a_stopped_one(
         net, tpx, hold, mode):
     net.gateway.nft(OTHER)
