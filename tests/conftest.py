@@ -24,7 +24,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 BUILD = pathlib.Path(os.environ.get("TPX_BUILD", ROOT / "build/gcc")).resolve()
 PROGRAMS = ("tpxd tpx-netctl tpx-relay tpx-flowlog tpx-dnsd tpx-resolver"
             " tpx-dot tpxctl").split()
-EXTRA = "tests-hostile-relay tests-hostile-dnsd tests-flood tests-load".split()
+EXTRA = ["tests-hostile-relay", "tests-hostile-dnsd", "tests-flood"]
 FORWARDED = f"capture forwarded on {{ {Topology.CLIENT_IF} }}"
 LOCAL = "capture local"
 SANITIZER = re.compile(
