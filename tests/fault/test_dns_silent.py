@@ -8,7 +8,6 @@ one is that waits for their servers itself.
 import contextlib
 import pathlib
 import socket
-import threading
 
 import pytest
 
@@ -34,7 +33,7 @@ def is_silent(wire):
     return SILENT in wire.lower()
 
 
-class Flood:
+class Flood(proc.Background):
     """Asks for silent names from sockets of one client; a context.
 
     rcodes counts what it hears: 2 is SERVFAIL, 5 is REFUSED.
@@ -44,16 +43,7 @@ class Flood:
         self._socks = socks
         self.sent = 0
         self.rcodes = dict.fromkeys(range(16), 0)
-        self._closing = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-
-    def __enter__(self):
-        self._thread.start()
-        return self
-
-    def __exit__(self, *exception):
-        self._closing.set()
-        self._thread.join()
+        self._begin()
 
     def _run(self):
         query = names.question(f"{'x' * 8}.silent.example.net").to_wire()
