@@ -90,6 +90,8 @@ table ip capture {{
 """
 
 LOG_LIFE_S = 0.2
+LOOK_S = 1.0
+LOOKS = ("top",), ("--json", "flows", "--live")
 
 TPX_CONFIG = f"""
 on-failure open
@@ -170,6 +172,10 @@ class Contender:
     def cpu_s(self):
         """CPU time that the proxy has used since its start."""
         return sum(map(proc.cpu_s, self.pids()))
+
+    def workers_s(self):
+        """What of it those have used that carry the traffic."""
+        return sum(map(proc.cpu_s, self.workers()))
 
     def pss_kib(self):
         """Memory of the proxy."""
@@ -267,20 +273,38 @@ class Tpx(Contender):
         return sorted(set(self.pids()) - set(log))
 
     @contextlib.contextmanager
-    def killing_log(self):
-        """Meanwhile, no flow log lives for long."""
-        closing = threading.Event()
+    def _again(self, pause_s, act):
+        """Meanwhile act() happens, and again after each pause."""
+        closing, errors = threading.Event(), []
 
-        def kill():
-            while not closing.wait(LOG_LIFE_S):
-                proc.kill(self.tpx.by_role()["flowlog"])
-        killer = threading.Thread(target=kill, daemon=True)
-        killer.start()
+        def run():
+            try:
+                act()
+                while not closing.wait(pause_s):
+                    act()
+            except (OSError, RuntimeError, LookupError) as error:
+                errors.append(error)
+        thread = threading.Thread(target=run, daemon=True)
+        thread.start()
         try:
             yield
         finally:
             closing.set()
-            killer.join()
+            thread.join()
+        if errors:
+            raise CannotMeasure(f"meanwhile: {errors[0]}")
+
+    def killing_log(self):
+        """No flow log lives for long."""
+        return self._again(LOG_LIFE_S, lambda: proc.kill(
+            self.tpx.by_role()["flowlog"]))
+
+    def watching(self):
+        """Somebody looks at the counters of flows all the time."""
+        def look():
+            for words in LOOKS:
+                self.tpx.ctl(*words)
+        return self._again(LOOK_S, look)
 
 
 class TpxUnlogged(Tpx):

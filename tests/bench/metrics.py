@@ -68,6 +68,8 @@ FIGURES = (
            Target(0.97)),
     Figure("logless", "throughput, log killed", "share", Target(0.98)),
     Figure("logless_connect", "connections, log killed", "share"),
+    Figure("live", "throughput, flows watched", "share", Target(0.97)),
+    Figure("live_request", "requests, flows watched", "share", Target(0.97)),
     Figure("source", "connections, source client", "share", Target(0.85)),
     Figure("socks", "SOCKS5, tpx to redsocks", "share", Target(1.5)),
     Figure("socks_cpu", "  for each CPU second", "share"),
@@ -98,9 +100,10 @@ def _where_time_goes(contender, metric):
 
 
 def run_load(contender, seconds, *words):
-    """The client's answer, and in it cpu_s: what the proxy used for it."""
+    """The client's answer, and what the proxy used for it: cpu_s, and
+    workers_s of that those who carried it."""
     pids, forwarded = contender.lasting(), contender.forwarded()
-    cpu_s = contender.cpu_s()
+    cpu_s, workers_s = contender.cpu_s(), contender.workers_s()
     done = contender.net.client.run(
         contender.load, "-t", seconds, *words, contender.target, PORT,
         check=False, timeout=seconds + LOAD_SLACK_S)
@@ -109,6 +112,7 @@ def run_load(contender, seconds, *words):
     contender.check_since(pids, forwarded)
     answer = json.loads(done.stdout)
     answer["cpu_s"] = contender.cpu_s() - cpu_s
+    answer["workers_s"] = contender.workers_s() - workers_s
     return answer
 
 
@@ -162,21 +166,27 @@ class Datagrams(Rate):
                if contender.name == "tpx"]
 
 
-class LogLess(Rate):
-    """A rate while the flow log is killed again and again, of one before.
+@dataclasses.dataclass
+class Meanwhile(Rate):
+    """A rate while something else goes on, of one before.
 
-    Only of tpx.
+    Only of tpx, and of the time of its relays; meanwhile is the name of what
+    its contender does.
     """
+
+    meanwhile: str = ""
 
     def measure(self, contender, seconds):
         if contender.name != "tpx":
             return {}
-        rates = []
-        for meanwhile in (contextlib.nullcontext, contender.killing_log):
+        rates, works = [], []
+        for meanwhile in (contextlib.nullcontext,
+                          getattr(contender, self.meanwhile)):
             with meanwhile():
                 answer = self.load(contender, seconds)
             rates.append(answer["count"] / answer["seconds"])
-        return {self.key: Sample(rates[1] / rates[0])}
+            works.append(answer["total"] / answer["workers_s"])
+        return {self.key: Sample(rates[1] / rates[0], works[1] / works[0])}
 
 
 @dataclasses.dataclass
@@ -330,8 +340,10 @@ METRICS = (
     Datagrams("udp", "datagram", 100),
     Pair("log", "stream", 1, kinds=(Tpx, TpxUnlogged)),
     Pair("log_connect", "connect", 64, kinds=(Tpx, TpxUnlogged)),
-    LogLess("logless", "stream", 1),
-    LogLess("logless_connect", "connect", 64),
+    Meanwhile("logless", "stream", 1, meanwhile="killing_log"),
+    Meanwhile("logless_connect", "connect", 64, meanwhile="killing_log"),
+    Meanwhile("live", "stream", 1, meanwhile="watching"),
+    Meanwhile("live_request", "request", 64, meanwhile="watching"),
     Pair("source", "connect", 64, kinds=(TpxSource, Tpx)),
     Pair("socks", "connect", 64, kinds=(TpxSocks, Redsocks), details=True),
     Latency(),
