@@ -9,7 +9,6 @@ import contextlib
 import dataclasses
 import json
 import os
-import time
 from typing import NamedTuple
 
 import calls
@@ -295,10 +294,11 @@ class Idle:
                                 f"{IDLE_DESCRIPTORS} descriptors (ulimit -n)")
         # a few flows first, for what is allocated with the first one
         run_load(proxy, 0.1, "connect")
-        settle(proxy.pss_kib)
+        # who else maps the same libraries changes its share of them
+        proc.settled(proxy.pss_kib, slack=IDLE_SLACK_KIB)
         rest = read()
         with hold_flows(proxy):
-            settle(proxy.pss_kib)
+            proc.settled(proxy.pss_kib, slack=IDLE_SLACK_KIB)
             return rest, read()
 
 
@@ -313,21 +313,6 @@ def hold_flows(contender):
         client.stop()
         raise CannotMeasure(client.output()) from error
     return client
-
-
-def settle(read_kib, quiet_s=0.5, timeout_s=10.0):
-    """Wait until read_kib() has been nearly the same for quiet_s.
-
-    Whoever else maps the same libraries changes a process's share of them.
-    """
-    last = [-IDLE_SLACK_KIB, 0]
-
-    def quiet():
-        value, now = read_kib(), time.monotonic()
-        if abs(value - last[0]) >= IDLE_SLACK_KIB:
-            last[:] = value, now
-        return now - last[1] >= quiet_s
-    proc.wait_until(quiet, timeout_s, "memory stays as it is")
 
 
 GBIT = 8 / 1e9

@@ -6,8 +6,7 @@ name below NAME, and clients of many addresses.
 """
 
 from contenders import Contender
-from metrics import settled
-from rig import names, proxies, unbound
+from rig import names, proc, proxies, unbound
 from rig.net import Topology
 from rig.tpx import Tpx
 
@@ -141,10 +140,12 @@ class TpxResolver(Resolver):
 
     def hits(self):
         # workers tell what they have counted with their heartbeats
-        return settled(lambda: self.tpx.status()["dns"]["cache_hits"], 2)
+        return proc.settled(
+            lambda: self.tpx.status()["dns"]["cache_hits"], quiet_s=2)
 
     def settle(self):
-        settled(lambda: self.tpx.sql("SELECT count(*) AS n FROM dns"), 1)
+        proc.settled(lambda: self.tpx.sql(
+            "SELECT count(*) AS n FROM dns")[0]["n"], quiet_s=1)
 
     def lost(self):
         return self.tpx.sql("SELECT total(count) AS n FROM drops")[0]["n"]

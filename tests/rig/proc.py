@@ -45,6 +45,23 @@ def wait_until(condition, timeout_s=10.0, what="the condition"):
         pause_s = min(POLL_MOST_S, pause_s * POLL_SLOWER)
 
 
+def settled(read, quiet_s=0.5, slack=0, timeout_s=10.0):
+    """The number that read() returns once it has stayed for quiet_s.
+
+    It stays while it moves by no more than slack.
+    """
+    base, since = read(), time.monotonic()
+
+    def quiet():
+        nonlocal base, since
+        value, now = read(), time.monotonic()
+        if abs(value - base) > slack:
+            base, since = value, now
+        return now - since >= quiet_s
+    wait_until(quiet, timeout_s, f"a number stays within {slack}")
+    return base
+
+
 def stays(condition, seconds, what="the condition"):
     """Call condition() all the time for so long; it has to be true."""
     deadline = time.monotonic() + seconds
