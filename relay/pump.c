@@ -16,6 +16,9 @@
 
 #define COPY_BYTES 65536
 #define SPLICE_AFTER (256 * 1024) /* bytes moved before a pipe is worth it */
+#define SMALL_BYTES 4096	  /* reads that are better copied */
+#define LARGE_BYTES 16384	  /* and those that show a stream */
+#define SMALL_MOST 8		  /* of the former in a row, in a stream */
 #define SHARE (256 * 1024)	  /* bytes until the other flows have a turn */
 #define HELD_BYTES 4096		  /* room for more of what is held, at least */
 
@@ -157,6 +160,16 @@ pipe_write(struct pump *pump, int to)
 	return PUMP_AGAIN;
 }
 
+/* What a read says of those to come. */
+static void
+weigh_read(struct pump *pump, size_t len)
+{
+	if (len >= LARGE_BYTES)
+		pump->small = 0;
+	else if (len < SMALL_BYTES && pump->small < SMALL_MOST)
+		pump->small++;
+}
+
 /* What a read told: the end, nothing for now, or a failure. */
 static enum pump_status
 read_nothing(struct pump *pump, ssize_t n)
@@ -289,6 +302,7 @@ copy_once(struct pump *pump, int from, int to)
 
 	if (n <= 0)
 		return read_nothing(pump, n);
+	weigh_read(pump, len);
 	switch (first_look(pump, len)) {
 	case PUMP_HOLD:
 		return PUMP_AGAIN;
@@ -332,6 +346,7 @@ splice_once(struct pump *pump, int from, int to)
 		pump->doubts = 1;
 		return PUMP_WAIT;
 	}
+	weigh_read(pump, (size_t)n);
 	pump->spliced = 1;
 	pump->piped = (size_t)n;
 	return pipe_write(pump, to);
@@ -345,13 +360,21 @@ pump_write(struct pump *pump, int to)
 	return pipe_write(pump, to);
 }
 
+static int
+pump_is_stream(const struct pump *pump)
+{
+	return *pump->bytes > SPLICE_AFTER && pump->small < SMALL_MOST;
+}
+
 static enum pump_status
 pump_read(struct pump *pump, int from, int to)
 {
 	pump->doubts = 0;
 	if (pump->held)
 		return held_more(pump, from);
-	if (*pump->bytes > SPLICE_AFTER && pump->pipe == NULL)
+	if (!pump_is_stream(pump))
+		pipe_give_back(pump);
+	else if (pump->pipe == NULL)
 		pump->pipe = pipe_borrow();
 	if (pump->pipe != NULL)
 		return splice_once(pump, from, to);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * One direction of a flow: moves bytes from one socket to another until
- * either side has no more to give or to take.  Small flows are copied through
- * one buffer that all flows share; a direction that has moved much uses
- * splice(2).  Memory is held only while bytes wait for a slow reader.
+ * either side has no more to give or to take.  Small flows and small messages
+ * are copied through one buffer that all flows share; a direction that has
+ * moved much uses splice(2) while much comes at a time.  Memory is held only
+ * while bytes wait for a slow reader.
  */
 #ifndef RELAY_PUMP_H
 #define RELAY_PUMP_H
@@ -46,6 +47,7 @@ struct pump {
 	int error;	    /* of the reading side, behind what it gave */
 	uint8_t doubts;	    /* there may be more than the last read found */
 	uint8_t spliced;    /* something, in this run */
+	uint8_t small;	    /* reads of little, one after the other */
 	uint8_t held;	    /* rest waits for more bytes, not for room */
 	uint8_t unlooked;   /* and some of it came by pump_take() */
 	uint8_t ending;	    /* the end has come, behind what is to be read */

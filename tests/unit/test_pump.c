@@ -93,6 +93,32 @@ test_big_transfer_is_spliced_and_identical(void **state)
 	assert_null(pump.pipe);
 }
 
+/* Passes one message, and says whether it was spliced. */
+static int
+splices(size_t len)
+{
+	(void)send(source[0], sent, len, 0);
+	assert_int_equal(run(), PUMP_WAIT);
+	assert_int_equal(recv(sink[1], received, MUCH, 0), len);
+	return pump.spliced;
+}
+
+static void
+test_small_messages_of_a_long_flow_are_copied(void **state)
+{
+	int i;
+
+	(void)state;
+	move(1 << 20, 1 << 20);
+	assert_true(splices(200));
+	for (i = 0; i < 10; i++)
+		(void)splices(200);
+	assert_false(splices(200));
+	assert_null(pump.pipe);
+	assert_false(splices(32768)); /* the first that is not small */
+	assert_true(splices(200));
+}
+
 static void
 test_slow_reader_gets_everything(void **state)
 {
@@ -601,6 +627,7 @@ main(void)
 		TEST(test_one_run_is_bounded_and_copies_without_a_pipe),
 		TEST(test_small_message_passes),
 		TEST(test_big_transfer_is_spliced_and_identical),
+		TEST(test_small_messages_of_a_long_flow_are_copied),
 		TEST(test_slow_reader_gets_everything),
 		TEST(test_reader_that_never_reads_costs_one_buffer),
 		TEST(test_end_comes_after_every_byte),
