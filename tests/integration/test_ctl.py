@@ -229,6 +229,7 @@ def test_version_is_the_same_everywhere(net, build, tpx):
 CODES = {
     "group tpx may read": (GROUP_TPX, ["status"], 0),
     "others may not": (OTHERS, ["status"], 4),
+    "nor read the log": (OTHERS, ["flows"], 4),
     "group tpx may not kill": (GROUP_TPX, ["kill", "1"], 4),
     "unknown command": ([], ["stauts"], 2),
     "no command": ([], [], 2),
