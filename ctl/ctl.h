@@ -18,8 +18,9 @@ struct ctl {
 
 /*
  * argv[0] is the subcommand.  They return an enum ctl_exit; CTL_USAGE makes
- * the caller show the usage, every other failure has been explained on
- * standard error in one line.
+ * the caller show the usage of the subcommand, behind a line that says which
+ * word was wrong where the usage does not show it.  Every other failure has
+ * been explained on standard error in one line.
  */
 int status_run(const struct ctl *, int argc, char *argv[]);
 int flows_run(const struct ctl *, int argc, char *argv[]);

@@ -18,6 +18,7 @@
 #include "schema/flowlog.sql.h"
 
 #define BUSY_MS 2000
+#define DATABASE_PATH_BYTES sizeof(((struct msg_ctl_status *)0)->log_path)
 
 static int
 on_status(void *ctx, const struct client_message *message)
@@ -29,14 +30,26 @@ on_status(void *ctx, const struct client_message *message)
 	return 0;
 }
 
-/* The path of the log, in buf when tpxd knows it. */
-static const char *
-database_path(const struct ctl *ctl, char buf[4096])
+/*
+ * The path of the log: what tpxd says, or the usual one when none answers.
+ * Whoever may not ask it would be shown another log than that of this tpxd.
+ */
+static int
+database_find(const struct ctl *ctl, char path[DATABASE_PATH_BYTES])
 {
-	buf[0] = '\0';
-	if (client_is_running(ctl) == 1)
-		(void)client_ask(ctl, IPC_CTL_COMMAND_STATUS, on_status, buf);
-	return buf[0] != '\0' ? buf : CONF_LOG_DIR "/" FLOWLOG_FILE;
+	int result;
+
+	path[0] = '\0';
+	if (client_is_running(ctl) != 0) {
+		result =
+		    client_ask(ctl, IPC_CTL_COMMAND_STATUS, on_status, path);
+		if (result == CTL_NOT_PERMITTED)
+			return result;
+	}
+	if (path[0] == '\0')
+		(void)snprintf(path, DATABASE_PATH_BYTES, "%s",
+		    CONF_LOG_DIR "/" FLOWLOG_FILE);
+	return CTL_GOOD;
 }
 
 static int
@@ -49,11 +62,14 @@ open_failed(const char *path)
 int
 database_open(const struct ctl *ctl, const char *path, struct sqlite3 **out)
 {
-	char buf[4096];
+	char found[DATABASE_PATH_BYTES];
 	int result;
 
-	if (path == NULL)
-		path = database_path(ctl, buf);
+	if (path == NULL) {
+		if ((result = database_find(ctl, found)) != CTL_GOOD)
+			return result;
+		path = found;
+	}
 	/* sqlite would not say why. */
 	if (access(path, R_OK) == -1)
 		return open_failed(path);

@@ -84,7 +84,7 @@ static const struct check {
 	    "sysctl -w net.ipv4.ip_local_port_range='15000 60999'; relays "
 	    "need a port for each flow to one server" },
 	{ "log-directory", check_log_owner, BROKEN,
-	    "install -d -o tpx -g tpx -m 750 it; the log is written by tpx" },
+	    "install -d -o tpx -g tpx -m 750 DIRECTORY; tpx writes the log" },
 	{ "log-space", check_log_space, WARNING,
 	    "make room, or give log dir a max; flows without room have no "
 	    "row" },

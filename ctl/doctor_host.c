@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: ISC */
 /* Accounts, directories, limits, and other programs of this host. */
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/timex.h>
@@ -37,23 +36,17 @@ check_user(const struct patient *patient, struct text *found)
 	return HEALTH_ILL;
 }
 
-static const char *
-log_dir(const struct patient *patient)
-{
-	return patient->image != NULL ? image_log_dir(patient->image)
-				      : CONF_LOG_DIR;
-}
-
 enum health
 check_log_owner(const struct patient *patient, struct text *found)
 {
 	const struct passwd *user = getpwnam(PRIVILEGE_USER);
-	const char *dir = log_dir(patient);
+	const char *dir;
 	struct stat status;
 
 	/* check_user() says so. */
-	if (user == NULL)
+	if (patient->image == NULL || user == NULL)
 		return HEALTH_FINE;
+	dir = image_log_dir(patient->image);
 	if (stat(dir, &status) == -1)
 		text_printf(found, "%s: %s", dir, strerror(errno));
 	else if (!S_ISDIR(status.st_mode))
@@ -71,11 +64,14 @@ check_log_owner(const struct patient *patient, struct text *found)
 enum health
 check_log_space(const struct patient *patient, struct text *found)
 {
-	const char *dir = log_dir(patient);
 	struct statvfs space;
 	uint64_t free_bytes;
+	const char *dir;
 
+	if (patient->image == NULL)
+		return HEALTH_FINE;
 	/* check_log_owner() says so. */
+	dir = image_log_dir(patient->image);
 	if (statvfs(dir, &space) == -1)
 		return HEALTH_FINE;
 	free_bytes = (uint64_t)space.f_bavail * space.f_frsize;
@@ -86,21 +82,40 @@ check_log_space(const struct patient *patient, struct text *found)
 	return HEALTH_ILL;
 }
 
+/* The hard limit, as anybody may read it (proc_pid_limits(5)); -1: not there.
+ */
+static int
+descriptors_of(uint32_t pid, uint64_t *most)
+{
+	char path[64], line[256];
+	FILE *file;
+	int found = 0;
+
+	(void)snprintf(path, sizeof(path), "/proc/%" PRIu32 "/limits", pid);
+	if ((file = fopen(path, "re")) == NULL)
+		return -1;
+	while (!found && fgets(line, sizeof(line), file) != NULL)
+		found = sscanf(line, "Max open files %*u %" SCNu64, most) == 1;
+	(void)fclose(file);
+	return found ? 0 : -1;
+}
+
 /* Of a relay that runs, or of what would be started from here. */
 enum health
 check_descriptors(const struct patient *patient, struct text *found)
 {
-	struct rlimit limit;
+	int is_relay = patient->pid != 0;
+	uint64_t most;
 
-	if (prlimit((pid_t)patient->pid, RLIMIT_NOFILE, NULL, &limit) == -1) {
-		text_puts(found, "only root may look");
+	if (descriptors_of(
+		is_relay ? patient->pid : (uint32_t)getpid(), &most) == -1) {
+		text_puts(found, "the limits of processes cannot be read");
 		return HEALTH_UNKNOWN;
 	}
-	if (limit.rlim_max >= DESCRIPTORS_LEAST)
+	if (most >= DESCRIPTORS_LEAST)
 		return HEALTH_FINE;
 	text_printf(found, "%s have at most %" PRIu64 " descriptors",
-	    patient->pid != 0 ? "relays" : "processes that are started here",
-	    (uint64_t)limit.rlim_max);
+	    is_relay ? "relays" : "processes that are started here", most);
 	return HEALTH_ILL;
 }
 

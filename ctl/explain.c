@@ -216,8 +216,10 @@ options_take(int argc, char *argv[], struct question *question)
 		for (i = 0; i < count; i++)
 			if (strcmp(argv[0], options[i].word) == 0)
 				break;
-		if (i == count)
+		if (i == count) {
+			log_warnx("unexpected '%s'", argv[0]);
 			return CTL_USAGE;
+		}
 		if (options[i].take(argv[1], question) == -1)
 			return CTL_FAILED;
 	}

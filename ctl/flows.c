@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "common/clock.h"
+#include "common/log.h"
 #include "ctl/logged.h"
 #include "ctl/table.h"
 #include "ctl/when.h"
@@ -212,26 +213,36 @@ set_db(struct flows_filter *filter, char *text)
 	return 0;
 }
 
-static const struct {
+static const struct setter {
 	int letter;
 	int (*set)(struct flows_filter *, char *text);
+	const char *option;
+	const char *expected;
 } setters[] = {
-	{ 'c', set_client },
-	{ 'h', set_host },
-	{ 'a', set_action },
-	{ 's', set_since },
-	{ 'n', set_most },
-	{ 'd', set_db },
+	{ 'c', set_client, "--client", "an address" },
+	{ 'h', set_host, "--host", "a name, *.NAME or an address" },
+	{ 'a', set_action, "--action", "relay, pass or block" },
+	{ 's', set_since, "--since", "a time, as 90s, 10m, 1h or 7d" },
+	{ 'n', set_most, "-n", "a number of rows" },
+	{ 'd', set_db, "--db", "a file" },
 };
 
+/* getopt(3) has said what is wrong with an option that is none. */
 static int
 option_set(struct flows_filter *filter, int letter)
 {
+	const struct setter *setter;
 	size_t i;
 
-	for (i = 0; i < sizeof(setters) / sizeof(setters[0]); i++)
-		if (setters[i].letter == letter)
-			return setters[i].set(filter, optarg);
+	for (i = 0; i < sizeof(setters) / sizeof(setters[0]); i++) {
+		setter = &setters[i];
+		if (setter->letter != letter)
+			continue;
+		if (setter->set(filter, optarg) == 0)
+			return 0;
+		log_warnx("bad %s '%s'; expected %s", setter->option, optarg,
+		    setter->expected);
+	}
 	return -1;
 }
 
@@ -259,8 +270,10 @@ flows_options(int argc, char *argv[], struct flows_filter *filter)
 		filter->most = filter->since_us != 0 || filter->live
 				   ? INT64_MAX
 				   : FLOWS_SHOWN;
-	if (filter->live && (filter->follow || filter->since_us != 0))
+	if (filter->live && (filter->follow || filter->since_us != 0)) {
+		log_warnx("--live goes with neither --follow nor --since");
 		return -1;
+	}
 	return optind == argc ? 0 : -1;
 }
 

@@ -196,7 +196,10 @@ test_fork(const struct ctl *ctl, const struct leaktest *test)
 		if (parent_follow() == -1)
 			_exit(CTL_FAILED);
 		status = test_run(ctl, test);
-		(void)fflush(stdout);
+		if (fflush(stdout) == EOF || ferror(stdout)) {
+			log_warn("standard output");
+			status = CTL_FAILED;
+		}
 		_exit(status);
 	}
 	if (child == -1 || waitpid(child, &status, 0) == -1) {

@@ -7,6 +7,7 @@
 #include "common/log.h"
 #include "ctl/ctl.h"
 #include "policy/conf.h"
+#include "policy/conf_parse.h"
 
 static const struct command {
 	const char *name;
@@ -44,6 +45,13 @@ static const struct command {
 
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
+static void
+command_print(const char *before, const struct command *command)
+{
+	(void)fprintf(stderr, "%s %s%s%s\n", before, command->name,
+	    command->arguments[0] == '\0' ? "" : " ", command->arguments);
+}
+
 static int
 usage(void)
 {
@@ -51,8 +59,32 @@ usage(void)
 
 	(void)fprintf(stderr, "usage: tpxctl [-s socket] [--json] command\n");
 	for (i = 0; i < COMMANDS; i++)
-		(void)fprintf(stderr, "       tpxctl %s %s\n", commands[i].name,
-		    commands[i].arguments);
+		command_print("       tpxctl", &commands[i]);
+	return CTL_USAGE;
+}
+
+static int
+command_usage(const struct command *command)
+{
+	command_print("usage: tpxctl [-s socket] [--json]", command);
+	return CTL_USAGE;
+}
+
+static int
+command_unknown(const char *word)
+{
+	struct nearest nearest;
+	size_t i;
+
+	nearest_init(&nearest, word);
+	for (i = 0; i < COMMANDS; i++)
+		nearest_try(&nearest, commands[i].name);
+	if (nearest.best == NULL) {
+		log_warnx("unknown command '%s'", word);
+		return usage();
+	}
+	log_warnx(
+	    "unknown command '%s'; did you mean '%s'?", word, nearest.best);
 	return CTL_USAGE;
 }
 
@@ -72,17 +104,31 @@ take_json(int argc, char *argv[], int *json)
 	return to;
 }
 
+/* Whoever reads the output must not take a part of it for all. */
+static int
+command_run(const struct command *command, const struct ctl *ctl, int argc,
+    char *argv[])
+{
+	int result = command->run(ctl, argc, argv);
+
+	if (result == CTL_USAGE)
+		return command_usage(command);
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return result;
+	log_warn("standard output");
+	return result == CTL_GOOD ? CTL_FAILED : result;
+}
+
 int
 main(int argc, char *argv[])
 {
 	static const struct option options[] = {
 		{ "json", no_argument, NULL, 'j' },
-		{ "socket", required_argument, NULL, 's' },
 		{ NULL, 0, NULL, 0 },
 	};
 	struct ctl ctl = { .socket = CONF_SOCKET };
 	size_t i;
-	int c, result;
+	int c;
 
 	log_init("tpxctl", -1, 0);
 	while ((c = getopt_long(argc, argv, "+s:", options, NULL)) != -1) {
@@ -96,11 +142,8 @@ main(int argc, char *argv[])
 	argv += optind;
 	argc = take_json(argc - optind, argv, &ctl.json);
 	optind = 1;
-	for (i = 0; i < COMMANDS && argc > 0; i++) {
-		if (strcmp(argv[0], commands[i].name) != 0)
-			continue;
-		result = commands[i].run(&ctl, argc, argv);
-		return result == CTL_USAGE ? usage() : result;
-	}
-	return usage();
+	for (i = 0; i < COMMANDS && argc > 0; i++)
+		if (strcmp(argv[0], commands[i].name) == 0)
+			return command_run(&commands[i], &ctl, argc, argv);
+	return argc > 0 ? command_unknown(argv[0]) : usage();
 }

@@ -229,6 +229,7 @@ def test_version_is_the_same_everywhere(net, build, tpx):
 CODES = {
     "group tpx may read": (GROUP_TPX, ["status"], 0),
     "others may not": (OTHERS, ["status"], 4),
+    "nor read the log": (OTHERS, ["flows"], 4),
     "group tpx may not kill": (GROUP_TPX, ["kill", "1"], 4),
     "unknown command": ([], ["stauts"], 2),
     "no command": ([], [], 2),
@@ -243,6 +244,48 @@ def test_exit_codes(net, tpx, prefix, words, code):
                            instance.socket, *words, check=False)
     assert done.returncode == code, done.stderr
     assert bool(done.stderr) == bool(code)
+
+
+# the words, what is said of them
+WRONG = {
+    "a command": (["stauts"], "unknown command 'stauts'; did you mean "
+                  "'status'?"),
+    "no command at all": (["xyzzy"], "unknown command 'xyzzy'"),
+    "surplus": (["status", "now"], "tpxctl [-s socket] [--json] status\n"),
+    "a time": (["flows", "--since", "5x"], "bad --since '5x'; expected a time"),
+    "an address": (["dns", "--client", "300.1.1.1"],
+                   "bad --client '300.1.1.1'; expected an address"),
+    "a name": (["flows", "--host", "a b"], "bad --host 'a b'; expected a name"),
+    "an action": (["flows", "--action", "relai"],
+                  "bad --action 'relai'; expected relay, pass or block"),
+    "a number": (["dns", "-n", "0"], "bad -n '0'; expected a number"),
+    "live and not": (["flows", "--live", "--since", "1h"],
+                     "--live goes with neither"),
+    "a selector": (["explain", "tcp", "10.0.0.1", "10.0.0.2:1", "of", "x"],
+                   "unexpected 'of'"),
+}
+
+
+@pytest.mark.parametrize("words, text", WRONG.values(), ids=WRONG)
+def test_wrong_words_are_named(build, words, text):
+    done = subprocess.run([build / "tpxctl", *words], text=True,
+                          capture_output=True, timeout=10)
+    assert done.returncode == 2 and text in done.stderr
+    others = [line for line in done.stderr.splitlines()
+              if "tpxctl confirm" in line]
+    assert not others or words == ["xyzzy"]
+
+
+@pytest.mark.parametrize("words", [["version"], ["--json", "status"]],
+                         ids=lambda words: words[-1])
+def test_output_that_is_not_written_fails(tpx, words):
+    instance = tpx()
+    with open("/dev/full", "w", encoding="ascii") as full:
+        done = subprocess.run(
+            [instance.build / "tpxctl", "-s", instance.socket, *words],
+            text=True, stdout=full, stderr=subprocess.PIPE, timeout=10)
+    assert done.returncode == 1
+    assert done.stderr == "tpxctl: standard output: No space left on device\n"
 
 
 def test_nobody_there_exits_3(net, build):

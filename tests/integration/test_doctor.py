@@ -201,6 +201,17 @@ def test_few_descriptors(doctor):
     assert severity == "warning" and "1024" in text
 
 
+def test_descriptors_of_a_relay_are_seen_by_all_who_may_ask(net, tpx):
+    instance = tpx()
+    done = net.gateway.run(
+        "setpriv", "--reuid", "nobody", "--regid", "tpx", "--clear-groups",
+        instance.build / "tpxctl", "-s", instance.socket, "--json", "doctor",
+        check=False)
+    found = {one["check"]: one for one in json.loads(done.stdout)}
+    assert found["nft-marks"]["severity"] == "unknown"
+    assert "descriptors" not in found
+
+
 def test_the_log_directory(doctor):
     assert not {"log-directory", "log-space"} & set(doctor.findings())
     user = proc.ensure_user("tpx")
@@ -325,7 +336,8 @@ def test_without_a_policy_it_looks_at_the_rest(net, doctor):
         *mounted("mkdir -p /etc/tpx && mount -t tmpfs none /etc/tpx"),
         doctor.tpxctl, "-s", "/nonexistent", "--json", "doctor", check=False)
     names = {one["check"] for one in json.loads(done.stdout)}
-    assert not names & {"forwarding", "interfaces", "mptcp", "nft-features"}
+    assert not names & {"forwarding", "interfaces", "mptcp", "nft-features",
+                        "log-directory", "log-space"}
 
 
 def test_src_valid_mark_is_what_breaks(net, server, tpx):
