@@ -410,6 +410,13 @@ pause_all(struct tcp *tcp)
 		event_del(tcp->port_of[i].readable);
 }
 
+static int
+is_shortage(int error)
+{
+	return error == EMFILE || error == ENFILE || error == ENOBUFS ||
+	       error == ENOMEM;
+}
+
 static void
 on_client(int fd, short what, void *arg)
 {
@@ -428,11 +435,12 @@ on_client(int fd, short what, void *arg)
 			connection_new(port, client, &name);
 			continue;
 		}
-		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
-		    errno == ENOMEM) {
-			if (make_room(port->tcp) == -1)
-				pause_all(port->tcp);
-		}
+		/*
+		 * One client is there.  Whether more are the kernel only looks
+		 * up when it has a descriptor for them.
+		 */
+		if (i == 0 && is_shortage(errno) && make_room(port->tcp) == -1)
+			pause_all(port->tcp);
 		return;
 	}
 }

@@ -96,8 +96,8 @@ OPEN_LOCAL = (("open", "local"),)
 BOTH_FORWARDED = (("closed", "forwarded"), ("open", "forwarded"))
 
 IN_A_LEASE = LEASE_S + GRACE_S
-# beats come every third of a lease, so that one may be two thirds old
-SOONEST = LEASE_S / 3 - 0.1
+# elements live for two thirds of a lease, and beats come every ninth
+SOONEST = LEASE_S * 5 / 9 - 0.1
 LONG_LEASE_S = 6.0
 ONE_RELAY = {"workers": 1}
 FEW_DESCRIPTORS = {"workers": 1, "prefix": ("prlimit", "--nofile=256:256")}
