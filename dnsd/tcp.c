@@ -312,31 +312,64 @@ tcp_reply(struct tcp_connection *connection, const uint8_t *answer, size_t len)
 	return result;
 }
 
-/* How many connections an address has. */
-static uint32_t
-share_of(const struct tcp *tcp, const struct addr *addr)
+static int
+is_of(const struct tcp_connection *connection, const struct addr *client)
 {
-	const struct tcp_connection *connection;
-	uint32_t count = 0;
+	struct addr other = addr_client(&connection->client.addr);
 
-	TAILQ_FOREACH (connection, &tcp->open, entry)
-		count += addr_compare(&connection->client.addr, addr) == 0;
-	return count;
+	return addr_compare(&other, client) == 0;
 }
 
-/* Ends the connection that was idle longest.  -1 when nobody may go. */
+/* How many connections an address has, and the client that it is one of. */
+static void
+connections_count(const struct tcp *tcp, const struct addr *addr,
+    uint32_t *of_host, uint32_t *of_client)
+{
+	const struct tcp_connection *connection;
+	struct addr client = addr_client(addr);
+
+	*of_host = *of_client = 0;
+	TAILQ_FOREACH (connection, &tcp->open, entry) {
+		*of_host += addr_compare(&connection->client.addr, addr) == 0;
+		*of_client += is_of(connection, &client);
+	}
+}
+
+/*
+ * Ends the connection that was idle longest, of that client or, for NULL, of
+ * all.  -1 when nobody may go.
+ */
 static int
-make_room(struct tcp *tcp)
+make_room(struct tcp *tcp, const struct addr *client)
 {
 	struct tcp_connection *connection;
 
 	TAILQ_FOREACH (connection, &tcp->open, entry) {
-		if (connection->held > 0)
+		if (connection->held > 0 ||
+		    (client != NULL && !is_of(connection, client)))
 			continue;
 		connection_close(connection);
 		return 0;
 	}
 	return -1;
+}
+
+/*
+ * Who has a whole /64 could hold all that there are, each with a question that
+ * nobody answers.
+ */
+static int
+room_find(struct tcp *tcp, const struct addr *addr)
+{
+	struct addr client = addr_client(addr);
+	uint32_t of_host, of_client;
+
+	connections_count(tcp, addr, &of_host, &of_client);
+	if (of_host >= TCP_CONNECTIONS_HOST)
+		return -1;
+	if (of_client >= TCP_CONNECTIONS_CLIENT)
+		return make_room(tcp, &client);
+	return tcp->count < TCP_CONNECTIONS ? 0 : make_room(tcp, NULL);
 }
 
 /* -1 when it is none of ours, or has too many. */
@@ -361,9 +394,7 @@ client_admit(struct tcp_port *from, int fd, const struct sockaddr_storage *name,
 	}
 	client->transport = DNS_TRANSPORT_TCP;
 	client->capture = from->capture;
-	if (share_of(tcp, &client->addr) >= TCP_CONNECTIONS_CLIENT)
-		return -1;
-	return tcp->count < TCP_CONNECTIONS ? 0 : make_room(tcp);
+	return room_find(tcp, &client->addr);
 }
 
 /* Takes fd over. */
@@ -439,7 +470,8 @@ on_client(int fd, short what, void *arg)
 		 * One client is there.  Whether more are the kernel only looks
 		 * up when it has a descriptor for them.
 		 */
-		if (i == 0 && is_shortage(errno) && make_room(port->tcp) == -1)
+		if (i == 0 && is_shortage(errno) &&
+		    make_room(port->tcp, NULL) == -1)
 			pause_all(port->tcp);
 		return;
 	}

@@ -124,17 +124,17 @@ test_tcp_idle_connection_is_closed(void **state)
 }
 
 static void
-test_tcp_connections_of_a_client_have_a_bound(void **state)
+test_tcp_connections_of_an_address_have_a_bound(void **state)
 {
-	int fds[TCP_CONNECTIONS_CLIENT + 1], i, closed = 0;
+	int fds[TCP_CONNECTIONS_HOST + 1], i, closed = 0;
 
 	(void)state;
-	for (i = 0; i <= TCP_CONNECTIONS_CLIENT; i++)
+	for (i = 0; i <= TCP_CONNECTIONS_HOST; i++)
 		fds[i] = dial();
 	UNTIL((front_stats(front, &stats),
-	    stats.connections == TCP_CONNECTIONS_CLIENT));
-	UNTIL(is_closed(fds[TCP_CONNECTIONS_CLIENT]));
-	for (i = 0; i <= TCP_CONNECTIONS_CLIENT; i++) {
+	    stats.connections == TCP_CONNECTIONS_HOST));
+	UNTIL(is_closed(fds[TCP_CONNECTIONS_HOST]));
+	for (i = 0; i <= TCP_CONNECTIONS_HOST; i++) {
 		closed += is_closed(fds[i]);
 		close(fds[i]);
 	}
@@ -146,14 +146,14 @@ static void
 test_tcp_clients_that_ask_nothing_are_work(void **state)
 {
 	uint64_t before = front_progress(front);
-	int fds[TCP_CONNECTIONS_CLIENT + 3], i;
+	int fds[TCP_CONNECTIONS_HOST + 3], i;
 
 	(void)state;
-	for (i = 0; i < TCP_CONNECTIONS_CLIENT + 3; i++)
+	for (i = 0; i < TCP_CONNECTIONS_HOST + 3; i++)
 		fds[i] = dial();
-	UNTIL(is_closed(fds[TCP_CONNECTIONS_CLIENT + 2]));
+	UNTIL(is_closed(fds[TCP_CONNECTIONS_HOST + 2]));
 	assert_int_equal(
-	    front_progress(front), before + TCP_CONNECTIONS_CLIENT + 3);
+	    front_progress(front), before + TCP_CONNECTIONS_HOST + 3);
 	while (i-- > 0)
 		close(fds[i]);
 }
@@ -218,7 +218,7 @@ main(void)
 		TEST(test_tcp_client_that_has_gone_harms_nobody),
 		TEST(test_tcp_question_too_long_ends_the_connection),
 		TEST(test_tcp_idle_connection_is_closed),
-		TEST(test_tcp_connections_of_a_client_have_a_bound),
+		TEST(test_tcp_connections_of_an_address_have_a_bound),
 		TEST(test_tcp_clients_that_ask_nothing_are_work),
 		TEST(test_tcp_client_that_there_is_no_room_for_does_not_wait),
 		TEST(test_tcp_client_that_does_not_read_is_not_read),
