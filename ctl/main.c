@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/log.h"
+#include "common/standard.h"
 #include "ctl/ctl.h"
 #include "policy/conf.h"
 
@@ -85,6 +86,7 @@ main(int argc, char *argv[])
 	int c, result;
 
 	log_init("tpxctl", -1, 0);
+	standard_begin(1);
 	while ((c = getopt_long(argc, argv, "+s:", options, NULL)) != -1) {
 		if (c == '?')
 			return usage();

@@ -184,6 +184,20 @@ def test_descriptors_of_the_parent_do_not_leak(tpx):
         assert "/etc/hostname" not in descriptors(pid), role
 
 
+@pytest.mark.parametrize("closed", ["</etc/hostname", "<&-", "2>&-",
+                                    "<&- >&- 2>&-"],
+                         ids=["none", "input", "error", "all"])
+def test_standard_descriptors_are_no_others(tpx, closed):
+    """Input may be a terminal; a closed one would be taken by a socket."""
+    instance = tpx(DNS, prefix=("sh", "-c", f'exec "$@" {closed}', "sh"))
+    for role, pids in instance.by_role().items():
+        for pid in pids:
+            standard = [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in range(3)]
+            assert standard[0] == "/dev/null", role
+            assert all(name.startswith("/") and "memfd" not in name
+                       for name in standard), (role, standard)
+
+
 @pytest.mark.skipif(not inject.SUPPORTED, reason="x86-64 only")
 @pytest.mark.parametrize("roles", [
     # each is still there, or there again, when it is its turn
