@@ -15,8 +15,8 @@
 #include <unistd.h>
 
 #include "common/addr.h"
+#include "schema/limits.h"
 
-#define BACKLOG 4096
 #define RECEIVE_BYTES (4 << 20) /* datagrams that may wait */
 
 static const struct option {
@@ -80,7 +80,7 @@ listener_bind(int fd, int family, int proto, uint16_t *port)
 	    getsockname(fd, (struct sockaddr *)&name, &len) == -1 ||
 	    addr_from_sockaddr((struct sockaddr *)&name, &addr, port) == -1)
 		return -1;
-	return proto == IPPROTO_TCP ? listen(fd, BACKLOG) : 0;
+	return proto == IPPROTO_TCP ? listen(fd, LIMIT_BACKLOG) : 0;
 }
 
 static int

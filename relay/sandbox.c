@@ -48,7 +48,8 @@ static const struct sandbox_syscall running[] = {
 	{ SYS_sendto, "flows", { 0 }, { 0 } },
 	{ SYS_splice, "big flows", { 0 }, { 0 } },
 	{ SYS_pipe2, "big flows", { 0 }, { 0 } },
-	{ SYS_shutdown, "half-close", { 0 }, { 0 } },
+	/* of no listener: it would be none for its next owner either */
+	{ SYS_shutdown, "half-close", ARGUMENT_IS(2, SHUT_WR), { 0 } },
 	{ SYS_setsockopt, "TCP_NODELAY", ARGUMENT_IS(2, IPPROTO_TCP),
 	    ARGUMENT_IS(3, TCP_NODELAY) },
 	{ SYS_setsockopt, "urgent bytes in their place",
