@@ -146,6 +146,32 @@ def test_a_log_directory_that_is_of_no_use_is_named(net, build, break_it):
         instance.close()
 
 
+def test_a_file_in_the_place_of_the_control_socket_is_kept(net, build):
+    instance = Tpx(net.gateway, build, configuration())
+    user = proc.ensure_user("tpx")
+    try:
+        instance.socket.write_text("precious")
+        os.chown(instance.socket, user.pw_uid, user.pw_gid)
+        instance.start()
+        assert instance.tpxd.wait() == 1
+        assert instance.socket.read_text() == "precious"
+        assert f"control socket {instance.socket}" in instance.tpxd.output()
+    finally:
+        instance.close()
+
+
+def test_a_control_socket_nowhere_says_what_it_needs(net, build):
+    instance = Tpx(net.gateway, build, configuration())
+    try:
+        instance.socket = instance.home / "nowhere" / "sock"
+        instance.configure(configuration())
+        instance.start()
+        assert instance.tpxd.wait() == 1
+        assert "its directory has to be there" in instance.tpxd.output()
+    finally:
+        instance.close()
+
+
 def test_descriptors_of_the_caller_are_not_kept(net, tpx):
     """Wherever they stand among those that tpxd opens."""
     foreign = "/etc/passwd"
