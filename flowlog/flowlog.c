@@ -499,7 +499,7 @@ send_stats(struct flowlog *flowlog)
 	unsigned int i;
 
 	for (i = 0; i < LOSS_COUNT; i++)
-		stats.lost[i] = batch_losses_of(flowlog->batch, i);
+		stats.lost[i] = batch_losses(flowlog->batch, i);
 	if (flowlog->store != NULL) {
 		stats.rows = store_rows(flowlog->store);
 		stats.size_bytes = store_size_bytes(flowlog->store);
