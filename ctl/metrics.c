@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "common/array.h"
 #include "ctl/ctl.h"
 #include "ctl/metrics_format.h"
 #include "ctl/status.h"
@@ -69,8 +70,6 @@ static const struct plain rest[] = {
 	    "Answers that left before the kernel knew of them.",
 	    DNS(names_late) },
 };
-
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 static void
 put_plain(struct metrics *metrics, const struct status *status,

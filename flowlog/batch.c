@@ -610,18 +610,7 @@ batch_waiting(const struct batch *batch)
 }
 
 uint64_t
-batch_losses(const struct batch *batch)
-{
-	uint64_t sum = 0;
-	unsigned int i;
-
-	for (i = 0; i < LOSS_COUNT; i++)
-		sum += batch->lost[i];
-	return sum;
-}
-
-uint64_t
-batch_losses_of(const struct batch *batch, enum flow_loss loss)
+batch_losses(const struct batch *batch, enum flow_loss loss)
 {
 	return batch->lost[loss];
 }

@@ -134,8 +134,8 @@ int batch_flush(struct batch *);
 void batch_retire(struct batch *);
 
 uint64_t batch_waiting(const struct batch *); /* flows */
-uint64_t batch_losses(const struct batch *);  /* written or not */
-uint64_t batch_losses_of(const struct batch *, enum flow_loss);
+/* Since the start, written or not. */
+uint64_t batch_losses(const struct batch *, enum flow_loss);
 uint64_t batch_written(const struct batch *); /* flows, since the start */
 
 #endif

@@ -499,7 +499,7 @@ send_stats(struct flowlog *flowlog)
 	unsigned int i;
 
 	for (i = 0; i < LOSS_COUNT; i++)
-		stats.lost[i] = batch_losses_of(flowlog->batch, i);
+		stats.lost[i] = batch_losses(flowlog->batch, i);
 	if (flowlog->store != NULL) {
 		stats.rows = store_rows(flowlog->store);
 		stats.size_bytes = store_size_bytes(flowlog->store);
@@ -560,6 +560,20 @@ parts_new(struct flowlog *flowlog)
 }
 
 static void
+database_start_failed(const struct flowlog *flowlog)
+{
+	if (errno == ENOTSUP)
+		fatalx("%s/" FLOWLOG_FILE " was made by a newer tpx",
+		    flowlog->dir);
+	/* sqlite tries again without making it, and then there is none. */
+	if (errno == EACCES || errno == ENOENT)
+		fatalx("%s has to be there, and writable for user tpx: "
+		       "tpxctl doctor",
+		    flowlog->dir);
+	fatal("%s/" FLOWLOG_FILE, flowlog->dir);
+}
+
+static void
 database_start(struct flowlog *flowlog)
 {
 	(void)snprintf(flowlog->dir, sizeof(flowlog->dir), "%s",
@@ -567,11 +581,8 @@ database_start(struct flowlog *flowlog)
 	flowlog->paths[0].path = flowlog->dir;
 	flowlog->paths[0].access =
 	    SANDBOX_READ | SANDBOX_WRITE | SANDBOX_CREATE;
-	if (database_open(flowlog) == -1 && errno == ENOTSUP)
-		fatalx("%s/" FLOWLOG_FILE " was made by a newer tpx",
-		    flowlog->dir);
-	if (flowlog->store == NULL)
-		fatal("%s/" FLOWLOG_FILE, flowlog->dir);
+	if (database_open(flowlog) == -1)
+		database_start_failed(flowlog);
 	store_use(flowlog);
 	if (ledger_start(flowlog) == -1)
 		fatal("ledger");

@@ -35,7 +35,7 @@ store_error(struct store *store, int rc)
 			return -1;
 		}
 	errno = sqlite3_system_errno(db);
-	if (rc == SQLITE_CANTOPEN && errno == EACCES)
+	if (rc == SQLITE_CANTOPEN && (errno == EACCES || errno == ENOENT))
 		return -1;
 	/* Nothing else says what it was. */
 	log_warnx("store: %s (%d, %s)", why, rc, strerror(errno));

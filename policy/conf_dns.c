@@ -2,10 +2,9 @@
 /* The dns statements: each kind is a row of a table. */
 #include <string.h>
 
+#include "common/array.h"
 #include "policy/conf_parse.h"
 #include "policy/name.h"
-
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 #define STALE_MIN_MS 1000ULL
 #define STALE_MAX_MS (7 * 24 * 60 * 60 * 1000ULL)

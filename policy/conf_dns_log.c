@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* Which questions of DNS have rows. */
+#include "common/array.h"
 #include "policy/conf_parse.h"
-
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 enum rows { ROWS_ALL, ROWS_NO, ROWS_SAMPLE, ROWS_COUNT };
 

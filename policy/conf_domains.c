@@ -3,10 +3,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/array.h"
 #include "policy/conf_parse.h"
 #include "policy/domain_list.h"
-
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 static const char expected_name[] =
     "<name> of up to 31 letters, digits, _ and -";

@@ -2,9 +2,8 @@
 /* Limits of a rule: how many flows, and how many new ones in a time. */
 #include <string.h>
 
+#include "common/array.h"
 #include "policy/conf_parse.h"
-
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 /* "per client", or nothing. */
 static int

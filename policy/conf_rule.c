@@ -3,9 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/array.h"
 #include "policy/conf_parse.h"
-
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 #define IDLE_MIN_MS 100ULL
 #define IDLE_MAX_MS (30 * 24 * 60 * 60 * 1000ULL)

@@ -5,10 +5,9 @@
  */
 #include <string.h>
 
+#include "common/array.h"
 #include "policy/conf_parse.h"
 #include "policy/mark.h"
-
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 #define SECOND_MS 1000ULL
 #define DAY_MS (24 * 60 * 60 * SECOND_MS)

@@ -5,10 +5,9 @@
  */
 #include <string.h>
 
+#include "common/array.h"
 #include "policy/conf_parse.h"
 #include "policy/name.h"
-
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 static const char expected_name[] =
     "a name of up to 31 letters, digits, _ and -";

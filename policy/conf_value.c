@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/array.h"
 #include "policy/conf_parse.h"
 
 struct unit {
@@ -26,8 +27,6 @@ static const struct unit size_units[] = {
 	{ "G", 1ULL << 30 },
 	{ "T", 1ULL << 40 },
 };
-
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 void *
 array_grow(struct parser *parser, void *items, size_t count, size_t size)

@@ -184,12 +184,6 @@ domain_index_lists(const struct domain_index *index)
 	return index->lists;
 }
 
-uint32_t
-domain_index_names(const struct domain_index *index)
-{
-	return index->names;
-}
-
 static void
 set_add(struct domain_set *set, const struct domain_set *more)
 {

@@ -34,7 +34,6 @@ int domain_index_check(const void *bytes, size_t len, const char **why);
 /* What an image says to know which index is its own; never 0. */
 uint64_t domain_index_id(const struct domain_index *);
 uint32_t domain_index_lists(const struct domain_index *);
-uint32_t domain_index_names(const struct domain_index *);
 
 /*
  * The lists that a name is in; index NULL has none.  The name is in lower case,

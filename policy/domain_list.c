@@ -5,10 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/array.h"
 #include "policy/conf_parse.h"
 #include "policy/name.h"
-
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 struct reader {
 	struct domain_builder *builder;

@@ -407,12 +407,6 @@ image_owners(const struct image *image, struct image_span span)
 	return owners + span.first;
 }
 
-uint32_t
-image_set_count(const struct image *image)
-{
-	return count(image, IMAGE_SETS);
-}
-
 static const struct image_set *
 set_at(const struct image *image, uint32_t i)
 {

@@ -299,7 +299,6 @@ const struct uid_range *image_owners(const struct image *, struct image_span);
 int image_has_owner(const struct image_rule *);
 
 /* A set's ranges and how many; set numbers come from image_ref(). */
-uint32_t image_set_count(const struct image *);
 const struct image_range4 *
 image_ranges4(const struct image *, uint32_t set, uint32_t *count);
 const struct image_range6 *

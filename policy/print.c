@@ -5,14 +5,13 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "common/array.h"
 #include "policy/way.h"
 
 struct unit {
 	const char *word;
 	uint64_t factor;
 };
-
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 /* The first unit that leaves no rest; the last one's factor is 1. */
 static void

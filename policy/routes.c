@@ -5,9 +5,8 @@
 #include <inttypes.h>
 #include <sys/socket.h>
 
+#include "common/array.h"
 #include "policy/mark.h"
-
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 /* Before what VPNs and the like add, behind the table of local addresses. */
 enum {

@@ -177,8 +177,9 @@ shortage_budget(uint32_t least)
 	if (getrlimit(RLIMIT_NOFILE, &limit) == -1)
 		fatal("getrlimit");
 	if (limit.rlim_cur < FDS_RESERVED + least)
-		fatalx("descriptor limit %ju is too low",
-		    (uintmax_t)limit.rlim_cur);
+		fatalx("descriptor limit %ju is too low: a relay needs %ju, "
+		       "see LimitNOFILE= or ulimit -Hn",
+		    (uintmax_t)limit.rlim_cur, (uintmax_t)FDS_RESERVED + least);
 	if (limit.rlim_cur - FDS_RESERVED > 2 * LIMIT_FLOW_SLOTS)
 		return 2 * LIMIT_FLOW_SLOTS;
 	return (uint32_t)limit.rlim_cur - FDS_RESERVED;

@@ -142,7 +142,8 @@ obstacle(const struct tpxd *tpxd)
 	if (tpxd->state == IPC_STATE_STOPPING)
 		return "tpxd is stopping";
 	if (apply.stage == STAGE_TRIAL)
-		return "a configuration waits to be confirmed";
+		return "a configuration waits to be confirmed: "
+		       "`tpxctl confirm' keeps it";
 	/* What the kernel does not take keeps nobody from another one. */
 	if (apply.stage != STAGE_NONE && apply.stage != STAGE_AGAIN)
 		return "another configuration is on its way";

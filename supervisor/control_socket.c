@@ -12,6 +12,20 @@
 
 #include "common/log.h"
 
+/* A file that is no socket refuses as one that nobody answers does. */
+static void
+left_over_remove(const char *path)
+{
+	struct stat status;
+
+	if (lstat(path, &status) == -1)
+		fatal("%s", path);
+	if (!S_ISSOCK(status.st_mode))
+		fatalx("control socket %s: there is something else", path);
+	if (unlink(path) == -1)
+		fatal("%s", path);
+}
+
 /* A socket that nobody answers is a predecessor's left-over. */
 static void
 path_clear(const struct sockaddr_un *name)
@@ -22,9 +36,18 @@ path_clear(const struct sockaddr_un *name)
 		fatal("control socket");
 	if (connect(fd, (const struct sockaddr *)name, sizeof(*name)) == 0)
 		fatalx("another tpxd answers on %s", name->sun_path);
-	if (errno == ECONNREFUSED && unlink(name->sun_path) == -1)
-		fatal("%s", name->sun_path);
+	if (errno == ECONNREFUSED)
+		left_over_remove(name->sun_path);
 	close(fd);
+}
+
+static void
+bind_failed(const char *path)
+{
+	if (errno == ENOENT || errno == EACCES)
+		log_warnx("its directory has to be there, and writable for "
+			  "user tpx: create it, see README.md");
+	fatal("control socket %s", path);
 }
 
 int
@@ -40,7 +63,7 @@ control_socket(const char *path)
 	if (fd == -1 ||
 	    bind(fd, (struct sockaddr *)&name, sizeof(name)) == -1 ||
 	    listen(fd, 16) == -1)
-		fatal("control socket %s", path);
+		bind_failed(path);
 	umask(0027);
 	return fd;
 }

@@ -298,13 +298,14 @@ on_beat_timer(int fd, short what, void *arg)
 	tpxd_ask(arg);
 }
 
-static void
+static struct event *
 signal_watch(struct tpxd *tpxd, int signal, event_callback_fn handler)
 {
 	struct event *event = evsignal_new(tpxd->base, signal, handler, tpxd);
 
 	if (event == NULL || event_add(event, NULL) == -1)
 		fatal("signal %d", signal);
+	return event;
 }
 
 void
@@ -415,9 +416,10 @@ tpxd_begin(struct tpxd *tpxd, int netctl_fd)
 
 	if ((tpxd->base = ipc_loop_new(CALLBACKS_PER_LOOP)) == NULL)
 		fatal("event base");
-	signal_watch(tpxd, SIGCHLD, on_child);
-	signal_watch(tpxd, SIGTERM, on_terminate);
-	signal_watch(tpxd, SIGINT, on_terminate);
+	/* netctl may have ended before, which no signal tells any more. */
+	event_active(signal_watch(tpxd, SIGCHLD, on_child), EV_SIGNAL, 1);
+	(void)signal_watch(tpxd, SIGTERM, on_terminate);
+	(void)signal_watch(tpxd, SIGINT, on_terminate);
 	signal(SIGHUP, SIG_IGN);
 	timers_start(tpxd);
 	relays_init(tpxd, worker_count(image));

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * The side of the resolver: DNS over UDP and TCP on sockets of loopback that
- * others have bound (RFC 1035, 4.2; RFC 7766).  What is no query is dropped and
- * counted.
+ * others have bound (RFC 1035, 4.2; RFC 7766).  What is no query is dropped.
  */
 #ifndef DNSD_DOT_STUB_H
 #define DNSD_DOT_STUB_H
@@ -33,7 +32,5 @@ void stub_free(struct stub *); /* NULL is fine */
  */
 void stub_answer(struct stub *, const struct asker *, uint8_t *query,
     size_t query_len, const uint8_t *answer, size_t len);
-
-uint64_t stub_dropped(const struct stub *);
 
 #endif

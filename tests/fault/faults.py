@@ -19,7 +19,7 @@ import time
 import dns.rcode
 
 import rows
-from conftest import ECHO, EXCHANGE
+from conftest import ECHO
 from rig import pipes, proc, servers, traffic
 
 REPAIR_S = 0.1

@@ -14,7 +14,7 @@ import time
 import pytest
 
 from conftest import ECHO, FORWARDED, LOCAL, STALL, configuration
-from rig import burden, names, packets, proc, servers, traffic
+from rig import burden, names, packets, proc, traffic
 
 LONG = pytest.mark.long
 BOTH = f"{FORWARDED}\n{LOCAL}"

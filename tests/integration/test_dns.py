@@ -2,7 +2,6 @@
 """Questions of DNS: whoever is asked, tpx answers; nothing else leaves."""
 
 import contextlib
-import os
 import signal
 import threading
 import time

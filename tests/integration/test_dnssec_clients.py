@@ -5,8 +5,7 @@ import re
 
 import pytest
 
-from conftest import configuration
-from rig import names, proxies, trust, unbound
+from rig import names, proxies, unbound
 from test_dnssec import ASKED, BOGUS, INSECURE, PORT, SECURE, assert_judged
 from test_dnssec import validating
 from test_dnssec import tree, zone  # pylint: disable=unused-import

@@ -4,6 +4,7 @@
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 
 import pytest
@@ -112,6 +113,63 @@ def descriptors(pid):
     """What the descriptors of a process are, by number."""
     folder = pathlib.Path(f"/proc/{pid}/fd")
     return {int(link.name): os.readlink(link) for link in folder.iterdir()}
+
+
+def test_netctl_that_ended_before_anybody_listens_is_missed(net, build):
+    instance = Tpx(net.gateway, build, configuration(
+        'table <big> file "big.cidr"\npass to <big>'))
+    try:
+        (instance.home / "big.cidr").write_text("".join(
+            f"10.{n >> 15 & 255}.{n >> 7 & 255}.{n << 1 & 255}\n"
+            for n in range(200000)))
+        shutil.copy(build / "tpxd", instance.home)
+        instance.build = instance.home
+        instance.start()
+        assert instance.tpxd.wait() == 1
+        assert "tpx-netctl: exit: exited with 1" in instance.tpxd.output()
+    finally:
+        instance.close()
+
+
+@pytest.mark.parametrize("break_it", [
+    lambda log: log.rmdir(), lambda log: os.chown(log, 0, 0)],
+    ids=["none", "root's"])
+def test_a_log_directory_that_is_of_no_use_is_named(net, build, break_it):
+    instance = Tpx(net.gateway, build, configuration())
+    line = f"{instance.log} has to be there, and writable for user tpx"
+    try:
+        break_it(instance.log)
+        instance.start()
+        # it waits for rights that somebody else may be about to give
+        proc.wait_until(lambda: line in instance.tpxd.output(), 15, line)
+    finally:
+        instance.close()
+
+
+def test_a_file_in_the_place_of_the_control_socket_is_kept(net, build):
+    instance = Tpx(net.gateway, build, configuration())
+    user = proc.ensure_user("tpx")
+    try:
+        instance.socket.write_text("precious")
+        os.chown(instance.socket, user.pw_uid, user.pw_gid)
+        instance.start()
+        assert instance.tpxd.wait() == 1
+        assert instance.socket.read_text() == "precious"
+        assert f"control socket {instance.socket}" in instance.tpxd.output()
+    finally:
+        instance.close()
+
+
+def test_a_control_socket_nowhere_says_what_it_needs(net, build):
+    instance = Tpx(net.gateway, build, configuration())
+    try:
+        instance.socket = instance.home / "nowhere" / "sock"
+        instance.configure(configuration())
+        instance.start()
+        assert instance.tpxd.wait() == 1
+        assert "its directory has to be there" in instance.tpxd.output()
+    finally:
+        instance.close()
 
 
 def test_descriptors_of_the_caller_are_not_kept(net, tpx):

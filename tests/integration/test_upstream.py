@@ -13,7 +13,7 @@ import time
 
 import pytest
 
-from conftest import (DIGEST, ECHO, EXCHANGE, FORWARDED, HTTP, LOCAL, REFUSED,
+from conftest import (DIGEST, ECHO, EXCHANGE, FORWARDED, LOCAL, REFUSED,
                       TALK_FIRST, client_of, configuration, outside_of)
 from rig import proc, proxies, servers, traffic
 from rig.servers import BODY

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "common/array.h"
 #include "ctl/doctor.h"
 
 #define MASK 0x07000000U
@@ -25,8 +26,6 @@ assert_lines(const struct line *lines, size_t count)
 		if (doctor_mark_is_used(lines[i].text, MASK) != lines[i].uses)
 			fail_msg("%s", lines[i].text);
 }
-
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 static void
 test_what_sets_bits_of_the_mask_uses_them(void **state)

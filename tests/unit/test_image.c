@@ -289,7 +289,7 @@ use(const struct image *image)
 
 	render_capture(image, &local, 1, &text);
 	render_guard(image, &local, &text);
-	for (i = 0; i < image_set_count(image); i++)
+	for (i = 0; i < image->sections[IMAGE_SETS].count; i++)
 		image_set_contains(image, i, &addr);
 	for (i = 0; i <= image_rule_count(image); i++)
 		text_puts(&text, image_rule_text(image, i));

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: ISC
-"""What a Python file takes from another one of the project is there."""
+"""What a Python file imports is there, and used."""
 
 import ast
 
@@ -7,7 +7,8 @@ BAD = [{"tests/a.py": "from b import gone\n", "tests/b.py": "kept = 1\n"},
        {"tests/a/run": "#!/usr/bin/python3\nimport b\nb.gone()\n",
         "tests/a/b.py": "def kept():\n    pass\n"},
        {"tests/a/c.py": "from rig import gone\n", "tests/rig/__init__.py": "",
-        "tests/rig/kept.py": ""}]
+        "tests/rig/kept.py": ""},
+       {"tests/a.py": "import os\nos_name = 'os'\n"}]
 
 
 def python(tree):
@@ -78,6 +79,22 @@ def taken(tree, path, syntax):
             yield node.lineno, modules[node.value.id], node.attr
 
 
+def unused(tree, path, syntax):
+    """Line and name of what is imported for nothing.
+
+    Fixtures are used by their names, which their lines say.
+    """
+    lines = tree.lines(path)
+    used = {node.id for node in ast.walk(syntax) if isinstance(node, ast.Name)}
+    for node in ast.walk(syntax):
+        if (isinstance(node, (ast.Import, ast.ImportFrom))
+                and "unused-import" not in lines[node.end_lineno - 1]):
+            for alias in node.names:
+                name = (alias.asname or alias.name).partition(".")[0]
+                if name not in used:
+                    yield node.lineno, name
+
+
 def check(tree):
     names = {}
     for path, syntax in python(tree):
@@ -86,3 +103,5 @@ def check(tree):
                 names[place] = set(bound(tree, place))
             if name not in names[place] and not name.startswith("__"):
                 yield f"{path}:{line}: {name} is not in {place}"
+        for line, name in unused(tree, path, syntax):
+            yield f"{path}:{line}: {name} is not used"
