@@ -148,6 +148,17 @@ def only_netctl_is_another(stage):
     stays_but(stage, "netctl")
 
 
+def kill_netctls(stage):
+    """Each as soon as it is there, until their keeper has had enough."""
+    keeper = _pids(stage, "keeper")
+
+    def has_given_up():
+        proc.kill(_pids(stage, "netctl"))
+        return not any(map(proc.alive, keeper))
+    proc.wait_until(has_given_up, 10, "the end of the keeper")
+    stage.mark()
+
+
 def kill_keeper(stage):
     proc.kill(_pids(stage, "keeper", "netctl"))
 
