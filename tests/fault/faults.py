@@ -25,6 +25,7 @@ from rig import pipes, proc, servers, traffic
 REPAIR_S = 0.1
 CPU_SHARE = 0.02
 FULL_SHARE = 0.1
+ROWS_S = 5.0  # after there is room for them
 DESCRIPTOR_HOGS = 180
 BULK = 90
 BULK_BYTES = 4 << 20
@@ -282,9 +283,11 @@ def empty_log(stage):
 
 
 def rows_resume(stage):
-    proc.wait_until(lambda: stage.instance.sql(
-        "SELECT 1 FROM flows WHERE start_us > ?",
-        stage.keep["emptied"] * 1e6), 5, "rows")
+    emptied = stage.keep["emptied"]
+    proc.wait_until(
+        lambda: stage.instance.sql("SELECT 1 FROM flows WHERE start_us > ?",
+                                   emptied * 1e6),
+        emptied + ROWS_S - time.time(), "rows")
     assert stage.instance.sql("PRAGMA quick_check") == [{"quick_check": "ok"}]
     all_are_the_same(stage)
 
