@@ -19,6 +19,7 @@ NAME = "www.example.org"
 REQUEST = f"GET / HTTP/1.0\r\nHost: {NAME}\r\n\r\n".encode()
 LIMIT_S = 0.2
 LATE_S = 2 * LIMIT_S
+ECHOES = 20  # that another client has within the limit
 TRIES = 5  # one of them will not meet a busy machine
 MOST_S = 5  # of one that is
 BYTES = 16000
@@ -51,16 +52,19 @@ def send_until(sock, other, done):
 
 
 def in_time(visit):
-    """The port of a client that was waited for no longer than is said."""
+    """The port of a client that was waited for no longer than is said.
+
+    And meanwhile all went on as usual for another one.
+    """
     for _ in range(TRIES):
-        sport, took = visit()
-        if took < LATE_S:
+        sport, count, took = visit()
+        if took < LATE_S and count >= ECHOES:
             return sport
-    return pytest.fail(f"it was waited for {took} s")
+    return pytest.fail(f"{took} s, in which another had {count} answers")
 
 
 def relayed_s(net, other):
-    """A client whose bytes come back, and how long that took."""
+    """A client whose bytes come back, how many, and how long that took."""
     with traffic.connect(net.client, net.SERVER4, ECHO) as sock:
         sport = sock.getsockname()[1]
         sock.setblocking(False)
@@ -76,7 +80,7 @@ def relayed_s(net, other):
         assert read_exactly(sock, count) == HELLO[:count]
         # what follows is not waited for
         assert traffic.echoes(sock)
-    return sport, took
+    return sport, count, took
 
 
 @pytest.mark.parametrize("rules", RULES)
@@ -105,14 +109,14 @@ def is_reset(sock):
 
 
 def blocked_s(net, other):
-    """A client that is reset, and how long that took."""
+    """A client that is reset, behind how many bytes, and how long that took.
+    """
     with traffic.connect(net.client, net.SERVER4, ECHO) as sock:
         sport = sock.getsockname()[1]
         sock.setblocking(False)
         count, took = send_until(sock, other, lambda: is_reset(sock))
-        assert count > 1
         assert took >= LIMIT_S * 0.95
-    return sport, took
+    return sport, count, took
 
 
 def test_hello_byte_by_byte_is_blocked_at_the_limit(net, server, tpx):
