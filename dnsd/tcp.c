@@ -159,6 +159,28 @@ close:
 	connection_close(connection);
 }
 
+/*
+ * What finds no room is added when what is before it has been sent.  So who
+ * reads needs no more than a block of his own, and others that do not read may
+ * hold all that is shared.
+ */
+static int
+out_add(struct tcp_connection *connection, const uint8_t *bytes, size_t len)
+{
+	struct unsent *out = &connection->out;
+	size_t before = out->bytes, full;
+
+	while (unsent_add(connection->tcp->memory, out, bytes, len) == -1) {
+		full = out->bytes;
+		bytes += full - before;
+		len -= full - before;
+		if (out_flush(connection) == -1 || out->bytes == full)
+			return -1;
+		before = out->bytes;
+	}
+	return 0;
+}
+
 static int
 connection_answer(
     struct tcp_connection *connection, const uint8_t *answer, size_t len)
@@ -167,9 +189,8 @@ connection_answer(
 	uint8_t prefix[LENGTH_BYTES];
 
 	wire_put16(prefix, (unsigned int)len);
-	if (unsent_add(tcp->memory, &connection->out, prefix, sizeof(prefix)) ==
-		0 &&
-	    unsent_add(tcp->memory, &connection->out, answer, len) == 0)
+	if (out_add(connection, prefix, sizeof(prefix)) == 0 &&
+	    out_add(connection, answer, len) == 0)
 		return 0;
 	tcp->ops->unsent(tcp->ctx, 1);
 	return -1;
