@@ -103,9 +103,9 @@ struct front_ops {
 	/*
 	 * Comes before an answer with addresses (A, AAAA, hints of SVCB and
 	 * HTTPS) is sent.  Called for each such answer, also for those in the
-	 * cache.  0, or a number that is greater than those before: the answer
-	 * waits for front_learned() with it, which is not called from here, or
-	 * for FRONT_LEARN_US.
+	 * cache.  0, or a number that is no smaller than those before: the
+	 * answer waits for front_learned() with it, which is not called from
+	 * here, or for FRONT_LEARN_US.
 	 */
 	uint64_t (*learn)(void *ctx, const struct front_binding *);
 };

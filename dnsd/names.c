@@ -100,20 +100,40 @@ static const struct ipc_handler handlers[] = {
 	{ MSG_NONE, NULL },
 };
 
+static int
+is_wanted_by(const struct names *names, const struct image_rule *rule,
+    const struct domain_set *lists, const struct addr *client,
+    const struct addr *server)
+{
+	return rule->by_dns && domain_set_has(lists, rule->domains) &&
+	       told_fits(names->image, rule, client, server);
+}
+
+static int
+is_wanted(const struct names *names, const struct domain_set *lists,
+    const struct addr *client, const struct addr *server)
+{
+	uint32_t i;
+
+	for (i = 0; i < image_rule_count(names->image); i++)
+		if (is_wanted_by(names, image_rule(names->image, i), lists,
+			client, server))
+			return 1;
+	return 0;
+}
+
 /* The rules whose lists the name is in, for one of the client's addresses. */
 static void
 ask_add(struct names *names, const struct domain_set *lists,
     const struct addr *client, const struct addr *server, uint32_t left_s)
 {
 	const struct image *image = names->image;
-	const struct image_rule *rule;
 	struct names_pair *pair;
 	uint32_t i;
 
 	for (i = 0; i < image_rule_count(image); i++) {
-		rule = image_rule(image, i);
-		if (!rule->by_dns || !domain_set_has(lists, rule->domains) ||
-		    !told_fits(image, rule, client, server))
+		if (!is_wanted_by(
+			names, image_rule(image, i), lists, client, server))
 			continue;
 		if (names->ask.count == LIMIT_NAMES_PAIRS) {
 			names->stats.refused++;
@@ -228,15 +248,20 @@ names_connect(struct names *names, int fd)
 	walk_begin(names);
 }
 
-/* Names that are no host's are left out by the table. */
+/*
+ * Names that are no host's are left out by the table.  What it has already may
+ * still be on its way to the kernel, by an answer just before.
+ */
 uint64_t
 names_tell(struct names *names, const struct front_binding *binding)
 {
 	uint32_t now_s = (uint32_t)(clock_mono_us() / SECOND_US);
 	char name[DNS_NAME_TEXT_BYTES];
+	int is_busy = names->asked != names->answered;
+	int is_new, found = 0, waits = 0;
+	const struct addr *addr;
 	struct domain_set lists;
 	uint64_t number;
-	int found = 0;
 	size_t i;
 
 	if (names->table == NULL)
@@ -244,19 +269,25 @@ names_tell(struct names *names, const struct front_binding *binding)
 	(void)dns_name_text(binding->question->name, name);
 	names->ask.count = 0;
 	for (i = 0; i < binding->count; i++) {
-		if (!binding_learn(names->table, binding->client,
-			&binding->addrs[i], name, binding->aliases,
-			binding->ttl_s, now_s) ||
-		    !names->any)
+		addr = &binding->addrs[i];
+		is_new = binding_learn(names->table, binding->client, addr,
+		    name, binding->aliases, binding->ttl_s, now_s);
+		if (!names->any || (!is_new && !is_busy))
 			continue;
 		if (!found)
 			domain_index_find_any(
 			    names->index, name, binding->aliases, &lists);
 		found = 1;
-		ask_add(names, &lists, binding->client, &binding->addrs[i],
-		    binding->ttl_s + TOLD_GRACE_S);
+		if (is_new)
+			ask_add(names, &lists, binding->client, addr,
+			    binding->ttl_s + TOLD_GRACE_S);
+		else
+			waits |=
+			    is_wanted(names, &lists, binding->client, addr);
 	}
 	number = ask_send(names);
+	if (number == 0 && waits)
+		number = names->asked;
 	if (number == 0 || !is_silent(names))
 		return number;
 	names->stats.late++;

@@ -185,6 +185,10 @@ test_what_rules_pass_is_asked_for_once(void **state)
 	assert_int_equal(asked.pair[1].rule, 2);
 	assert_int_equal(asked.pair[0].left_s, TTL_S + TOLD_GRACE_S);
 	assert_memory_equal(asked.pair[0].server + 12, "\300\0\2\1", 4);
+	/* Another answer with it waits for the same; not one that nobody asks
+	 * for. */
+	assert_int_equal(tell("a.example", "10.0.0.1", "192.0.2.1"), 1);
+	assert_int_equal(tell("c.example", "10.0.0.1", "192.0.2.1"), 0);
 	answer(1, 1);
 	assert_int_equal(last_told, 1);
 	/* It is known already, by this client and not by another one. */
