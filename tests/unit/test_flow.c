@@ -40,11 +40,14 @@ static size_t later;	   /* bytes of the hello that come when it is named */
 static int listener;	   /* the server's */
 static int client, server;
 static unsigned int allocations;
+static int64_t ahead_us; /* the clock is */
 
 void *__real_malloc(size_t);
 void *__real_calloc(size_t, size_t);
 void *__wrap_malloc(size_t);
 void *__wrap_calloc(size_t, size_t);
+int64_t __real_clock_mono_us(void);
+int64_t __wrap_clock_mono_us(void);
 
 void *
 __wrap_malloc(size_t size)
@@ -58,6 +61,12 @@ __wrap_calloc(size_t n, size_t size)
 {
 	allocations++;
 	return __real_calloc(n, size);
+}
+
+int64_t
+__wrap_clock_mono_us(void)
+{
+	return __real_clock_mono_us() + ahead_us;
 }
 
 struct flow_entry *
@@ -297,11 +306,28 @@ test_nothing_is_allocated_for_what_a_flow_reads(void **state)
 	allocations = 0;
 	pass_many(10000, SMALL_BYTES);
 	assert_int_equal(allocations, 0);
-	pass(client, server, BIG_BYTES);
-	pass(client, server, BIG_BYTES);
-	assert_int_equal(allocations, 1); /* its pipe */
 	pass_many(1000, BIG_BYTES);
-	assert_int_equal(allocations, 1);
+	assert_int_equal(allocations, 1); /* the pipe, of one way at a time */
+	close(server);
+}
+
+/* RFC 5382, REQ-5: not before 2 h 4 min. */
+static void
+test_flow_that_rests_has_its_time(void **state)
+{
+	int64_t until_us = __real_clock_mono_us() + 1100000;
+
+	(void)state;
+	begin();
+	pass(client, server, SMALL_BYTES);
+	ahead_us = 7435 * 1000000LL;
+	while (__real_clock_mono_us() < until_us)
+		event_base_loop(base, EVLOOP_ONCE);
+	assert_int_equal(closed, 0);
+	ahead_us += 7000000;
+	while (!closed)
+		event_base_loop(base, EVLOOP_ONCE);
+	assert_int_equal(record->close, FLOW_CLOSE_IDLE);
 	close(server);
 }
 
@@ -654,6 +680,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_nothing_is_allocated_for_what_a_flow_reads),
+		TEST(test_flow_that_rests_has_its_time),
 		TEST(test_client_that_resets_is_not_waited_for),
 		TEST(test_client_that_waits_has_its_time),
 		TEST(test_nothing_is_begun_in_the_name_of_who_has_reset),
