@@ -8,8 +8,8 @@
 
 #include "common/addr.h"
 #include "policy/name.h"
+#include "schema/limits.h"
 
-#define TIME_MAX_US (253402300799LL * 1000000) /* the end of the year 9999 */
 #define BYTES_MOST (UINT64_C(1) << 48) /* so that sums do not overflow */
 
 static int
@@ -21,10 +21,10 @@ id_is_of(uint64_t id, unsigned int worker)
 static int
 time_fits(const struct flow_record *record)
 {
-	return record->start_us > 0 && record->start_us <= TIME_MAX_US &&
+	return record->start_us > 0 && record->start_us <= LIMIT_TIME_US &&
 	       record->start_mono_us >= 0 &&
 	       record->duration_us <=
-		   (uint64_t)TIME_MAX_US - (uint64_t)record->start_us;
+		   (uint64_t)LIMIT_TIME_US - (uint64_t)record->start_us;
 }
 
 static int

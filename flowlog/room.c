@@ -8,13 +8,23 @@
 
 #define ROWS_LEAST 64
 
-/* 1: there are questions, and none of the flows is older, or of the future. */
+/*
+ * 1: there are questions of the future, or those there are, are no younger than
+ * flows, of which none is of the future.
+ */
 static const char which[] =
-    "SELECT (SELECT min(id) FROM query) <= coalesce("
-    "(SELECT min(end_us) FROM flow), 9223372036854775807)"
-    " AND NOT EXISTS (SELECT 1 FROM flow WHERE " STORE_FUTURE ")";
+    "SELECT EXISTS (SELECT 1 FROM query WHERE " STORE_FUTURE(
+	"id") ")"
+	      " OR ((SELECT min(id) FROM query) <= coalesce("
+	      "(SELECT min(end_us) FROM flow), 9223372036854775807)"
+	      " AND NOT EXISTS (SELECT 1 FROM flow WHERE " STORE_FUTURE(
+		  "end_us") "))";
 static const char remove_questions[] =
-    "DELETE FROM query WHERE id IN (SELECT id FROM query ORDER BY id LIMIT ?1)";
+    "DELETE FROM query WHERE id IN ("
+    "SELECT * FROM (SELECT id FROM query WHERE " STORE_FUTURE(
+	"id") " LIMIT ?1) UNION ALL "
+	      "SELECT * FROM (SELECT id FROM query ORDER BY id LIMIT ?1) LIMIT "
+	      "?1)";
 
 /* Steps a statement once, which may give a number. */
 static int

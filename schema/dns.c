@@ -241,7 +241,8 @@ is_summary(const struct dns_record *record)
 static int
 is_in_range(const struct dns_record *record)
 {
-	return record->time_us >= 0 && record->rcode <= RCODE_MAX &&
+	return record->time_us >= 0 && record->time_us <= LIMIT_TIME_US &&
+	       record->rcode <= RCODE_MAX &&
 	       record->transport < DNS_TRANSPORT_COUNT &&
 	       record->source < DNS_SOURCE_COUNT &&
 	       record->security < DNS_SECURITY_COUNT &&

@@ -25,16 +25,17 @@
 #define LIMIT_LEDGER_ROWS 65536	    /* of the kernel's flows, unlogged */
 #define LIMIT_NFLOG_HOLD_MS 200 /* that the kernel holds back blocked flows */
 #define LIMIT_FLOW_BATCH 40	/* flow records in one message */
-#define LIMIT_FLOW_WORKER 127	/* worker number of rows nobody relayed */
-#define LIMIT_DOMAIN_BYTES 254	/* a name of DNS as text, NUL included */
-#define LIMIT_DOMAIN_LISTS 256	/* with those that rules write out */
-#define LIMIT_DOMAIN_NAMES 4000000	 /* of all lists together */
-#define LIMIT_LIST_NAMES 1000000	 /* of one list */
-#define LIMIT_INDEX_BYTES (1U << 30)	 /* a domain index */
-#define LIMIT_DNS_BLOCKS 256		 /* dns block statements */
-#define LIMIT_DNS_LOGS 256		 /* dns log statements about lists */
-#define LIMIT_DNS_SERVERS 16		 /* that questions are forwarded to */
-#define LIMIT_DNS_ALLOW 1024		 /* domains of dns rebind-allow */
+#define LIMIT_TIME_US (253402300799LL * 1000000) /* the end of year 9999 */
+#define LIMIT_FLOW_WORKER 127	     /* worker number of rows nobody relayed */
+#define LIMIT_DOMAIN_BYTES 254	     /* a name of DNS as text, NUL included */
+#define LIMIT_DOMAIN_LISTS 256	     /* with those that rules write out */
+#define LIMIT_DOMAIN_NAMES 4000000   /* of all lists together */
+#define LIMIT_LIST_NAMES 1000000     /* of one list */
+#define LIMIT_INDEX_BYTES (1U << 30) /* a domain index */
+#define LIMIT_DNS_BLOCKS 256	     /* dns block statements */
+#define LIMIT_DNS_LOGS 256	     /* dns log statements about lists */
+#define LIMIT_DNS_SERVERS 16	     /* that questions are forwarded to */
+#define LIMIT_DNS_ALLOW 1024	     /* domains of dns rebind-allow */
 #define LIMIT_DNS_FILE_BYTES (64U << 10) /* each that it names */
 #define LIMIT_DNS_QUESTION_BYTES 256	 /* a name in a message, and one more */
 #define LIMIT_DNS_PART_BYTES 16000	 /* of an answer, in one message */

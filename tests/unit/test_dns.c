@@ -79,6 +79,7 @@ test_numbers_out_of_range_are_refused(void **state)
 		{ offsetof(struct dns_record, rcode) + 1, 0x10 },
 		{ offsetof(struct dns_record, summary_bytes) + 1, 0xff },
 		{ offsetof(struct dns_record, time_us) + 7, 0xff },
+		{ offsetof(struct dns_record, time_us) + 7, 0x7f },
 	};
 	size_t i;
 

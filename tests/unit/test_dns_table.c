@@ -408,6 +408,24 @@ test_the_older_of_flows_and_questions_leave_first(void **state)
 	assert_value("SELECT count(*) FROM flows", "0");
 }
 
+/* Or a dnsd that lies would have its rows alone, and for ever. */
+static void
+test_questions_of_the_future_leave_first(void **state)
+{
+	struct dns_record forged = fixture_question(0, 200);
+	struct dns_record record = fixture_question(0, 100);
+
+	(void)state;
+	forged.time_us = LIMIT_TIME_US;
+	add(&forged);
+	add(&record);
+	add_flow(0);
+	assert_int_equal(remove_oldest(1), 1);
+	assert_value(
+	    "SELECT group_concat(time_us) FROM dns", "1700000000223456");
+	assert_value("SELECT count(*) FROM flows", "1");
+}
+
 #define STORED(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int
@@ -427,6 +445,7 @@ main(void)
 		STORED(test_a_row_has_the_text_of_its_rule),
 		STORED(test_old_questions_leave),
 		STORED(test_the_older_of_flows_and_questions_leave_first),
+		STORED(test_questions_of_the_future_leave_first),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
