@@ -6,7 +6,6 @@ import os
 import pathlib
 import signal
 import socket
-import threading
 import time
 
 import pytest
@@ -322,21 +321,12 @@ def test_a_connection_to_the_listener_itself_is_refused(net, server, tpx):
     assert instance.status()["flows"]["accepted"] == 0
 
 
-class Caller:
+class Caller(proc.Background):
     """Connects from the gateway, each time from another port of PORTS."""
 
     def __init__(self, net, address):
         self._net, self._address = net, address
-        self._closing = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exception):
-        self._closing.set()
-        self._thread.join()
+        self._begin()
 
     def _run(self):
         calls = []
