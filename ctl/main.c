@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/log.h"
+#include "common/standard.h"
 #include "ctl/ctl.h"
 #include "policy/conf.h"
 #include "policy/conf_parse.h"
@@ -131,6 +132,7 @@ main(int argc, char *argv[])
 	int c;
 
 	log_init("tpxctl", -1, 0);
+	standard_begin(1);
 	while ((c = getopt_long(argc, argv, "+s:", options, NULL)) != -1) {
 		if (c == '?')
 			return usage();

@@ -24,7 +24,8 @@
 
 #define TOP_SHOWN 50
 #define TOP_SINCE_US (3600LL * 1000000)
-#define REFRESH_S 2
+#define REFRESH_US (2LL * 1000000)
+#define REST_FACTOR 9 /* of a tenth of a CPU, if the log is big */
 #define BYTES_MASK ((UINT64_C(1) << 48) - 1)
 #define SCREEN_CLEAR "\033[H\033[J"
 #define SCREEN_LINES_TAKEN 3 /* by the heads, and the cursor's own */
@@ -244,15 +245,31 @@ screen_rows(void)
 	return size.ws_row - SCREEN_LINES_TAKEN;
 }
 
+static void
+rest(int64_t took_us)
+{
+	int64_t rest_us = REST_FACTOR * took_us;
+	struct timespec pause;
+
+	if (rest_us < REFRESH_US)
+		rest_us = REFRESH_US;
+	pause.tv_sec = rest_us / 1000000;
+	pause.tv_nsec = rest_us % 1000000 * 1000;
+	(void)nanosleep(&pause, NULL);
+}
+
 /* Until somebody interrupts it, or there is nobody to ask any more. */
 static int
 screen(const struct ctl *ctl, const struct top *top, sqlite3 *db)
 {
-	static const struct timespec pause = { .tv_sec = REFRESH_S };
 	char now[WHEN_BYTES];
+	int64_t begin_us;
 	int result;
 
+	/* The last table stands until the next one is whole. */
+	(void)setvbuf(stdout, NULL, _IOFBF, 0);
 	for (;;) {
+		begin_us = clock_mono_us();
 		if ((result = open_read(ctl, top, db)) != CTL_GOOD)
 			return result;
 		(void)printf(
@@ -261,7 +278,7 @@ screen(const struct ctl *ctl, const struct top *top, sqlite3 *db)
 		    top, db, NULL, top->most != 0 ? top->most : screen_rows());
 		if (result != CTL_GOOD || fflush(stdout) != 0)
 			return result;
-		(void)nanosleep(&pause, NULL);
+		rest(clock_mono_us() - begin_us);
 	}
 }
 

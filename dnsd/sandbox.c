@@ -33,7 +33,6 @@ static const struct sandbox_syscall running[] = {
 	{ SYS_getsockname, "the original destination", { 0 }, { 0 } },
 	{ SYS_sched_yield, "more questions at a time", { 0 }, { 0 } },
 	{ SYS_recvfrom, "questions over TCP", { 0 }, { 0 } },
-	{ SYS_shutdown, "the end of a connection", { 0 }, { 0 } },
 	{ SYS_setsockopt, "TCP_NODELAY", ARGUMENT_IS(2, IPPROTO_TCP),
 	    ARGUMENT_IS(3, TCP_NODELAY) },
 	{ SYS_getsockopt, "backlog", ARGUMENT_IS(2, IPPROTO_TCP),

@@ -159,6 +159,28 @@ close:
 	connection_close(connection);
 }
 
+/*
+ * What finds no room is added when what is before it has been sent.  So who
+ * reads needs no more than a block of his own, and others that do not read may
+ * hold all that is shared.
+ */
+static int
+out_add(struct tcp_connection *connection, const uint8_t *bytes, size_t len)
+{
+	struct unsent *out = &connection->out;
+	size_t before = out->bytes, full;
+
+	while (unsent_add(connection->tcp->memory, out, bytes, len) == -1) {
+		full = out->bytes;
+		bytes += full - before;
+		len -= full - before;
+		if (out_flush(connection) == -1 || out->bytes == full)
+			return -1;
+		before = out->bytes;
+	}
+	return 0;
+}
+
 static int
 connection_answer(
     struct tcp_connection *connection, const uint8_t *answer, size_t len)
@@ -167,9 +189,8 @@ connection_answer(
 	uint8_t prefix[LENGTH_BYTES];
 
 	wire_put16(prefix, (unsigned int)len);
-	if (unsent_add(tcp->memory, &connection->out, prefix, sizeof(prefix)) ==
-		0 &&
-	    unsent_add(tcp->memory, &connection->out, answer, len) == 0)
+	if (out_add(connection, prefix, sizeof(prefix)) == 0 &&
+	    out_add(connection, answer, len) == 0)
 		return 0;
 	tcp->ops->unsent(tcp->ctx, 1);
 	return -1;
@@ -312,31 +333,64 @@ tcp_reply(struct tcp_connection *connection, const uint8_t *answer, size_t len)
 	return result;
 }
 
-/* How many connections an address has. */
-static uint32_t
-share_of(const struct tcp *tcp, const struct addr *addr)
+static int
+is_of(const struct tcp_connection *connection, const struct addr *client)
 {
-	const struct tcp_connection *connection;
-	uint32_t count = 0;
+	struct addr other = addr_client(&connection->client.addr);
 
-	TAILQ_FOREACH (connection, &tcp->open, entry)
-		count += addr_compare(&connection->client.addr, addr) == 0;
-	return count;
+	return addr_compare(&other, client) == 0;
 }
 
-/* Ends the connection that was idle longest.  -1 when nobody may go. */
+/* How many connections an address has, and the client that it is one of. */
+static void
+connections_count(const struct tcp *tcp, const struct addr *addr,
+    uint32_t *of_host, uint32_t *of_client)
+{
+	const struct tcp_connection *connection;
+	struct addr client = addr_client(addr);
+
+	*of_host = *of_client = 0;
+	TAILQ_FOREACH (connection, &tcp->open, entry) {
+		*of_host += addr_compare(&connection->client.addr, addr) == 0;
+		*of_client += is_of(connection, &client);
+	}
+}
+
+/*
+ * Ends the connection that was idle longest, of that client or, for NULL, of
+ * all.  -1 when nobody may go.
+ */
 static int
-make_room(struct tcp *tcp)
+make_room(struct tcp *tcp, const struct addr *client)
 {
 	struct tcp_connection *connection;
 
 	TAILQ_FOREACH (connection, &tcp->open, entry) {
-		if (connection->held > 0)
+		if (connection->held > 0 ||
+		    (client != NULL && !is_of(connection, client)))
 			continue;
 		connection_close(connection);
 		return 0;
 	}
 	return -1;
+}
+
+/*
+ * Who has a whole /64 could hold all that there are, each with a question that
+ * nobody answers.
+ */
+static int
+room_find(struct tcp *tcp, const struct addr *addr)
+{
+	struct addr client = addr_client(addr);
+	uint32_t of_host, of_client;
+
+	connections_count(tcp, addr, &of_host, &of_client);
+	if (of_host >= TCP_CONNECTIONS_HOST)
+		return -1;
+	if (of_client >= TCP_CONNECTIONS_CLIENT)
+		return make_room(tcp, &client);
+	return tcp->count < TCP_CONNECTIONS ? 0 : make_room(tcp, NULL);
 }
 
 /* -1 when it is none of ours, or has too many. */
@@ -361,9 +415,7 @@ client_admit(struct tcp_port *from, int fd, const struct sockaddr_storage *name,
 	}
 	client->transport = DNS_TRANSPORT_TCP;
 	client->capture = from->capture;
-	if (share_of(tcp, &client->addr) >= TCP_CONNECTIONS_CLIENT)
-		return -1;
-	return tcp->count < TCP_CONNECTIONS ? 0 : make_room(tcp);
+	return room_find(tcp, &client->addr);
 }
 
 /* Takes fd over. */
@@ -410,6 +462,13 @@ pause_all(struct tcp *tcp)
 		event_del(tcp->port_of[i].readable);
 }
 
+static int
+is_shortage(int error)
+{
+	return error == EMFILE || error == ENFILE || error == ENOBUFS ||
+	       error == ENOMEM;
+}
+
 static void
 on_client(int fd, short what, void *arg)
 {
@@ -428,11 +487,13 @@ on_client(int fd, short what, void *arg)
 			connection_new(port, client, &name);
 			continue;
 		}
-		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
-		    errno == ENOMEM) {
-			if (make_room(port->tcp) == -1)
-				pause_all(port->tcp);
-		}
+		/*
+		 * One client is there.  Whether more are the kernel only looks
+		 * up when it has a descriptor for them.
+		 */
+		if (i == 0 && is_shortage(errno) &&
+		    make_room(port->tcp, NULL) == -1)
+			pause_all(port->tcp);
 		return;
 	}
 }

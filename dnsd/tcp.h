@@ -15,7 +15,8 @@
 #include "dnsd/client.h"
 
 #define TCP_CONNECTIONS 1024
-#define TCP_CONNECTIONS_CLIENT 64 /* of one address */
+#define TCP_CONNECTIONS_CLIENT 256 /* of one that addr_client() says */
+#define TCP_CONNECTIONS_HOST 64	   /* of one address */
 #define TCP_IDLE_S 10
 #define TCP_WAITING 64 /* answers owed to a connection; then it is not read */
 #define TCP_QUESTION_BYTES 4096 /* a longer one ends the connection */

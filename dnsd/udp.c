@@ -18,12 +18,17 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "dnsd/dname.h"
 #include "dnsd/front.h"
+#include "dnsd/wire.h"
 #include "ipc/loop.h"
 
 #define BATCH 64
 #define BATCHES_PER_EVENT 8 /* then the others have their turn */
 #define QUESTION_BYTES 2048 /* what is longer is cut, and no question */
+#define ANSWERS_AT 6	    /* where the header counts them */
+#define ADDITIONAL_AT 11    /* the low byte: there is but that of EDNS */
+#define OPT_BYTES (1 + WIRE_RECORD_BYTES) /* without options */
 
 union name {
 	struct sockaddr any;
@@ -193,7 +198,41 @@ queue(struct outbox *box, const struct client *client, size_t len)
 	       : source6_put(control, &client->server, client->scope);
 }
 
-/* One that cannot be sent must not keep back those behind it. */
+/*
+ * Cuts an answer to its question and what it says of EDNS, if that is but a
+ * record at its end: who asked comes back by TCP.  0: it is that short.
+ */
+static int
+cut(struct iovec *answer)
+{
+	static const uint8_t counts[] = { 0, 0, 0, 0, 0 };
+	static const uint8_t opt[] = { 0, 0, WIRE_OPT };
+	uint8_t *message = answer->iov_base, name[LIMIT_DNS_NAME_BYTES];
+	const uint8_t *last = message + answer->iov_len - OPT_BYTES;
+	size_t at = WIRE_HEADER_BYTES;
+
+	if (dname_read_plain(message, answer->iov_len, &at, name) == -1 ||
+	    at + WIRE_QUESTION_BYTES + OPT_BYTES >= answer->iov_len)
+		return 0;
+	at += WIRE_QUESTION_BYTES;
+	answer->iov_len = at;
+	message[2] |= WIRE_TC >> 8;
+	memcpy(message + ANSWERS_AT, counts, sizeof(counts));
+	if (message[ADDITIONAL_AT] != 0 &&
+	    memcmp(last, opt, sizeof(opt)) == 0) {
+		memmove(message + at, last, OPT_BYTES);
+		answer->iov_len += OPT_BYTES;
+	} else {
+		message[ADDITIONAL_AT] = 0;
+	}
+	return 1;
+}
+
+/*
+ * One that cannot be sent must not keep back those behind it.  The listener
+ * sends no fragments, which others could put theirs in the place of (RFC 9715):
+ * what the way out is too narrow for is cut.
+ */
 static void
 flush(struct udp *udp, struct outbox *box)
 {
@@ -207,6 +246,8 @@ flush(struct udp *udp, struct outbox *box)
 			done += (unsigned int)n;
 			continue;
 		}
+		if (errno == EMSGSIZE && cut(&box->parts[done]))
+			continue;
 		unsent++;
 		done++;
 	}

@@ -8,10 +8,11 @@
 
 #define ROWS_LEAST 64
 
-/* 1: there are questions, and none of the flows is older. */
+/* 1: there are questions, and none of the flows is older, or of the future. */
 static const char which[] =
     "SELECT (SELECT min(id) FROM query) <= coalesce("
-    "(SELECT min(end_us) FROM flow), 9223372036854775807)";
+    "(SELECT min(end_us) FROM flow), 9223372036854775807)"
+    " AND NOT EXISTS (SELECT 1 FROM flow WHERE " STORE_FUTURE ")";
 static const char remove_questions[] =
     "DELETE FROM query WHERE id IN (SELECT id FROM query ORDER BY id LIMIT ?1)";
 

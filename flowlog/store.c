@@ -106,13 +106,16 @@ static const char *const texts[STATEMENTS] = {
 	[NUMBER_UPSTREAM] = NUMBER_TEXT("upstream"),
 	[GET_COUNTER] = "SELECT value FROM counter WHERE name = ?1",
 	[SET_COUNTER] = "INSERT OR REPLACE INTO counter VALUES (?1, ?2)",
-	[REMOVE_OLDEST] = "DELETE FROM flow WHERE id IN (SELECT id FROM flow"
-			  " ORDER BY end_us LIMIT ?1)",
+	[REMOVE_OLDEST] = "DELETE FROM flow WHERE id IN ("
+			  "SELECT * FROM (SELECT id FROM flow"
+			  " WHERE " STORE_FUTURE " LIMIT ?1) UNION ALL "
+			  "SELECT * FROM (SELECT id FROM flow"
+			  " ORDER BY end_us LIMIT ?1) LIMIT ?1)",
 	[REMOVE_BEFORE] = "DELETE FROM flow WHERE id IN (SELECT id FROM flow"
 			  " WHERE end_us < ?1 ORDER BY end_us LIMIT ?2)",
 	[REMOVE_EVENTS] = REMOVE_OLD("event"),
 	[REMOVE_LOSSES] = REMOVE_OLD("loss"),
-	[OLDEST] = "SELECT min(end_us) FROM flow",
+	[OLDEST] = "SELECT min(end_us) FROM flow WHERE NOT " STORE_FUTURE,
 	[LAST_ID] = "SELECT max(id) FROM flow WHERE id < ?1",
 	[SUM_LOSSES] = "SELECT CAST(total(count) AS INTEGER) FROM loss"
 		       " WHERE source = ?1 AND kind = ?2",

@@ -87,7 +87,16 @@ int store_get_counter(struct store *, const char *name, uint64_t *value);
 int store_set_counter(struct store *, const char *name, uint64_t value);
 
 /*
- * Removes up to count rows: the oldest, or only those that ended before
+ * SQL, of flow.end_us: what has not been yet.  Relays say when flows were, and
+ * rows of one that was taken over would else be the newest for ever, in whose
+ * place all others leave.  A day is for clocks that are put back.
+ */
+#define STORE_FUTURE \
+	"end_us > (CAST(strftime('%s', 'now') AS INTEGER) + 86400) * 1000000"
+
+/*
+ * Removes up to count rows: the oldest, before which those of the future count,
+ * or only those that ended before
  * before_us.  *removed counts flows.  Events and losses older than every flow
  * that is left, or than before_us, go with them.
  */

@@ -16,6 +16,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/haste.h"
 #include "ipc/loop.h"
 
 #define QUEUE_LIMIT 256	    /* messages that may wait for a slow reader */
@@ -43,9 +44,10 @@ struct ipc_channel {
 	struct event *later;
 	TAILQ_HEAD(, outgoing) queue;
 	size_t queued;
-	int over; /* the end has been told */
-	int held; /* not read while an answer to it waits */
-	int busy; /* on_readable() is at work: freeing waits for it */
+	int over;   /* the end has been told */
+	int held;   /* not read while an answer to it waits */
+	int no_fds; /* none of the peer's is taken */
+	int busy;   /* on_readable() is at work: freeing waits for it */
 	int freed;
 };
 
@@ -325,7 +327,8 @@ handle(
 
 	if (handler == NULL)
 		return "a message nobody awaits";
-	if (nfds > 0 && message->fd == -1 && !handler->does_without_fd)
+	if (nfds > 0 && message->fd == -1 && !handler->does_without_fd &&
+	    !channel->no_fds)
 		return "a descriptor that there was no room for";
 	handler->handle(channel->ctx, message);
 	return NULL;
@@ -378,7 +381,7 @@ take(struct ipc_channel *channel, unsigned int i)
 }
 
 static void
-receive_prepare(unsigned int i)
+receive_prepare(const struct ipc_channel *channel, unsigned int i)
 {
 	struct msghdr *message = &inbox.messages[i].msg_hdr;
 
@@ -387,7 +390,25 @@ receive_prepare(unsigned int i)
 	message->msg_iov = &inbox.parts[i];
 	message->msg_iovlen = 1;
 	message->msg_control = inbox.controls[i];
-	message->msg_controllen = sizeof(inbox.controls[i]);
+	message->msg_controllen =
+	    channel->no_fds ? 0 : sizeof(inbox.controls[i]);
+}
+
+/* Those that are refused are closed by the kernel, meanwhile. */
+static int
+receive(struct ipc_channel *channel, unsigned int most)
+{
+	int n, error;
+
+	if (channel->no_fds)
+		haste_begin();
+	n = recvmmsg(channel->fd, inbox.messages, most,
+	    MSG_DONTWAIT | MSG_CMSG_CLOEXEC, NULL);
+	error = errno;
+	if (channel->no_fds)
+		haste_end();
+	errno = error;
+	return n;
 }
 
 /* 1 when there may be more, 0 when there is none or the channel is over. */
@@ -398,9 +419,8 @@ receive_some(struct ipc_channel *channel, unsigned int most)
 	int n;
 
 	for (i = 0; i < most; i++)
-		receive_prepare(i);
-	n = recvmmsg(channel->fd, inbox.messages, most,
-	    MSG_DONTWAIT | MSG_CMSG_CLOEXEC, NULL);
+		receive_prepare(channel, i);
+	n = receive(channel, most);
 	if (n == -1) {
 		if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)
 			channel_end(channel, errno == ECONNRESET
@@ -508,6 +528,17 @@ ipc_channel_new(struct event_base *base, int fd, enum ipc_role self,
 	return NULL;
 }
 
+/* What was sent to it and not received is closed with it. */
+static void
+socket_close(struct ipc_channel *channel)
+{
+	if (channel->no_fds)
+		haste_begin();
+	close(channel->fd);
+	if (channel->no_fds)
+		haste_end();
+}
+
 void
 ipc_channel_free(struct ipc_channel *channel)
 {
@@ -521,7 +552,7 @@ ipc_channel_free(struct ipc_channel *channel)
 	event_del(channel->readable);
 	event_del(channel->writable);
 	event_del(channel->later);
-	close(channel->fd);
+	socket_close(channel);
 	if (channel->busy)
 		channel->freed = 1;
 	else
@@ -532,6 +563,12 @@ void
 ipc_channel_set_phase(struct ipc_channel *channel, enum ipc_phase phase)
 {
 	channel->gate.phase = phase;
+}
+
+void
+ipc_channel_refuse_fds(struct ipc_channel *channel)
+{
+	channel->no_fds = 1;
 }
 
 size_t

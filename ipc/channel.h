@@ -55,6 +55,14 @@ void ipc_channel_free(struct ipc_channel *);
 void ipc_channel_set_phase(struct ipc_channel *, enum ipc_phase);
 
 /*
+ * For a peer without a sandbox, whose descriptors nobody here wants: not one
+ * becomes a descriptor of this process, whose close(2) could wait for whoever
+ * made it.  A message that has to bring one is handled with fd -1.  To be
+ * called before anything is received.
+ */
+void ipc_channel_refuse_fds(struct ipc_channel *);
+
+/*
  * Sends, or queues, one message; fd (or -1) stays the caller's.  -1 with
  * ENOBUFS when the queue is full and EPIPE when the peer is gone; the caller
  * decides what that means for this kind of message.

@@ -21,6 +21,14 @@
 #define GATHER_US 10000	 /* one command of somebody is several events */
 #define AGAIN_US 1000000 /* after a repair that failed */
 
+/* An interface that is captured, by its name. */
+struct captured {
+	char name[IFNAMSIZ];
+	int index;    /* 0: it is not there */
+	int is_known; /* that one is told of which has it, or none */
+	int is_listed;
+};
+
 struct drift {
 	const struct image *image;
 	const struct render_local *local;
@@ -28,10 +36,10 @@ struct drift {
 	struct pace pace;
 	unsigned int subjects; /* to be put right */
 	struct event *repair;
-	int64_t due_us; /* when that is, if it is pending */
-	int listed;
-	unsigned int loopback;	     /* a set of enum loopback_property */
-	int links[LIMIT_INTERFACES]; /* index of each captured one, 0: none */
+	int64_t due_us;	       /* when that is, if it is pending */
+	unsigned int loopback; /* a set of enum loopback_property */
+	struct captured links[LIMIT_INTERFACES];
+	struct watch *watch;
 };
 
 /* A repair that was to be tried again later can be due sooner. */
@@ -136,52 +144,85 @@ on_touched(void *ctx, unsigned int subjects)
 }
 
 static void
-tell_interface(struct drift *drift, enum event_severity severity, uint32_t i,
-    const char *what)
+tell_interface(struct drift *drift, enum event_severity severity,
+    const struct captured *link, const char *what)
 {
 	char message[IFNAMSIZ + 64];
 
-	(void)snprintf(message, sizeof(message), "%s %s",
-	    image_interface(drift->image, i), what);
+	(void)snprintf(message, sizeof(message), "%s %s", link->name, what);
 	drift->to.tell(drift->to.ctx, severity, "interface", message);
+}
+
+static void
+link_gone(struct drift *drift, struct captured *link)
+{
+	link->index = 0;
+	tell_interface(drift, SEVERITY_WARNING, link, "is gone");
 }
 
 /* nftables and the routing rules follow names by themselves. */
 static void
-on_link(void *ctx, int index, const char *name)
+on_link(void *ctx, int index, const char *name, int is_listed)
 {
 	struct drift *drift = ctx;
+	struct captured *link;
 	uint32_t i;
-	int is_this;
 
 	for (i = 0; i < image_interface_count(drift->image); i++) {
-		is_this = name != NULL &&
-			  strcmp(name, image_interface(drift->image, i)) == 0;
-		if (drift->links[i] == index && !is_this) {
-			drift->links[i] = 0;
-			tell_interface(drift, SEVERITY_WARNING, i, "is gone");
-		} else if (drift->links[i] != index && is_this) {
-			drift->links[i] = index;
-			if (drift->listed)
-				tell_interface(drift, SEVERITY_INFO, i,
-				    "is there, and captured");
+		link = &drift->links[i];
+		if (name == NULL || strcmp(name, link->name) != 0) {
+			if (link->index == index)
+				link_gone(drift, link);
+			continue;
 		}
+		link->is_listed |= is_listed;
+		if (link->index == index)
+			continue;
+		link->index = index;
+		if (link->is_known)
+			tell_interface(drift, SEVERITY_INFO, link,
+			    "is there, and captured");
 	}
 }
 
+/* Nobody may have told that one is gone. */
 static void
 on_listed(void *ctx)
 {
 	struct drift *drift = ctx;
+	struct captured *link;
 	uint32_t i;
 
-	if (drift->listed)
-		return;
-	drift->listed = 1;
-	for (i = 0; i < image_interface_count(drift->image); i++)
-		if (drift->links[i] == 0)
+	for (i = 0; i < image_interface_count(drift->image); i++) {
+		link = &drift->links[i];
+		if (link->index != 0 && !link->is_listed)
+			link_gone(drift, link);
+		else if (link->index == 0 && !link->is_known)
 			tell_interface(
-			    drift, SEVERITY_WARNING, i, "is not there yet");
+			    drift, SEVERITY_WARNING, link, "is not there yet");
+		link->is_known = 1;
+		link->is_listed = 0;
+	}
+}
+
+/* What is known of those that were captured before is still so. */
+static void
+links_set(struct drift *drift)
+{
+	struct captured before[LIMIT_INTERFACES];
+	struct captured *link;
+	uint32_t i, j;
+
+	memcpy(before, drift->links, sizeof(before));
+	memset(drift->links, 0, sizeof(drift->links));
+	for (i = 0; i < image_interface_count(drift->image); i++) {
+		link = &drift->links[i];
+		(void)snprintf(link->name, sizeof(link->name), "%s",
+		    image_interface(drift->image, i));
+		for (j = 0; j < LIMIT_INTERFACES; j++)
+			if (strcmp(before[j].name, link->name) == 0)
+				*link = before[j];
+	}
 }
 
 static const struct watch_handler handlers = {
@@ -203,10 +244,11 @@ drift_new(struct event_base *base, const struct image *image,
 	drift->local = local;
 	drift->to = *listener;
 	drift->loopback = LOOPBACK_ALL;
+	links_set(drift);
 	drift->repair = evtimer_new(base, on_repair, drift);
 	if (drift->repair == NULL ||
 	    event_priority_set(drift->repair, LOOP_MESSAGES) == -1 ||
-	    watch_open(base, &handlers, drift) == -1)
+	    (drift->watch = watch_open(base, &handlers, drift)) == NULL)
 		return NULL;
 	on_touched(
 	    drift, inherited ? WATCH_LOST : WATCH_ROUTING | WATCH_LOOPBACK);
@@ -217,7 +259,8 @@ void
 drift_set_image(struct drift *drift, const struct image *image)
 {
 	drift->image = image;
-	memset(drift->links, 0, sizeof(drift->links));
+	links_set(drift);
+	watch_list(drift->watch);
 	/* What of it could not be put in place counts as changed by others. */
 	on_touched(drift, WATCH_ROUTING);
 }

@@ -15,8 +15,8 @@
 #include <unistd.h>
 
 #include "common/addr.h"
+#include "schema/limits.h"
 
-#define BACKLOG 4096
 #define RECEIVE_BYTES (4 << 20) /* datagrams that may wait */
 
 static const struct option {
@@ -37,6 +37,11 @@ static const struct option {
 	{ IPPROTO_IP, IP_RECVORIGDSTADDR, AF_INET, IPPROTO_UDP, 1 },
 	{ IPPROTO_IPV6, IPV6_RECVORIGDSTADDR, AF_INET6, IPPROTO_UDP, 1 },
 	{ SOL_SOCKET, SO_RCVBUFFORCE, 0, IPPROTO_UDP, RECEIVE_BYTES },
+	/* Nothing leaves in fragments, whatever routers are said to want. */
+	{ IPPROTO_IP, IP_MTU_DISCOVER, AF_INET, IPPROTO_UDP,
+	    IP_PMTUDISC_PROBE },
+	{ IPPROTO_IPV6, IPV6_MTU_DISCOVER, AF_INET6, IPPROTO_UDP,
+	    IPV6_PMTUDISC_PROBE },
 };
 
 static int
@@ -75,7 +80,7 @@ listener_bind(int fd, int family, int proto, uint16_t *port)
 	    getsockname(fd, (struct sockaddr *)&name, &len) == -1 ||
 	    addr_from_sockaddr((struct sockaddr *)&name, &addr, port) == -1)
 		return -1;
-	return proto == IPPROTO_TCP ? listen(fd, BACKLOG) : 0;
+	return proto == IPPROTO_TCP ? listen(fd, LIMIT_BACKLOG) : 0;
 }
 
 static int

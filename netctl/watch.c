@@ -40,7 +40,8 @@ struct watch {
 	struct mnl_socket *socket;
 	struct event *readable;
 	unsigned int subjects; /* touched by what is being read */
-	int interrupted;       /* the list of interfaces, by a change of them */
+	int listing;	       /* interfaces */
+	int anew;	       /* that list, as it lacks some */
 };
 
 static const int route_groups[] = { RTNLGRP_LINK, RTNLGRP_IPV4_RULE,
@@ -104,10 +105,11 @@ on_link(struct watch *watch, const struct nlmsghdr *message)
 
 	on_index(watch, header->ifi_index);
 	if (message->nlmsg_type == RTM_DELLINK)
-		watch->handlers->link(watch->ctx, header->ifi_index, NULL);
+		watch->handlers->link(watch->ctx, header->ifi_index, NULL, 0);
 	else if (name != NULL)
-		watch->handlers->link(
-		    watch->ctx, header->ifi_index, mnl_attr_get_str(name));
+		watch->handlers->link(watch->ctx, header->ifi_index,
+		    mnl_attr_get_str(name),
+		    (message->nlmsg_flags & NLM_F_MULTI) != 0);
 }
 
 static int
@@ -154,32 +156,37 @@ on_nft_message(const struct nlmsghdr *message, void *ctx)
 	return MNL_CB_OK;
 }
 
-static int
-links_list(struct watch *watch)
+/* The kernel makes one list at a time. */
+void
+watch_list(struct watch *watch)
 {
 	_Alignas(8) char buffer[256];
 	struct nlmsghdr *request = mnl_nlmsg_put_header(buffer);
 
+	if (watch->listing) {
+		watch->anew = 1;
+		return;
+	}
 	request->nlmsg_type = RTM_GETLINK;
 	request->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
 	(void)mnl_nlmsg_put_extra_header(request, sizeof(struct ifinfomsg));
-	return mnl_socket_sendto(watch->socket, request, request->nlmsg_len) ==
-		       -1
-		   ? -1
-		   : 0;
+	watch->listing =
+	    mnl_socket_sendto(watch->socket, request, request->nlmsg_len) != -1;
 }
 
-/* A list that lacks some is asked for anew, once it has ended. */
+/* One that was interrupted by a change lacks some. */
 static void
 on_datagram(struct watch *watch, const void *bytes, size_t len)
 {
 	int more = mnl_cb_run(bytes, len, 0, 0, watch->on_message, watch);
 
 	if (more == MNL_CB_ERROR && errno == EINTR)
-		watch->interrupted = 1;
-	if (watch->interrupted && talk_has_end(bytes, len)) {
-		watch->interrupted = 0;
-		(void)links_list(watch);
+		watch->anew = 1;
+	else if (more != MNL_CB_OK)
+		watch->listing = 0;
+	if (watch->anew && talk_has_end(bytes, len)) {
+		watch->anew = watch->listing = 0;
+		watch_list(watch);
 	} else if (more == MNL_CB_STOP) {
 		watch->handlers->listed(watch->ctx);
 	}
@@ -207,7 +214,7 @@ on_readable(int fd, short what, void *arg)
 	}
 	if ((watch->subjects & WATCH_LOST) != 0 &&
 	    watch->on_message == on_route_message)
-		(void)links_list(watch);
+		watch_list(watch);
 	if (watch->subjects != 0)
 		watch->handlers->touched(watch->ctx, watch->subjects);
 }
@@ -265,7 +272,7 @@ watch_new(struct event_base *base, int bus, const int *groups,
 	return watch;
 }
 
-int
+struct watch *
 watch_open(
     struct event_base *base, const struct watch_handler *handlers, void *ctx)
 {
@@ -274,6 +281,7 @@ watch_open(
 
 	if (routes == NULL || watch_new(base, NETLINK_NETFILTER, nft_groups,
 				  on_nft_message, handlers, ctx) == NULL)
-		return -1;
-	return links_list(routes);
+		return NULL;
+	watch_list(routes);
+	return routes->listing ? routes : NULL;
 }

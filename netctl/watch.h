@@ -7,6 +7,7 @@
 #define NETCTL_WATCH_H
 
 struct event_base;
+struct watch;
 
 enum watch_subject {
 	WATCH_ROUTING = 1, /* ip rules, or routes, which go untold with lo */
@@ -19,16 +20,22 @@ struct watch_handler {
 	/* A set of enum watch_subject may not be as it should. */
 	void (*touched)(void *ctx, unsigned int subjects);
 	/* An interface has this name, or is gone (name NULL). */
-	void (*link)(void *ctx, int index, const char *name);
-	/* Every interface there is has been told of. */
+	void (*link)(void *ctx, int index, const char *name, int is_listed);
+	/* Every interface there is has been told of, as one of a list. */
 	void (*listed)(void *ctx);
 };
 
 /*
- * Starts to watch, and lists the interfaces.  handlers outlives it.  -1 with
+ * Starts to watch, and lists the interfaces.  handlers outlives it.  NULL with
  * errno.
  */
-int watch_open(
+struct watch *watch_open(
     struct event_base *, const struct watch_handler *handlers, void *ctx);
+
+/*
+ * Lists the interfaces once more, which happens by itself when events were
+ * lost.  Where that fails, the list does not come.
+ */
+void watch_list(struct watch *);
 
 #endif

@@ -18,25 +18,35 @@
 #define REGIONS 256
 #define READ_TRIES 4
 
+#define WORDS_BYTES (BINDING_NAME_BYTES + BINDING_ALIASES_BYTES)
+#define CACHE_LINE 64
+
 struct slot {
-	_Atomic uint32_t sequence;
+	_Alignas(CACHE_LINE) _Atomic uint32_t sequence;
 	uint32_t until_s; /* 0: free */
 	struct addr client;
 	struct addr server;
-	char name[BINDING_NAME_BYTES];
-	char aliases[BINDING_ALIASES_BYTES];
+	char words[WORDS_BYTES]; /* name, aliases, an empty one; then more */
+};
+
+struct bucket_head {
+	_Alignas(CACHE_LINE) _Atomic uint16_t tags[BUCKET_SLOTS];
+	uint32_t until_s[BUCKET_SLOTS];
+};
+
+struct region_head {
+	_Alignas(CACHE_LINE) _Atomic uint16_t tags[REGION_SLOTS];
+	uint32_t until_s[REGION_SLOTS];
 };
 
 /*
- * Tags, and times for who writes, stand by themselves: a look-up touches few
- * lines of the cache.
+ * Tags, and times for who writes, stand by themselves, and words are as short
+ * as they can be: a look-up touches few lines of the cache.
  */
 struct binding_table {
 	uint64_t seed[2];
-	_Atomic uint16_t bucket_tags[BUCKETS][BUCKET_SLOTS];
-	_Atomic uint16_t region_tags[REGIONS][REGION_SLOTS];
-	uint32_t bucket_until_s[BUCKETS][BUCKET_SLOTS];
-	uint32_t region_until_s[REGIONS][REGION_SLOTS];
+	struct bucket_head bucket_heads[BUCKETS];
+	struct region_head region_heads[REGIONS];
 	struct slot buckets[BUCKETS][BUCKET_SLOTS];
 	struct slot regions[REGIONS][REGION_SLOTS];
 };
@@ -94,29 +104,42 @@ places_of(const struct binding_table *table, const struct addr *client,
 	return places;
 }
 
+/* What is to be learned. */
+struct lesson {
+	const struct addr *client;
+	const struct addr *server;
+	const char *name;
+	const char *aliases;
+	size_t name_bytes;    /* with its NUL */
+	size_t aliases_bytes; /* of those that have room; no empty one */
+	uint16_t tag;
+};
+
 static void
-slot_write(struct slot *slot, const struct slot *from)
+slot_write(struct slot *slot, const struct lesson *lesson, uint32_t until_s)
 {
 	uint32_t sequence =
 	    atomic_load_explicit(&slot->sequence, memory_order_relaxed) | 1;
+	char *aliases = slot->words + lesson->name_bytes;
 
 	atomic_store_explicit(&slot->sequence, sequence, memory_order_relaxed);
 	atomic_thread_fence(memory_order_release);
-	slot->until_s = from->until_s;
-	slot->client = from->client;
-	slot->server = from->server;
-	memcpy(slot->name, from->name, sizeof(slot->name));
-	memcpy(slot->aliases, from->aliases, sizeof(slot->aliases));
+	slot->until_s = until_s;
+	slot->client = *lesson->client;
+	slot->server = *lesson->server;
+	memcpy(slot->words, lesson->name, lesson->name_bytes);
+	memcpy(aliases, lesson->aliases, lesson->aliases_bytes);
+	aliases[lesson->aliases_bytes] = '\0';
 	atomic_store_explicit(
 	    &slot->sequence, sequence + 1, memory_order_release);
 }
 
-/* Ends the last name, whatever stands there. */
+/* Ends the last word, whatever stands there. */
 static void
-aliases_end(char aliases[BINDING_ALIASES_BYTES])
+words_end(char *words, size_t bytes)
 {
-	aliases[BINDING_ALIASES_BYTES - 2] = '\0';
-	aliases[BINDING_ALIASES_BYTES - 1] = '\0';
+	words[bytes - 2] = '\0';
+	words[bytes - 1] = '\0';
 }
 
 /* A copy that was not written meanwhile: 1.  One that always is, is none. */
@@ -133,7 +156,7 @@ slot_read(const struct slot *slot, struct slot *copy)
 		atomic_thread_fence(memory_order_acquire);
 		after =
 		    atomic_load_explicit(&slot->sequence, memory_order_relaxed);
-		aliases_end(copy->aliases);
+		words_end(copy->words, sizeof(copy->words));
 		if (before == after && (before & 1) == 0)
 			return 1;
 	}
@@ -144,8 +167,8 @@ static int
 is_of(const struct slot *slot, const struct addr *client,
     const struct addr *server)
 {
-	return addr_compare(&slot->server, server) == 0 &&
-	       addr_compare(&slot->client, client) == 0;
+	return memcmp(&slot->server, server, sizeof(*server)) == 0 &&
+	       memcmp(&slot->client, client, sizeof(*client)) == 0;
 }
 
 /* A bucket or a region. */
@@ -163,15 +186,6 @@ struct place {
 	int is_same; /* that very name is there */
 };
 
-/* What is to be learned. */
-struct lesson {
-	const struct addr *client;
-	const struct addr *server;
-	const char *name;
-	uint16_t tag;
-	char aliases[BINDING_ALIASES_BYTES]; /* zero behind the last one */
-};
-
 /* That of the very name, else one that nobody needs any more. */
 static struct place
 place_in(const struct group *group, const struct lesson *lesson, uint32_t now_s)
@@ -187,7 +201,7 @@ place_in(const struct group *group, const struct lesson *lesson, uint32_t now_s)
 		if (atomic_load_explicit(
 			&group->tags[i], memory_order_relaxed) != lesson->tag ||
 		    !is_of(&group->slots[i], lesson->client, lesson->server) ||
-		    strcmp(group->slots[i].name, lesson->name) != 0)
+		    strcmp(group->slots[i].words, lesson->name) != 0)
 			continue;
 		place.at = i;
 		place.is_same = 1;
@@ -228,31 +242,23 @@ place_take(
     const struct place *place, const struct lesson *lesson, uint32_t until_s)
 {
 	const struct group *group = place->group;
-	struct slot slot = { .until_s = until_s,
-		.client = *lesson->client,
-		.server = *lesson->server };
 
-	(void)strncpy(slot.name, lesson->name, sizeof(slot.name) - 1);
-	memcpy(slot.aliases, lesson->aliases, sizeof(slot.aliases));
-	slot_write(&group->slots[place->at], &slot);
+	slot_write(&group->slots[place->at], lesson, until_s);
 	group->until_s[place->at] = until_s;
 	atomic_store_explicit(
 	    &group->tags[place->at], lesson->tag, memory_order_release);
 }
 
-static void
-aliases_copy(char to[BINDING_ALIASES_BYTES], const char *from)
+/* Those of the list that have room before the empty one. */
+static size_t
+aliases_bytes(const char *aliases)
 {
 	size_t used = 0, len;
 
-	memset(to, 0, BINDING_ALIASES_BYTES);
-	while ((len = strlen(from) + 1) > 1) {
-		if (used + len >= BINDING_ALIASES_BYTES)
-			return;
-		memcpy(to + used, from, len);
+	while ((len = strlen(aliases + used) + 1) > 1 &&
+	       used + len < BINDING_ALIASES_BYTES)
 		used += len;
-		from += len;
-	}
+	return used;
 }
 
 /* What the place holds has the same aliases and does not end sooner. */
@@ -261,10 +267,13 @@ is_known(
     const struct place *place, const struct lesson *lesson, uint32_t until_s)
 {
 	const struct group *group = place->group;
+	const char *aliases;
 
-	return place->is_same && group->until_s[place->at] >= until_s &&
-	       memcmp(group->slots[place->at].aliases, lesson->aliases,
-		   sizeof(lesson->aliases)) == 0;
+	if (!place->is_same || group->until_s[place->at] < until_s)
+		return 0;
+	aliases = group->slots[place->at].words + lesson->name_bytes;
+	return memcmp(aliases, lesson->aliases, lesson->aliases_bytes) == 0 &&
+	       aliases[lesson->aliases_bytes] == '\0';
 }
 
 int
@@ -273,29 +282,41 @@ binding_learn(struct binding_table *table, const struct addr *client,
     uint32_t ttl_s, uint32_t now_s)
 {
 	struct places at = places_of(table, client, server);
-	struct lesson lesson = { client, server, name, at.tag, "" };
+	struct lesson lesson = { client, server, name, aliases,
+		strlen(name) + 1, aliases_bytes(aliases), at.tag };
 	const struct group bucket = { table->buckets[at.bucket],
-		table->bucket_tags[at.bucket], table->bucket_until_s[at.bucket],
-		BUCKET_SLOTS };
+		table->bucket_heads[at.bucket].tags,
+		table->bucket_heads[at.bucket].until_s, BUCKET_SLOTS };
 	const struct group region = { table->regions[at.region],
-		table->region_tags[at.region], table->region_until_s[at.region],
-		REGION_SLOTS };
+		table->region_heads[at.region].tags,
+		table->region_heads[at.region].until_s, REGION_SLOTS };
 	struct place place = choose(&bucket, &region, &lesson, now_s);
-	uint32_t *kept_s = &place.group->until_s[place.at];
+	uint32_t kept_s = place.group->until_s[place.at];
 	uint32_t until_s =
 	    now_s + BINDING_GRACE_S +
 	    (ttl_s < BINDING_LIFE_MAX_S ? ttl_s : BINDING_LIFE_MAX_S);
 
-	aliases_copy(lesson.aliases, aliases);
 	/* So it is when an answer is given again out of a cache. */
 	if (is_known(&place, &lesson, until_s))
 		return 0;
 	if (!name_is_host(name, BINDING_NAME_BYTES))
 		return 0;
-	if (place.is_same && *kept_s > until_s)
-		until_s = *kept_s;
+	if (place.is_same && kept_s > until_s)
+		until_s = kept_s;
 	place_take(&place, &lesson, until_s);
 	return 1;
+}
+
+/* Of a copy whose name is a host's; aliases end, whatever stands there. */
+static void
+words_copy(const struct slot *copy, char name[BINDING_NAME_BYTES],
+    char aliases[BINDING_ALIASES_BYTES])
+{
+	size_t name_bytes = strlen(copy->words) + 1;
+
+	memcpy(name, copy->words, name_bytes);
+	memcpy(aliases, copy->words + name_bytes, BINDING_ALIASES_BYTES);
+	words_end(aliases, BINDING_ALIASES_BYTES);
 }
 
 static void
@@ -307,18 +328,17 @@ look_at(const struct slot *slot, const struct addr *client,
 
 	if (!is_of(slot, client, server) || !slot_read(slot, &copy) ||
 	    !is_of(&copy, client, server) || copy.until_s <= now_s ||
-	    !name_is_host(copy.name, sizeof(copy.name)))
+	    !name_is_host(copy.words, BINDING_NAME_BYTES))
 		return;
 	if (found->verdict == BINDING_UNKNOWN)
 		found->verdict = BINDING_DISAGREES;
-	if (wanted != NULL && strcmp(copy.name, wanted) != 0)
+	if (wanted != NULL && strcmp(copy.words, wanted) != 0)
 		return;
 	found->verdict = BINDING_AGREES;
 	if (copy.until_s <= found->until_s)
 		return;
 	found->until_s = copy.until_s;
-	memcpy(found->name, copy.name, sizeof(found->name));
-	memcpy(found->aliases, copy.aliases, sizeof(found->aliases));
+	words_copy(&copy, found->name, found->aliases);
 }
 
 void
@@ -327,8 +347,8 @@ binding_find(const struct binding_table *table, const struct addr *client,
     struct binding *found)
 {
 	struct places at = places_of(table, client, server);
-	const _Atomic uint16_t *bucket = table->bucket_tags[at.bucket];
-	const _Atomic uint16_t *region = table->region_tags[at.region];
+	const _Atomic uint16_t *bucket = table->bucket_heads[at.bucket].tags;
+	const _Atomic uint16_t *region = table->region_heads[at.region].tags;
 	size_t i;
 
 	for (i = 0; i < BUCKET_SLOTS; i++)
@@ -366,13 +386,12 @@ binding_next(const struct binding_table *table, size_t *at, uint32_t now_s,
 		slot = slot_at(table, (*at)++);
 		if (slot->until_s <= now_s || !slot_read(slot, &copy) ||
 		    copy.until_s <= now_s ||
-		    !name_is_host(copy.name, sizeof(copy.name)))
+		    !name_is_host(copy.words, BINDING_NAME_BYTES))
 			continue;
 		item->client = copy.client;
 		item->server = copy.server;
 		item->until_s = copy.until_s;
-		memcpy(item->name, copy.name, sizeof(item->name));
-		memcpy(item->aliases, copy.aliases, sizeof(item->aliases));
+		words_copy(&copy, item->name, item->aliases);
 		return 1;
 	}
 	return 0;

@@ -201,8 +201,9 @@ socket_end(struct flow *flow, enum end end, int reset)
 	if (fd == -1)
 		return; /* it is still to come */
 	if (reset)
-		reset_on_close(fd);
-	close(fd);
+		reset_and_close(fd);
+	else
+		close(fd);
 }
 
 static void

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * Speaks to upstreams.  Their bytes are looked at where they lie in the socket
- * and taken only when they belong to an answer, so that what follows it is
- * left for the flow, and a flow that waits needs no memory for them.
+ * and taken only when all answers are there, so that what follows them is left
+ * for the flow, and a flow that waits needs no memory for them.
  */
 #include "relay/handshake.h"
 
@@ -186,6 +186,18 @@ fail(unsigned int *error, unsigned int what)
 	return ANSWER_BAD;
 }
 
+/* Bytes that are there, behind those of answers before, or -1 with *error. */
+static ssize_t
+look(struct handshake *handshake, int fd, unsigned int *error)
+{
+	ssize_t n = recv(fd, shared.heard, sizeof(shared.heard), MSG_PEEK);
+
+	*error = n == -1 ? (unsigned int)errno : FLOW_ERROR_ENDED;
+	if (n == 0 || (n == -1 && errno != EAGAIN && errno != EINTR))
+		return -1;
+	return n > handshake->passed ? n - handshake->passed : 0;
+}
+
 static enum answer_status
 hear(struct handshake *handshake, const struct handshake_terms *terms, int fd,
     unsigned int *error)
@@ -193,25 +205,32 @@ hear(struct handshake *handshake, const struct handshake_terms *terms, int fd,
 	uint8_t next = steps[handshake->step].next;
 	struct answer answer = { 0 };
 	enum answer_status status;
-	ssize_t n = recv(fd, shared.heard, sizeof(shared.heard), MSG_PEEK);
+	ssize_t n = look(handshake, fd, error);
 
-	if (n == 0)
-		return fail(error, FLOW_ERROR_ENDED);
-	if (n == -1 && errno != EAGAIN && errno != EINTR)
-		return fail(error, (unsigned int)errno);
+	if (n == -1)
+		return ANSWER_BAD;
 	status = steps[handshake->step].hear(
-	    terms, shared.heard, n == -1 ? 0 : (size_t)n, &answer, &next);
+	    terms, shared.heard + handshake->passed, (size_t)n, &answer, &next);
 	if (status == ANSWER_BAD)
 		return fail(error, answer.error);
+	handshake->read_all = answer.used == (size_t)n;
 	if (status == ANSWER_MORE)
 		return handshake->ended ? fail(error, FLOW_ERROR_ENDED)
 					: ANSWER_MORE;
-	n = recv(fd, shared.heard, answer.used, 0);
-	if (n != (ssize_t)answer.used)
-		return fail(error, FLOW_ERROR_ENDED);
+	handshake->passed = (uint16_t)(handshake->passed + answer.used);
 	handshake->step = next;
 	handshake->said = 0;
 	return ANSWER_GOOD;
+}
+
+/* Takes the answers, and nothing behind them. */
+static enum answer_status
+take(const struct handshake *handshake, int fd, unsigned int *error)
+{
+	ssize_t n = recv(fd, shared.heard, handshake->passed, 0);
+
+	return n == handshake->passed ? ANSWER_GOOD
+				      : fail(error, FLOW_ERROR_ENDED);
 }
 
 enum answer_status
@@ -219,19 +238,25 @@ handshake_run(struct handshake *handshake, const struct handshake_terms *terms,
     int fd, unsigned int *error)
 {
 	enum answer_status status;
+	int may_hear;
 
 	while (handshake->step != DONE) {
 		if (terms->record == NULL && handshake->step >= REQUEST)
 			return ANSWER_GOOD;
+		may_hear =
+		    handshake->said || !handshake->read_all || handshake->ended;
 		if (!handshake->said && say(handshake, terms, fd) == -1)
 			return fail(error, (unsigned int)errno);
 		if (steps[handshake->step].hear == NULL) {
 			handshake->step = steps[handshake->step].next;
 			continue;
 		}
+		/* What comes from now on has an event of its own. */
+		if (!may_hear)
+			return ANSWER_MORE;
 		status = hear(handshake, terms, fd, error);
 		if (status != ANSWER_GOOD)
 			return status;
 	}
-	return ANSWER_GOOD;
+	return handshake->passed > 0 ? take(handshake, fd, error) : ANSWER_GOOD;
 }

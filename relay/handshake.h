@@ -13,9 +13,11 @@
 #include "schema/flow.h"
 
 struct handshake {
-	uint8_t step;  /* enum step of handshake.c */
-	uint8_t said;  /* its bytes are written */
-	uint8_t ended; /* the upstream will send no more */
+	uint8_t step;	  /* enum step of handshake.c */
+	uint8_t said;	  /* its bytes are written */
+	uint8_t ended;	  /* the upstream will send no more */
+	uint8_t read_all; /* nothing is there behind the answers before */
+	uint16_t passed;  /* bytes of those, which are not taken yet */
 };
 
 /* What does not change while it goes on. */

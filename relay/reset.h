@@ -3,9 +3,11 @@
 #ifndef RELAY_RESET_H
 #define RELAY_RESET_H
 
-/* close(2) then sends RST instead of FIN (socket(7), SO_LINGER). */
-void reset_on_close(int fd);
-
+/*
+ * Sends RST instead of FIN.  By connect(2) to AF_UNSPEC and not by SO_LINGER,
+ * which a relay may not set: with it, whoever closes a socket last can be made
+ * to wait in close(2), and that is whom the socket was passed to.
+ */
 void reset_and_close(int fd);
 
 #endif

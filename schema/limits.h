@@ -6,6 +6,7 @@
 #define TPX_VERSION "0.1.0"
 
 #define LIMIT_WORKERS 64	     /* relay processes */
+#define LIMIT_BACKLOG 4096	     /* clients that wait for a listener */
 #define LIMIT_MESSAGE_BYTES 16384    /* one IPC message, header included */
 #define LIMIT_IMAGE_BYTES (1U << 30) /* a policy image */
 #define LIMIT_INTERFACES 64	     /* captured interfaces */

@@ -351,7 +351,7 @@ on_request(void *ctx, struct ipc_message *message)
 		answers[request->command](client);
 }
 
-/* For root alone: others cannot make tpxd hold memory of theirs. */
+/* From root alone: no descriptor of others is taken. */
 static void
 on_domains(void *ctx, struct ipc_message *message)
 {
@@ -476,6 +476,8 @@ client_new(struct control *control, int fd)
 		return -1;
 	}
 	ipc_channel_set_phase(client->channel, IPC_PHASE_RUN);
+	if (!client->is_root)
+		ipc_channel_refuse_fds(client->channel);
 	TAILQ_INSERT_TAIL(&control->clients, client, entry);
 	control->nclients++;
 	return 0;

@@ -15,6 +15,7 @@
 #include "schema/journal.h"
 #include "supervisor/apply.h"
 #include "supervisor/flowlog.h"
+#include "supervisor/listener.h"
 #include "supervisor/netctl.h"
 #include "supervisor/tpxd.h"
 
@@ -105,6 +106,7 @@ listeners_send(struct dnsd *dnsd)
 
 	for (body.kind = 0; body.kind < IPC_LISTENER_COUNT; body.kind++) {
 		body.port = ports[ipc_listener_port(body.kind)];
+		listener_mend(dnsd->listeners[body.kind]);
 		(void)IPC_SEND(dnsd->child.channel, MSG_DNSD_LISTENER, 0, &body,
 		    dnsd->listeners[body.kind]);
 	}

@@ -14,6 +14,7 @@
 #include "common/log.h"
 #include "policy/image_same.h"
 #include "supervisor/event.h"
+#include "supervisor/listener.h"
 #include "supervisor/tpxd.h"
 
 #define EVENTS_MOST 64 /* between two answers: all servers, there and back */
@@ -72,9 +73,10 @@ listener_send(const struct dot *dot, int tcp)
 {
 	struct msg_dot_listener body = { .tcp = (uint32_t)tcp,
 		.port = dot->port };
+	int fd = tcp ? dot->tcp : dot->udp;
 
-	(void)IPC_SEND(dot->child.channel, MSG_DOT_LISTENER, 0, &body,
-	    tcp ? dot->tcp : dot->udp);
+	listener_mend(fd);
+	(void)IPC_SEND(dot->child.channel, MSG_DOT_LISTENER, 0, &body, fd);
 }
 
 /* A message that cannot be sent shows as a tpx-dot that never gets ready. */

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "common/log.h"
+#include "common/standard.h"
 #include "policy/conf.h"
 #include "supervisor/tpxd.h"
 
@@ -35,6 +36,7 @@ main(int argc, char *argv[])
 		return 2;
 	}
 	log_init("tpxd", -1, options.verbose);
+	standard_begin(0);
 	signal(SIGPIPE, SIG_IGN);
 	if (options.check_only)
 		return tpxd_check(options.config_path);

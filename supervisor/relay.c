@@ -22,6 +22,7 @@
 #include "supervisor/control.h"
 #include "supervisor/event.h"
 #include "supervisor/flowlog.h"
+#include "supervisor/listener.h"
 #include "supervisor/names.h"
 #include "supervisor/netctl.h"
 #include "supervisor/tpxd.h"
@@ -134,6 +135,7 @@ listeners_send(struct relay *relay)
 
 	for (body.kind = 0; body.kind < IPC_LISTENER_COUNT; body.kind++) {
 		body.port = ports[ipc_listener_port(body.kind)];
+		listener_mend(relay->listeners[body.kind]);
 		(void)IPC_SEND(relay->child.channel, MSG_RELAY_LISTENER, 0,
 		    &body, relay->listeners[body.kind]);
 	}

@@ -202,6 +202,49 @@ users_text(const struct site_origin *own)
 			: "not captured, so what it sends may leave");
 }
 
+/* How many of its kind, in a family, prove something. */
+static uint32_t
+kind_count(
+    const struct sentinel_list *list, const struct sentinel *like, int v6)
+{
+	uint32_t i, count = 0;
+
+	for (i = 0; i < list->count; i++)
+		if (list->items[i].kind == like->kind &&
+		    list->items[i].v6 == v6 && !is_mute(&list->items[i]))
+			count++;
+	return count;
+}
+
+static int
+is_first_of_kind(const struct sentinel_list *list, uint32_t i)
+{
+	uint32_t j;
+
+	for (j = 0; j < i; j++)
+		if (list->items[j].kind == list->items[i].kind)
+			return 0;
+	return 1;
+}
+
+static void
+kinds_json(struct json *json, const struct sentinel_list *list)
+{
+	uint32_t i;
+
+	json_array(json, "kinds");
+	for (i = 0; i < list->count; i++) {
+		if (!is_first_of_kind(list, i))
+			continue;
+		json_object(json, NULL);
+		json_string(json, "name", sentinel_name(&list->items[i]));
+		json_uint(json, "v4", kind_count(list, &list->items[i], 0));
+		json_uint(json, "v6", kind_count(list, &list->items[i], 1));
+		json_object_end(json);
+	}
+	json_array_end(json);
+}
+
 static void
 end_json(struct report *report, const struct trial *trial, int complete)
 {
@@ -219,6 +262,7 @@ end_json(struct report *report, const struct trial *trial, int complete)
 			json_string(json, NULL,
 			    sentinel_name(&trial->sentinels.items[i]));
 	json_array_end(json);
+	kinds_json(json, &trial->sentinels);
 	users_json(json, own_of(trial));
 	json_uint(json, "sent", report->sent);
 	json_uint(json, "leaked", trial->leaked);

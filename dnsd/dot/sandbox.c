@@ -43,7 +43,6 @@ static const struct sandbox_syscall running[] = {
 	    { 0 } },
 	{ SYS_readv, "questions by TCP", { 0 }, { 0 } },
 	{ SYS_sysinfo, "qsort(3) of OpenSSL's tables", { 0 }, { 0 } },
-	{ SYS_shutdown, "the end of a connection", { 0 }, { 0 } },
 	{ SYS_ioctl, "questions that wait", ARGUMENT_IS(2, FIONREAD), { 0 } },
 	{ SYS_setsockopt, "questions that do not wait",
 	    ARGUMENT_IS(2, IPPROTO_TCP), ARGUMENT_IS(3, TCP_NODELAY) },

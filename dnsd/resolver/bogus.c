@@ -17,16 +17,11 @@ static const struct {
 	{ "unsupported algorithm", 1 },
 	{ "unknown algorithm", 1 },
 	{ "no signatures", 10 },
-	{ "signatures missing", 10 },
-	{ "no RRSIG", 10 },
 	{ "no DNSKEY", 9 },
 	{ "No DNSKEY", 9 },
 	{ "no keys have a DS", 9 },
-	{ "missing DNSKEY", 9 },
 	{ "DNSKEY missing", 9 },
 	{ "no NSEC", 12 },
-	{ "nodata proof failed", 12 },
-	{ "nxdomain proof failed", 12 },
 };
 
 uint16_t

@@ -91,7 +91,8 @@ table ip capture {{
 
 LOG_LIFE_S = 0.2
 LOOK_S = 1.0
-LOOKS = ("top",), ("--json", "flows", "--live")
+# of the last seconds: what the log has besides was not there in every round
+LOOKS = ("top", "--since", "10s"), ("--json", "flows", "--live")
 
 TPX_CONFIG = f"""
 on-failure open

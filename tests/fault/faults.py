@@ -25,6 +25,7 @@ from rig import pipes, proc, servers, traffic
 REPAIR_S = 0.1
 CPU_SHARE = 0.02
 FULL_SHARE = 0.1
+ROWS_S = 5.0  # after there is room for them
 DESCRIPTOR_HOGS = 180
 BULK = 90
 BULK_BYTES = 4 << 20
@@ -146,6 +147,17 @@ def only_netctl_is_another(stage):
     since = stage.happened + 2.5
     proc.wait_until(lambda: stage.relayed_since(since), 5, "capture goes on")
     stays_but(stage, "netctl")
+
+
+def kill_netctls(stage):
+    """Each as soon as it is there, until their keeper has had enough."""
+    keeper = _pids(stage, "keeper")
+
+    def has_given_up():
+        proc.kill(_pids(stage, "netctl"))
+        return not any(map(proc.alive, keeper))
+    proc.wait_until(has_given_up, 10, "the end of the keeper")
+    stage.mark()
 
 
 def kill_keeper(stage):
@@ -271,9 +283,11 @@ def empty_log(stage):
 
 
 def rows_resume(stage):
-    proc.wait_until(lambda: stage.instance.sql(
-        "SELECT 1 FROM flows WHERE start_us > ?",
-        stage.keep["emptied"] * 1e6), 5, "rows")
+    emptied = stage.keep["emptied"]
+    proc.wait_until(
+        lambda: stage.instance.sql("SELECT 1 FROM flows WHERE start_us > ?",
+                                   emptied * 1e6),
+        emptied + ROWS_S - time.time(), "rows")
     assert stage.instance.sql("PRAGMA quick_check") == [{"quick_check": "ok"}]
     all_are_the_same(stage)
 

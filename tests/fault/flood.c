@@ -11,9 +11,9 @@
  * connections were answered and how many of everything were sent.
  */
 #include <arpa/inet.h>
+#include <linux/tcp.h>
 #include <netinet/in.h>
 #include <netinet/ip.h>
-#include <netinet/tcp.h>
 #include <netinet/udp.h>
 #include <sys/socket.h>
 
@@ -187,17 +187,20 @@ connection_begin(const struct flood *flood)
 	return fd;
 }
 
-/* Answered: it has a peer, or had one that has reset it. */
+/*
+ * shutdown(2) ends the attempt, or the connection, that it finds; whether its
+ * own SYN was acknowledged is looked at when no answer can come any more.
+ */
 static void
 connection_end(struct flood *flood, int fd)
 {
-	struct sockaddr_in name;
-	socklen_t len = sizeof(int), name_len = sizeof(name);
-	int error = 0;
+	struct tcp_info info = { 0 };
+	socklen_t len = sizeof(info);
 
-	(void)getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len);
-	if (error == ECONNRESET || error == EPIPE ||
-	    getpeername(fd, (struct sockaddr *)&name, &name_len) == 0)
+	(void)shutdown(fd, SHUT_RDWR);
+	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) == -1)
+		err(1, "getsockopt");
+	if (info.tcpi_bytes_acked > 0)
 		flood->answered++;
 	(void)close(fd);
 }

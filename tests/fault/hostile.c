@@ -91,6 +91,29 @@ hostile_answer(const struct datagram *ask)
 	    sizeof(struct msg_answer), 0);
 }
 
+void
+hostile_answer_deaf(const struct datagram *ask)
+{
+	struct datagram datagram = { .header = { .id = ask->header.id } };
+
+	datagram.body.answer.sequence = ask->body.beat.sequence;
+	datagram.body.answer.waiting = 1;
+	hostile_message(HOSTILE_PARENT_FD, &datagram, MSG_ANSWER,
+	    sizeof(struct msg_answer), 0);
+}
+
+void
+hostile_deaf(void)
+{
+}
+
+void
+hostile_spin(void)
+{
+	for (;;)
+		continue;
+}
+
 const struct breach *
 hostile_breach(const struct breach *breaches, size_t count)
 {

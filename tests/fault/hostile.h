@@ -59,6 +59,14 @@ int hostile_receive(struct datagram *, int wait_ms);
 /* That message of the supervisor is answered as if all were well. */
 void hostile_answer(const struct datagram *ask);
 
+/* As if clients waited and it served none, which is what one that is deaf says.
+ */
+void hostile_answer_deaf(const struct datagram *ask);
+void hostile_deaf(void);
+
+/* Wants a processor for ever. */
+void hostile_spin(void);
+
 /* The one that the directory of this program is named after; else it exits. */
 const struct breach *hostile_breach(const struct breach *, size_t count);
 

@@ -4,7 +4,8 @@
  * rules with `by dns' pass; see hostile.h and tests/fault/test_hostile_dnsd.py,
  * whose rules it knows by their numbers.  It answers heartbeats, but no client.
  * Worker 0 does that after SIGUSR1, as soon as something was granted to it, for
- * before that a refusal proves nothing; the others ask for what is right.
+ * before that a refusal proves nothing; the others ask for what is right.  Two
+ * breaches need no signal: see tests/fault/test_stuck.py.
  */
 #include <arpa/inet.h>
 #include <err.h>
@@ -386,6 +387,8 @@ static const struct breach breaches[] = {
 	{ "flood-of-clients", flood_of_clients },
 	{ "flood-of-one-client", flood_of_one_client },
 	{ "flood-of-one-pair", flood_of_one_pair },
+	{ "deaf", hostile_deaf },
+	{ "spin", hostile_spin },
 };
 
 static const struct breach *breach;
@@ -420,6 +423,23 @@ ready(void)
 	    sizeof(struct msg_empty), 0);
 }
 
+/* Who is of no use is so whatever netctl says. */
+static void
+asked(const struct datagram *ask)
+{
+	static unsigned int count;
+	int is_deaf = breach->commit == hostile_deaf;
+
+	if (is_deaf)
+		hostile_answer_deaf(ask);
+	else
+		hostile_answer(ask);
+	if (++count != 2 || (!is_deaf && breach->commit != hostile_spin))
+		return;
+	warnx("hostile dnsd: is %s", breach->name);
+	breach->commit();
+}
+
 static void
 parent_serve(int wait_ms)
 {
@@ -435,7 +455,7 @@ parent_serve(int wait_ms)
 		ready();
 	}
 	if (datagram.header.type == MSG_ASK)
-		hostile_answer(&datagram);
+		asked(&datagram);
 	if (datagram.header.type == MSG_DNSD_NETCTL) {
 		netctl_fd = fd;
 		return;

@@ -475,30 +475,6 @@ flood(void)
 		    sizeof(struct msg_answer), 0);
 }
 
-/* It says from the start on that clients wait, and accepts none. */
-static void
-stay_deaf(void)
-{
-}
-
-static void
-answer_deaf(const struct datagram *ask)
-{
-	struct datagram datagram = { .header = { .id = ask->header.id } };
-
-	datagram.body.answer.sequence = ask->body.beat.sequence;
-	datagram.body.answer.waiting = 1;
-	hostile_message(HOSTILE_PARENT_FD, &datagram, MSG_ANSWER,
-	    sizeof(struct msg_answer), 0);
-}
-
-static void
-spin(void)
-{
-	for (;;)
-		continue;
-}
-
 static const struct breach breaches[] = {
 	{ "wrong-length", wrong_length },
 	{ "length-that-lies", length_that_lies },
@@ -527,8 +503,8 @@ static const struct breach breaches[] = {
 	{ "arena-ones", arena_ones },
 	{ "arena-noise", arena_noise },
 	{ "flood", flood },
-	{ "deaf", stay_deaf },
-	{ "spin", spin },
+	{ "deaf", hostile_deaf },
+	{ "spin", hostile_spin },
 };
 
 static void
@@ -587,8 +563,8 @@ main(void)
 			return 0;
 		if (datagram.header.type != MSG_ASK)
 			continue;
-		if (breach->commit == stay_deaf)
-			answer_deaf(&datagram);
+		if (breach->commit == hostile_deaf)
+			hostile_answer_deaf(&datagram);
 		else
 			hostile_answer(&datagram);
 		/* The way to the flow log may come late. */

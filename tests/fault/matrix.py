@@ -96,8 +96,8 @@ OPEN_LOCAL = (("open", "local"),)
 BOTH_FORWARDED = (("closed", "forwarded"), ("open", "forwarded"))
 
 IN_A_LEASE = LEASE_S + GRACE_S
-# beats come every third of a lease, so that one may be two thirds old
-SOONEST = LEASE_S / 3 - 0.1
+# elements live for two thirds of a lease, and beats come every ninth
+SOONEST = LEASE_S * 5 / 9 - 0.1
 LONG_LEASE_S = 6.0
 ONE_RELAY = {"workers": 1}
 FEW_DESCRIPTORS = {"workers": 1, "prefix": ("prlimit", "--nofile=256:256")}
@@ -141,7 +141,10 @@ CASES = (
          check="dot_is_another", options=TLS, daily=CLOSED_LOCAL),
     Case("4", "kill -9 netctl's worker", "kill_netctl", CAPTURED, 1.0,
          check="only_netctl_is_another", daily=BOTH_FORWARDED),
-    Case("5", "kill -9 netctl", "kill_keeper", CONFIGURED, IN_A_LEASE,
+    Case("4a", "kill -9 netctl's workers, all", "kill_netctls", CONFIGURED,
+         IN_A_LEASE, flows=False, dies=True, check="tpxd_said_failure",
+         daily=()),
+    Case("5", "kill -9 netctl", "kill_keeper", CONFIGURED, LEASE_S,
          flows=False, dies=True, check="tpxd_said_failure",
          daily=BOTH_FORWARDED),
     Case("6", "SIGSTOP netctl", "stop_netctl", CONFIGURED, IN_A_LEASE,
@@ -207,10 +210,11 @@ CASES = (
          daily=CLOSED_FORWARDED),
     Case("35a", "interface renamed and back", "rename_interface", CAPTURED,
          3.0, check="absence_was_said", daily=OPEN_FORWARDED),
+    # the host's own sockets are captured whatever interface they use
     Case("35b", "interface removed and returned", "replace_interface",
          CAPTURED, 4.0, places=("forwarded",), flows=False),
     Case("35c", "address changed and back", "change_address", CAPTURED, 3.0,
-         places=("forwarded",), daily=OPEN_FORWARDED),
+         daily=OPEN_FORWARDED),
     Case("36", "reload of a wrong configuration", "reload_wrongly", CAPTURED,
          0.5, check="old_configuration_stays", daily=OPEN_LOCAL),
     Case("36a", "thirty reloads", "reload_often", CAPTURED, 0.5,

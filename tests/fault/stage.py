@@ -36,6 +36,7 @@ LOG_BYTES = 16 << 20
 PASSED = f"pass proto tcp to any port {EXCHANGE}"
 RULES = f"{PASSED}\ndefault relay"
 CLEANED_UP = ("kill_tpxd", "term_tpxd")  # by netctl, which sees its end
+NOT_PUT_BACK = ("kill_netctls", "kill_keeper", "kill_everything")
 CAPTURES = {"forwarded": FORWARDED, "local": LOCAL}
 DNS = {
     "": "",
@@ -353,10 +354,9 @@ class Stage:
             self.instance.unblock()
         else:
             self.leaks = self._leaks_open()
-        orphaned = self.case.fault in ("kill_keeper", "kill_everything")
         self.left = snapshot.difference(
             self.empty, snapshot.take(self.net.gateway),
-            snapshot.ORPHANED if orphaned else ())
+            snapshot.ORPHANED if self.case.fault in NOT_PUT_BACK else ())
 
     def _leaks_open(self):
         """Direct packets while capture was in force."""

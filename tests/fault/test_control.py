@@ -2,8 +2,10 @@
 """Who holds the control socket's door open delays and locks out nobody."""
 
 import contextlib
+import grp
 import os
 import pathlib
+import pwd
 import re
 import socket
 import struct
@@ -20,6 +22,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 FLOODERS = 24
 MOST = 32  # clients that tpxd serves at a time
 MANY_FDS = 253  # the most that unix(7) takes, SCM_MAX_FD
+LINGER_S = 20
 
 
 def request(command):
@@ -98,6 +101,60 @@ def test_descriptors_that_nobody_asked_for_are_closed(tpx):
                 assert sock.recv(1 << 16) == b""
     proc.wait_until(lambda: descriptors(tpxd) <= base, 5, "all closed")
     assert instance.status()["state"] == "armed"
+
+
+@contextlib.contextmanager
+def group_tpx():
+    """Whoever connects meanwhile may read, and is not root."""
+    os.setegid(grp.getgrnam("tpx").gr_gid)
+    os.seteuid(pwd.getpwnam("nobody").pw_uid)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+        os.setegid(0)
+
+
+@contextlib.contextmanager
+def lingering(namespace):
+    """A socket whose last close(2) waits for a peer that reads nothing."""
+    with namespace.inside():
+        listener = socket.create_server(("127.0.0.1", 0))
+        sock = socket.create_connection(listener.getsockname())
+    with listener, listener.accept()[0]:
+        push(sock, bytes(1 << 16))
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
+                        struct.pack("ii", 1, LINGER_S))
+        yield sock
+
+
+def send_with(sock, word, passed):
+    """Of a socket that is not read any more: behind words that wait there."""
+    push(sock, word)
+    descriptor = struct.pack("i", passed.fileno())
+    while True:
+        with contextlib.suppress(BlockingIOError):
+            sock.sendmsg([word], [(socket.SOL_SOCKET, socket.SCM_RIGHTS,
+                                   descriptor)], socket.MSG_DONTWAIT)
+            return
+        sock.recv(1 << 16)
+
+
+@pytest.mark.parametrize("reads", [True, False], ids=["reads", "leaves"])
+def test_descriptor_that_would_be_waited_for_is_not(net, tpx, reads):
+    """Whoever may only read makes tpxd close what blocks whoever closes it."""
+    instance = tpx(workers=1, lease="1s")
+    with lingering(net.gateway) as passed:
+        with group_tpx(), clients(instance, 1) as (sock,):
+            send_with(sock, request("STATUS"), passed)
+            passed.close()
+            if reads:
+                sock.settimeout(5)
+                with contextlib.suppress(ConnectionError):
+                    while sock.recv(1 << 16):
+                        pass
+        assert instance.status()["state"] == "armed"
+    instance.rows(1, "kind = 'state'", view="events")
 
 
 @pytest.mark.parametrize("spare", [None, 4], ids=["plenty", "few descriptors"])

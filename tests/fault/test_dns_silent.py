@@ -8,11 +8,13 @@ one is that waits for their servers itself.
 import contextlib
 import pathlib
 import socket
+import struct
 
 import pytest
 
 from conftest import FORWARDED
 from rig import dot, names, proc, upstreams
+from test_limits import many_descriptors  # pylint: disable=unused-import
 
 ASKED4, ASKED6 = "192.0.2.53", "2001:db8:53::53"
 SILENT = b"\x06silent\x07example\x03net\0"
@@ -27,6 +29,8 @@ ANSWER_S = 2.0  # a question that is lost on its way is asked again
 ANSWERED = 40  # questions of a neighbour
 RARE = 5  # questions of one who hardly asks
 BETWEEN = 4000  # of the flood, which takes seconds
+# of TCP: more than dnsd has, of one address less than it may have
+HOSTS, OF_A_HOST = 18, 60
 
 
 def is_silent(wire):
@@ -158,12 +162,17 @@ FLOODERS = [
 ]
 
 
+def route_network(net):
+    """The client has all of it."""
+    net.client.ip("-6", "route", "add", "local", f"{NETWORK}/64", "dev", "lo")
+    net.gateway.ip("-6", "route", "add", f"{NETWORK}/64", "via", net.CLIENT6)
+
+
 @pytest.mark.parametrize("sources, neighbour, asked", FLOODERS)
 def test_names_that_nobody_answers_fill_their_clients_share(
         net, forwarded, sources, neighbour, asked):
     """Also when the neighbour is of the same /64."""
-    net.client.ip("-6", "route", "add", "local", f"{NETWORK}/64", "dev", "lo")
-    net.gateway.ip("-6", "route", "add", f"{NETWORK}/64", "via", net.CLIENT6)
+    route_network(net)
     instance = forwarded()
     ask_until_answered(net, asked, neighbour)
     with sockets(net, sources, asked) as socks, Flood(socks) as flood:
@@ -174,6 +183,29 @@ def test_names_that_nobody_answers_fill_their_clients_share(
             is_answered(net, number, asked, neighbour)
             number += 1
         assert flood.rcodes[2] > 0, flood.rcodes
+
+
+def test_connections_of_a_network_leave_room(
+        net, udp_upstream, tpx, many_descriptors):
+    """Each waits for an answer that does not come, so that none is idle."""
+    route_network(net)
+    tpx(f"dns forward {{ {net.SERVER4} }}\ndns validate no\n"
+        "dns max-rate no", workers=1)
+    ask_until_answered(net, ASKED6, OTHER6)
+    with contextlib.ExitStack() as stack:
+        for number in range(HOSTS * OF_A_HOST):
+            sock = stack.enter_context(
+                net.client.socket(socket.AF_INET6, socket.SOCK_STREAM))
+            sock.setsockopt(socket.IPPROTO_IPV6, IPV6_FREEBIND, 1)
+            sock.bind((f"{NETWORK}{number % HOSTS + 1:x}", 0))
+            query = names.question(
+                f"n{number}.silent.example.net").to_wire()
+            with contextlib.suppress(OSError):
+                sock.connect((ASKED6, names.PORT))
+                sock.send(struct.pack("!H", len(query)) + query)
+        answer = names.ask(net.client, ASKED6, GOOD, tcp=True,
+                           source=(OTHER6, 0))
+    assert names.texts(answer) == {upstreams.TRUE4}
 
 
 @pytest.mark.long

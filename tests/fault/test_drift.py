@@ -436,6 +436,28 @@ def test_lost_events_alone_are_no_drift(net, tpx, storm):
     assert drifts(instance) == []
 
 
+def interface_is(net, *states):
+    return [f"{net.CLIENT_IF} is {state}" for state in states]
+
+
+GONE, THERE = "gone", "there, and captured"
+
+
+def test_interfaces_that_change_unwatched_are_told_of(net, tpx):
+    instance = tpx("default relay", lease="5s")
+
+    def change(net):
+        net.gateway.ip("link", "del", net.CLIENT_IF)
+        net.gateway.ip("addr", "del", "::1", "dev", "lo")
+    unwatched(net, instance, change)
+    expected = [*interface_is(net, GONE), "lo has lost ::1"]
+    proc.wait_until(lambda: sorted(messages(instance)) == expected,
+                    what="rows")
+    net.wire_client()
+    proc.wait_until(lambda: messages(instance)[2:] == interface_is(
+        net, THERE), what="the row of its return")
+
+
 def test_what_was_changed_unwatched_counts_towards_a_fight(net, tpx):
     instance = tpx("default relay", lease="5s")
     wanted = state_of(net)
@@ -564,6 +586,25 @@ def test_capture_follows_the_name(net, server, tpx, sniffer, change):
         proc.wait_until(lambda: len(drifts(instance, "interface")) == 2,
                         what="the rows of gone and back")
     assert instance.status()["state"] == "armed"
+
+
+def test_a_reload_knows_which_interfaces_are_there(net, tpx):
+    """Of those that are new in it as well."""
+    instance = tpx("default relay")
+    instance.ctl("reload")
+    link_flap(net)
+    instance.configure(configuration("default relay", capture=(
+        f"capture forwarded on {{ {net.CLIENT_IF} {net.SERVER_IF} later0 }}")))
+    instance.ctl("reload")
+    instance.ctl("reload")
+    net.gateway.ip("link", "set", net.SERVER_IF, "down")
+    net.gateway.ip("link", "set", net.SERVER_IF, "name", "other0")
+    net.gateway.ip("link", "del", net.CLIENT_IF)
+    expected = ["later0 is not there yet", f"{net.SERVER_IF} is gone",
+                *interface_is(net, GONE)]
+    proc.wait_until(lambda: len(messages(instance)) >= len(expected),
+                    what="rows")
+    assert messages(instance) == expected
 
 
 def test_an_interface_that_comes_later_is_captured(net, server, tpx, sniffer):

@@ -10,7 +10,7 @@ import socket
 import pytest
 
 from conftest import ECHO, client_of
-from rig import proc, servers, traffic
+from rig import names, proc, servers, traffic
 
 pytestmark = pytest.mark.alone
 
@@ -19,6 +19,8 @@ WAITING = 3
 # of the descriptors that a test itself needs: two a flow, and some
 TEST_FDS = 4096
 UDP_PORT = 5420
+NAME = "www.example.net"
+CPU = 0.1  # most of a core while nothing can be had
 
 
 @pytest.fixture
@@ -264,6 +266,48 @@ def test_way_back_to_a_client_of_udp_without_room_is_the_loss_of_its_flow(
         assert all(served(flow, 5) for flow in flows)
         assert instance.by_role() == before
     close_all(flows)
+
+
+def ask_by_tcp(namespace, address):
+    """A question on its way; the socket, and its size is in front of it."""
+    sock = traffic.connect(namespace, address, names.PORT)
+    wire = names.question(NAME).to_wire()
+    sock.sendall(len(wire).to_bytes(2, "big") + wire)
+    return sock
+
+
+@pytest.mark.long
+def test_dnsd_without_descriptors_lets_the_idle_go_or_waits(
+        net, tpx, address):
+    instance = tpx(f"dns forward {net.SERVER4}\ndns validate no",
+                   workers=1, lease="30s")
+    dnsd, = instance.by_role()["dnsd"]
+    with names.Server(net.server):
+        assert names.texts(names.ask(net.client, address, NAME))
+        # it has been given every channel
+        base = proc.settled(lambda: len(open_fds(dnsd)), 0.3)
+        before = instance.by_role()
+        with traffic.connect(net.client, address, names.PORT) as idle:
+            proc.wait_until(lambda: len(open_fds(dnsd)) > base, 5, "a client")
+            leave_room(dnsd, 0)
+            assert names.texts(names.ask(net.client, address, NAME, tcp=True))
+            idle.settimeout(5)
+            assert idle.recv(1) == b""
+        proc.wait_until(lambda: len(open_fds(dnsd)) == base, 5, "none")
+        leave_room(dnsd, 0)
+        busy = proc.cpu_s(dnsd)
+        with ask_by_tcp(net.client, address) as waiting:
+            # who asks by datagrams is answered meanwhile
+            proc.stays(lambda: names.texts(names.ask(
+                net.client, address, NAME)), 0.5, "answers")
+            assert proc.cpu_s(dnsd) - busy < 0.5 * CPU
+            waiting.settimeout(0.01)
+            with pytest.raises(TimeoutError):
+                waiting.recv(1)
+            proc.limit(dnsd, "--nofile=1024:")
+            waiting.settimeout(5)
+            assert servers.read_exactly(waiting, 2)
+    assert instance.by_role() == before
 
 
 def test_log_file_on_standard_error_kills_nobody(net, server, tpx):

@@ -4,7 +4,6 @@
 import collections
 import contextlib
 import hashlib
-import os
 import random
 import socket
 import threading
@@ -37,18 +36,11 @@ PIPES_KEPT = 48  # of a relay, as relay/pipe.c has it
 PIPES_OTHERS = 8  # the test's output, event loops
 
 
-def links(pid):
-    """What a process has open; of what was closed meanwhile nothing."""
-    for fd in os.listdir(f"/proc/{pid}/fd"):
-        with contextlib.suppress(FileNotFoundError):
-            yield os.readlink(f"/proc/{pid}/fd/{fd}")
-
-
 def descriptors(instance):
     """How many each process has, without the pipes that relays keep."""
     counts = {}
     for pid in instance.pids():
-        opened = list(links(pid))
+        opened = proc.opened(pid)
         pipes = sum(link.startswith("pipe:") for link in opened)
         assert pipes <= 2 * PIPES_KEPT + PIPES_OTHERS, (pid, pipes)
         counts[pid] = len(opened) - pipes

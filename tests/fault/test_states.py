@@ -62,6 +62,23 @@ def test_relays_that_are_stopped_again_and_again_end_capture(
 
 
 @pytest.mark.parametrize("mode", ["open", "closed"])
+def test_dnsds_that_are_stopped_again_and_again_end_capture(
+        net, server, tpx, mode):
+    """Though relays work: rules are by names, too."""
+    lease_s = 1
+    instance = tpx(f"dns forward {net.SERVER4}", mode=mode,
+                   lease=f"{lease_s}s")
+    expected = {net.CLIENT4, net.CLIENT6} if mode == "open" else set()
+    with Stopper(instance, "dnsd"):
+        instance.wait_state(mode, timeout_s=lease_s + GRACE_S)
+        since = time.monotonic()
+        with Hammer(net.client, (net.SERVER4, net.SERVER6), CLOSE) as hammer:
+            proc.wait_until(lambda: hammer.rounds >= MANY_ROUNDS, 30, "knocks")
+        assert server[CLOSE].addresses(since) == expected
+        assert instance.status()["state"] == mode
+
+
+@pytest.mark.parametrize("mode", ["open", "closed"])
 @pytest.mark.parametrize("roles", [["netctl"], ["keeper", "netctl"]],
                          ids=["worker", "both"])
 def test_status_says_that_the_lease_is_over_while_netctl_is_stopped(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: ISC
-"""Relays that run and are of no use: hostile_relay.c in the place of one.
+"""Relays and dnsds that run and are of no use: hostile ones in their place.
 
 A deaf one answers heartbeats, says that clients wait, and accepts nobody; one
 that spins answers no more, and wants a processor all the time, so that it could
@@ -13,7 +13,7 @@ import time
 import pytest
 
 from conftest import CLOSE, ECHO
-from rig import proc, traffic
+from rig import names, proc, traffic
 from rig.traffic import Hammer
 
 LEASE_S = 2.0
@@ -29,7 +29,7 @@ BOTH = pytest.mark.parametrize("breach", STUCK)
 
 
 class Programs:
-    """A directory of them whose relay can be exchanged."""
+    """A directory of them that can be exchanged."""
 
     def __init__(self, folder, build, breach):
         self.path = folder / breach
@@ -39,9 +39,15 @@ class Programs:
         for parent in list(folder.parents)[:-2] + [folder]:
             parent.chmod(parent.stat().st_mode | 0o055)
 
-    def relay_is(self, program):
+    def put(self, program, role):
         shutil.copy(self._build / program, self.path / "next")
-        os.rename(self.path / "next", self.path / "tpx-relay")
+        os.rename(self.path / "next", self.path / f"tpx-{role}")
+
+    def spoil(self, role):
+        self.put(f"tests-hostile-{role}", role)
+
+    def mend(self, role):
+        self.put(f"tpx-{role}", role)
 
 
 @pytest.fixture
@@ -49,13 +55,13 @@ def programs(build, tmp_path, breach):
     return Programs(tmp_path, build, breach)
 
 
-def becomes_hostile(instance, programs, breach):
-    """The relay dies, and one that is stuck takes its place; its pid."""
-    before = instance.by_role()["relay"]
-    programs.relay_is("tests-hostile-relay")
+def becomes_hostile(instance, programs, breach, role="relay"):
+    """The one dies, and one that is stuck takes its place; its pid."""
+    before = instance.by_role()[role]
+    programs.spoil(role)
     proc.kill(before)
-    hostile, = instance.wait_replaced("relay", before, 5)
-    instance.tpxd.wait_output(f"hostile relay: is {breach}", LEASE_S)
+    hostile, = instance.wait_replaced(role, before, 5)
+    instance.tpxd.wait_output(f"hostile {role}: is {breach}", LEASE_S)
     return hostile
 
 
@@ -72,7 +78,7 @@ def test_stuck_relay_is_replaced_and_its_clients_are_served(
     others = {role: pids for role, pids in instance.by_role().items()
               if role != "relay"}
     hostile = becomes_hostile(instance, programs, breach)
-    programs.relay_is("tpx-relay")
+    programs.mend("relay")
     with traffic.connect(net.client, net.SERVER4, ECHO) as sock:
         sock.settimeout(within_s + SERVED_S)
         assert traffic.echoes(sock), "who waited for it was lost"
@@ -83,6 +89,30 @@ def test_stuck_relay_is_replaced_and_its_clients_are_served(
     assert traffic.outcome(net.client, net.SERVER4, ECHO) == "served"
     assert {role: instance.by_role()[role] for role in others} == others
     assert sniffer.direct() == []
+
+
+@pytest.mark.long
+@BOTH
+def test_stuck_dnsd_is_replaced_and_who_asked_it_is_answered(
+        net, tpx, programs, breach):
+    lease_s = 1.0
+    message, within_s = STUCK[breach]
+    within_s *= lease_s / LEASE_S
+    instance = tpx(f"dns forward {net.SERVER4}\ndns validate no",
+                   lease=f"{lease_s:.0f}s", workers=1, programs=programs.path)
+    before = instance.by_role()
+    with names.Server(net.server):
+        hostile = becomes_hostile(instance, programs, breach, "dnsd")
+        programs.mend("dnsd")
+        answer = names.ask(net.client, net.SERVER4, "www.example.net",
+                           timeout_s=within_s + SERVED_S)
+    assert names.texts(answer) == {names.ADDRESS4}
+    assert not proc.alive(hostile)
+    row, = proc.wait_until(lambda: told(instance, message), 5, "the event")
+    assert row["process"] == "tpx-dnsd[0]"
+    instance.wait_state("armed")
+    after = instance.by_role()
+    assert {**after, "dnsd": before["dnsd"]} == before
 
 
 @pytest.mark.parametrize("mode", ["open", "closed"])
@@ -105,7 +135,7 @@ def test_relays_that_are_stuck_one_after_the_other_end_capture(
         proc.stays(lambda: instance.status()["state"] == mode,
                    within_s + LEASE_S, mode)
         assert told(instance, message)
-        programs.relay_is("tpx-relay")
+        programs.mend("relay")
         instance.wait_state("armed", timeout_s=40)
     if mode == "closed":
         assert sniffer.direct() == []

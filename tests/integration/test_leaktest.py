@@ -74,6 +74,21 @@ dns forward 192.0.2.53
 dns private-relay no
 dns encrypted no
 """
+# by families, of clients as well as of this host's own
+BOTH, ONLY4, ONLY6 = {"v4", "v6"}, {"v4"}, {"v6"}
+KINDS = {
+    "tcp connection": BOTH, "udp": BOTH, "icmp echo": BOTH,
+    "tcp connection to port 53": BOTH, "udp to port 53": BOTH,
+    "tcp connection to port 853": BOTH, "udp to port 853": BOTH,
+    "udp like quic": BOTH, "mptcp connection": BOTH, "tcp fast open": BOTH,
+    "tcp connection bound to a device": BOTH, "udp bound to a device": BOTH,
+    "tcp connection of an ipv6 socket": ONLY4, "udp of an ipv6 socket": ONLY4,
+    "tcp to a mapped address": ONLY6, "udp to a mapped address": ONLY6,
+    "raw tcp syn": BOTH, "raw udp": BOTH,
+    "tcp fragments": BOTH, "udp fragments": BOTH,
+    "later tcp fragment alone": BOTH, "later udp fragment alone": BOTH,
+    "sctp": BOTH, "gre": BOTH,
+}
 QUESTIONS = {f"question for {what}" for what in (
     "the canary", "a name below the canary", "designated resolvers",
     "private relay", "private relay by http/2")}
@@ -129,6 +144,7 @@ def test_nothing_leaks(net, build, place, mode, capture, more):
     status, report = leaktest(net, *words(build, text, place, "--quick"))
     assert report["leaks"] == [] and report["mute"] == []
     assert (status, report["result"]) == (0, "good")
+    assert kinds(report).items() >= KINDS.items()
     names = [phase["name"] for phase in report["phases"]]
     assert "everything killed, rules flushed" in names
     armed = report["phases"][names.index("armed")]
@@ -141,6 +157,12 @@ def test_nothing_leaks(net, build, place, mode, capture, more):
         {0: 1, 65534: 1} if USERS not in capture else
         {1000: 1, 65534: 1, 0: 0, 65535: 0})
     assert not snapshot.difference(before, snapshot.take(net.gateway))
+
+
+def kinds(report):
+    """Those that arrive when nothing stops them, and in which families."""
+    return {kind["name"]: {family for family in BOTH if kind[family]}
+            for kind in report["kinds"]}
 
 
 def phases_of(mode, dns):

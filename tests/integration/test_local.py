@@ -321,29 +321,6 @@ def test_a_connection_to_the_listener_itself_is_refused(net, server, tpx):
     assert instance.status()["flows"]["accepted"] == 0
 
 
-class Caller(proc.Background):
-    """Connects from the gateway, each time from another port of PORTS."""
-
-    def __init__(self, net, address):
-        self._net, self._address = net, address
-        self._begin()
-
-    def _run(self):
-        calls = []
-        for port in list(PORTS) * 100:
-            if self._closing.wait(0.02):
-                break
-            with contextlib.suppress(OSError):
-                sock = bound(self._net, self._address, port)
-                calls.append(sock)
-                sock.setblocking(False)
-                sock.connect_ex((self._address, CLOSE))
-            if len(calls) > 60:
-                calls.pop(0).close()
-        for sock in calls:
-            sock.close()
-
-
 def stop(instance, role):
     roles = instance.by_role()
     proc.kill([pid for name in role for pid in roles[name]], signal.SIGSTOP)
@@ -352,7 +329,8 @@ def stop(instance, role):
 def test_closed_holds_when_the_rules_are_flushed_and_netctl_is_stopped(
         net, server, seen, tpx, address):
     instance = tpx(capture=LOCAL, lease=f"{LEASE_S:.0f}s")
-    with session(net, address) as (here, there), Caller(net, address):
+    with session(net, address) as (here, there), traffic.Hammer(
+            net.gateway, [net.SERVER4, net.SERVER6], CLOSE, PORTS):
         stop(instance, ["keeper", "netctl"])
         instance.wait_state("closed", timeout_s=LEASE_S + 2)
         net.gateway.run("nft", "flush", "ruleset")

@@ -20,7 +20,7 @@ from rig.servers import BODY, CHUNK_BYTES, Server
 LONG = pytest.mark.long
 MIB, GIB = 1 << 20, 1 << 30
 GREET_PORT = 5430
-SLOW_PORT = 5431
+SLOW_PORT = 5440
 TIMEOUT_S = 600
 # what servers that speak first say, and what a client says then
 GREETINGS = {
@@ -28,8 +28,9 @@ GREETINGS = {
     "smtp": (b"220 mail.example ESMTP\r\n", b"EHLO client.example\r\n"),
     "ftp": (b"220 ftp.example ready\r\n", b"USER anonymous\r\n"),
 }
-# no greeting waits for a client's first bytes
-GREETING_S = 2.0
+# no greeting waits for a client's first bytes, for which others wait longer
+GREETING_S = 0.15
+TRIES = 5  # one of them will not meet a busy machine
 
 
 @LONG
@@ -184,15 +185,21 @@ def test_servers_that_speak_first_are_heard_at_once(
         server.heard.append(servers.read_exactly(connection, len(word)))
         connection.sendall(b"250 ok\r\n")
     instance = tpx()
-    with Server(net.server, GREET_PORT, greet) as server:
-        begun = time.monotonic()
-        with traffic.connect(net.client, address, GREET_PORT) as sock:
-            assert servers.read_exactly(sock, len(greeting)) == greeting
-            assert time.monotonic() - begun < GREETING_S
-            sock.sendall(word)
-            assert servers.read_exactly(sock, 8) == b"250 ok\r\n"
-        assert server.heard == [word]
-    row, = instance.rows(1)
+    # each is a server that nothing is known of
+    for port in range(GREET_PORT, GREET_PORT + TRIES):
+        with Server(net.server, port, greet) as server:
+            begun = time.monotonic()
+            with traffic.connect(net.client, address, port) as sock:
+                assert servers.read_exactly(sock, len(greeting)) == greeting
+                took = time.monotonic() - begun
+                sock.sendall(word)
+                assert servers.read_exactly(sock, 8) == b"250 ok\r\n"
+            assert server.heard == [word]
+        if took < GREETING_S:
+            break
+    else:
+        pytest.fail(f"it was heard after {took} s")
+    row, = instance.rows(1, f"dport = {port}")
     assert (row["down_bytes"], row["host"]) == (len(greeting) + 8, None)
 
 

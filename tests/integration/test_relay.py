@@ -22,6 +22,8 @@ SEGMENTS_IN = 140  # tcpi_segs_in of struct tcp_info
 SHORT_CONNECTIONS = 1000
 DOWNLOADS = 200
 BIG_BYTES = 64 << 20
+# each of them has had a pipe in either direction
+POOL_FLOWS, POOL_BYTES = 10, 1 << 20
 MEMORY_KIB = 16 << 10
 
 
@@ -165,6 +167,31 @@ def test_both_directions_at_once_are_identical(net, server, tpx, address):
         sock.shutdown(socket.SHUT_WR)
         assert echoed.result(60) == (
             BIG_BYTES // 2, BODY.sha256(BIG_BYTES // 2))
+
+
+def pipe_ends(instance):
+    relay, = instance.by_role()["relay"]
+    return [link for link in proc.opened(relay) if link.startswith("pipe:")]
+
+
+def test_pipes_of_big_flows_are_those_of_flows_before(
+        net, server, tpx, address):
+    """Of flows that have ended, and of those that rest."""
+    instance = tpx(workers=1)
+    before = len(pipe_ends(instance))
+    with contextlib.ExitStack() as stack:
+        for _ in range(POOL_FLOWS):
+            sock = stack.enter_context(
+                traffic.connect(net.client, address, ECHO))
+            # it is answered, as much at a time as there is room for
+            for chunk in BODY.chunks(POOL_BYTES):
+                assert traffic.echoes(sock, chunk)
+        # fewer than one for each flow, of two ends
+        resting = pipe_ends(instance)
+        assert before < len(resting) < before + 2 * POOL_FLOWS
+    for _ in range(POOL_FLOWS):
+        traffic.exchange(net.client, address, EXCHANGE, 10, POOL_BYTES)
+    assert len(pipe_ends(instance)) <= len(resting)
 
 
 @pytest.mark.smoke

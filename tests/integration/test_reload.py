@@ -14,10 +14,11 @@ import time
 import pytest
 
 from conftest import ECHO, FORWARDED, LOCAL, client_of, configuration
-from rig import killpoint, packets, proc, traffic
+from rig import burden, killpoint, packets, proc, traffic
 from rig.servers import UdpServer
 
 RELOADS = 30
+GROWTH_KIB = 6 * 1024  # of a process, however often
 KEEPER_SHORT_LIFE_S = 1.0  # as netctl/keeper.c has it
 BLOCK = f"block proto tcp to any port {ECHO}"
 
@@ -253,7 +254,7 @@ def reload_often(net, instance, count):
         return [len(os.listdir(f"/proc/{pid}/fd")) for pid in instance.pids()]
 
     instance.ctl("reload")
-    before = descriptors()
+    before, memory = descriptors(), burden.memory(instance)
     rules = shape(net)
     with Clients(net) as clients:
         for _ in range(count):
@@ -262,6 +263,7 @@ def reload_often(net, instance, count):
     proc.wait_until(lambda: instance.status()["flows"]["open"] == 0,
                     what="the end of every flow")
     assert max(now - then for now, then in zip(descriptors(), before)) <= 2
+    burden.assert_flat(memory, burden.memory(instance), GROWTH_KIB)
     assert generation(instance) == count + 2
     assert shape(net) == rules
 

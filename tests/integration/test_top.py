@@ -155,6 +155,32 @@ def test_tables_that_are_made_anew_keep_no_list_of_domains(net, server, tpx):
         assert maps.count("tpx-domains") <= 1
 
 
+@pytest.mark.long
+def test_a_big_log_is_added_up_more_seldom(net, server, tpx):
+    instance = tpx()
+    traffic.exchange(net.client, net.SERVER4, EXCHANGE, 10, 10)
+    instance.rows(1)
+    instance.stop()
+    log = instance.log / "flows.db"
+    with contextlib.closing(sqlite3.connect(log)) as db, db:
+        columns = ", ".join(name for _, name, *_ in db.execute(
+            "PRAGMA table_info(flow)") if name != "id")
+        for _ in range(19):  # 2^19 rows
+            db.execute(f"INSERT INTO flow ({columns}) SELECT {columns}"
+                       " FROM flow")
+    ours, theirs = pty.openpty()
+    try:
+        with net.gateway.spawn(instance.build / "tpxctl", "top", "--db", log,
+                               stdout=theirs) as running:
+            assert b"FLOWS" in os.read(ours, 65536)  # whole at once
+            used_s = proc.cpu_s(running.pid)
+            proc.stays(lambda: proc.cpu_s(running.pid) == used_s, 3.5,
+                       "at rest")
+    finally:
+        os.close(ours)
+        os.close(theirs)
+
+
 @pytest.mark.parametrize("words", [
     ["nobody"], ["hosts", "clients"], ["--since", "yesterday"], ["-n", "0"]])
 def test_words_that_mean_nothing_are_refused(tpx, words):

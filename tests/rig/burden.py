@@ -33,11 +33,13 @@ class Peak(proc.Background):
                 self.most[pid] = max(most, proc.pss_kib(pid))
 
 
-def assert_flat(before, after, most_kib=GROWTH_KIB):
-    """Memory is about what it was."""
+def assert_flat(before, after, most_kib=GROWTH_KIB, relay_kib=None):
+    """Memory is about what it was; of relays, which cache nothing, closer."""
     grown = by_process({pid: after[pid] - kib for pid, kib in before.items()})
     print(f"grown by KiB {grown}")
     assert max(grown.values()) < most_kib, grown
+    relays = [kib for name, kib in grown.items() if "relay" in name]
+    assert relay_kib is None or max(relays) < relay_kib, grown
 
 
 def descriptors(instance):

@@ -160,6 +160,16 @@ def pss_by_mapping_kib(pid):
     return found
 
 
+def opened(pid):
+    """What a process has open, by name; of what was closed meanwhile nothing.
+    """
+    found = []
+    for fd in os.listdir(f"/proc/{pid}/fd"):
+        with contextlib.suppress(FileNotFoundError):
+            found.append(os.readlink(f"/proc/{pid}/fd/{fd}"))
+    return found
+
+
 def tasks(pid):
     """Thread ids of pid."""
     return list(map(int, os.listdir(f"/proc/{pid}/task")))

@@ -37,6 +37,10 @@ SYSCALLS = {
     "connect": (42, -1, 0, 0), "bind": (49, -1, 0, 0),
     "listen": (50, -1, 0), "accept": (288, -1, 0, 0, 0),
     "set SO_MARK": (54, -1, socket.SOL_SOCKET, 36, 0, 4),
+    # whoever closes such a socket last may wait for as long as its maker likes
+    "set SO_LINGER": (54, -1, socket.SOL_SOCKET, socket.SO_LINGER, 0, 8),
+    # a listener, that its next owner gets
+    "shutdown SHUT_RDWR": (48, -1, socket.SHUT_RDWR),
     "map as code": (9, 0, 4096, 5, 0x22, -1, 0),
     "tgkill": (234, 1, 1, 0), "F_SETOWN": (72, 0, 8, 1),
     "F_SETSIG": (72, 0, 10, 9),
@@ -56,20 +60,23 @@ DENIED = {
     "keeper": CHILDREN + ("unlink", "kill"),
     "netctl": CHILDREN + ("fork", "clone", "unlink", "kill", "tgkill"),
     "relay": CHILDREN + ("fork", "clone", "open a file", "unlink", "kill",
-                         "tgkill", "socket AF_NETLINK"),
+                         "tgkill", "socket AF_NETLINK", "set SO_LINGER",
+                         "shutdown SHUT_RDWR"),
     "flowlog": CHILDREN + ("fork", "clone", "kill", "tgkill",
                            "socket AF_INET", "socket AF_NETLINK"),
     "dnsd": CHILDREN + ("fork", "clone", "open a file", "unlink", "kill",
                         "tgkill", "socket AF_INET", "socket AF_NETLINK",
-                        "connect", "bind", "set SO_MARK",
-                        "sendto", "sendmsg MSG_FASTOPEN"),
+                        "connect", "bind", "set SO_MARK", "set SO_LINGER",
+                        "sendto", "sendmsg MSG_FASTOPEN",
+                        "shutdown SHUT_RDWR"),
     "resolver": CHILDREN + ("fork", "clone", "open a file", "unlink", "kill",
                             "tgkill", "socket AF_NETLINK", "listen", "accept",
-                            "set SO_MARK", "sendto MSG_FASTOPEN"),
+                            "set SO_MARK", "set SO_LINGER",
+                            "sendto MSG_FASTOPEN"),
     "dot": CHILDREN + ("fork", "clone", "open a file", "unlink", "kill",
                        "tgkill", "socket AF_NETLINK", "bind", "listen",
-                       "set SO_MARK", "sendto MSG_FASTOPEN",
-                       "sendmsg MSG_FASTOPEN"),
+                       "set SO_MARK", "set SO_LINGER", "shutdown SHUT_RDWR",
+                       "sendto MSG_FASTOPEN", "sendmsg MSG_FASTOPEN"),
 }
 
 
@@ -175,6 +182,20 @@ def test_descriptors_of_the_parent_do_not_leak(tpx):
     instance = tpx(prefix=("sh", "-c", 'exec "$@" 9</etc/hostname', "sh"))
     for role, pid, _ in each(instance):
         assert "/etc/hostname" not in descriptors(pid), role
+
+
+@pytest.mark.parametrize("closed", ["</etc/hostname", "<&-", "2>&-",
+                                    "<&- >&- 2>&-"],
+                         ids=["none", "input", "error", "all"])
+def test_standard_descriptors_are_no_others(tpx, closed):
+    """Input may be a terminal; a closed one would be taken by a socket."""
+    instance = tpx(DNS, prefix=("sh", "-c", f'exec "$@" {closed}', "sh"))
+    for role, pids in instance.by_role().items():
+        for pid in pids:
+            standard = [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in range(3)]
+            assert standard[0] == "/dev/null", role
+            assert all(name.startswith("/") and "memfd" not in name
+                       for name in standard), (role, standard)
 
 
 @pytest.mark.skipif(not inject.SUPPORTED, reason="x86-64 only")

@@ -46,6 +46,9 @@ struct fixture_server {
 	uint16_t port;
 	unsigned int connections;
 	unsigned int queries;
+	size_t query_bytes; /* of the last one */
+	char meant[256];    /* by the last client (SNI) */
+	char spoken[16];    /* by it (ALPN), if it is one protocol */
 	struct bufferevent *last;
 	unsigned int held_count;
 	uint8_t held[3][2048];
@@ -53,7 +56,12 @@ struct fixture_server {
 };
 
 /* Of the next certificate. */
-static enum { NO_FLAW, NAMED_BY_SUBJECT_ALONE, EXPIRED } fixture_flaw;
+static enum {
+	NO_FLAW,
+	NAMED_BY_SUBJECT_ALONE,
+	NAMED_IN_PART, /* d*.example.org */
+	EXPIRED,
+} fixture_flaw;
 
 static X509 *
 fixture_certificate(EVP_PKEY *key, const char *name)
@@ -72,7 +80,12 @@ fixture_certificate(EVP_PKEY *key, const char *name)
 	    (const unsigned char *)name, -1, -1, 0);
 	X509_set_issuer_name(certificate, subject);
 	X509_set_pubkey(certificate, key);
-	(void)snprintf(alternative, sizeof(alternative), "DNS:%s", name);
+	if (fixture_flaw == NAMED_IN_PART)
+		(void)snprintf(alternative, sizeof(alternative), "DNS:%c*%s",
+		    name[0], strchr(name, '.'));
+	else
+		(void)snprintf(
+		    alternative, sizeof(alternative), "DNS:%s", name);
 	extension =
 	    X509V3_EXT_conf_nid(NULL, NULL, NID_subject_alt_name, alternative);
 	assert_non_null(extension);
@@ -124,6 +137,7 @@ fixture_query(struct fixture_server *server, struct bufferevent *connection,
 	unsigned int i;
 
 	server->queries++;
+	server->query_bytes = len;
 	switch (server->manner) {
 	case ANSWERS_OTHERS:
 		message[13] ^= 1;
@@ -186,6 +200,9 @@ fixture_event(struct bufferevent *connection, short what, void *arg)
 	struct fixture_server *server = arg;
 
 	if ((what & BEV_EVENT_CONNECTED) != 0) {
+		(void)snprintf(server->meant, sizeof(server->meant), "%s",
+		    SSL_get_servername(bufferevent_openssl_get_ssl(connection),
+			TLSEXT_NAMETYPE_host_name));
 		server->connections++;
 		server->last = connection;
 		return;
@@ -193,6 +210,20 @@ fixture_event(struct bufferevent *connection, short what, void *arg)
 	if (server->last == connection)
 		server->last = NULL;
 	bufferevent_free(connection);
+}
+
+static int
+fixture_protocol(SSL *ssl, const unsigned char **protocol, unsigned char *len,
+    const unsigned char *offered, unsigned int offered_len, void *arg)
+{
+	struct fixture_server *server = arg;
+
+	(void)ssl;
+	*protocol = offered + 1;
+	*len = offered[0];
+	if (offered_len == 1U + *len && *len < sizeof(server->spoken))
+		memcpy(server->spoken, *protocol, *len);
+	return SSL_TLSEXT_ERR_OK;
 }
 
 static void
@@ -225,6 +256,7 @@ fixture_server_start(struct fixture_server *server, struct event_base *base,
 	memset(server, 0, sizeof(*server));
 	server->base = base;
 	server->context = SSL_CTX_new(TLS_server_method());
+	SSL_CTX_set_alpn_select_cb(server->context, fixture_protocol, server);
 	authority = fixture_identity(server->context, name, len);
 	server->listener =
 	    socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);

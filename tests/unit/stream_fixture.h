@@ -5,14 +5,23 @@
 
 #include "front_fixture.h"
 
-/* A client of TCP. */
+/* A client of TCP, for which the kernel takes so many bytes; 0: as usual. */
 static inline int
-dial(void)
+dial_with(int receive_bytes)
 {
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
 
+	if (receive_bytes != 0)
+		(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &receive_bytes,
+		    sizeof(receive_bytes));
 	(void)connect(fd, (struct sockaddr *)&tcp_at, sizeof(tcp_at));
 	return fd;
+}
+
+static inline int
+dial(void)
+{
+	return dial_with(0);
 }
 
 static inline void

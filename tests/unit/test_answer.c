@@ -194,6 +194,7 @@ test_negative_answer_lives_as_its_soa_says(void **state)
 	static const struct {
 		uint32_t ttl_s, minimum_s, lives_s;
 	} rows[] = { { 900, 60, 60 }, { 30, 60, 30 }, { 9000, 9000, 3600 } };
+	static const struct answer_age aged = { 20, 0 };
 	size_t i;
 
 	(void)state;
@@ -206,6 +207,9 @@ test_negative_answer_lives_as_its_soa_says(void **state)
 		assert_int_equal(put() & 15, WIRE_NXDOMAIN);
 		assert_int_equal(
 		    wire_get32(sent + answer.ttls[0]), rows[i].lives_s);
+		(void)answer_write(&answer, &query, &aged, sent, sizeof(sent));
+		assert_int_equal(
+		    wire_get32(sent + answer.ttls[0]), rows[i].lives_s - 20);
 	}
 }
 

@@ -30,8 +30,9 @@ static struct {
 	int fd;
 	uint16_t port;
 	struct event *event;
-	int is_silent;	   /* it takes its time without CD */
-	unsigned int told; /* to questions with CD */
+	int is_silent;		/* it takes its time without CD */
+	unsigned int told;	/* to questions with CD */
+	unsigned int asked_for; /* bytes of an answer, by EDNS, at most */
 } server;
 
 static struct event_base *base;
@@ -69,6 +70,10 @@ on_query(int fd, short what, void *arg)
 	assert_true(got_bytes > WIRE_HEADER_BYTES);
 	flags = wire_get16(message + 2);
 	len = question_bytes(message);
+	/* OPT is all that comes behind a question. */
+	if (wire_get16(message + DNS_ADDITIONAL) != 0 &&
+	    wire_get16(message + len + 3) > server.asked_for)
+		server.asked_for = wire_get16(message + len + 3);
 	memset(message + 6, 0, 6);
 	if ((flags & WIRE_CD) == 0) {
 		if (server.is_silent)
@@ -103,7 +108,7 @@ setup(void **state)
 	server.event =
 	    event_new(base, server.fd, EV_READ | EV_PERSIST, on_query, NULL);
 	event_add(server.event, NULL);
-	server.told = 0;
+	server.told = server.asked_for = 0;
 	server.is_silent = 0;
 	calls = 0;
 	return 0;
@@ -201,6 +206,17 @@ test_what_the_server_finds_forged_is_told_with_cd(void **state)
 	assert_int_equal(got.security, DNS_SECURITY_BOGUS);
 }
 
+/* RFC 9715: no answer comes in fragments, which others could forge. */
+static void
+test_a_server_is_asked_for_what_fits_a_packet(void **state)
+{
+	(void)state;
+	start("yes", 1);
+	ask("www.example", 0);
+	ask("www.example", 1);
+	assert_int_equal(server.asked_for, WIRE_UDP_BYTES);
+}
+
 static void
 assert_server_validates(void)
 {
@@ -249,6 +265,9 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(
 		    test_what_the_server_finds_forged_is_told_with_cd, setup,
+		    teardown),
+		cmocka_unit_test_setup_teardown(
+		    test_a_server_is_asked_for_what_fits_a_packet, setup,
 		    teardown),
 		cmocka_unit_test_setup_teardown(
 		    test_the_server_validates_for_who_does_not, setup,

@@ -22,6 +22,8 @@
 
 #define NAME "www.example.org"
 #define FLOWS (BEGINNINGS_LONG + 2)
+#define SMALL_BYTES 100
+#define BIG_BYTES 32768 /* spliced, in a flow that is no longer short */
 
 static struct event_base *base;
 static struct flow_pool *pool;
@@ -257,44 +259,49 @@ begin(void)
 
 /* One message comes through. */
 static void
-pass(int from, int to)
+pass(int from, int to, size_t size)
 {
-	char bytes[100] = { 0 };
+	static char bytes[BIG_BYTES];
 	size_t len = 0;
 	ssize_t n;
 
-	assert_int_equal(
-	    send(from, bytes, sizeof(bytes), 0), (ssize_t)sizeof(bytes));
-	while (len < sizeof(bytes)) {
+	assert_int_equal(send(from, bytes, size, 0), (ssize_t)size);
+	while (len < size) {
 		turn();
-		n = recv(to, bytes, sizeof(bytes) - len, 0);
+		n = recv(to, bytes, size - len, 0);
 		assert_int_not_equal(n, 0);
 		len += n > 0 ? (size_t)n : 0;
 	}
 }
 
 static void
-pass_many(unsigned int count)
+pass_many(unsigned int count, size_t size)
 {
 	/* For as long that short reads have been looked into. */
 	int64_t until_us = clock_mono_us() + 200000;
 
 	for (; count > 0 || clock_mono_us() < until_us;
 	     count -= count > 0 ? 1 : 0) {
-		pass(client, server);
-		pass(server, client);
+		pass(client, server, size);
+		pass(server, client, size);
 	}
 }
 
+/* Neither for small ones, nor for big ones, which are spliced. */
 static void
 test_nothing_is_allocated_for_what_a_flow_reads(void **state)
 {
 	(void)state;
 	begin();
-	pass_many(3000); /* until it has its pipes */
+	pass_many(3000, SMALL_BYTES);
 	allocations = 0;
-	pass_many(10000);
+	pass_many(10000, SMALL_BYTES);
 	assert_int_equal(allocations, 0);
+	pass(client, server, BIG_BYTES);
+	pass(client, server, BIG_BYTES);
+	assert_int_equal(allocations, 1); /* its pipe */
+	pass_many(1000, BIG_BYTES);
+	assert_int_equal(allocations, 1);
 	close(server);
 }
 
@@ -456,7 +463,7 @@ longest_hello_passes(void)
 	server_accepts();
 	server_gets(SNIFF_MOST_SENT);
 	assert_string_equal(host, NAME);
-	pass(server, client);
+	pass(server, client, SMALL_BYTES);
 	assert_int_equal(closed, 0);
 	close(server);
 }

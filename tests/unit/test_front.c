@@ -247,114 +247,6 @@ test_resolution_about_something_else_is_servfail(void **state)
 }
 
 static void
-test_stale_answer_is_better_than_none(void **state)
-{
-	(void)state;
-	settings.stale_s = 3600;
-	front_configure(front, &settings);
-	learn("www.example", 60);
-	pass(100);
-	send_udp(1, "www.example", WIRE_A);
-	UNTIL(asks == 2);
-	resolve_fails(last_id());
-	UNTIL(has_reply());
-	assert_int_equal(rcode(), WIRE_NOERROR);
-	assert_int_equal(wire_get32(reply.bytes + 35), 30);
-	assert_int_equal(row.source, DNS_SOURCE_STALE);
-	assert_int_equal(row.ede, WIRE_EDE_STALE);
-	/* For a while nobody tries again; and then again. */
-	send_udp(2, "www.example", WIRE_A);
-	UNTIL(has_reply());
-	assert_int_equal(asks, 2);
-	pass(31);
-	send_udp(3, "www.example", WIRE_A);
-	UNTIL(asks == 3);
-	resolve_to(last_id(), "www.example", 300, 8);
-	UNTIL(has_reply());
-	assert_int_equal(reply.bytes[reply.len - 1], 8);
-}
-
-static void
-test_failure_is_kept_for_seconds(void **state)
-{
-	(void)state;
-	send_udp(1, "www.example", WIRE_A);
-	UNTIL(asks == 1);
-	resolve_fails(last_id());
-	UNTIL(has_reply());
-	send_udp(2, "www.example", WIRE_A);
-	UNTIL(has_reply());
-	assert_int_equal(rcode(), WIRE_SERVFAIL);
-	assert_int_equal(asks, 1);
-	pass(6);
-	send_udp(3, "www.example", WIRE_A);
-	UNTIL(asks == 2);
-}
-
-static void
-test_failure_for_want_of_room_is_not_kept(void **state)
-{
-	struct resolution resolution = { .rcode = WIRE_SERVFAIL,
-		.ede = WIRE_EDE_NOT_READY };
-
-	(void)state;
-	send_udp(1, "www.example", WIRE_A);
-	UNTIL(asks == 1);
-	resolution.id = last_id();
-	front_resolved(front, &resolution);
-	UNTIL(has_reply());
-	assert_int_equal(rcode(), WIRE_SERVFAIL);
-	send_udp(2, "www.example", WIRE_A);
-	UNTIL(asks == 2);
-}
-
-static void
-no_such_name(enum dns_security security)
-{
-	struct dns_message message;
-	struct resolution resolution;
-
-	send_udp(1, "no.example", WIRE_A);
-	UNTIL(asks == 1);
-	dns_begin(&message, 0, WIRE_QR, "no.example", WIRE_A);
-	dns_soa(&message, "example", 300, 300);
-	resolution = dns_resolution(&message, WIRE_NXDOMAIN);
-	resolution.security = security;
-	resolution.id = last_id();
-	front_resolved(front, &resolution);
-	UNTIL(has_reply());
-	assert_int_equal(rcode(), WIRE_NXDOMAIN);
-}
-
-static void
-test_no_such_name_is_for_every_type(void **state)
-{
-	(void)state;
-	no_such_name(DNS_SECURITY_INSECURE);
-	send_udp(2, "no.example", WIRE_AAAA);
-	UNTIL(has_reply());
-	assert_int_equal(rcode(), WIRE_NXDOMAIN);
-	assert_int_equal(asks, 1);
-	/* Nobody has proven that there is nothing below. */
-	send_udp(3, "a.no.example", WIRE_A);
-	UNTIL(asks == 2);
-}
-
-static void
-test_below_a_proven_nothing_is_nothing(void **state)
-{
-	(void)state;
-	no_such_name(DNS_SECURITY_SECURE);
-	send_udp(2, "A.b.no.example", WIRE_AAAA);
-	UNTIL(has_reply());
-	assert_int_equal(rcode(), WIRE_NXDOMAIN);
-	assert_memory_equal(reply.bytes + 12, "\1A\1b\2no", 7);
-	assert_int_equal(asks, 1);
-	send_udp(3, "xno.example", WIRE_A);
-	UNTIL(asks == 2);
-}
-
-static void
 test_policy_answers_by_itself(void **state)
 {
 	static const struct {
@@ -574,11 +466,6 @@ main(void)
 		TEST(test_lost_resolver_is_asked_again_when_there_is_one),
 		TEST(test_resolver_that_had_no_room_is_asked_again),
 		TEST(test_resolution_about_something_else_is_servfail),
-		TEST(test_stale_answer_is_better_than_none),
-		TEST(test_failure_is_kept_for_seconds),
-		TEST(test_failure_for_want_of_room_is_not_kept),
-		TEST(test_no_such_name_is_for_every_type),
-		TEST(test_below_a_proven_nothing_is_nothing),
 		TEST(test_answers_are_counted_by_source_and_latency),
 		TEST(test_policy_answers_by_itself),
 		TEST(test_alias_of_what_is_blocked_is_blocked),

@@ -124,17 +124,17 @@ test_tcp_idle_connection_is_closed(void **state)
 }
 
 static void
-test_tcp_connections_of_a_client_have_a_bound(void **state)
+test_tcp_connections_of_an_address_have_a_bound(void **state)
 {
-	int fds[TCP_CONNECTIONS_CLIENT + 1], i, closed = 0;
+	int fds[TCP_CONNECTIONS_HOST + 1], i, closed = 0;
 
 	(void)state;
-	for (i = 0; i <= TCP_CONNECTIONS_CLIENT; i++)
+	for (i = 0; i <= TCP_CONNECTIONS_HOST; i++)
 		fds[i] = dial();
 	UNTIL((front_stats(front, &stats),
-	    stats.connections == TCP_CONNECTIONS_CLIENT));
-	UNTIL(is_closed(fds[TCP_CONNECTIONS_CLIENT]));
-	for (i = 0; i <= TCP_CONNECTIONS_CLIENT; i++) {
+	    stats.connections == TCP_CONNECTIONS_HOST));
+	UNTIL(is_closed(fds[TCP_CONNECTIONS_HOST]));
+	for (i = 0; i <= TCP_CONNECTIONS_HOST; i++) {
 		closed += is_closed(fds[i]);
 		close(fds[i]);
 	}
@@ -146,14 +146,14 @@ static void
 test_tcp_clients_that_ask_nothing_are_work(void **state)
 {
 	uint64_t before = front_progress(front);
-	int fds[TCP_CONNECTIONS_CLIENT + 3], i;
+	int fds[TCP_CONNECTIONS_HOST + 3], i;
 
 	(void)state;
-	for (i = 0; i < TCP_CONNECTIONS_CLIENT + 3; i++)
+	for (i = 0; i < TCP_CONNECTIONS_HOST + 3; i++)
 		fds[i] = dial();
-	UNTIL(is_closed(fds[TCP_CONNECTIONS_CLIENT + 2]));
+	UNTIL(is_closed(fds[TCP_CONNECTIONS_HOST + 2]));
 	assert_int_equal(
-	    front_progress(front), before + TCP_CONNECTIONS_CLIENT + 3);
+	    front_progress(front), before + TCP_CONNECTIONS_HOST + 3);
 	while (i-- > 0)
 		close(fds[i]);
 }
@@ -206,6 +206,99 @@ test_tcp_client_that_does_not_read_is_not_read(void **state)
 	close(fd);
 }
 
+#define RUDE 48	     /* connections, each with LONG_ANSWERS */
+#define RUDE_LAST 12 /* with one each */
+#define LONG_ANSWERS 4
+#define LONG_BYTES 60000
+#define TYPE_TXT 16
+
+/* Of connections that come from now on, what the kernel takes for them. */
+static void
+set_send_buffer(int bytes)
+{
+	int fd = -1, listens = 0;
+	socklen_t len = sizeof(listens);
+
+	while (!listens)
+		if (getsockopt(
+			++fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len) == -1)
+			listens = 0;
+	assert_int_equal(
+	    setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes)), 0);
+}
+
+static void
+ask_long(int fd, uint16_t id)
+{
+	uint8_t bytes[64];
+
+	dns_begin(&question, id, WIRE_RD, "long.example", TYPE_TXT);
+	wire_put16(bytes, (unsigned int)question.len);
+	memcpy(bytes + 2, question.bytes, question.len);
+	send_tcp(fd, bytes, 2 + question.len);
+}
+
+static void
+resolve_long(void)
+{
+	static uint8_t data[LONG_BYTES];
+	static struct dns_message message;
+	struct resolution resolution;
+
+	dns_begin(&message, 0, WIRE_QR, "long.example", TYPE_TXT);
+	dns_record_put(&message, DNS_ANSWER, "long.example", TYPE_TXT, 300,
+	    data, sizeof(data));
+	resolution = dns_resolution(&message, WIRE_NOERROR);
+	resolution.id = last_id();
+	front_resolved(front, &resolution);
+}
+
+/* Each asks for so many, which leave what there is for those that fill it. */
+static int
+fill(int fds[], int count, int answers)
+{
+	uint64_t before;
+	int i;
+	uint16_t id;
+
+	for (i = 0; i < count; i++) {
+		fds[i] = dial_with(1);
+		for (id = 0; id < answers; id++)
+			ask_long(fds[i], id);
+	}
+	UNTIL((front_stats(front, &stats),
+	    stats.waiting == (uint32_t)(count * answers)));
+	before = stats.unsent;
+	resolve_long();
+	front_stats(front, &stats);
+	return stats.unsent > before;
+}
+
+static void
+test_tcp_clients_that_do_not_read_harm_nobody(void **state)
+{
+	int fds[RUDE + RUDE_LAST], fd, i;
+	uint16_t id;
+
+	(void)state;
+	stream_used = 0;
+	set_send_buffer(1);
+	assert_true(fill(fds, RUDE, LONG_ANSWERS));
+	assert_true(fill(fds + RUDE, RUDE_LAST, 1));
+	set_send_buffer(1 << 20);
+	fd = dial();
+	for (id = 0; id < LONG_ANSWERS; id++) {
+		ask_long(fd, id);
+		UNTIL((front_stats(front, &stats), stats.waiting == 1));
+		resolve_long();
+		UNTIL(has_tcp(fd));
+		assert_true(reply.len > LONG_BYTES);
+	}
+	close(fd);
+	for (i = 0; i < RUDE + RUDE_LAST; i++)
+		close(fds[i]);
+}
+
 #define TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int
@@ -218,10 +311,11 @@ main(void)
 		TEST(test_tcp_client_that_has_gone_harms_nobody),
 		TEST(test_tcp_question_too_long_ends_the_connection),
 		TEST(test_tcp_idle_connection_is_closed),
-		TEST(test_tcp_connections_of_a_client_have_a_bound),
+		TEST(test_tcp_connections_of_an_address_have_a_bound),
 		TEST(test_tcp_clients_that_ask_nothing_are_work),
 		TEST(test_tcp_client_that_there_is_no_room_for_does_not_wait),
 		TEST(test_tcp_client_that_does_not_read_is_not_read),
+		TEST(test_tcp_clients_that_do_not_read_harm_nobody),
 	};
 
 	return cmocka_run_group_tests_name("front_tcp", tests, NULL, NULL);

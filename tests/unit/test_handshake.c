@@ -139,6 +139,35 @@ test_socks5_does_not_log_in_when_it_need_not(void **state)
 }
 
 static void
+test_answers_may_come_before_what_they_answer(void **state)
+{
+	struct line line;
+
+	(void)state;
+	line_open(&line, UPSTREAM_SOCKS5, NULL);
+	TELL(&line, "\5\0" V4_REPLY "first");
+	assert_int_equal(go_on(&line), ANSWER_GOOD);
+	SAID(&line, "\5\1\0\5\1\0\1\300\0\2\7\1\273");
+	LEFT(&line, "first");
+	line_close(&line);
+}
+
+static void
+test_an_end_between_two_answers_is_told_at_once(void **state)
+{
+	struct line line;
+
+	(void)state;
+	line_open(&line, UPSTREAM_SOCKS5, NULL);
+	assert_int_equal(go_on(&line), ANSWER_MORE);
+	TELL(&line, "\5\0");
+	line.handshake.ended = 1;
+	assert_int_equal(go_on(&line), ANSWER_BAD);
+	assert_int_equal(line.error, FLOW_ERROR_ENDED);
+	line_close(&line);
+}
+
+static void
 test_http_leaves_what_follows_the_head(void **state)
 {
 	struct line line;
@@ -254,6 +283,9 @@ main(void)
 		cmocka_unit_test(test_socks5_without_login),
 		cmocka_unit_test(test_socks5_logs_in_when_it_is_asked_to),
 		cmocka_unit_test(test_socks5_does_not_log_in_when_it_need_not),
+		cmocka_unit_test(test_answers_may_come_before_what_they_answer),
+		cmocka_unit_test(
+		    test_an_end_between_two_answers_is_told_at_once),
 		cmocka_unit_test(test_http_leaves_what_follows_the_head),
 		cmocka_unit_test(test_the_header_needs_no_answer),
 		cmocka_unit_test(test_a_name_goes_in_the_place_of_the_address),

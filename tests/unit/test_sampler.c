@@ -83,6 +83,21 @@ test_the_first_list_that_has_the_name_decides(void **state)
 	assert_int_equal(sampler_omitted(&sampler), 90 + 100 + 75 + 75);
 }
 
+/* Whatever else is asked for between. */
+static void
+test_each_list_has_runs_of_its_own(void **state)
+{
+	unsigned int listed = 0, other = 0, i;
+
+	(void)state;
+	for (i = 0; i < 10 * RUNS; i++) {
+		listed += rows(NAME("\1a\5noise\7example"), 1, 10);
+		other += rows(NAME("\5other\7example"), 1, 4);
+	}
+	assert_int_equal(listed, RUNS);
+	assert_int_equal(other, 10 * RUNS / 4);
+}
+
 static void
 test_what_is_blocked_is_logged_all_the_same(void **state)
 {
@@ -117,6 +132,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_each_run_has_one_row),
+		TEST(test_each_list_has_runs_of_its_own),
 		TEST(test_the_first_list_that_has_the_name_decides),
 		TEST(test_what_is_blocked_is_logged_all_the_same),
 		TEST(test_no_rhythm_keeps_a_question_out),

@@ -18,7 +18,8 @@
 
 static struct event_base *base;
 static int ends[2]; /* of a pipe */
-static unsigned int links, lists;
+static unsigned int links, lists, listed;
+static struct watch *watch;
 
 int __real_mnl_socket_get_fd(const struct mnl_socket *socket);
 int __wrap_mnl_socket_get_fd(const struct mnl_socket *socket);
@@ -66,12 +67,13 @@ on_touched(void *ctx, unsigned int subjects)
 }
 
 static void
-on_link(void *ctx, int index, const char *name)
+on_link(void *ctx, int index, const char *name, int is_listed)
 {
 	(void)ctx;
 	(void)index;
 	assert_string_equal(name, "eth");
 	links++;
+	listed += is_listed != 0;
 }
 
 static void
@@ -86,7 +88,7 @@ reads(
     const struct fixture_message (*says)[FIXTURE_MESSAGES], unsigned int count)
 {
 	fixture_says(says, count);
-	links = lists = 0;
+	links = lists = listed = 0;
 	event_base_loop(base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
 }
 
@@ -141,6 +143,60 @@ test_interruption_at_the_end_counts(void **state)
 	assert_int_equal(requests, 1);
 }
 
+static void
+test_list_asked_for_during_another_comes_after_it(void **state)
+{
+	static const struct fixture_message says[][FIXTURE_MESSAGES] = {
+		{ { RTM_NEWLINK, PART, 2 } },
+		{ { RTM_NEWLINK, PART, 3 }, { NLMSG_DONE, PART, 0 } },
+		{ { RTM_NEWLINK, PART, 2 }, { NLMSG_DONE, PART, 0 } },
+	};
+
+	(void)state;
+	watch_list(watch);
+	reads(says, 1);
+	watch_list(watch);
+	assert_int_equal(requests, 0);
+	reads(says + 1, 1);
+	assert_int_equal(lists, 0);
+	assert_int_equal(requests, 1);
+	reads(says + 2, 1);
+	assert_int_equal(lists, 1);
+	assert_int_equal(requests, 0);
+}
+
+/* The kernel may refuse one, which is asked for again when events are lost. */
+static void
+test_refused_list_hinders_no_other(void **state)
+{
+	static const struct fixture_message says[][FIXTURE_MESSAGES] = {
+		{ { NLMSG_ERROR, 0, -EBUSY } },
+	};
+
+	(void)state;
+	watch_list(watch);
+	reads(says, 1);
+	assert_int_equal(lists, 0);
+	watch_list(watch);
+	assert_int_equal(requests, 1);
+}
+
+static void
+test_what_is_told_between_is_no_part_of_a_list(void **state)
+{
+	static const struct fixture_message says[][FIXTURE_MESSAGES] = {
+		{ { RTM_NEWLINK, PART, 2 } },
+		{ { RTM_NEWLINK, 0, 3 } },
+		{ { NLMSG_DONE, PART, 0 } },
+	};
+
+	(void)state;
+	reads(says, 3);
+	assert_int_equal(links, 2);
+	assert_int_equal(listed, 1);
+	assert_int_equal(lists, 1);
+}
+
 int
 main(void)
 {
@@ -151,11 +207,16 @@ main(void)
 		cmocka_unit_test(
 		    test_list_that_was_interrupted_is_asked_for_anew),
 		cmocka_unit_test(test_interruption_at_the_end_counts),
+		cmocka_unit_test(
+		    test_list_asked_for_during_another_comes_after_it),
+		cmocka_unit_test(test_refused_list_hinders_no_other),
+		cmocka_unit_test(
+		    test_what_is_told_between_is_no_part_of_a_list),
 	};
 
 	base = ipc_loop_new(1);
 	if (base == NULL || pipe(ends) == -1 || write(ends[1], "", 1) != 1 ||
-	    watch_open(base, &handlers, NULL) == -1)
+	    (watch = watch_open(base, &handlers, NULL)) == NULL)
 		return 1;
 	return cmocka_run_group_tests_name("watch", tests, NULL, NULL);
 }
