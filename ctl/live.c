@@ -44,7 +44,7 @@ static void
 words_make(const struct live *live, const struct flow_record *record,
     struct live_words *words)
 {
-	int64_t age_us = live->now_us - record->start_mono_us;
+	int64_t age_us = 0;
 
 	(void)when_format(record->start_us, words->start);
 	address_word(record->src, words->src);
@@ -69,9 +69,9 @@ words_make(const struct live *live, const struct flow_record *record,
 		words->upstream = image_endpoint_text(
 		    live->image, record->upstream, words->endpoint);
 	}
-	words->duration_ms = record->start_mono_us >= 0 && age_us > 0
-				 ? (double)age_us / 1000
-				 : 0;
+	if (record->start_mono_us >= 0 && record->start_mono_us < live->now_us)
+		age_us = live->now_us - record->start_mono_us;
+	words->duration_ms = (double)age_us / 1000;
 }
 
 static int
@@ -189,11 +189,11 @@ live_each(const struct ctl *ctl, live_fn *each, void *ctx)
 	struct image_answer answer;
 	int result = image_ask(ctl, &answer);
 
-	if (result != CTL_GOOD)
-		return result;
 	live.image = answer.policy.image;
-	result = client_ask(ctl, IPC_CTL_COMMAND_LIVE, on_flows, &live);
+	if (result == CTL_GOOD)
+		result = client_ask(ctl, IPC_CTL_COMMAND_LIVE, on_flows, &live);
 	mapping_free(&answer.policy);
+	lists_unmap(&answer.domains);
 	return result;
 }
 

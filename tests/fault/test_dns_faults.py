@@ -4,7 +4,6 @@
 import collections
 import secrets
 import socket
-import threading
 
 import dns.message
 import pytest
@@ -28,7 +27,7 @@ def zone(net):
         yield server
 
 
-class Flood:
+class Flood(proc.Background):
     """Asks for names that nobody has, thousands a second; a context.
 
     rcodes counts what it hears, 5 is REFUSED.
@@ -40,16 +39,10 @@ class Flood:
         self._sock.connect((ASKED, 53))
         self._sock.setblocking(False)
         self.rcodes = collections.Counter()
-        self._closing = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._begin()
 
-    def __enter__(self):
-        self._thread.start()
-        return self
-
-    def __exit__(self, *exception):
-        self._closing.set()
-        self._thread.join()
+    def close(self):
+        super().close()
         self._sock.close()
 
     def _run(self):

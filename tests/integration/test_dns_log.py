@@ -4,7 +4,6 @@
 import collections
 import json
 import socket
-import threading
 import time
 
 import dns.message
@@ -125,23 +124,14 @@ def test_killed_flow_log_loses_no_row(net, zone, tpx):
     assert lost(instance) == 0
 
 
-class Load:
+class Load(proc.Background):
     """Asks from one port after the other; answered are those that heard."""
 
     def __init__(self, net):
         self._net = net
         self._query = dns.message.make_query(WWW, "A").to_wire()
-        self._closing = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
         self.answered = []
-
-    def __enter__(self):
-        self._thread.start()
-        return self
-
-    def __exit__(self, *exception):
-        self._closing.set()
-        self._thread.join()
+        self._begin()
 
     def _run(self):
         port = PORT

@@ -225,23 +225,14 @@ def test_a_pause_outlives_a_reload(net, server, tpx, address):
     assert not served(net, address)
 
 
-class Clients:
-    """Connects all the time and counts who was not served.  A context."""
+class Clients(proc.Background):
+    """Connects all the time and counts who was not served."""
 
     def __init__(self, net):
         self.served = 0
         self.failed = []
         self._net = net
-        self._closing = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-
-    def __enter__(self):
-        self._thread.start()
-        return self
-
-    def __exit__(self, *exception):
-        self._closing.set()
-        self._thread.join()
+        self._begin()
 
     def _run(self):
         while not self._closing.is_set():

@@ -4,6 +4,7 @@
 import contextlib
 import json
 import os
+import pathlib
 import pty
 import select
 import sqlite3
@@ -14,6 +15,7 @@ import pytest
 from conftest import ECHO, EXCHANGE, FORWARDED, LOCAL
 from rig import proc, traffic
 
+CLEAR = b"\x1b[H\x1b[J"
 MIB = 1 << 20
 
 
@@ -111,31 +113,46 @@ def test_table_is_printed_once_where_there_is_no_terminal(net, server, tpx):
     assert line.split() == ["1", "0", "1", "1.0M", "10", net.SERVER4]
 
 
-def test_table_is_made_anew_on_a_terminal(net, server, tpx):
-    instance = tpx()
-    traffic.exchange(net.client, net.SERVER4, EXCHANGE, 10, 10)
-    instance.rows(1)
+@contextlib.contextmanager
+def terminal(net, instance):
+    """tpxctl top on one: the process, and what gives all it has shown."""
     ours, theirs = pty.openpty()
-    seen = b""
+    seen = bytearray()
 
-    def twice():
-        nonlocal seen
-        if select.select([ours], [], [], 0)[0]:
-            seen += os.read(ours, 65536)
-        assert net.SERVER6.encode() in seen, seen
-        return seen
+    def shown():
+        while select.select([ours], [], [], 0)[0]:
+            seen.extend(os.read(ours, 65536))
+        return bytes(seen)
     try:
         with net.gateway.spawn(
                 instance.build / "tpxctl", "-s", instance.socket, "top",
                 stdout=theirs) as running:
-            traffic.exchange(net.client, net.SERVER6, EXCHANGE, 1, 1)
-            proc.wait_until(twice, what="a table with the second host")
-            assert running.running()
-            assert seen.count(b"FLOWS") >= 1
-            assert b"\x1b[H\x1b[J" in seen
+            yield running, shown
     finally:
         os.close(ours)
         os.close(theirs)
+
+
+def test_table_is_made_anew_on_a_terminal(net, server, tpx):
+    instance = tpx()
+    traffic.exchange(net.client, net.SERVER4, EXCHANGE, 10, 10)
+    instance.rows(1)
+    with terminal(net, instance) as (running, shown):
+        traffic.exchange(net.client, net.SERVER6, EXCHANGE, 1, 1)
+        proc.wait_until(lambda: net.SERVER6.encode() in shown(),
+                        what="a table with the second host")
+        assert running.running()
+        assert b"FLOWS" in shown() and CLEAR in shown()
+
+
+def test_tables_that_are_made_anew_keep_no_list_of_domains(net, server, tpx):
+    instance = tpx("block domain { a.example b.example }")
+    traffic.exchange(net.client, net.SERVER4, EXCHANGE, 10, 10)
+    instance.rows(1)
+    with terminal(net, instance) as (running, shown):
+        proc.wait_until(lambda: shown().count(CLEAR) >= 3, 15, "three tables")
+        maps = pathlib.Path(f"/proc/{running.pid}/maps").read_text()
+        assert maps.count("tpx-domains") <= 1
 
 
 @pytest.mark.long

@@ -10,12 +10,11 @@ import itertools
 import select
 import socket
 import struct
-import threading
 import time
 
 import dns.message
 
-from . import names
+from . import names, proc
 
 INTERVAL_S = 0.03
 PATIENCE_S = 3.0
@@ -69,7 +68,7 @@ class _Open:
         return not part
 
 
-class Inquirer:
+class Inquirer(proc.Background):
     """Asks one server of each family, from one address of each.  A context.
 
     targets and sources are addresses by family, 4 and 6.  At its end the last
@@ -84,16 +83,7 @@ class Inquirer:
         self._query = {cached: dns.message.make_query(
             CACHED if cached else f"{'x' * DIGITS}.{names.FRESH}",
             "A").to_wire() for cached in (True, False)}
-        self._closing = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exception):
-        self._closing.set()
-        self._thread.join()
+        self._begin()
 
     def of(self, family, tcp, cached):
         return [question for question in list(self.all)

@@ -13,7 +13,6 @@ import random
 import select
 import socket
 import struct
-import threading
 import time
 from typing import NamedTuple
 
@@ -24,7 +23,7 @@ import dns.rcode
 import dns.rdatatype
 import dns.rrset
 
-from . import names, packets
+from . import names, packets, proc
 
 TRUE4, FORGED4 = "198.51.100.21", "203.0.113.66"
 OTHER_PORT = 5354
@@ -185,7 +184,7 @@ def forged(records):
         records.name, records.ttl, "IN", "A", FORGED4)
 
 
-class Upstream:
+class Upstream(proc.Background):
     """Answers over UDP as behaviour says, port 53, both families.  A context.
 
     behaviour may be replaced at any time.  addresses are IPv4 and IPv6.
@@ -212,16 +211,10 @@ class Upstream:
                 sock.setblocking(False)
                 self._sockets.append(sock)
             self._stack = stack.pop_all()
-        self._closing = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
+        self._begin()
 
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exception):
-        self._closing.set()
-        self._thread.join()
+    def close(self):
+        super().close()
         self._stack.close()
 
     def asked(self, name):
