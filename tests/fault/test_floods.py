@@ -26,7 +26,8 @@ SCAN_RATE, SCAN_LEAST = 10000, 9000
 # whole connections, with both ends, the server and the log on two processors
 CONNECT_LEAST = 2000
 FLAT_KIB = 4 * 1024
-RELAY_KIB = 1024  # about a hundred bytes for each flow of 2 s
+# of relays, whose arena has pages that a longer scan is the first to use
+RELAY_KIB = 2 * 1024
 # of what is sent: neither flows nor counted by the kernel as without room
 LOST_MOST = 0.01
 
