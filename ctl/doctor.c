@@ -93,6 +93,9 @@ static const struct check {
 	    "with capture local" },
 	{ "clock", check_clock, WARNING,
 	    "run an NTP client; DNSSEC fails when the clock is wrong" },
+	{ "syn-cookies", check_syn_cookies, WARNING,
+	    "sysctl -w net.ipv4.tcp_syncookies=1; in a flood of SYNs nobody "
+	    "else gets in" },
 	{ "tcp-fastopen", check_fast_open, NOTE,
 	    "sysctl -w net.ipv4.tcp_fastopen=1, unless a server of this host "
 	    "needs it" },

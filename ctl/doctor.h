@@ -38,6 +38,7 @@ enum health check_conntrack_accounts(const struct patient *, struct text *);
 enum health check_local_ports(const struct patient *, struct text *);
 enum health check_ipv6(const struct patient *, struct text *);
 enum health check_ipv6_captured(const struct patient *, struct text *);
+enum health check_syn_cookies(const struct patient *, struct text *);
 enum health check_fast_open(const struct patient *, struct text *);
 enum health check_mptcp(const struct patient *, struct text *);
 

@@ -220,6 +220,17 @@ check_ipv6_captured(const struct patient *patient, struct text *found)
 }
 
 enum health
+check_syn_cookies(const struct patient *patient, struct text *found)
+{
+	(void)patient;
+	/* A kernel that is built without them has no such setting. */
+	if (setting("ipv4/tcp_syncookies", 0) != 0)
+		return HEALTH_FINE;
+	text_puts(found, "net/ipv4/tcp_syncookies is 0");
+	return HEALTH_ILL;
+}
+
+enum health
 check_fast_open(const struct patient *patient, struct text *found)
 {
 	long value = setting("ipv4/tcp_fastopen", 0);

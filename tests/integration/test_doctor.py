@@ -89,6 +89,7 @@ SYSCTLS = [
      "client0"),
     ("local-ports", "warning", "net.ipv4.ip_local_port_range", "40000 40100",
      "101 ports, 40000 to 40100"),
+    ("syn-cookies", "warning", "net.ipv4.tcp_syncookies", 0, "is 0"),
     ("tcp-fastopen", "note", "net.ipv4.tcp_fastopen", 1027, "0x403"),
     ("mptcp", "note", "net.mptcp.enabled", 1, "enabled"),
 ]
