@@ -102,6 +102,7 @@ def open_fds(pid):
     return set(map(int, os.listdir(f"/proc/{pid}/fd")))
 
 
+@pytest.mark.long
 def test_shortage_that_is_over_within_a_lease_leaves_it_armed(
         net, server, tpx, many_descriptors):
     lease_s, lasts_s, limit = 9, 5, 300

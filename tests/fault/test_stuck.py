@@ -115,7 +115,8 @@ def test_stuck_dnsd_is_replaced_and_who_asked_it_is_answered(
     assert {**after, "dnsd": before["dnsd"]} == before
 
 
-@pytest.mark.parametrize("mode", ["open", "closed"])
+@pytest.mark.parametrize("mode", [
+    pytest.param("open", marks=pytest.mark.long), "closed"])
 @BOTH
 def test_relays_that_are_stuck_one_after_the_other_end_capture(
         net, server, sniffer, tpx, programs, breach, mode):
