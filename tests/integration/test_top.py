@@ -114,7 +114,7 @@ def test_table_is_printed_once_where_there_is_no_terminal(net, server, tpx):
 
 
 @contextlib.contextmanager
-def terminal(net, instance):
+def terminal(net, instance, *words):
     """tpxctl top on one: the process, and what gives all it has shown."""
     ours, theirs = pty.openpty()
     seen = bytearray()
@@ -126,7 +126,7 @@ def terminal(net, instance):
     try:
         with net.gateway.spawn(
                 instance.build / "tpxctl", "-s", instance.socket, "top",
-                stdout=theirs) as running:
+                *words, stdout=theirs) as running:
             yield running, shown
     finally:
         os.close(ours)
@@ -168,17 +168,11 @@ def test_a_big_log_is_added_up_more_seldom(net, server, tpx):
         for _ in range(19):  # 2^19 rows
             db.execute(f"INSERT INTO flow ({columns}) SELECT {columns}"
                        " FROM flow")
-    ours, theirs = pty.openpty()
-    try:
-        with net.gateway.spawn(instance.build / "tpxctl", "top", "--db", log,
-                               stdout=theirs) as running:
-            assert b"FLOWS" in os.read(ours, 65536)  # whole at once
-            used_s = proc.cpu_s(running.pid)
-            proc.stays(lambda: proc.cpu_s(running.pid) == used_s, 3.5,
-                       "at rest")
-    finally:
-        os.close(ours)
-        os.close(theirs)
+    with terminal(net, instance, "--db", log) as (running, shown):
+        proc.wait_until(shown, what="a table")
+        assert b"FLOWS" in shown(), "whole at once"
+        used_s = proc.cpu_s(running.pid)
+        proc.stays(lambda: proc.cpu_s(running.pid) == used_s, 3.5, "at rest")
 
 
 @pytest.mark.parametrize("words", [
